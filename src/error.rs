@@ -1,0 +1,93 @@
+//! What every error of this program can say: what is wrong, the detail, what to do, and the exit code.
+
+use std::fmt;
+
+/// The exit codes of the command line. They are a contract: scripts depend on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Anything that has no code of its own: files, internal faults.
+    Other = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// No module or no device, or it could not be used.
+    Device = 3,
+    /// The key or certificate was not found, is not unique, or is not fit.
+    Key = 4,
+    /// The PIN is missing, wrong or locked, or the last try was withheld.
+    Pin = 5,
+    /// The device refused or failed to sign.
+    Sign = 6,
+    /// The input file, URI or certificate is malformed.
+    Malformed = 7,
+    /// A signature does not verify.
+    Signature = 8,
+    /// Interrupted by a signal.
+    Interrupted = 130,
+}
+
+/// An error that explains itself. Its `Display` is the one line that says what is wrong.
+pub trait Explain: std::error::Error {
+    /// The exit code that this error ends the program with.
+    fn exit(&self) -> Exit;
+
+    /// Lines below the first one: what was tried, what was found.
+    fn detail(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What to do about it.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Any error of any topic, on its way to `main`.
+pub struct Error {
+    source: Box<dyn Explain + Send + Sync + 'static>,
+    detail: Vec<String>,
+}
+
+impl Error {
+    /// Adds a line below the error's own detail: what it means for the file at hand, say.
+    #[must_use]
+    pub fn with_detail(mut self, line: impl Into<String>) -> Self {
+        self.detail.push(line.into());
+        self
+    }
+
+    /// The exit code that this error ends the program with.
+    pub fn exit(&self) -> Exit {
+        self.source.exit()
+    }
+
+    /// Lines below the first one.
+    pub fn detail(&self) -> Vec<String> {
+        let mut lines = self.source.detail();
+        lines.extend(self.detail.iter().cloned());
+        lines
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        self.source.hint()
+    }
+}
+
+impl<E: Explain + Send + Sync + 'static> From<E> for Error {
+    fn from(source: E) -> Self {
+        Error { source: Box::new(source), detail: Vec::new() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.source, f)
+    }
+}

@@ -1,0 +1,8 @@
+//! Signs AWS CloudHSM token files with a private key that never leaves its PKCS#11 device.
+pub mod certificate;
+pub mod error;
+pub mod pin;
+pub mod save;
+pub mod signature;
+pub mod tokenfile;
+pub mod uri;

@@ -1,0 +1,338 @@
+//! The PIN: where it comes from, and how it is kept.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::error::{Exit, Explain};
+use crate::uri::Uri;
+
+/// No PIN of any device is longer, in bytes; a longer file is not a PIN file.
+const MAX_BYTES: usize = 1024;
+
+/// A PIN that is not empty. Wiped from memory when dropped, never printed.
+#[derive(Clone, Debug)]
+pub struct Pin(SecretString);
+
+impl Pin {
+    /// # Errors
+    /// [`PinError::Empty`]: a device would count an empty PIN as a wrong one.
+    pub fn new(text: SecretString) -> Result<Self, PinError> {
+        if text.expose_secret().is_empty() { Err(PinError::Empty { source_name: None }) } else { Ok(Pin(text)) }
+    }
+
+    /// The text, for the device alone.
+    pub fn expose(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+/// Where a PIN comes from.
+#[derive(Clone, Debug)]
+pub enum PinSource {
+    /// A person at the terminal.
+    Prompt,
+    /// The first line of a file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// An open file descriptor, read to its end.
+    Descriptor(u32),
+    /// A `pin-value` in a key URI.
+    Value(SecretString),
+}
+
+impl PinSource {
+    /// What a key URI says: its `pin-value`, or its `pin-source` as `file:/path` or a bare path (RFC 7512 section 2.4).
+    ///
+    /// # Errors
+    /// [`PinError::Command`] for a `pin-source` of the form `|command`: a URI must not be able to start programs.
+    pub fn from_uri(uri: &Uri) -> Result<Option<Self>, PinError> {
+        if let Some(value) = &uri.pin_value {
+            return Ok(Some(PinSource::Value(value.expose().clone())));
+        }
+        let Some(source) = &uri.pin_source else { return Ok(None) };
+        let source = String::from_utf8_lossy(source);
+        if source.starts_with('|') {
+            return Err(PinError::Command);
+        }
+        let path = source.strip_prefix("file:").unwrap_or(&source);
+        // file:///path is the long form of file:/path.
+        let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        Ok(Some(PinSource::File(PathBuf::from(path))))
+    }
+
+    /// Whether a person answers, who can be asked again.
+    pub fn is_person(&self) -> bool {
+        matches!(self, PinSource::Prompt)
+    }
+
+    /// Reads the PIN; `prompt` is shown to a person. Everything but a person is read once: a wrong PIN in a file stays
+    /// wrong, and each try brings the device nearer to locking.
+    ///
+    /// # Errors
+    /// [`PinError`], which never holds the PIN.
+    pub fn read(&self, prompt: &str) -> Result<Pin, PinError> {
+        let named = |error: PinError| match error {
+            PinError::Empty { .. } => PinError::Empty { source_name: Some(self.to_string()) },
+            other => other,
+        };
+        let text = match self {
+            PinSource::Prompt => terminal::ask(prompt)?,
+            PinSource::File(path) => {
+                let unreadable = |source| PinError::Unreadable { source_name: self.to_string(), source };
+                first_line(std::fs::File::open(path).map_err(unreadable)?, self)?
+            }
+            PinSource::Environment(name) => match std::env::var(name) {
+                Ok(value) => SecretString::from(value),
+                Err(std::env::VarError::NotPresent) => return Err(PinError::Unset { name: name.clone() }),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    return Err(PinError::NotText { source_name: self.to_string() });
+                }
+            },
+            PinSource::Descriptor(number) => {
+                // Opened by name, so that no unsafe code has to claim a descriptor that somebody else may own.
+                let unreadable = |source| PinError::Unreadable { source_name: self.to_string(), source };
+                first_line(std::fs::File::open(format!("/dev/fd/{number}")).map_err(unreadable)?, self)?
+            }
+            PinSource::Value(value) => value.clone(),
+        };
+        Pin::new(text).map_err(named)
+    }
+
+    /// What is unsafe about this source, for a warning: who else can read it.
+    pub fn exposure(&self) -> Option<String> {
+        match self {
+            PinSource::File(path) => {
+                let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.permissions().mode();
+                (mode & 0o077 != 0).then(|| {
+                    format!("the PIN file {path:?} can be read by others (mode {:04o}): chmod 600 it", mode & 0o7777)
+                })
+            }
+            PinSource::Value(_) => Some(
+                "the PIN stands in the key URI (pin-value), where other users of this machine and the shell's history \
+                 can see it: use --pin-source"
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for PinSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PinSource::Prompt => f.write_str("the terminal"),
+            PinSource::File(path) => write!(f, "the file {path:?}"),
+            PinSource::Environment(name) => write!(f, "the environment variable {name}"),
+            PinSource::Descriptor(number) => write!(f, "file descriptor {number}"),
+            PinSource::Value(_) => f.write_str("the key URI's pin-value"),
+        }
+    }
+}
+
+impl FromStr for PinSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The text is not repeated: people try the PIN itself here.
+        let wrong = || "possible values: prompt, file:PATH, env:NAME, fd:NUMBER".to_owned();
+        if text == "prompt" {
+            return Ok(PinSource::Prompt);
+        }
+        match text.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => Ok(PinSource::File(PathBuf::from(path))),
+            Some(("env", name)) if !name.is_empty() && !name.contains('=') => {
+                Ok(PinSource::Environment(name.to_owned()))
+            }
+            Some(("fd", number)) => number.parse().map(PinSource::Descriptor).map_err(|_| wrong()),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// The first line, without its line end; what follows must be empty, or the file is something else.
+fn first_line(reader: impl Read, source: &PinSource) -> Result<SecretString, PinError> {
+    // Reserved whole, so that growing never leaves a copy behind in freed memory.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 3));
+    reader
+        .take(MAX_BYTES as u64 + 3)
+        .read_to_end(&mut bytes)
+        .map_err(|error| PinError::Unreadable { source_name: source.to_string(), source: error })?;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| PinError::NotText { source_name: source.to_string() })?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.contains(['\n', '\r', '\0']) || line.len() > MAX_BYTES {
+        return Err(PinError::NotOneLine { source_name: source.to_string() });
+    }
+    Ok(SecretString::from(line))
+}
+
+/// Asking at the terminal itself, whatever stdin and stdout are.
+pub mod terminal {
+    use super::{IsTerminal, Path, PinError, SecretString, io};
+    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+    use std::fs::File;
+    use std::sync::{Mutex, PoisonError};
+
+    const TERMINAL: &str = "/dev/tty";
+
+    /// The terminal's settings while a prompt has echo switched off.
+    static BEFORE_PROMPT: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+    /// Asks without echo.
+    pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
+        let terminal = File::open(Path::new(TERMINAL)).map_err(|_| PinError::NoTerminal)?;
+        if !terminal.is_terminal() {
+            return Err(PinError::NoTerminal);
+        }
+        let settings = tcgetattr(&terminal).map_err(|error| PinError::Terminal { source: error.into() })?;
+        *before_prompt() = Some((terminal, settings));
+        let answer = rpassword::prompt_password(prompt);
+        *before_prompt() = None;
+        match answer {
+            Ok(text) => Ok(SecretString::from(text)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(PinError::Interrupted),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(PinError::Empty { source_name: None }),
+            Err(source) => Err(PinError::Terminal { source }),
+        }
+    }
+
+    /// Puts the terminal's echo back if a prompt is open: for the moment at which a signal ends the program.
+    pub fn restore() {
+        if let Some((terminal, settings)) = before_prompt().take() {
+            let _ = tcsetattr(&terminal, OptionalActions::Now, &settings);
+        }
+    }
+
+    fn before_prompt() -> std::sync::MutexGuard<'static, Option<(File, Termios)>> {
+        BEFORE_PROMPT.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why there is no PIN.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// Nobody can be asked.
+    #[error("a PIN is needed, and there is no terminal to ask for it")]
+    NoTerminal,
+    /// The terminal failed.
+    #[error("the PIN cannot be read from the terminal: {source}")]
+    Terminal {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Ctrl-C at the prompt.
+    #[error("interrupted")]
+    Interrupted,
+    /// An empty PIN, which the device would count as a wrong one.
+    #[error("the PIN{} is empty; it was not sent to the device", .source_name.as_ref().map(|name| format!(" from {name}")).unwrap_or_default())]
+    Empty {
+        /// Where it came from, unless a person typed it.
+        source_name: Option<String>,
+    },
+    /// The source cannot be read.
+    #[error("the PIN cannot be read from {source_name}: {source}")]
+    Unreadable {
+        /// Where it should come from.
+        source_name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An environment variable that is not there.
+    #[error("the PIN should come from the environment variable {name}, which is not set")]
+    Unset {
+        /// Its name.
+        name: String,
+    },
+    /// Not UTF-8.
+    #[error("the PIN from {source_name} is not UTF-8 text")]
+    NotText {
+        /// Where it came from.
+        source_name: String,
+    },
+    /// More than a PIN.
+    #[error("{source_name} holds more than one line: it is no PIN file")]
+    NotOneLine {
+        /// Where it came from.
+        source_name: String,
+    },
+    /// `pin-source=|command`.
+    #[error("the key URI's pin-source names a command to run, which is not allowed")]
+    Command,
+}
+
+impl Explain for PinError {
+    fn exit(&self) -> Exit {
+        match self {
+            PinError::Interrupted => Exit::Interrupted,
+            _ => Exit::Pin,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            PinError::Interrupted => return None,
+            PinError::NoTerminal => "name a source for the PIN: --pin-source file:PATH, env:NAME or fd:NUMBER",
+            PinError::Terminal { .. } => "run it in a terminal, or use --pin-source file:PATH, env:NAME or fd:NUMBER",
+            PinError::Empty { source_name: None } => "run the command again and type the PIN",
+            PinError::Empty { .. } | PinError::NotOneLine { .. } => "the file must hold the PIN and nothing else",
+            PinError::Unreadable { .. } | PinError::Unset { .. } => {
+                "correct --pin-source, or leave it out to be asked at the terminal"
+            }
+            PinError::NotText { .. } => "save the PIN as UTF-8 text",
+            PinError::Command => "let the command write the PIN to a pipe and use --pin-source fd:NUMBER",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<String, PinError> {
+        first_line(bytes, &PinSource::Descriptor(3)).map(|pin| pin.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn one_line_end_is_not_part_of_the_pin() {
+        for text in ["1234", "1234\n", "1234\r\n"] {
+            assert_eq!(read(text.as_bytes()).unwrap(), "1234");
+        }
+        assert_eq!(read(b" 12 34 \n").unwrap(), " 12 34 ");
+    }
+
+    #[test]
+    fn what_is_no_pin_file_is_refused_without_repeating_it() {
+        assert!(matches!(read(b"1234\nsecond"), Err(PinError::NotOneLine { .. })));
+        assert!(matches!(read(&[b'1'; 2000]), Err(PinError::NotOneLine { .. })));
+        assert!(matches!(read(b"12\xff"), Err(PinError::NotText { .. })));
+    }
+
+    #[test]
+    fn a_source_that_is_no_source_is_not_repeated() {
+        for text in ["123456", "pin:123456", "file:", "env:", "env:A=B", "fd:x", "fd:-1", ""] {
+            let error = text.parse::<PinSource>().unwrap_err();
+            assert!(!error.contains("123456"));
+        }
+    }
+
+    #[test]
+    fn a_uri_names_a_file_in_three_ways_and_never_a_command() {
+        for source in ["file:/run/pin", "file:///run/pin", "/run/pin"] {
+            let uri: Uri = format!("pkcs11:?pin-source={source}").parse().unwrap();
+            assert!(
+                matches!(PinSource::from_uri(&uri), Ok(Some(PinSource::File(path))) if path == Path::new("/run/pin"))
+            );
+        }
+        let uri: Uri = "pkcs11:?pin-source=%7Ccat%20/run/pin".parse().unwrap();
+        assert!(matches!(PinSource::from_uri(&uri), Err(PinError::Command)));
+    }
+}

@@ -1,0 +1,188 @@
+//! A public key as PKCS#11, certificates and PEM files give it, in one form that can be compared.
+
+use std::fmt;
+
+use der::asn1::{BitString, Null, ObjectIdentifier, OctetString, UintRef};
+use der::pem::{self, LineEnding};
+use der::{Decode, Encode, Sequence};
+use sha2::{Digest, Sha256};
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const PEM_LABEL: &str = "PUBLIC KEY";
+
+/// A public key. Equal keys compare equal wherever they were read from.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum PublicKey {
+    /// RSA; both numbers big-endian without leading zero bytes.
+    Rsa {
+        /// The modulus.
+        modulus: Vec<u8>,
+        /// The public exponent.
+        exponent: Vec<u8>,
+    },
+    /// A key on a named elliptic curve.
+    Ec {
+        /// The curve's object identifier.
+        curve: ObjectIdentifier,
+        /// The point, SEC 1 encoded (`04 ‖ X ‖ Y`).
+        point: Vec<u8>,
+    },
+}
+
+/// Why bytes are no usable public key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublicKeyError {
+    /// Not PEM text with the label `PUBLIC KEY`.
+    #[error("it is no PEM file of a public key (-----BEGIN PUBLIC KEY-----)")]
+    NotPem,
+    /// It is PEM, but of something else.
+    #[error("it holds a {found}, not a public key")]
+    OtherPem {
+        /// The PEM label, as `PRIVATE KEY`.
+        found: String,
+    },
+    /// The DER inside is malformed.
+    #[error("its DER is malformed: {0}")]
+    Der(String),
+    /// An algorithm other than RSA and EC on a named curve.
+    #[error("it has the algorithm {0}; RSA and EC keys are supported")]
+    Algorithm(String),
+}
+
+impl PublicKey {
+    /// An RSA key from PKCS#11's CKA_MODULUS and CKA_PUBLIC_EXPONENT (big-endian; some modules pad with zero bytes).
+    pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        PublicKey::Rsa { modulus: strip_zeros(modulus).to_vec(), exponent: strip_zeros(exponent).to_vec() }
+    }
+
+    /// An EC key from PKCS#11's CKA_EC_PARAMS (the DER of a curve's OID) and CKA_EC_POINT (PKCS#11 v3.0 section 2.3.3:
+    /// the point in a DER OCTET STRING; some modules leave the wrapping out).
+    ///
+    /// # Errors
+    /// [`PublicKeyError::Algorithm`] when the parameters are no named curve.
+    pub fn ec(params: &[u8], point: &[u8]) -> Result<Self, PublicKeyError> {
+        let curve = ObjectIdentifier::from_der(params)
+            .map_err(|_| PublicKeyError::Algorithm("EC with explicit parameters".into()))?;
+        let unwrapped = OctetString::from_der(point).map(|octets| octets.as_bytes().to_vec());
+        Ok(PublicKey::Ec { curve, point: unwrapped.unwrap_or_else(|_| point.to_vec()) })
+    }
+
+    /// Reads a SubjectPublicKeyInfo in PEM, as `openssl rsa -pubout` writes and CloudHSM CLI asks for.
+    ///
+    /// # Errors
+    /// Says what the text is instead.
+    pub fn from_pem(text: &[u8]) -> Result<Self, PublicKeyError> {
+        // Some programs write a text before the PEM block; RFC 7468 section 2 says to skip it.
+        let start = text.windows(11).position(|window| window == b"-----BEGIN ").ok_or(PublicKeyError::NotPem)?;
+        let (label, der) = pem::decode_vec(&text[start..]).map_err(|_| PublicKeyError::NotPem)?;
+        if label != PEM_LABEL {
+            return Err(PublicKeyError::OtherPem { found: label.to_owned() });
+        }
+        Self::from_spki_der(&der)
+    }
+
+    /// Reads a DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn from_spki_der(der: &[u8]) -> Result<Self, PublicKeyError> {
+        let malformed = |error: der::Error| PublicKeyError::Der(error.to_string());
+        let info = SubjectPublicKeyInfoOwned::from_der(der).map_err(malformed)?;
+        let bits = info.subject_public_key.raw_bytes();
+        match info.algorithm.oid {
+            RSA_ENCRYPTION => {
+                let key = RsaPublicKey::from_der(bits).map_err(malformed)?;
+                Ok(Self::rsa(key.modulus.as_bytes(), key.exponent.as_bytes()))
+            }
+            EC_PUBLIC_KEY => {
+                let parameters = info.algorithm.parameters.ok_or(PublicKeyError::Algorithm("EC".into()))?;
+                let curve = parameters.decode_as::<ObjectIdentifier>().map_err(malformed)?;
+                Ok(PublicKey::Ec { curve, point: bits.to_vec() })
+            }
+            other => Err(PublicKeyError::Algorithm(other.to_string())),
+        }
+    }
+
+    /// The DER SubjectPublicKeyInfo.
+    pub fn to_spki_der(&self) -> Vec<u8> {
+        // Encoding fails only for values beyond 256 MiB, which no device gives.
+        self.encode().unwrap_or_default()
+    }
+
+    /// The SubjectPublicKeyInfo in PEM, byte for byte as `openssl rsa -pubout` writes it.
+    pub fn to_spki_pem(&self) -> String {
+        pem::encode_string(PEM_LABEL, LineEnding::LF, &self.to_spki_der()).unwrap_or_default()
+    }
+
+    /// Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo: a name for the key that no device can change.
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.to_spki_der()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The size in bits: of the modulus, or of the curve.
+    pub fn bits(&self) -> u32 {
+        match self {
+            PublicKey::Rsa { modulus, .. } => {
+                let leading = modulus.first().map_or(0, |byte| byte.leading_zeros());
+                modulus.len() as u32 * 8 - leading
+            }
+            PublicKey::Ec { curve, point } => match *curve {
+                P256 => 256,
+                P384 => 384,
+                P521 => 521,
+                _ => (point.len().saturating_sub(1) / 2) as u32 * 8,
+            },
+        }
+    }
+
+    /// The kind and size as people say it: `RSA-2048`, `EC P-256`.
+    pub fn describe(&self) -> String {
+        match self {
+            PublicKey::Rsa { .. } => format!("RSA-{}", self.bits()),
+            PublicKey::Ec { curve, .. } => match *curve {
+                P256 => "EC P-256".into(),
+                P384 => "EC P-384".into(),
+                P521 => "EC P-521".into(),
+                other => format!("EC {other}"),
+            },
+        }
+    }
+
+    fn encode(&self) -> der::Result<Vec<u8>> {
+        let (oid, parameters, bits) = match self {
+            PublicKey::Rsa { modulus, exponent } => {
+                let key = RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? };
+                (RSA_ENCRYPTION, der::Any::encode_from(&Null)?, key.to_der()?)
+            }
+            PublicKey::Ec { curve, point } => (EC_PUBLIC_KEY, der::Any::encode_from(curve)?, point.clone()),
+        };
+        SubjectPublicKeyInfoOwned {
+            algorithm: AlgorithmIdentifierOwned { oid, parameters: Some(parameters) },
+            subject_public_key: BitString::from_bytes(&bits)?,
+        }
+        .to_der()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sha256:{}", self.describe(), self.sha256())
+    }
+}
+
+/// RFC 8017 appendix A.1.1.
+#[derive(Sequence)]
+struct RsaPublicKey<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
+}
+
+fn strip_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    &number[zeros..]
+}

@@ -1,0 +1,175 @@
+//! JSON with positions: values keep their place in the text, so that one can be replaced and the rest kept.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::TokenFileError;
+
+/// The text of a file: UTF-8, without a byte-order mark, not empty.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, TokenFileError> {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err(TokenFileError::ByteOrderMark);
+    }
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| TokenFileError::NotUtf8 { at: error.valid_up_to() })?;
+    if text.trim().is_empty() {
+        return Err(TokenFileError::Empty);
+    }
+    Ok(text)
+}
+
+/// The top-level object.
+pub(super) fn document(text: &str) -> Result<Object<'_>, TokenFileError> {
+    let root: &RawValue = serde_json::from_str(text).map_err(|error| not_json(text, &error))?;
+    let root = Node(root);
+    if root.kind() != Kind::Object {
+        return Err(TokenFileError::NotAnObject { found: root.kind() });
+    }
+    root.object("the file")
+}
+
+/// What a JSON value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// `1.5`
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Object => "an object",
+            Kind::Array => "a list",
+            Kind::String => "a string",
+            Kind::Number => "a number",
+            Kind::Bool => "true or false",
+            Kind::Null => "null",
+        })
+    }
+}
+
+/// A value, not yet looked into.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'a>(&'a RawValue);
+
+impl<'a> Node<'a> {
+    pub(super) fn kind(self) -> Kind {
+        // A RawValue is valid JSON without white space around it: its first byte tells.
+        match self.0.get().as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') => Kind::Null,
+            _ => Kind::Number,
+        }
+    }
+
+    /// Where the value stands in `text`, which it must have been read from.
+    pub(super) fn place(self, text: &str) -> Range<usize> {
+        let start = self.0.get().as_ptr() as usize - text.as_ptr() as usize;
+        start..start + self.0.get().len()
+    }
+
+    /// The members, in order; `place` names the object in errors. The value must be an object.
+    pub(super) fn object(self, place: &str) -> Result<Object<'a>, TokenFileError> {
+        let Members(members) = serde_json::from_str(self.0.get()).map_err(|error| not_json(self.0.get(), &error))?;
+        for (index, (name, _)) in members.iter().enumerate() {
+            if members[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(TokenFileError::Duplicate { place: place.to_owned(), name: name.clone() });
+            }
+        }
+        Ok(Object { place: place.to_owned(), members })
+    }
+}
+
+/// An object's members in their order, no name twice.
+pub(super) struct Object<'a> {
+    place: String,
+    members: Vec<(String, Node<'a>)>,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(name, _)| name.as_str())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
+        self.members.iter().find(|(member, _)| member == name).map(|(_, value)| *value)
+    }
+
+    /// A member that must be a string.
+    pub(super) fn string(&self, name: &'static str) -> Result<String, TokenFileError> {
+        let node = self.expect(name, Kind::String)?;
+        serde_json::from_str(node.0.get()).map_err(|error| not_json(node.0.get(), &error))
+    }
+
+    /// A member that must be a list.
+    pub(super) fn list(&self, name: &'static str) -> Result<Vec<Node<'a>>, TokenFileError> {
+        let node = self.expect(name, Kind::Array)?;
+        let values: Vec<&'a RawValue> =
+            serde_json::from_str(node.0.get()).map_err(|error| not_json(node.0.get(), &error))?;
+        Ok(values.into_iter().map(Node).collect())
+    }
+
+    /// A member that must be there and of this kind.
+    pub(super) fn expect(&self, name: &'static str, kind: Kind) -> Result<Node<'a>, TokenFileError> {
+        let place = || self.place.clone();
+        let node = self.get(name).ok_or_else(|| TokenFileError::Missing { place: place(), name })?;
+        if node.kind() == kind {
+            Ok(node)
+        } else {
+            Err(TokenFileError::WrongKind { place: place(), name, expected: kind, found: node.kind() })
+        }
+    }
+}
+
+/// Collects members in order and keeps duplicates, which serde_json's own map would silently drop.
+struct Members<'a>(Vec<(String, Node<'a>)>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    members.push((name, Node(value)));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+fn not_json(text: &str, error: &serde_json::Error) -> TokenFileError {
+    let reason = error.to_string();
+    // serde_json ends its message with the position, which is told apart here.
+    let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+    let before: String = text.lines().take(error.line().saturating_sub(1)).collect();
+    TokenFileError::NotJson {
+        reason,
+        line: error.line(),
+        column: error.column(),
+        // Only the characters that JSON's own grammar is made of are looked at, never shown.
+        stray_brace: before.trim_end().ends_with('{') && error.is_syntax(),
+    }
+}
