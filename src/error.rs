@@ -45,14 +45,14 @@ pub trait Explain: std::error::Error {
 /// Any error of any topic, on its way to `main`.
 pub struct Error {
     source: Box<dyn Explain + Send + Sync + 'static>,
-    detail: Vec<String>,
+    consequences: Vec<String>,
 }
 
 impl Error {
-    /// Adds a line below the error's own detail: what it means for the file at hand, say.
+    /// Adds what the error means for a file or device at hand: that a file was not changed, say.
     #[must_use]
-    pub fn with_detail(mut self, line: impl Into<String>) -> Self {
-        self.detail.push(line.into());
+    pub fn with_consequence(mut self, line: impl Into<String>) -> Self {
+        self.consequences.push(line.into());
         self
     }
 
@@ -63,9 +63,12 @@ impl Error {
 
     /// Lines below the first one.
     pub fn detail(&self) -> Vec<String> {
-        let mut lines = self.source.detail();
-        lines.extend(self.detail.iter().cloned());
-        lines
+        self.source.detail()
+    }
+
+    /// What it means for the files and devices at hand.
+    pub fn consequences(&self) -> &[String] {
+        &self.consequences
     }
 
     /// What to do about it.
@@ -76,7 +79,7 @@ impl Error {
 
 impl<E: Explain + Send + Sync + 'static> From<E> for Error {
     fn from(source: E) -> Self {
-        Error { source: Box::new(source), detail: Vec::new() }
+        Error { source: Box::new(source), consequences: Vec::new() }
     }
 }
 

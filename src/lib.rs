@@ -1,5 +1,6 @@
 //! Signs AWS CloudHSM token files with a private key that never leaves its PKCS#11 device.
 pub mod certificate;
+pub mod device;
 pub mod error;
 pub mod pin;
 pub mod save;

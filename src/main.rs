@@ -1,1 +1,27 @@
-fn main(){}
+//! The command line: parse, run, print the error, exit with its code.
+
+mod cli;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+use cli::Cli;
+use commands::terminal::Terminal;
+
+fn main() -> ExitCode {
+    commands::process::harden();
+    let cli = match cli::tree().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return Terminal::command_line_error(&error),
+    };
+    let terminal = Terminal::new(&cli.global);
+    match commands::run(cli, &terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal.error(&error);
+            ExitCode::from(error.exit() as u8)
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The PIN: where it comes from, and how it is kept.
 
+pub mod environment;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +25,11 @@ impl Pin {
     /// # Errors
     /// [`PinError::Empty`]: a device would count an empty PIN as a wrong one.
     pub fn new(text: SecretString) -> Result<Self, PinError> {
-        if text.expose_secret().is_empty() { Err(PinError::Empty { source_name: None }) } else { Ok(Pin(text)) }
+        if text.expose_secret().is_empty() {
+            Err(PinError::Empty { source_name: None })
+        } else {
+            Ok(Pin(text))
+        }
     }
 
     /// The text, for the device alone.
@@ -40,7 +46,12 @@ pub enum PinSource {
     /// The first line of a file.
     File(PathBuf),
     /// An environment variable.
-    Environment(String),
+    Environment {
+        /// Its name.
+        name: String,
+        /// Its value, once [`PinSource::capture`] took it.
+        value: Option<SecretString>,
+    },
     /// An open file descriptor, read to its end.
     Descriptor(u32),
     /// A `pin-value` in a key URI.
@@ -67,6 +78,19 @@ impl PinSource {
         Ok(Some(PinSource::File(PathBuf::from(path))))
     }
 
+    /// Takes the PIN out of the environment, if it comes from there, so that no child process inherits it. To be called
+    /// before any thread is started. A variable that is not set is reported when the PIN is read.
+    #[must_use]
+    pub fn capture(self) -> Self {
+        match self {
+            PinSource::Environment { name, value: None } => {
+                let value = environment::take(&name).ok();
+                PinSource::Environment { name, value }
+            }
+            other => other,
+        }
+    }
+
     /// Whether a person answers, who can be asked again.
     pub fn is_person(&self) -> bool {
         matches!(self, PinSource::Prompt)
@@ -88,17 +112,17 @@ impl PinSource {
                 let unreadable = |source| PinError::Unreadable { source_name: self.to_string(), source };
                 first_line(std::fs::File::open(path).map_err(unreadable)?, self)?
             }
-            PinSource::Environment(name) => match std::env::var(name) {
-                Ok(value) => SecretString::from(value),
+            PinSource::Environment { value: Some(value), .. } => value.clone(),
+            PinSource::Environment { name, value: None } => match environment::take(name) {
+                Ok(value) => value,
                 Err(std::env::VarError::NotPresent) => return Err(PinError::Unset { name: name.clone() }),
                 Err(std::env::VarError::NotUnicode(_)) => {
                     return Err(PinError::NotText { source_name: self.to_string() });
                 }
             },
             PinSource::Descriptor(number) => {
-                // Opened by name, so that no unsafe code has to claim a descriptor that somebody else may own.
                 let unreadable = |source| PinError::Unreadable { source_name: self.to_string(), source };
-                first_line(std::fs::File::open(format!("/dev/fd/{number}")).map_err(unreadable)?, self)?
+                first_line(duplicate(*number).map_err(unreadable)?, self)?
             }
             PinSource::Value(value) => value.clone(),
         };
@@ -129,7 +153,7 @@ impl fmt::Display for PinSource {
         match self {
             PinSource::Prompt => f.write_str("the terminal"),
             PinSource::File(path) => write!(f, "the file {path:?}"),
-            PinSource::Environment(name) => write!(f, "the environment variable {name}"),
+            PinSource::Environment { name, .. } => write!(f, "the environment variable {name}"),
             PinSource::Descriptor(number) => write!(f, "file descriptor {number}"),
             PinSource::Value(_) => f.write_str("the key URI's pin-value"),
         }
@@ -148,12 +172,21 @@ impl FromStr for PinSource {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(PinSource::File(PathBuf::from(path))),
             Some(("env", name)) if !name.is_empty() && !name.contains('=') => {
-                Ok(PinSource::Environment(name.to_owned()))
+                Ok(PinSource::Environment { name: name.to_owned(), value: None })
             }
             Some(("fd", number)) => number.parse().map(PinSource::Descriptor).map_err(|_| wrong()),
             _ => Err(wrong()),
         }
     }
+}
+
+/// A copy of one of this process's own descriptors. The kernel is asked for it, because claiming a number is unsafe
+/// code, and opening `/dev/fd/N` fails for a file that another user opened and handed down.
+fn duplicate(number: u32) -> io::Result<std::fs::File> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let number = i32::try_from(number).map_err(|_| io::Error::from(rustix::io::Errno::BADF))?;
+    let this_process = pidfd_open(getpid(), PidfdFlags::empty())?;
+    Ok(pidfd_getfd(this_process, number, PidfdGetfdFlags::empty())?.into())
 }
 
 /// The first line, without its line end; what follows must be empty, or the file is something else.
@@ -199,7 +232,9 @@ pub mod terminal {
         match answer {
             Ok(text) => Ok(SecretString::from(text)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(PinError::Interrupted),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(PinError::Empty { source_name: None }),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(PinError::Empty { source_name: None })
+            }
             Err(source) => Err(PinError::Terminal { source }),
         }
     }
@@ -279,10 +314,16 @@ impl Explain for PinError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             PinError::Interrupted => return None,
-            PinError::NoTerminal => "name a source for the PIN: --pin-source file:PATH, env:NAME or fd:NUMBER",
-            PinError::Terminal { .. } => "run it in a terminal, or use --pin-source file:PATH, env:NAME or fd:NUMBER",
+            PinError::NoTerminal => {
+                "name a source for the PIN: --pin-source file:PATH, env:NAME or fd:NUMBER"
+            }
+            PinError::Terminal { .. } => {
+                "run it in a terminal, or use --pin-source file:PATH, env:NAME or fd:NUMBER"
+            }
             PinError::Empty { source_name: None } => "run the command again and type the PIN",
-            PinError::Empty { .. } | PinError::NotOneLine { .. } => "the file must hold the PIN and nothing else",
+            PinError::Empty { .. } | PinError::NotOneLine { .. } => {
+                "the file must hold the PIN and nothing else"
+            }
             PinError::Unreadable { .. } | PinError::Unset { .. } => {
                 "correct --pin-source, or leave it out to be asked at the terminal"
             }

@@ -10,32 +10,38 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Exit, Explain};
 
-/// A file that was read whole, under a lock when it is to be replaced.
+/// The bytes of a file, a pipe or a device, at most `limit` of them.
+///
+/// # Errors
+/// [`FileError`]: it is not there, is a folder, cannot be read, or is larger than `limit`.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(|error| FileError::open(path, error))?;
+    read_file(&file, path, limit)
+}
+
+/// The bytes of stdin, at most `limit` of them.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_stdin(limit: u64) -> Result<Vec<u8>, FileError> {
+    read_limited(io::stdin().lock(), Path::new("stdin"), limit)
+}
+
+/// A file that was read whole and is going to be replaced. It is locked for as long as this lives.
 #[derive(Debug)]
 pub struct InputFile {
     path: PathBuf,
     bytes: Vec<u8>,
-    /// Open for as long as the lock is needed.
     file: File,
 }
 
 impl InputFile {
-    /// Reads at most `limit` bytes of a file, a pipe or a device.
-    ///
-    /// # Errors
-    /// [`FileError`]: it is not there, is a folder, cannot be read, or is larger than `limit`.
-    pub fn read(path: &Path, limit: u64) -> Result<Self, FileError> {
-        let file = File::open(path).map_err(|error| FileError::open(path, error))?;
-        let bytes = read_limited(&file, path, limit)?;
-        Ok(InputFile { path: path.to_owned(), bytes, file })
-    }
-
     /// Reads a regular file that [`InputFile::replace`] is going to replace. Locks it against a second process that
     /// does the same, and finds out now, before anybody types a PIN, whether its folder can be written to.
     ///
     /// # Errors
-    /// As [`InputFile::read`], and [`FileError::Busy`], [`FileError::NotRegular`], [`FileError::Folder`].
-    pub fn read_to_replace(path: &Path, limit: u64) -> Result<Self, FileError> {
+    /// As [`read`], and [`FileError::Busy`], [`FileError::NotRegular`], [`FileError::Folder`].
+    pub fn open(path: &Path, limit: u64) -> Result<Self, FileError> {
         let file = File::open(path).map_err(|error| FileError::open(path, error))?;
         let metadata = file.metadata().map_err(|source| FileError::read(path, source))?;
         if !metadata.is_file() && !metadata.is_dir() {
@@ -46,7 +52,7 @@ impl InputFile {
             // Some network file systems cannot lock. The comparison before the rename is still there.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        let bytes = read_limited(&file, path, limit)?;
+        let bytes = read_file(&file, path, limit)?;
         let input = InputFile { path: path.to_owned(), bytes, file };
         let target = input.target()?;
         tempfile::tempfile_in(folder_of(&target)).map_err(|source| FileError::folder(&target, source))?;
@@ -103,7 +109,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let existing = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
         Ok(metadata) if !metadata.is_file() => {
-            return File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes)).map_err(write_error);
+            return File::options()
+                .write(true)
+                .open(path)
+                .and_then(|mut file| file.write_all(bytes))
+                .map_err(write_error);
         }
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -167,7 +177,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn read_limited(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+fn read_file(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let metadata = file.metadata().map_err(|source| FileError::read(path, source))?;
     if metadata.is_dir() {
         return Err(FileError::IsFolder { path: path.to_owned() });
@@ -175,9 +185,12 @@ fn read_limited(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileErr
     if metadata.is_file() && metadata.len() > limit {
         return Err(FileError::TooLarge { path: path.to_owned(), bytes: Some(metadata.len()), limit });
     }
+    read_limited(file, path, limit)
+}
+
+fn read_limited(reader: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let mut reader = file.take(limit + 1);
-    reader.read_to_end(&mut bytes).map_err(|source| FileError::read(path, source))?;
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|source| FileError::read(path, source))?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge { path: path.to_owned(), bytes: None, limit });
     }
@@ -280,14 +293,20 @@ impl Explain for FileError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            FileError::NotFound { .. } => "check the name; CloudHSM CLI writes the file into the folder it was started in",
+            FileError::NotFound { .. } => {
+                "check the name; CloudHSM CLI writes the file into the folder it was started in"
+            }
             FileError::IsFolder { .. } => "name the file in it",
             FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
             FileError::TooLarge { .. } => "give the file that CloudHSM CLI wrote",
             FileError::NotRegular { .. } => "write the signed copy elsewhere with -o",
-            FileError::Busy { .. } => "wait until the other countersign is done, then look at the file with countersign show",
+            FileError::Busy { .. } => {
+                "wait until the other countersign is done, then look at the file with countersign show"
+            }
             FileError::Changed { .. } => "look at the file with countersign show, then sign it again",
-            FileError::Folder { .. } => "make the folder writable, or write the signed copy elsewhere with -o",
+            FileError::Folder { .. } => {
+                "make the folder writable, or write the signed copy elsewhere with -o"
+            }
             FileError::Write { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "free some space, or write the signed copy elsewhere with -o"

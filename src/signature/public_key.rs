@@ -78,7 +78,8 @@ impl PublicKey {
     /// Says what the text is instead.
     pub fn from_pem(text: &[u8]) -> Result<Self, PublicKeyError> {
         // Some programs write a text before the PEM block; RFC 7468 section 2 says to skip it.
-        let start = text.windows(11).position(|window| window == b"-----BEGIN ").ok_or(PublicKeyError::NotPem)?;
+        let start =
+            text.windows(11).position(|window| window == b"-----BEGIN ").ok_or(PublicKeyError::NotPem)?;
         let (label, der) = pem::decode_vec(&text[start..]).map_err(|_| PublicKeyError::NotPem)?;
         if label != PEM_LABEL {
             return Err(PublicKeyError::OtherPem { found: label.to_owned() });

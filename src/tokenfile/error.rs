@@ -121,7 +121,9 @@ impl TokenFileError {
         if has("approval_data") && has("token") {
             TokenFileError::Unsupported { what: "a quorum approval file" }
         } else if has("Data") && has("Version") {
-            TokenFileError::Unsupported { what: "a two-factor file of the older CloudHSM management utility (CMU)" }
+            TokenFileError::Unsupported {
+                what: "a two-factor file of the older CloudHSM management utility (CMU)",
+            }
         } else {
             TokenFileError::UnknownFormat { members }
         }
@@ -135,7 +137,9 @@ impl Explain for TokenFileError {
 
     fn detail(&self) -> Vec<String> {
         match self {
-            TokenFileError::UnknownFormat { members } if members.is_empty() => vec!["it has no members".into()],
+            TokenFileError::UnknownFormat { members } if members.is_empty() => {
+                vec!["it has no members".into()]
+            }
             TokenFileError::UnknownFormat { members } => vec![format!("its members: {}", members.join(", "))],
             _ => Vec::new(),
         }
@@ -147,9 +151,15 @@ impl Explain for TokenFileError {
                 "there is one \"{\" too many before that place, as in the sample on AWS's set-up page; sign the file \
                  that CloudHSM CLI wrote"
             }
-            TokenFileError::Unsupported { .. } => "MFA files can be signed: {\"version\":\"2.0\",\"tokens\":[…]}",
-            TokenFileError::NotBase64 { name: "signed", .. } => "--force replaces the signatures that are there",
-            _ => "give the file that CloudHSM CLI wrote, unchanged; if it was cut off, let CloudHSM CLI write it again",
+            TokenFileError::Unsupported { .. } => {
+                "MFA files can be signed: {\"version\":\"2.0\",\"tokens\":[…]}"
+            }
+            TokenFileError::NotBase64 { name: "signed", .. } => {
+                "--force replaces the signatures that are there"
+            }
+            _ => {
+                "give the file that CloudHSM CLI wrote, unchanged; if it was cut off, let CloudHSM CLI write it again"
+            }
         };
         Some(hint.to_owned())
     }

@@ -86,7 +86,8 @@ impl<'a> Node<'a> {
 
     /// The members, in order; `place` names the object in errors. The value must be an object.
     pub(super) fn object(self, place: &str) -> Result<Object<'a>, TokenFileError> {
-        let Members(members) = serde_json::from_str(self.0.get()).map_err(|error| not_json(self.0.get(), &error))?;
+        let Members(members) =
+            serde_json::from_str(self.0.get()).map_err(|error| not_json(self.0.get(), &error))?;
         for (index, (name, _)) in members.iter().enumerate() {
             if members[..index].iter().any(|(earlier, _)| earlier == name) {
                 return Err(TokenFileError::Duplicate { place: place.to_owned(), name: name.clone() });

@@ -33,11 +33,15 @@ fn token(text: &str, index: usize, node: super::json::Node<'_>) -> Result<Token,
         return Err(TokenFileError::Unsupported { what: "a quorum registration file" });
     }
 
-    let unsigned = decode_base64(&token.string("unsigned")?)
-        .map_err(|reason| TokenFileError::NotBase64 { place: place.clone(), name: "unsigned", reason })?;
-    let digest: [u8; 32] = unsigned
-        .try_into()
-        .map_err(|bytes: Vec<u8>| TokenFileError::DigestLength { place: place.clone(), found: bytes.len() })?;
+    let unsigned = decode_base64(&token.string("unsigned")?).map_err(|reason| TokenFileError::NotBase64 {
+        place: place.clone(),
+        name: "unsigned",
+        reason,
+    })?;
+    let digest: [u8; 32] = unsigned.try_into().map_err(|bytes: Vec<u8>| TokenFileError::DigestLength {
+        place: place.clone(),
+        found: bytes.len(),
+    })?;
 
     let signed = match token.string("signed")? {
         empty if empty.is_empty() => Signed::No,

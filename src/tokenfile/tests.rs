@@ -22,7 +22,9 @@ fn the_published_samples_are_read() {
     assert!(file.tokens().iter().all(|token| token.signed == Signed::No));
     let file = TokenFile::parse(SIGNED).unwrap();
     assert!(
-        file.tokens().iter().all(|token| matches!(&token.signed, Signed::Yes(signature) if signature.len() == 256))
+        file.tokens()
+            .iter()
+            .all(|token| matches!(&token.signed, Signed::Yes(signature) if signature.len() == 256))
     );
 }
 
@@ -38,9 +40,8 @@ fn only_the_signatures_change_and_everything_else_stays() {
 
 #[test]
 fn escaped_names_and_slashes_are_the_same_json() {
-    let text = with_token(
-        r#"{"un\u0073igned":"Vtf\/9QOFY45v\/E1osvpEMr59JsnP\/hLDm4ItOO2vqL8=","signed":""}"#,
-    );
+    let text =
+        with_token(r#"{"un\u0073igned":"Vtf\/9QOFY45v\/E1osvpEMr59JsnP\/hLDm4ItOO2vqL8=","signed":""}"#);
     let file = TokenFile::parse(text.as_bytes()).unwrap();
     let sample = TokenFile::parse(UNSIGNED).unwrap();
     assert_eq!(file.tokens()[0].payload, sample.tokens()[0].payload);
@@ -79,7 +80,10 @@ fn each_malformed_file_is_refused_with_its_reason() {
             with_token(&format!(r#"{{"unsigned":"{DIGEST}","signed":"","sign\u0065d":""}}"#)),
             "token 1 has the member \"signed\" twice",
         ),
-        (r#"{"version":"2.0","version":"2.0","tokens":[]}"#.into(), "the file has the member \"version\" twice"),
+        (
+            r#"{"version":"2.0","version":"2.0","tokens":[]}"#.into(),
+            "the file has the member \"version\" twice",
+        ),
         (with_token(&format!(r#"{{"unsigned":"{DIGEST}"}}"#)), "token 1 has no \"signed\""),
         (
             with_token(&format!(r#"{{"unsigned":"{}","signed":""}}"#, DIGEST.trim_end_matches('='))),
@@ -116,9 +120,8 @@ fn other_formats_of_cloudhsm_are_named() {
 #[test]
 fn deep_nesting_in_an_unknown_member_is_kept_and_does_no_harm() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let text = format!(
-        r#"{{"deep":{deep},"version":"2.0","tokens":[{{"unsigned":"{DIGEST}","signed":""}}]}}"#
-    );
+    let text =
+        format!(r#"{{"deep":{deep},"version":"2.0","tokens":[{{"unsigned":"{DIGEST}","signed":""}}]}}"#);
     let file = TokenFile::parse(text.as_bytes()).unwrap();
     assert_eq!(file.with_signatures([]), text.as_bytes());
 }

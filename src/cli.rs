@@ -1,0 +1,241 @@
+//! The command line as a tree: options, help texts, examples. Man pages and completions are made from it.
+
+use std::path::PathBuf;
+
+use clap::{
+    Args, ColorChoice, Command as ClapCommand, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint,
+};
+
+use countersign::signature::MechanismChoice;
+
+/// The groups of the help page: what a person wants, the commonest first.
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("CloudHSM token files", &["sign", "verify", "show"]),
+    ("Devices and keys", &["list", "public-key"]),
+    ("This program", &["completions", "man", "help"]),
+];
+
+/// Sign AWS CloudHSM token files with a private key that never leaves its device
+///
+/// The key is in a YubiKey, a smart card, an HSM, a TPM: in any PKCS#11 device. It is named by an RFC 7512 URI
+/// (pkcs11:…), found through p11-kit or a given module, and signs on the device. Each signature is verified before it is
+/// written.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, disable_help_subcommand = false, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// The PKCS#11 module (a .so file); default: all that p11-kit is configured with
+    #[arg(long, global = true, env = "COUNTERSIGN_MODULE", value_name = "PATH", alias = "pkcs11-lib", value_hint = ValueHint::FilePath)]
+    pub(crate) module: Option<PathBuf>,
+    /// Where the PIN comes from: prompt, file:PATH, env:NAME or fd:NUMBER; default: the key URI, then the terminal
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_PIN_SOURCE",
+        value_name = "SOURCE",
+        hide_env_values = true
+    )]
+    pub(crate) pin_source: Option<String>,
+    /// Send the PIN even if a wrong one would lock the device
+    #[arg(long, global = true)]
+    pub(crate) use_last_try: bool,
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more: modules, mechanism, what was searched
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// When to use colours (NO_COLOR is honoured too)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Sign(Sign),
+    Verify(Verify),
+    Show(Show),
+    List(List),
+    PublicKey(PublicKey),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Which key.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// The private key or its certificate; up to 8 times: the first one whose device is present is used
+    #[arg(long = "key", env = "COUNTERSIGN_KEY", value_name = "URI", hide_env_values = true)]
+    pub(crate) uris: Vec<String>,
+}
+
+/// Sign every unsigned token in CloudHSM token files, in place
+///
+/// Each FILE is replaced whole, after every new signature in it was verified under the key's public key, or not touched.
+/// Tokens that are signed already are verified and left alone.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign sign unsigned-tokens.json
+  countersign sign --key 'pkcs11:token=YubiKey%20PIV%20%2312345678;id=%01' unsigned-tokens.json
+  countersign sign --pin-source file:/run/secrets/pin -o signed.json unsigned-tokens.json
+  ssh admin@cloudhsm-host cat unsigned-tokens.json | countersign sign - > signed.json")]
+pub(crate) struct Sign {
+    /// The file that CloudHSM CLI wrote; - reads stdin and writes stdout
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: Key,
+    /// Write the signed copy here and leave FILE alone; - is stdout
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace the signatures that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say what would be signed, with which device, without logging in or signing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Accept a key that can leave its device
+    #[arg(long)]
+    pub(crate) allow_exportable: bool,
+    /// Accept an RSA key larger than the 2048 bits that AWS asks for
+    #[arg(long)]
+    pub(crate) allow_key_size: bool,
+    #[command(flatten)]
+    pub(crate) mechanism: Mechanism,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mechanism {
+    /// auto, rsa-pkcs or sha256-rsa-pkcs; auto is what CloudHSM accepts
+    #[arg(long = "mechanism", value_name = "NAME", default_value = "auto", hide_default_value = true,
+          value_parser = str::parse::<MechanismChoice>)]
+    pub(crate) choice: MechanismChoice,
+}
+
+/// Check every signature in token files as the HSM would
+///
+/// Exits with 8, and names the token, when a signature is missing or does not verify.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign verify --public-key officer.pub unsigned-tokens.json
+  countersign verify --key 'pkcs11:token=officer;id=%01' unsigned-tokens.json")]
+pub(crate) struct Verify {
+    /// The file with the signatures; - is stdin
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The public key that was registered with CloudHSM, a PEM file
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) public_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: Key,
+    #[command(flatten)]
+    pub(crate) mechanism: Mechanism,
+}
+
+/// Show what a token file holds, signed and unsigned
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  countersign show unsigned-tokens.json")]
+pub(crate) struct Show {
+    /// The token file; - is stdin
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// List modules, devices, keys and certificates, each with a URI to paste
+///
+/// Asks for no PIN: many devices show a key only after login, and then its public half is listed instead.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign list
+  countersign list --login 'pkcs11:token=officer'
+  countersign list --module /usr/lib/x86_64-linux-gnu/libykcs11.so")]
+pub(crate) struct List {
+    /// List only what this URI matches
+    #[arg(value_name = "URI")]
+    pub(crate) uri: Option<String>,
+    /// Log in to each device, to see its private keys
+    #[arg(long)]
+    pub(crate) login: bool,
+}
+
+/// Write a key's public key, the PEM file that CloudHSM CLI asks for
+///
+/// Byte for byte what openssl rsa -pubout writes. Asks for a PIN only if the device hides the public key without one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  countersign public-key --key 'pkcs11:token=officer;id=%01' -o officer.pub")]
+pub(crate) struct PublicKey {
+    #[command(flatten)]
+    pub(crate) key: Key,
+    /// Write the file here; default: stdout
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  countersign completions bash > /etc/bash_completion.d/countersign")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write the man pages into a folder
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  countersign man /usr/local/share/man/man1")]
+pub(crate) struct Man {
+    /// The folder, which must exist
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: PathBuf,
+}
+
+/// The tree, with the help page grouped by what a person wants.
+pub(crate) fn tree() -> ClapCommand {
+    let mut tree = Cli::command();
+    let mut commands = String::new();
+    for (heading, names) in GROUPS {
+        commands.push_str(&format!("{heading}:\n"));
+        for name in names {
+            let about = tree.find_subcommand(name).and_then(ClapCommand::get_about);
+            let about =
+                about.map_or_else(|| "Print this page, or a command's".to_owned(), ToString::to_string);
+            commands.push_str(&format!("  {name:<13} {about}\n"));
+        }
+        commands.push('\n');
+    }
+    let after = "countersign help COMMAND says more of a command, with examples.\n\
+                 Exit codes: 0 done, 1 other, 2 usage, 3 device, 4 key, 5 PIN, 6 signing, 7 malformed input, \
+                 8 bad signature, 130 interrupted";
+    tree = tree.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{commands}{{options}}\n\n{after}\n"
+    ));
+    tree.color(ColorChoice::Auto)
+}

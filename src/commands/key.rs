@@ -1,0 +1,163 @@
+//! From the options that every command has to modules, a device and a key.
+
+use countersign::device::{
+    Chosen, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules, Notice, OpenDevice, Policy,
+    SigningKey, choose,
+};
+use countersign::error::Error;
+use countersign::pin::{PinSource, environment};
+use countersign::signature::PublicKey;
+use countersign::uri::Uri;
+use serde_json::{Value, json};
+
+use super::terminal::Terminal;
+use super::usage::{BadUri, UsageError};
+use crate::cli::{Global, Key};
+
+/// AWS allows as many MFA devices for one user.
+const MAX_KEYS: usize = 8;
+
+/// The options that say where keys are and how to log in.
+pub(crate) struct KeyOptions {
+    modules: ModuleChoice,
+    login: LoginOptions,
+}
+
+impl KeyOptions {
+    /// Also takes what is secret out of the environment.
+    pub(crate) fn new(global: &Global) -> Result<Self, Error> {
+        let pin_source = match &global.pin_source {
+            Some(text) => Some(text.parse::<PinSource>().map_err(|_| UsageError::PinSource)?.capture()),
+            None => None,
+        };
+        // It may hold a pin-value; clap has read it by now.
+        environment::forget("COUNTERSIGN_KEY");
+        Ok(KeyOptions {
+            modules: ModuleChoice { path: global.module.clone() },
+            login: LoginOptions { pin_source, use_last_try: global.use_last_try },
+        })
+    }
+
+    pub(crate) fn login(&self) -> &LoginOptions {
+        &self.login
+    }
+
+    /// Loads the modules that the URIs may mean.
+    pub(crate) fn load_modules(&self, uris: &[Uri], terminal: &Terminal) -> Result<Modules, Error> {
+        for uri in uris {
+            for attribute in &uri.unknown {
+                terminal.warn(&format!(
+                    "the URI's attribute {:?} is not known, so that the URI matches nothing",
+                    attribute.name
+                ));
+            }
+        }
+        let modules = Modules::load(&self.modules, uris)?;
+        for path in modules.searched() {
+            terminal.detail(&format!("module {path}"));
+        }
+        for line in modules.failure_lines() {
+            terminal.detail(&format!("skipped {line}"));
+        }
+        Ok(modules)
+    }
+
+    /// The device that is meant; no PIN is needed to know.
+    pub(crate) fn choose(&self, key: &Key, policy: Policy, terminal: &Terminal) -> Result<Chosen, Error> {
+        let uris = parse_key_uris(&key.uris)?;
+        let modules = self.load_modules(&uris, terminal)?;
+        let chosen = choose(&modules, &KeyRequest { uris, policy })?;
+        terminal.say(&format!("{}, {}", chosen.device.describe(), chosen.device.module_path().display()));
+        Ok(chosen)
+    }
+
+    pub(crate) fn log_in(&self, chosen: Chosen, terminal: &Terminal) -> Result<OpenDevice, Error> {
+        chosen.log_in(&self.login, &mut |notice| tell(&notice, terminal))
+    }
+
+    /// The public key that is meant, without a PIN where the device shows it to anybody.
+    pub(crate) fn public_key(&self, key: &Key, terminal: &Terminal) -> Result<PublicKey, Error> {
+        let chosen = self.choose(key, Policy { allow_exportable: true, allow_key_size: false }, terminal)?;
+        if let Some(shown) = chosen.public_key() {
+            return Ok(shown.clone());
+        }
+        self.log_in(chosen, terminal)?.public_key()
+    }
+}
+
+/// Tells a person, or a log, what a device wants.
+pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
+    match notice {
+        Notice::PinExposed(text) => terminal.warn(text),
+        Notice::EnterPinOnDevice { .. } | Notice::WrongPin { .. } => terminal.warn(&notice.to_string()),
+    }
+}
+
+/// Says which key signs, and warns of what was waived.
+pub(crate) fn introduce(key: &SigningKey, terminal: &Terminal) {
+    let facts = key.facts();
+    let exportability = match facts.exportability() {
+        Exportability::CannotLeave => "cannot leave the device",
+        Exportability::CanLeave => "CAN leave the device",
+        Exportability::Unknown => "the device does not say whether it can leave",
+    };
+    terminal.say(&format!("{}: {}, {exportability}", key.uri(), facts.kind()));
+    match facts.exportability() {
+        Exportability::CanLeave => {
+            terminal.warn("this key can leave its device; it is used because of --allow-exportable");
+        }
+        Exportability::Unknown => terminal.warn("the device does not say whether this key can leave it"),
+        Exportability::CannotLeave => {}
+    }
+    if key.public_key().bits() > 2048 {
+        terminal.warn("AWS asks for RSA-2048; this larger key is used because of --allow-key-size");
+    }
+}
+
+/// The device and key in `--json` documents.
+pub(crate) fn key_json(key: &SigningKey) -> (Value, Value) {
+    let device = key.device();
+    let facts = key.facts();
+    (
+        device_json(device),
+        json!({
+            "uri": key.uri(),
+            "kind": facts.kind(),
+            "exportable": exportable_json(facts.exportability()),
+            "always_authenticate": facts.always_authenticate,
+            "public_key_sha256": key.public_key().sha256(),
+        }),
+    )
+}
+
+pub(crate) fn device_json(device: &countersign::device::Device) -> Value {
+    json!({
+        "label": device.label,
+        "manufacturer": device.manufacturer,
+        "model": device.model,
+        "serial": device.serial,
+        "module": device.module_path().display().to_string(),
+    })
+}
+
+/// true, false, or null where the device does not say.
+pub(crate) fn exportable_json(exportability: Exportability) -> Option<bool> {
+    match exportability {
+        Exportability::CannotLeave => Some(false),
+        Exportability::CanLeave => Some(true),
+        Exportability::Unknown => None,
+    }
+}
+
+pub(crate) fn parse_uri(text: &str, place: &'static str) -> Result<Uri, BadUri> {
+    text.parse().map_err(|source| BadUri { place, source })
+}
+
+fn parse_key_uris(texts: &[String]) -> Result<Vec<Uri>, Error> {
+    if texts.len() > MAX_KEYS {
+        return Err(UsageError::TooManyKeys(texts.len()).into());
+    }
+    // An empty variable is no variable.
+    let texts = texts.iter().filter(|text| !text.is_empty());
+    texts.map(|text| parse_uri(text, "--key").map_err(Error::from)).collect()
+}

@@ -1,0 +1,202 @@
+//! `countersign list`: modules, devices, keys and certificates as a tree, each with a URI to paste.
+
+use std::time::SystemTime;
+
+use countersign::device::{
+    CertificateEntry, DeviceEntry, Exportability, Inventory, KeyEntry, Policy, inventory,
+};
+use countersign::error::Error;
+use countersign::uri::Uri;
+use serde_json::{Value, json};
+
+use super::key::{KeyOptions, exportable_json, parse_uri, tell};
+use super::terminal::Terminal;
+use crate::cli::List;
+
+pub(crate) fn run(arguments: &List, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    let uri = match &arguments.uri {
+        Some(text) => parse_uri(text, "URI")?,
+        None => Uri::default(),
+    };
+    let modules = options.load_modules(std::slice::from_ref(&uri), terminal)?;
+    let login = arguments.login.then(|| options.login());
+    let found = inventory(&modules, &uri, login, &mut |notice| tell(&notice, terminal))?;
+    for line in tree(&found) {
+        terminal.report(&line)?;
+    }
+    if !arguments.login
+        && found
+            .modules
+            .iter()
+            .flat_map(|module| &module.devices)
+            .any(|device| device.keys.iter().any(|key| !key.private_seen))
+    {
+        terminal.say("Private keys are hidden until login: countersign list --login shows whether they can leave the device.");
+    }
+    terminal.document(&document(&found))
+}
+
+fn tree(found: &Inventory) -> Vec<String> {
+    let mut lines = Vec::new();
+    for module in &found.modules {
+        let path = module.path.as_deref().unwrap_or_default();
+        match &module.skipped {
+            Some(reason) => lines.push(format!("{}  {path}  skipped: {reason}", module.name)),
+            None if module.devices.is_empty() => lines.push(format!("{}  {path}  no device", module.name)),
+            None => lines.push(format!("{}  {path}", module.name)),
+        }
+        for (index, device) in module.devices.iter().enumerate() {
+            let last = index + 1 == module.devices.len();
+            lines.push(format!("{} {}", if last { "└─" } else { "├─" }, device_line(device)));
+            let bar = if last { "   " } else { "│  " };
+            let rows = rows(device);
+            for (index, row) in rows.iter().enumerate() {
+                lines.push(format!("{bar}{} {row}", if index + 1 == rows.len() { "└─" } else { "├─" }));
+            }
+        }
+    }
+    lines
+}
+
+fn device_line(entry: &DeviceEntry) -> String {
+    let pin = &entry.pin;
+    let state = if !pin.login_required {
+        "no PIN needed"
+    } else if pin.locked {
+        "PIN LOCKED"
+    } else if !pin.set {
+        "PIN not set"
+    } else if pin.final_try {
+        "PIN set, ONE TRY LEFT"
+    } else if pin.count_low {
+        "PIN set, wrong PINs were tried"
+    } else {
+        "PIN set"
+    };
+    let fault = entry.fault.as_ref().map(|fault| format!("  {fault}")).unwrap_or_default();
+    format!("{}, {state}  {}{fault}", entry.device.describe(), entry.uri)
+}
+
+/// The objects of a device in columns.
+fn rows(entry: &DeviceEntry) -> Vec<String> {
+    let keys = entry.keys.iter().map(|key| {
+        let kind = if key.private_seen { "key" } else { "public key" };
+        [kind.to_owned(), text(key.facts.label.as_deref()), key_facts(key), key.uri.clone()]
+    });
+    let certificates = entry.certificates.iter().map(|certificate| {
+        [
+            "cert".to_owned(),
+            text(certificate.label.as_deref()),
+            certificate_facts(certificate),
+            certificate.uri.clone(),
+        ]
+    });
+    let table: Vec<[String; 4]> = keys.chain(certificates).collect();
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    table
+        .iter()
+        .map(|[kind, label, facts, uri]| {
+            let [a, b, c] = widths;
+            format!("{kind:a$}  {label:b$}  {facts:c$}  {uri}")
+        })
+        .collect()
+}
+
+fn key_facts(key: &KeyEntry) -> String {
+    let mut facts = vec![key.facts.kind()];
+    match key.facts.exportability() {
+        Exportability::CannotLeave => facts.push("not exportable".into()),
+        Exportability::CanLeave => facts.push("EXPORTABLE".into()),
+        Exportability::Unknown => {}
+    }
+    if key.facts.always_authenticate == Some(true) {
+        facts.push("PIN for each signature".into());
+    }
+    facts.join(", ")
+}
+
+fn certificate_facts(entry: &CertificateEntry) -> String {
+    match &entry.certificate {
+        Ok(certificate) => {
+            let until =
+                if certificate.not_after() < SystemTime::now() { "EXPIRED on" } else { "valid until" };
+            format!("{}, {until} {}", certificate.subject(), certificate.last_day())
+        }
+        Err(reason) => reason.clone(),
+    }
+}
+
+fn text(bytes: Option<&[u8]>) -> String {
+    let text = String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    // A label is anybody's bytes: it must not be able to move the cursor.
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
+fn document(found: &Inventory) -> Value {
+    let modules: Vec<Value> = found
+        .modules
+        .iter()
+        .map(|module| {
+            json!({
+                "name": module.name,
+                "path": module.path,
+                "skipped": module.skipped,
+                "devices": module.devices.iter().map(device_json).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({ "modules": modules })
+}
+
+fn device_json(entry: &DeviceEntry) -> Value {
+    let keys: Vec<Value> = entry
+        .keys
+        .iter()
+        .map(|key| {
+            json!({
+                "uri": key.uri,
+                "label": text(key.facts.label.as_deref()),
+                "kind": key.facts.kind(),
+                "private_key_seen": key.private_seen,
+                "exportable": exportable_json(key.facts.exportability()),
+                "always_authenticate": key.facts.always_authenticate,
+                "unfit_for_cloudhsm": if key.private_seen { key.facts.unfit_reasons(Policy::default()) } else { Vec::new() },
+                "public_key_sha256": key.facts.public_key.as_ref().map(countersign::signature::PublicKey::sha256),
+            })
+        })
+        .collect();
+    let certificates: Vec<Value> = entry
+        .certificates
+        .iter()
+        .map(|found| {
+            let certificate = found.certificate.as_ref().ok();
+            json!({
+                "uri": found.uri,
+                "label": text(found.label.as_deref()),
+                "subject": certificate.map(|certificate| certificate.subject().to_owned()),
+                "valid_until": certificate.map(countersign::certificate::Certificate::last_day),
+                "expired": certificate.map(|certificate| certificate.not_after() < SystemTime::now()),
+                "fault": found.certificate.as_ref().err(),
+            })
+        })
+        .collect();
+    json!({
+        "label": entry.device.label,
+        "manufacturer": entry.device.manufacturer,
+        "model": entry.device.model,
+        "serial": entry.device.serial,
+        "uri": entry.uri,
+        "pin": {
+            "needed": entry.pin.login_required,
+            "set": entry.pin.set,
+            "wrong_tried": entry.pin.count_low,
+            "last_try": entry.pin.final_try,
+            "locked": entry.pin.locked,
+            "on_device": entry.pin.on_device,
+        },
+        "keys": keys,
+        "certificates": certificates,
+        "fault": entry.fault,
+    })
+}

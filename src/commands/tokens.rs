@@ -1,0 +1,86 @@
+//! Token files as commands read them: from a path or stdin, with the file's name in every error.
+
+use std::path::{Path, PathBuf};
+
+use countersign::error::{Error, Exit, Explain};
+use countersign::save::{self, InputFile};
+use countersign::tokenfile::{self, TokenFile, TokenFileError};
+
+use super::usage::UsageError;
+
+/// A token file and where it came from.
+pub(crate) struct Input {
+    pub(crate) tokens: TokenFile,
+    /// The bytes as they were read.
+    pub(crate) bytes: Vec<u8>,
+    /// Held, and locked, when the file is to be replaced.
+    pub(crate) to_replace: Option<InputFile>,
+    path: PathBuf,
+}
+
+impl Input {
+    /// The name that the user gave, or `stdin`.
+    pub(crate) fn name(&self) -> String {
+        display_name(&self.path)
+    }
+}
+
+/// How the files are going to be used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Look,
+    Replace,
+}
+
+/// Reads all files before anything is done with the first one.
+pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>, Error> {
+    if paths.len() > 1 && paths.iter().any(|path| is_stdin(path)) {
+        return Err(UsageError::StdinAndFiles.into());
+    }
+    paths.iter().map(|path| read(path, purpose)).collect()
+}
+
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
+    // A URI may hold a PIN, which no "no such file" may repeat.
+    if path.to_string_lossy().to_ascii_lowercase().starts_with("pkcs11:") {
+        return Err(UsageError::UriForFile.into());
+    }
+    let (bytes, to_replace) = if is_stdin(path) {
+        (save::read_stdin(tokenfile::MAX_BYTES)?, None)
+    } else if purpose == Purpose::Look {
+        (save::read(path, tokenfile::MAX_BYTES)?, None)
+    } else {
+        let file = InputFile::open(path, tokenfile::MAX_BYTES)?;
+        (file.bytes().to_owned(), Some(file))
+    };
+    let tokens = TokenFile::parse(&bytes).map_err(|source| InFile { name: display_name(path), source })?;
+    Ok(Input { tokens, bytes, to_replace, path: path.to_owned() })
+}
+
+fn display_name(path: &Path) -> String {
+    if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
+}
+
+/// A malformed token file, by name.
+#[derive(Debug, thiserror::Error)]
+#[error("{name:?} cannot be signed or checked: {source}")]
+struct InFile {
+    name: String,
+    source: TokenFileError,
+}
+
+impl Explain for InFile {
+    fn exit(&self) -> Exit {
+        self.source.exit()
+    }
+    fn detail(&self) -> Vec<String> {
+        self.source.detail()
+    }
+    fn hint(&self) -> Option<String> {
+        self.source.hint()
+    }
+}

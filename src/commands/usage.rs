@@ -1,0 +1,57 @@
+//! What is wrong with a command line although clap accepts it.
+
+use countersign::error::{Exit, Explain};
+use countersign::uri::UriError;
+
+/// A command line that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsageError {
+    #[error("--pin-source is none of prompt, file:PATH, env:NAME, fd:NUMBER")]
+    PinSource,
+    #[error("--key is given {0} times; at most 8 devices can be named")]
+    TooManyKeys(usize),
+    #[error("-o takes one file, and {0} are given")]
+    OutputOfMany(usize),
+    #[error("- (stdin) cannot be given together with other files")]
+    StdinAndFiles,
+    #[error("the signed file and the JSON document cannot both go to stdout")]
+    JsonAndStdout,
+    #[error("a file is wanted, and a key URI is given")]
+    UriForFile,
+}
+
+impl Explain for UsageError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            UsageError::PinSource => "a PIN is never given on the command line, where others can see it",
+            UsageError::TooManyKeys(_) => "leave some out: AWS allows 8 MFA devices for one user",
+            UsageError::OutputOfMany(_) => "leave -o out to sign in place, or give one file at a time",
+            UsageError::StdinAndFiles => "give - alone",
+            UsageError::JsonAndStdout => "write the signed file elsewhere with -o FILE",
+            UsageError::UriForFile => "name the key with --key",
+        };
+        Some(hint.into())
+    }
+}
+
+/// A URI on the command line that is malformed. Its text is not repeated: it may hold a PIN.
+#[derive(Debug, thiserror::Error)]
+#[error("the URI given as {place} is malformed: {source}")]
+pub(crate) struct BadUri {
+    pub(crate) place: &'static str,
+    pub(crate) source: UriError,
+}
+
+impl Explain for BadUri {
+    fn exit(&self) -> Exit {
+        Exit::Malformed
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.source.hint()
+    }
+}

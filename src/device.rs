@@ -1,0 +1,26 @@
+//! PKCS#11 devices: which modules there are, which devices are present, the key that a URI names, and signing with it.
+//!
+//! This is the only folder that knows cryptoki. Nothing above it sees a PKCS#11 handle.
+
+mod call;
+mod choose;
+mod error;
+mod ffi;
+mod inventory;
+mod key;
+mod login;
+mod module;
+mod modules;
+mod objects;
+mod open;
+
+pub use call::CallError;
+pub use choose::{Chosen, KeyRequest, choose};
+pub use error::{DeviceError, KeyError, LoginError, SignError};
+pub use inventory::{CertificateEntry, DeviceEntry, Inventory, KeyEntry, ModuleEntry, inventory};
+pub use key::SigningKey;
+pub use login::{LoginOptions, Notice};
+pub use module::{Device, PinState};
+pub use modules::{ModuleChoice, ModuleError, Modules};
+pub use objects::{Exportability, KeyFacts, Policy};
+pub use open::OpenDevice;

@@ -1,0 +1,91 @@
+//! A PKCS#11 call that failed, in the standard's own words: the function and the CKR_ name.
+
+use std::fmt;
+
+use cryptoki::error::{Error, RvError};
+
+/// What a PKCS#11 function said when it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    function: String,
+    said: Said,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Code(RvError),
+    Other(String),
+}
+
+impl CallError {
+    /// The return code, as `CKR_PIN_INCORRECT`.
+    pub fn ckr_name(&self) -> String {
+        match &self.said {
+            Said::Code(RvError::VendorDefined(code) | RvError::UnknownErrorCode(code)) => {
+                format!("{code:#x}")
+            }
+            Said::Code(code) => format!("CKR{}", screaming_snake(&format!("{code:?}"))),
+            Said::Other(text) => text.clone(),
+        }
+    }
+
+    pub(super) fn is(&self, code: RvError) -> bool {
+        self.said == Said::Code(code)
+    }
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Pkcs11(code, function) => {
+                CallError { function: format!("C_{function:?}"), said: Said::Code(code) }
+            }
+            other => CallError { function: String::new(), said: Said::Other(other.to_string()) },
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.function.is_empty() {
+            write!(f, "the module's answer cannot be used: {}", self.ckr_name())
+        } else {
+            write!(f, "{} said {}", self.function, self.ckr_name())
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// `PinIncorrect` to `_PIN_INCORRECT`.
+fn screaming_snake(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 8);
+    for character in name.chars() {
+        if character.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(character.to_ascii_uppercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cryptoki::context::Function;
+
+    #[test]
+    fn codes_have_their_standard_names() {
+        for (code, name) in [
+            (RvError::PinIncorrect, "CKR_PIN_INCORRECT"),
+            (RvError::UserNotLoggedIn, "CKR_USER_NOT_LOGGED_IN"),
+            (RvError::CryptokiAlreadyInitialized, "CKR_CRYPTOKI_ALREADY_INITIALIZED"),
+            (RvError::VendorDefined(0x8000_0001), "0x80000001"),
+        ] {
+            assert_eq!(
+                CallError::from(Error::Pkcs11(code, Function::Login)).to_string(),
+                format!("C_Login said {name}")
+            );
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A loaded module, and the devices in its slots.
+
+use std::fmt;
+use std::path::Path;
+use std::rc::Rc;
+
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::{Error, RvError};
+use cryptoki::session::Session;
+use cryptoki::slot::{Slot, TokenInfo};
+
+use super::call::CallError;
+use super::ffi;
+use super::modules::{ModuleSpec, module_path, reason_of};
+use crate::uri::{self, Uri};
+
+/// A module that is loaded and initialised.
+pub(super) struct Module {
+    spec: ModuleSpec,
+    pkcs11: Pkcs11,
+    manufacturer: String,
+    description: String,
+    version: (u8, u8),
+}
+
+/// Why a module cannot be used.
+pub(super) struct ModuleFailure {
+    pub(super) reason: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Module {
+    pub(super) fn load(spec: ModuleSpec) -> Result<Self, ModuleFailure> {
+        let failure =
+            |reason: String, hint: Option<&str>| ModuleFailure { reason, hint: hint.map(str::to_owned) };
+        let pkcs11 = Pkcs11::new(&spec.path).map_err(|error| match &error {
+            Error::LibraryLoading(source) => failure(
+                reason_of(source),
+                Some("--module wants the path of the device's PKCS#11 library, a file that ends in .so"),
+            ),
+            Error::MissingSymbol(_) | Error::NullFunctionPointer => failure(
+                "it is a library, but no PKCS#11 module: it has no C_GetFunctionList".into(),
+                Some("--module wants the device's PKCS#11 library; its manual names the file"),
+            ),
+            _ => failure(CallError::from(error).to_string(), None),
+        })?;
+        let initialized = match &spec.init_reserved {
+            Some(reserved) => ffi::initialize_with_reserved(&pkcs11, reserved),
+            None => pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)),
+        };
+        match initialized {
+            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+            Err(error) => {
+                let hint = spec.path.to_string_lossy().contains("softhsm").then_some(
+                    "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
+                );
+                return Err(failure(CallError::from(error).to_string(), hint));
+            }
+        }
+        // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
+        let info = pkcs11.get_library_info().ok();
+        let text = |get: fn(&cryptoki::context::Info) -> &str| info.as_ref().map_or("", |info| get(info));
+        Ok(Module {
+            manufacturer: trim(text(|info| info.manufacturer_id())),
+            description: trim(text(|info| info.library_description())),
+            version: info
+                .as_ref()
+                .map_or((0, 0), |info| (info.library_version().major(), info.library_version().minor())),
+            spec,
+            pkcs11,
+        })
+    }
+
+    pub(super) fn spec(&self) -> &ModuleSpec {
+        &self.spec
+    }
+
+    /// The initialised devices in the module's slots. A slot that fails hides no other one.
+    pub(super) fn devices(self: &Rc<Self>) -> Vec<Device> {
+        let slots = self.pkcs11.get_slots_with_token().unwrap_or_default();
+        slots.into_iter().filter_map(|slot| Device::read(self, slot)).collect()
+    }
+
+    pub(super) fn slot_error(&self) -> Option<CallError> {
+        self.pkcs11.get_slots_with_token().err().map(CallError::from)
+    }
+
+    fn library(&self) -> uri::Library<'_> {
+        uri::Library {
+            manufacturer: self.manufacturer.as_bytes(),
+            description: self.description.as_bytes(),
+            version: self.version,
+        }
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // Finalized, so that the device is free for others; never unloaded, which some modules do not survive.
+        std::mem::forget(self.pkcs11.clone());
+        let _ = self.pkcs11.clone().finalize();
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+/// A device that is present: a slot with an initialised token in it, in PKCS#11's words.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub(super) module: Rc<Module>,
+    slot: Slot,
+    slot_manufacturer: String,
+    slot_description: String,
+    /// CK_TOKEN_INFO.label without its padding.
+    pub label: String,
+    /// CK_TOKEN_INFO.manufacturerID.
+    pub manufacturer: String,
+    /// CK_TOKEN_INFO.model.
+    pub model: String,
+    /// CK_TOKEN_INFO.serialNumber.
+    pub serial: String,
+}
+
+/// What a device says of its user PIN. It costs no try to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinState {
+    /// CKF_LOGIN_REQUIRED.
+    pub login_required: bool,
+    /// CKF_USER_PIN_INITIALIZED.
+    pub set: bool,
+    /// CKF_USER_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
+    pub count_low: bool,
+    /// CKF_USER_PIN_FINAL_TRY: one more wrong PIN locks it.
+    pub final_try: bool,
+    /// CKF_USER_PIN_LOCKED.
+    pub locked: bool,
+    /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered on the device itself.
+    pub on_device: bool,
+}
+
+impl Device {
+    fn read(module: &Rc<Module>, slot: Slot) -> Option<Self> {
+        let info = module.pkcs11.get_token_info(slot).ok()?;
+        if !info.token_initialized() {
+            return None;
+        }
+        let slot_info = module.pkcs11.get_slot_info(slot).ok();
+        Some(Device {
+            module: Rc::clone(module),
+            slot,
+            slot_manufacturer: slot_info
+                .as_ref()
+                .map(|info| trim(info.manufacturer_id()))
+                .unwrap_or_default(),
+            slot_description: slot_info
+                .as_ref()
+                .map(|info| trim(info.slot_description()))
+                .unwrap_or_default(),
+            label: trim(info.label()),
+            manufacturer: trim(info.manufacturer_id()),
+            model: trim(info.model()),
+            serial: trim(info.serial_number()),
+        })
+    }
+
+    /// What the device says of its PIN now.
+    pub fn pin_state(&self) -> PinState {
+        self.module.pkcs11.get_token_info(self.slot).map(|info| PinState::from(&info)).unwrap_or(PinState {
+            login_required: true,
+            set: true,
+            ..PinState::default()
+        })
+    }
+
+    /// Whether a URI's library, slot, device and module attributes fit.
+    pub fn matches(&self, uri: &Uri, module_was_named: bool) -> bool {
+        let module = self.module.spec();
+        let same_file = |path: &Path| {
+            let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            real(path) == real(&module.path)
+        };
+        let fits_module = module_was_named
+            || (module_path(uri).is_none_or(|path| same_file(&path))
+                && (uri.module_path.is_some()
+                    || uri.matches_module_name(module.name.as_deref(), &module.path)));
+        fits_module
+            && uri.matches_library(&self.module.library())
+            && uri.matches_slot(&uri::Slot {
+                id: self.slot.id(),
+                manufacturer: self.slot_manufacturer.as_bytes(),
+                description: self.slot_description.as_bytes(),
+            })
+            && uri.matches_device(&uri::Device {
+                label: self.label.as_bytes(),
+                manufacturer: self.manufacturer.as_bytes(),
+                model: self.model.as_bytes(),
+                serial: self.serial.as_bytes(),
+            })
+    }
+
+    /// A URI that names this device and none of `others`: by its label, its serial where that is not enough, its slot
+    /// where not even that is.
+    pub fn uri(&self, others: &[Device]) -> Uri {
+        let others = || others.iter().filter(|other| !other.is(self));
+        let mut uri = Uri { token: Some(self.label.clone().into_bytes()), ..Uri::default() };
+        if others().any(|other| other.label == self.label) || self.label.is_empty() {
+            uri.serial = Some(self.serial.clone().into_bytes());
+        }
+        if others().any(|other| other.looks_like(self)) {
+            uri.slot_id = Some(self.slot.id());
+        }
+        uri
+    }
+
+    /// What a person calls it: `officer (SoftHSM v2, serial 21b3c0ffee)`.
+    pub fn describe(&self) -> String {
+        let label = if self.label.is_empty() { "a device without a label" } else { &self.label };
+        let mut facts = Vec::new();
+        if !self.model.is_empty() {
+            facts.push(self.model.clone());
+        }
+        if !self.serial.is_empty() && !self.label.contains(&self.serial) {
+            facts.push(format!("serial {}", self.serial));
+        }
+        if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) }
+    }
+
+    /// The path of the module that shows the device.
+    pub fn module_path(&self) -> &Path {
+        &self.module.spec.path
+    }
+
+    /// Opens a session: read-only, or read-write where the module knows no other.
+    pub(super) fn open_session(&self) -> Result<Session, CallError> {
+        let pkcs11 = &self.module.pkcs11;
+        pkcs11
+            .open_ro_session(self.slot)
+            .or_else(|error| pkcs11.open_rw_session(self.slot).map_err(|_| error))
+            .map_err(CallError::from)
+    }
+
+    /// The same slot of the same module.
+    pub(super) fn is(&self, other: &Device) -> bool {
+        Rc::ptr_eq(&self.module, &other.module) && self.slot == other.slot
+    }
+
+    /// The same in all that a device says of itself.
+    pub(super) fn looks_like(&self, other: &Device) -> bool {
+        self.label == other.label
+            && self.serial == other.serial
+            && self.manufacturer == other.manufacturer
+            && self.model == other.model
+    }
+}
+
+impl From<&TokenInfo> for PinState {
+    fn from(info: &TokenInfo) -> Self {
+        PinState {
+            login_required: info.login_required(),
+            set: info.user_pin_initialized(),
+            count_low: info.user_pin_count_low(),
+            final_try: info.user_pin_final_try(),
+            locked: info.user_pin_locked(),
+            on_device: info.protected_authentication_path(),
+        }
+    }
+}
+
+/// Fields are padded with blanks by the standard, and with NUL by some modules.
+fn trim(field: &str) -> String {
+    field.trim_end_matches(['\0', ' ']).to_owned()
+}

@@ -1,0 +1,300 @@
+//! Which modules are used: the one that was named, or those that p11-kit is configured with.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::ffi::{self, LIBP11_KIT, P11KitModule};
+use super::module::{Device, Module};
+use crate::error::{Exit, Explain};
+use crate::uri::Uri;
+
+/// Why no module can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// libp11-kit is not there.
+    #[error(
+        "no PKCS#11 module was named, and libp11-kit, which knows the modules of this system, cannot be loaded"
+    )]
+    NoP11Kit {
+        /// dlopen's own text.
+        reason: String,
+    },
+    /// p11-kit is there and knows no module.
+    #[error("no PKCS#11 module was named, and p11-kit is configured with none")]
+    NoneConfigured {
+        /// p11-kit's last message.
+        message: Option<String>,
+    },
+    /// p11-kit knows no module of that name.
+    #[error("no module is named {name:?}")]
+    NoSuchName {
+        /// From the URI's `module-name`.
+        name: String,
+        /// The names that there are.
+        configured: Vec<String>,
+    },
+    /// Every module failed.
+    #[error("no PKCS#11 module could be used")]
+    AllFailed {
+        /// Each module and its reason.
+        failures: Vec<String>,
+    },
+    /// The module that was named failed.
+    #[error("the module {path:?} cannot be used: {reason}")]
+    Failed {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// What may help.
+        hint: Option<String>,
+    },
+}
+
+impl Explain for ModuleError {
+    fn exit(&self) -> Exit {
+        Exit::Device
+    }
+
+    fn detail(&self) -> Vec<String> {
+        match self {
+            ModuleError::NoP11Kit { reason } => vec![reason.clone()],
+            ModuleError::NoneConfigured { message } => message.iter().cloned().collect(),
+            ModuleError::NoSuchName { configured, .. } => {
+                vec![format!("there are: {}", configured.join(", "))]
+            }
+            ModuleError::AllFailed { failures } => failures.clone(),
+            ModuleError::Failed { .. } => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ModuleError::NoP11Kit { .. } | ModuleError::NoneConfigured { .. } => Some(
+                "name the device's module with --module PATH, or install p11-kit and the device's package (Debian: \
+                 apt install p11-kit ykcs11 for a YubiKey)"
+                    .into(),
+            ),
+            ModuleError::NoSuchName { .. } => Some("correct module-name in the URI, or use --module PATH".into()),
+            ModuleError::AllFailed { .. } => Some("name the device's module with --module PATH to use it alone".into()),
+            ModuleError::Failed { hint, .. } => hint.clone(),
+        }
+    }
+}
+
+/// What the command line says about modules.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleChoice {
+    /// `--module`: this module alone. `p11-kit-proxy` or `libp11-kit.so.0` asks for the proxy.
+    pub path: Option<PathBuf>,
+}
+
+/// A module that is to be loaded.
+#[derive(Clone, Debug)]
+pub(super) struct ModuleSpec {
+    /// p11-kit's name for it.
+    pub(super) name: Option<String>,
+    pub(super) path: PathBuf,
+    pub(super) init_reserved: Option<String>,
+    /// Whether it is p11-kit's proxy.
+    pub(super) proxy: bool,
+}
+
+/// The modules that are loaded, and those that could not be.
+#[derive(Debug)]
+pub struct Modules {
+    pub(super) loaded: Vec<Rc<Module>>,
+    pub(super) failed: Vec<FailedModule>,
+    /// Whether `--module` was given: the URIs' own `module-*` attributes then do not count.
+    pub(super) named: bool,
+}
+
+/// A module that was skipped.
+#[derive(Clone, Debug)]
+pub(super) struct FailedModule {
+    pub(super) name: String,
+    pub(super) path: Option<PathBuf>,
+    pub(super) reason: String,
+}
+
+impl Modules {
+    /// Loads what `choice` names, else what the URIs name, else what p11-kit is configured with. Of p11-kit's modules
+    /// one that fails is skipped and its reason kept; a module that was named must work.
+    ///
+    /// # Errors
+    /// [`ModuleError`] when none can be used.
+    pub fn load(choice: &ModuleChoice, uris: &[Uri]) -> Result<Self, ModuleError> {
+        let mut modules = Modules { loaded: Vec::new(), failed: Vec::new(), named: choice.path.is_some() };
+        if let Some(path) = &choice.path {
+            modules.add_named(ModuleSpec::at(path))?;
+            return Ok(modules);
+        }
+        for uri in uris {
+            if let Some(path) = module_path(uri) {
+                modules.add_named(ModuleSpec::at(&path))?;
+            }
+        }
+        // A URI without a module-path wants p11-kit's modules, of one name or all; no URI at all wants them too.
+        let searching: Vec<&Uri> = uris.iter().filter(|uri| module_path(uri).is_none()).collect();
+        if !searching.is_empty() || uris.is_empty() {
+            modules.add_configured(&searching)?;
+        }
+        if modules.loaded.is_empty() {
+            let failures = modules.failure_lines();
+            return Err(ModuleError::AllFailed { failures });
+        }
+        Ok(modules)
+    }
+
+    /// The devices in all modules, in the modules' order. A device that the proxy shows and a module shows too is
+    /// listed once, under the module.
+    pub fn devices(&self) -> Vec<Device> {
+        let (proxied, direct): (Vec<_>, Vec<_>) = self.loaded.iter().partition(|module| module.spec().proxy);
+        let mut devices: Vec<Device> = direct.iter().flat_map(|module| module.devices()).collect();
+        for device in proxied.iter().flat_map(|module| module.devices()) {
+            if !devices.iter().any(|other| other.looks_like(&device)) {
+                devices.push(device);
+            }
+        }
+        devices
+    }
+
+    /// Modules that were skipped: one line each, with the reason.
+    pub fn failure_lines(&self) -> Vec<String> {
+        self.failed
+            .iter()
+            .map(|failed| match &failed.path {
+                Some(path) => format!("{} ({}): {}", failed.name, path.display(), failed.reason),
+                None => format!("{}: {}", failed.name, failed.reason),
+            })
+            .collect()
+    }
+
+    /// The modules that were searched, by path.
+    pub fn searched(&self) -> Vec<String> {
+        self.loaded.iter().map(|module| module.spec().path.display().to_string()).collect()
+    }
+
+    fn add_named(&mut self, spec: ModuleSpec) -> Result<(), ModuleError> {
+        if self.has(&spec.path) {
+            return Ok(());
+        }
+        let path = spec.path.clone();
+        match Module::load(spec) {
+            Ok(module) => self.loaded.push(Rc::new(module)),
+            Err(failure) => {
+                return Err(ModuleError::Failed { path, reason: failure.reason, hint: failure.hint });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_configured(&mut self, uris: &[&Uri]) -> Result<(), ModuleError> {
+        let (configured, message) =
+            ffi::p11_kit_modules().map_err(|error| ModuleError::NoP11Kit { reason: reason_of(&error) })?;
+        if configured.is_empty() {
+            return Err(ModuleError::NoneConfigured { message });
+        }
+        let wanted = |module: &P11KitModule| {
+            let path = module.path.as_deref().unwrap_or(Path::new(""));
+            let by_name =
+                |uri: &&Uri| uri.names_module() && uri.matches_module_name(Some(&module.name), path);
+            // A trust store holds hundreds of certificates and no key: only when it is named.
+            uris.iter().any(by_name)
+                || (!module.trust_policy && (uris.is_empty() || uris.iter().any(|uri| !uri.names_module())))
+        };
+        let chosen: Vec<&P11KitModule> = configured.iter().filter(|module| wanted(module)).collect();
+        if chosen.is_empty()
+            && let Some(name) = uris.iter().find_map(|uri| uri.module_name.as_ref())
+        {
+            return Err(ModuleError::NoSuchName {
+                name: String::from_utf8_lossy(name).into_owned(),
+                configured: configured.iter().map(|module| module.name.clone()).collect(),
+            });
+        }
+        for module in &chosen {
+            match &module.path {
+                _ if module.remote => {}
+                Some(path) => self.add_skippable(ModuleSpec {
+                    name: Some(module.name.clone()),
+                    path: path.clone(),
+                    init_reserved: module.init_reserved.clone(),
+                    proxy: false,
+                }),
+                None => self.failed.push(FailedModule {
+                    name: module.name.clone(),
+                    path: None,
+                    reason: "p11-kit gives no file for it".into(),
+                }),
+            }
+        }
+        // Only p11-kit itself can start what a `remote:` module runs.
+        if chosen.iter().any(|module| module.remote) {
+            self.add_skippable(ModuleSpec::at(Path::new(LIBP11_KIT)));
+        }
+        if let Some(message) = message {
+            self.failed.push(FailedModule { name: "p11-kit".into(), path: None, reason: message });
+        }
+        Ok(())
+    }
+
+    fn add_skippable(&mut self, spec: ModuleSpec) {
+        if self.has(&spec.path) {
+            return;
+        }
+        let name = spec.display_name();
+        let path = spec.path.clone();
+        match Module::load(spec) {
+            Ok(module) => self.loaded.push(Rc::new(module)),
+            Err(failure) => self.failed.push(FailedModule { name, path: Some(path), reason: failure.reason }),
+        }
+    }
+
+    /// Two configurations may name one file by different links.
+    fn has(&self, path: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.loaded.iter().any(|module| real(&module.spec().path) == real(path))
+    }
+}
+
+impl ModuleSpec {
+    pub(super) fn at(path: &Path) -> Self {
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let proxy = file.starts_with("p11-kit-proxy") || file.starts_with("libp11-kit.so");
+        // The name alone is enough to ask for the proxy: libp11-kit is its library.
+        let path = if file == "p11-kit-proxy" { Path::new(LIBP11_KIT) } else { path };
+        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, proxy }
+    }
+
+    /// p11-kit's name, else the file's name without `.so`.
+    pub(super) fn display_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let file =
+                self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            file.split(".so").next().unwrap_or_default().trim_start_matches("lib").to_owned()
+        })
+    }
+}
+
+/// The file that a URI's `module-path` names; a folder there is completed by `module-name` (RFC 7512 section 2.3).
+pub(super) fn module_path(uri: &Uri) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = PathBuf::from(std::ffi::OsStr::from_bytes(uri.module_path.as_ref()?));
+    let Some(name) = uri.module_name.as_ref().filter(|_| path.is_dir()) else { return Some(path) };
+    let name = String::from_utf8_lossy(name);
+    let candidates = [format!("{name}.so"), format!("lib{name}.so"), name.clone().into_owned()];
+    candidates
+        .iter()
+        .map(|file| path.join(file))
+        .find(|file| file.is_file())
+        .or(Some(path.join(&candidates[0])))
+}
+
+/// An error's own text with what is behind it: libloading keeps dlopen's words in the source.
+pub(super) fn reason_of(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

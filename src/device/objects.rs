@@ -1,0 +1,305 @@
+//! Reading keys and certificates off a device. An attribute that a module does not give is unknown, never false.
+
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+
+use super::call::CallError;
+use crate::certificate::{Certificate, CertificateError};
+use crate::signature::PublicKey;
+use crate::uri::{self, ObjectType, Uri};
+
+/// Whether a key can leave its device, by the device's own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exportability {
+    /// CKA_EXTRACTABLE is false and CKA_SENSITIVE is not.
+    CannotLeave,
+    /// CKA_EXTRACTABLE is true, or CKA_SENSITIVE is false.
+    CanLeave,
+    /// The device does not say.
+    Unknown,
+}
+
+/// What a signature for CloudHSM needs of a key, and which of it may be waived.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
+    /// Accept a key that can leave its device.
+    pub allow_exportable: bool,
+    /// Accept an RSA key larger than 2048 bits.
+    pub allow_key_size: bool,
+}
+
+/// What is known of a private key, or of its public half while nobody is logged in.
+#[derive(Clone, Debug, Default)]
+pub struct KeyFacts {
+    /// CKA_LABEL.
+    pub label: Option<Vec<u8>>,
+    /// CKA_ID.
+    pub id: Option<Vec<u8>>,
+    /// From the key itself, its public key object, or its certificate.
+    pub public_key: Option<PublicKey>,
+    /// CKA_SIGN.
+    pub sign: Option<bool>,
+    /// CKA_SENSITIVE.
+    pub sensitive: Option<bool>,
+    /// CKA_EXTRACTABLE.
+    pub extractable: Option<bool>,
+    /// CKA_ALWAYS_SENSITIVE.
+    pub always_sensitive: Option<bool>,
+    /// CKA_NEVER_EXTRACTABLE.
+    pub never_extractable: Option<bool>,
+    /// CKA_LOCAL: generated on the device.
+    pub local: Option<bool>,
+    /// CKA_ALWAYS_AUTHENTICATE: the PIN is needed for each signature.
+    pub always_authenticate: Option<bool>,
+}
+
+impl KeyFacts {
+    /// Whether the key can leave the device.
+    pub fn exportability(&self) -> Exportability {
+        match (self.extractable, self.sensitive) {
+            (Some(true), _) | (_, Some(false)) => Exportability::CanLeave,
+            (Some(false), _) => Exportability::CannotLeave,
+            (None, _) => Exportability::Unknown,
+        }
+    }
+
+    /// Its kind and size, `RSA-2048`.
+    pub fn kind(&self) -> String {
+        self.public_key.as_ref().map_or_else(|| "key of unknown kind".into(), PublicKey::describe)
+    }
+
+    /// Why the key must not sign CloudHSM's files; empty when it may.
+    pub fn unfit_reasons(&self, policy: Policy) -> Vec<String> {
+        let mut reasons = Vec::new();
+        match &self.public_key {
+            Some(key @ PublicKey::Rsa { .. }) if key.bits() > 2048 && !policy.allow_key_size => {
+                reasons.push(format!(
+                    "it is {}; AWS asks for RSA-2048 (--allow-key-size accepts it)",
+                    key.describe()
+                ));
+            }
+            Some(key @ PublicKey::Rsa { .. }) if key.bits() < 2048 => {
+                reasons.push(format!("it is {}; CloudHSM accepts RSA-2048", key.describe()));
+            }
+            Some(PublicKey::Rsa { .. }) => {}
+            Some(key) => reasons.push(format!("it is {}; CloudHSM accepts RSA-2048", key.describe())),
+            None => reasons
+                .push("its public key cannot be read from the device, so nothing could be verified".into()),
+        }
+        if self.sign == Some(false) {
+            reasons.push("it may not sign (CKA_SIGN is false)".into());
+        }
+        if self.exportability() == Exportability::CanLeave && !policy.allow_exportable {
+            let attribute = if self.extractable == Some(true) {
+                "CKA_EXTRACTABLE is true"
+            } else {
+                "CKA_SENSITIVE is false"
+            };
+            reasons.push(format!("it can leave the device ({attribute}; --allow-exportable accepts it)"));
+        }
+        reasons
+    }
+
+    /// The object part of a URI that names this key: by id, or by label where there is no id.
+    pub(super) fn name_in(&self, device: Uri, object_type: ObjectType) -> Uri {
+        let id = self.id.clone().filter(|id| !id.is_empty());
+        let object = if id.is_none() { self.label.clone() } else { None };
+        Uri { id, object, object_type: Some(object_type), ..device }
+    }
+}
+
+/// A private key with its handle. The handle is good while the session is.
+#[derive(Clone, Debug)]
+pub(super) struct PrivateKey {
+    pub(super) handle: ObjectHandle,
+    pub(super) facts: KeyFacts,
+}
+
+/// A public key object.
+#[derive(Clone, Debug)]
+pub(super) struct PublicKeyObject {
+    pub(super) label: Option<Vec<u8>>,
+    pub(super) id: Option<Vec<u8>>,
+    pub(super) key: Option<PublicKey>,
+}
+
+/// A certificate object. One that cannot be parsed is kept, so that it hides nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct CertificateObject {
+    pub(super) label: Option<Vec<u8>>,
+    pub(super) id: Option<Vec<u8>>,
+    pub(super) certificate: Result<Certificate, CertificateError>,
+}
+
+/// The private keys that the session can see and whose id and label fit `uri`. Their public keys are completed from
+/// public key objects and certificates of the same id.
+pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKey>, CallError> {
+    let mut keys = Vec::new();
+    for handle in find(session, ObjectClass::PRIVATE_KEY, uri)? {
+        let facts = private_key_facts(session, handle);
+        if fits(uri, ObjectType::Private, facts.label.as_deref(), facts.id.as_deref()) {
+            keys.push(PrivateKey { handle, facts });
+        }
+    }
+    for key in &mut keys {
+        if key.facts.public_key.is_none()
+            && let Some(id) = key.facts.id.clone().filter(|id| !id.is_empty())
+        {
+            let same_id = Uri { id: Some(id), ..Uri::default() };
+            let from_public = public_keys(session, &same_id)?.into_iter().find_map(|public| public.key);
+            key.facts.public_key = match from_public {
+                Some(found) => Some(found),
+                None => certificates(session, &same_id)?.into_iter().find_map(|found| {
+                    found.certificate.ok().map(|certificate| certificate.public_key().clone())
+                }),
+            };
+        }
+    }
+    Ok(keys)
+}
+
+/// The public key objects whose id and label fit `uri`.
+pub(super) fn public_keys(session: &Session, uri: &Uri) -> Result<Vec<PublicKeyObject>, CallError> {
+    let mut keys = Vec::new();
+    for handle in find(session, ObjectClass::PUBLIC_KEY, uri)? {
+        let (label, id) = label_and_id(session, handle);
+        if fits(uri, ObjectType::Public, label.as_deref(), id.as_deref()) {
+            keys.push(PublicKeyObject { label, id, key: public_key(session, handle) });
+        }
+    }
+    Ok(keys)
+}
+
+/// The X.509 certificates whose id and label fit `uri`.
+pub(super) fn certificates(session: &Session, uri: &Uri) -> Result<Vec<CertificateObject>, CallError> {
+    let mut certificates = Vec::new();
+    for handle in find(session, ObjectClass::CERTIFICATE, uri)? {
+        let (label, id) = label_and_id(session, handle);
+        if !fits(uri, ObjectType::Certificate, label.as_deref(), id.as_deref()) {
+            continue;
+        }
+        let value = attributes(session, handle, &[AttributeType::Value]).into_iter().find_map(|attribute| {
+            match attribute {
+                Attribute::Value(der) => Some(der),
+                _ => None,
+            }
+        });
+        let certificate = Certificate::from_der(&value.unwrap_or_default());
+        certificates.push(CertificateObject { label, id, certificate });
+    }
+    Ok(certificates)
+}
+
+/// Searches by exact class, id and label, since some modules (CloudHSM's) are slow at anything wider. The search ends
+/// before any attribute is read: modules allow one search at a time.
+fn find(session: &Session, class: ObjectClass, uri: &Uri) -> Result<Vec<ObjectHandle>, CallError> {
+    let mut template = vec![Attribute::Class(class), Attribute::Token(true)];
+    template.extend(uri.id.clone().map(Attribute::Id));
+    template.extend(uri.object.clone().map(Attribute::Label));
+    session.find_objects(&template).map_err(CallError::from)
+}
+
+/// The type of the URI has been decided on by the caller; id and label are compared again because modules differ in
+/// how they match an empty attribute.
+fn fits(uri: &Uri, object_type: ObjectType, label: Option<&[u8]>, id: Option<&[u8]>) -> bool {
+    let untyped = Uri { object_type: None, ..uri.clone() };
+    untyped.matches_object(&uri::Object { object_type, label, id })
+}
+
+fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    let (mut label, mut id) = (None, None);
+    for attribute in attributes(session, handle, &[AttributeType::Label, AttributeType::Id]) {
+        match attribute {
+            Attribute::Label(value) => label = Some(value),
+            Attribute::Id(value) => id = Some(value),
+            _ => {}
+        }
+    }
+    (label, id)
+}
+
+fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyFacts {
+    let (label, id) = label_and_id(session, handle);
+    let mut facts = KeyFacts { label, id, public_key: public_key(session, handle), ..KeyFacts::default() };
+    let wanted = [
+        AttributeType::Sign,
+        AttributeType::Sensitive,
+        AttributeType::Extractable,
+        AttributeType::AlwaysSensitive,
+        AttributeType::NeverExtractable,
+        AttributeType::Local,
+        AttributeType::AlwaysAuthenticate,
+    ];
+    for attribute in attributes(session, handle, &wanted) {
+        match attribute {
+            Attribute::Sign(value) => facts.sign = Some(value),
+            Attribute::Sensitive(value) => facts.sensitive = Some(value),
+            Attribute::Extractable(value) => facts.extractable = Some(value),
+            Attribute::AlwaysSensitive(value) => facts.always_sensitive = Some(value),
+            Attribute::NeverExtractable(value) => facts.never_extractable = Some(value),
+            Attribute::Local(value) => facts.local = Some(value),
+            Attribute::AlwaysAuthenticate(value) => facts.always_authenticate = Some(value),
+            _ => {}
+        }
+    }
+    facts
+}
+
+/// The public half from the object itself: RSA private keys carry it by the standard, EC ones on some modules.
+fn public_key(session: &Session, handle: ObjectHandle) -> Option<PublicKey> {
+    let key_type = attributes(session, handle, &[AttributeType::KeyType]);
+    let wanted = match key_type.first() {
+        Some(Attribute::KeyType(KeyType::RSA)) => [AttributeType::Modulus, AttributeType::PublicExponent],
+        Some(Attribute::KeyType(KeyType::EC)) => [AttributeType::EcParams, AttributeType::EcPoint],
+        _ => return None,
+    };
+    let values: Vec<Vec<u8>> = attributes(session, handle, &wanted)
+        .into_iter()
+        .filter_map(|attribute| match attribute {
+            Attribute::Modulus(value)
+            | Attribute::PublicExponent(value)
+            | Attribute::EcParams(value)
+            | Attribute::EcPoint(value) => Some(value),
+            _ => None,
+        })
+        .collect();
+    let [first, second] = values.try_into().ok()?;
+    if first.is_empty() || second.is_empty() {
+        return None;
+    }
+    match key_type.first() {
+        Some(Attribute::KeyType(KeyType::RSA)) => Some(PublicKey::rsa(&first, &second)),
+        _ => PublicKey::ec(&first, &second).ok(),
+    }
+}
+
+/// Those of the attributes that the module gives. One that it cannot give must not cost the others: when the call for
+/// all of them fails, each is asked for alone.
+fn attributes(session: &Session, handle: ObjectHandle, wanted: &[AttributeType]) -> Vec<Attribute> {
+    session.get_attributes(handle, wanted).unwrap_or_else(|_| {
+        wanted
+            .iter()
+            .filter_map(|attribute| session.get_attributes(handle, std::slice::from_ref(attribute)).ok())
+            .flatten()
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_device_does_not_say_is_unknown_and_not_false() {
+        let facts = |extractable, sensitive| {
+            KeyFacts { extractable, sensitive, ..KeyFacts::default() }.exportability()
+        };
+        assert_eq!(facts(None, None), Exportability::Unknown);
+        assert_eq!(facts(None, Some(true)), Exportability::Unknown);
+        assert_eq!(facts(Some(false), None), Exportability::CannotLeave);
+        assert_eq!(facts(Some(false), Some(true)), Exportability::CannotLeave);
+        assert_eq!(facts(Some(true), Some(true)), Exportability::CanLeave);
+        assert_eq!(facts(Some(false), Some(false)), Exportability::CanLeave);
+        assert_eq!(facts(None, Some(false)), Exportability::CanLeave);
+    }
+}

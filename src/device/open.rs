@@ -1,0 +1,169 @@
+//! From a chosen device to the one private key that is meant: log in, search, decide.
+
+use cryptoki::session::Session;
+
+use super::choose::Chosen;
+use super::error::{Candidate, DeviceError, KeyError};
+use super::key::SigningKey;
+use super::login::{LoginOptions, Notice, log_in};
+use super::objects::{self, KeyFacts, Policy, PrivateKey};
+use crate::error::Error;
+use crate::pin::{Pin, PinSource};
+use crate::signature::PublicKey;
+use crate::uri::{ObjectType, Uri};
+
+/// A device with a session in which the user is logged in.
+#[derive(Debug)]
+pub struct OpenDevice {
+    session: Session,
+    chosen: Chosen,
+    pin: Option<Pin>,
+}
+
+impl Chosen {
+    /// Logs in to the device. The PIN comes from `options`, else from the key URI, else from the terminal.
+    ///
+    /// # Errors
+    /// [`super::LoginError`]; [`DeviceError`] when no session can be opened.
+    pub fn log_in(self, options: &LoginOptions, notice: &mut dyn FnMut(Notice)) -> Result<OpenDevice, Error> {
+        let session = self
+            .device
+            .open_session()
+            .map_err(|error| DeviceError::Call { device: self.device.describe(), error })?;
+        let source = match &options.pin_source {
+            Some(source) => source.clone(),
+            None => PinSource::from_uri(&self.uri)?.unwrap_or(PinSource::Prompt),
+        };
+        let pin = log_in(&session, &self.device, &source, options, notice)?;
+        Ok(OpenDevice { session, chosen: self, pin })
+    }
+}
+
+impl OpenDevice {
+    /// The private key that is meant, ready to sign. With a key URI exactly one must match it, fit or not; without one
+    /// exactly one key must be fit.
+    ///
+    /// # Errors
+    /// [`KeyError`], with what was found as URIs to paste.
+    pub fn signing_key(self, policy: Policy) -> Result<SigningKey, Error> {
+        let key = self.the_key(policy)?;
+        let uri = self.key_uri(&key.facts);
+        let reasons = key.facts.unfit_reasons(policy);
+        if !reasons.is_empty() {
+            return Err(KeyError::Unfit { uri, reasons }.into());
+        }
+        let device = self.chosen.device.clone();
+        let Some(public_key) = key.facts.public_key.clone() else {
+            return Err(KeyError::NoPublicKey { uri, device: device.describe() }.into());
+        };
+        SigningKey::new(self.session, device, key, uri, public_key, self.pin)
+    }
+
+    /// The public key of the private key that is meant, whatever it is fit for.
+    ///
+    /// # Errors
+    /// [`KeyError`], as [`OpenDevice::signing_key`].
+    pub fn public_key(&self) -> Result<PublicKey, Error> {
+        let key = self.the_key(Policy::default())?;
+        let device = self.chosen.device.describe();
+        key.facts
+            .public_key
+            .clone()
+            .ok_or_else(|| KeyError::NoPublicKey { uri: self.key_uri(&key.facts), device }.into())
+    }
+
+    fn the_key(&self, policy: Policy) -> Result<PrivateKey, Error> {
+        let device = &self.chosen.device;
+        let failed = |error| DeviceError::Call { device: device.describe(), error };
+        let mut rejected = Vec::new();
+        let found = matching_keys(&self.session, &self.chosen.uri, &mut rejected).map_err(failed)?;
+        let candidates = |keys: &[PrivateKey]| -> Vec<Candidate> {
+            keys.iter().map(|key| Candidate::key(&key.facts, self.chosen.device_uri())).collect()
+        };
+        let uri = || self.chosen.by_uri.then(|| self.chosen.uri.to_string());
+        if found.is_empty() {
+            let all = objects::private_keys(&self.session, &Uri::default()).map_err(failed)?;
+            return Err(KeyError::NotFound {
+                uri: uri(),
+                device: device.describe(),
+                candidates: candidates(&all),
+                rejected,
+            }
+            .into());
+        }
+        let (fit, unfit): (Vec<_>, Vec<_>) = if self.chosen.by_uri {
+            (found, Vec::new())
+        } else {
+            found.into_iter().partition(|key| key.facts.unfit_reasons(policy).is_empty())
+        };
+        match <[PrivateKey; 1]>::try_from(fit) {
+            Ok([key]) => Ok(key),
+            Err(none) if none.is_empty() => {
+                let mut candidates = candidates(&unfit);
+                for (candidate, key) in candidates.iter_mut().zip(&unfit) {
+                    candidate.facts = key.facts.unfit_reasons(policy).join("; ");
+                }
+                Err(KeyError::NoneFit { device: device.describe(), candidates }.into())
+            }
+            Err(several) => Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several) }.into()),
+        }
+    }
+
+    fn key_uri(&self, facts: &KeyFacts) -> String {
+        facts.name_in(self.chosen.device_uri(), ObjectType::Private).to_string()
+    }
+}
+
+/// The private keys that a URI leads to. A URI of a certificate leads to the key with the same CKA_ID and public key,
+/// or, where no id fits, to the key with the same public key. A URI that says neither is read as a private key's first.
+fn matching_keys(
+    session: &Session,
+    uri: &Uri,
+    rejected: &mut Vec<String>,
+) -> Result<Vec<PrivateKey>, super::CallError> {
+    if uri.object_type != Some(ObjectType::Certificate) {
+        let keys = objects::private_keys(session, uri)?;
+        if !keys.is_empty() || uri.object_type.is_some() || !uri.names_object() {
+            return Ok(keys);
+        }
+    }
+    let mut keys: Vec<PrivateKey> = Vec::new();
+    for found in objects::certificates(session, uri)? {
+        let certificate = match found.certificate {
+            Ok(certificate) => certificate,
+            Err(error) => {
+                let label = String::from_utf8_lossy(&found.label.unwrap_or_default()).into_owned();
+                rejected.push(format!("the certificate {label:?} does not count: {error}"));
+                continue;
+            }
+        };
+        let certified = certificate.public_key();
+        let fits = |key: &PrivateKey| key.facts.public_key.as_ref() == Some(certified);
+        let mut of_certificate = Vec::new();
+        if let Some(id) = found.id.filter(|id| !id.is_empty()) {
+            let same_id = objects::private_keys(session, &Uri { id: Some(id.clone()), ..Uri::default() })?;
+            if !same_id.is_empty() && !same_id.iter().any(fits) {
+                rejected.push(format!(
+                    "the certificate {:?} and the private key with its id %{} are of different keys",
+                    certificate.subject(),
+                    id.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join("%")
+                ));
+            }
+            of_certificate.extend(same_id.into_iter().filter(fits));
+        }
+        if of_certificate.is_empty() {
+            let all = objects::private_keys(session, &Uri::default())?;
+            of_certificate.extend(all.into_iter().filter(fits));
+        }
+        if of_certificate.is_empty() {
+            rejected.push(format!("the certificate {:?} has no private key here", certificate.subject()));
+        }
+        for key in of_certificate {
+            // A renewed certificate beside the old one leads to the same key.
+            if !keys.iter().any(|other| other.handle == key.handle) {
+                keys.push(key);
+            }
+        }
+    }
+    Ok(keys)
+}
