@@ -1,4 +1,5 @@
-//! Prints a URI in one canonical form: attributes in the order of the RFC 7512 grammar, freshly encoded.
+//! Prints a URI in one canonical form, freshly encoded: the device, the library, the slot, then the object, so that
+//! lists of URIs read well.
 
 use std::fmt::{self, Debug, Display, Formatter};
 
@@ -21,17 +22,17 @@ impl Display for Uri {
             write!(path.begin("library-version")?, "{major}.{minor}")?;
         }
         path.text("library-description", self.library_description.as_deref())?;
-        path.text("object", self.object.as_deref())?;
-        if let Some(object_type) = self.object_type {
-            write!(path.begin("type")?, "{object_type}")?;
-        }
-        if let Some(id) = &self.id {
-            encode_all(path.begin("id")?, id)?;
-        }
         path.text("slot-description", self.slot_description.as_deref())?;
         path.text("slot-manufacturer", self.slot_manufacturer.as_deref())?;
         if let Some(slot_id) = self.slot_id {
             write!(path.begin("slot-id")?, "{slot_id}")?;
+        }
+        path.text("object", self.object.as_deref())?;
+        if let Some(id) = &self.id {
+            encode_all(path.begin("id")?, id)?;
+        }
+        if let Some(object_type) = self.object_type {
+            write!(path.begin("type")?, "{object_type}")?;
         }
         for attribute in &self.unknown {
             path.text(&attribute.name, Some(&attribute.value))?;
@@ -99,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_printed_in_the_order_of_the_grammar() {
+    fn attributes_are_printed_device_first_and_object_last() {
         assert_eq!(
             reprinted(
                 "PKCS11:slot-id=0;x-a=1;id=%0a;type=private;object=k;library-version=3;serial=1;token=t\
                  ?module-name=m&x-b=2&pin-source=file:/p&x-b=1"
             ),
-            "pkcs11:token=t;serial=1;library-version=3.0;object=k;type=private;id=%0A;slot-id=0;x-a=1\
+            "pkcs11:token=t;serial=1;library-version=3.0;slot-id=0;object=k;id=%0A;type=private;x-a=1\
              ?pin-source=file:/p&module-name=m&x-b=2&x-b=1"
         );
     }

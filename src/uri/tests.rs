@@ -16,9 +16,9 @@ const EXAMPLES: [(&str, &str); 13] = [
     ),
     (
         "pkcs11:token=The%20Software%20PKCS%2311%20Softtoken;manufacturer=Snake%20Oil,%20Inc.;model=1.0;\
-         object=my-certificate;type=cert;id=%69%95%3E%5C%F4%BD%EC%91;serial=?pin-source=file:/etc/token_pin",
+         object=my-certificate;id=%69%95%3E%5C%F4%BD%EC%91;type=cert;serial=?pin-source=file:/etc/token_pin",
         "pkcs11:token=The%20Software%20PKCS%2311%20Softtoken;manufacturer=Snake%20Oil,%20Inc.;serial=;model=1.0;\
-         object=my-certificate;type=cert;id=%69%95%3E%5C%F4%BD%EC%91?pin-source=file:/etc/token_pin",
+         object=my-certificate;id=%69%95%3E%5C%F4%BD%EC%91;type=cert?pin-source=file:/etc/token_pin",
     ),
     (
         "pkcs11:object=my-sign-key;type=private?module-name=mypkcs11",
