@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// The PKCS#11 module (a .so file); default: all that p11-kit is configured with
-    #[arg(long, global = true, env = "COUNTERSIGN_MODULE", value_name = "PATH", alias = "pkcs11-lib", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, env = "COUNTERSIGN_MODULE", hide_env_values = true, value_name = "PATH", alias = "pkcs11-lib", value_hint = ValueHint::FilePath)]
     pub(crate) module: Option<PathBuf>,
     /// Where the PIN comes from: prompt, file:PATH, env:NAME or fd:NUMBER; default: the key URI, then the terminal
     #[arg(

@@ -63,6 +63,7 @@ impl PinSource {
     ///
     /// # Errors
     /// [`PinError::Command`] for a `pin-source` of the form `|command`: a URI must not be able to start programs.
+    /// [`PinError::NotAPath`] for one that is no absolute path.
     pub fn from_uri(uri: &Uri) -> Result<Option<Self>, PinError> {
         if let Some(value) = &uri.pin_value {
             return Ok(Some(PinSource::Value(value.expose().clone())));
@@ -75,6 +76,10 @@ impl PinSource {
         let path = source.strip_prefix("file:").unwrap_or(&source);
         // file:///path is the long form of file:/path.
         let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        // Not repeated when it is no path: people put the PIN itself here.
+        if !path.starts_with('/') {
+            return Err(PinError::NotAPath);
+        }
         Ok(Some(PinSource::File(PathBuf::from(path))))
     }
 
@@ -83,10 +88,11 @@ impl PinSource {
     #[must_use]
     pub fn capture(self) -> Self {
         match self {
-            PinSource::Environment { name, value: None } => {
-                let value = environment::take(&name).ok();
-                PinSource::Environment { name, value }
-            }
+            PinSource::Environment { name, value: None } => match environment::take(&name) {
+                Ok(value) => PinSource::Environment { name, value: Some(value) },
+                // Left there, to be reported when it is read.
+                Err(_) => PinSource::Environment { name, value: None },
+            },
             other => other,
         }
     }
@@ -102,15 +108,17 @@ impl PinSource {
     /// # Errors
     /// [`PinError`], which never holds the PIN.
     pub fn read(&self, prompt: &str) -> Result<Pin, PinError> {
-        let named = |error: PinError| match error {
-            PinError::Empty { .. } => PinError::Empty { source_name: Some(self.to_string()) },
+        let named = |error| match error {
+            PinError::Empty { .. } if !self.is_person() => {
+                PinError::Empty { source_name: Some(self.to_string()) }
+            }
             other => other,
         };
         let text = match self {
             PinSource::Prompt => terminal::ask(prompt)?,
             PinSource::File(path) => {
                 let unreadable = |source| PinError::Unreadable { source_name: self.to_string(), source };
-                first_line(std::fs::File::open(path).map_err(unreadable)?, self)?
+                first_line(no_terminal(std::fs::File::open(path).map_err(unreadable)?, self)?, self)?
             }
             PinSource::Environment { value: Some(value), .. } => value.clone(),
             PinSource::Environment { name, value: None } => match environment::take(name) {
@@ -122,7 +130,7 @@ impl PinSource {
             },
             PinSource::Descriptor(number) => {
                 let unreadable = |source| PinError::Unreadable { source_name: self.to_string(), source };
-                first_line(duplicate(*number).map_err(unreadable)?, self)?
+                first_line(no_terminal(duplicate(*number).map_err(unreadable)?, self)?, self)?
             }
             PinSource::Value(value) => value.clone(),
         };
@@ -171,7 +179,7 @@ impl FromStr for PinSource {
         }
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(PinSource::File(PathBuf::from(path))),
-            Some(("env", name)) if !name.is_empty() && !name.contains('=') => {
+            Some(("env", name)) if is_variable_name(name) => {
                 Ok(PinSource::Environment { name: name.to_owned(), value: None })
             }
             Some(("fd", number)) => number.parse().map(PinSource::Descriptor).map_err(|_| wrong()),
@@ -180,13 +188,34 @@ impl FromStr for PinSource {
     }
 }
 
+/// A terminal would show the PIN as it is typed; only a prompt switches that off.
+fn no_terminal(file: std::fs::File, source: &PinSource) -> Result<std::fs::File, PinError> {
+    if file.is_terminal() {
+        return Err(PinError::IsTerminal { source_name: source.to_string() });
+    }
+    Ok(file)
+}
+
 /// A copy of one of this process's own descriptors. The kernel is asked for it, because claiming a number is unsafe
 /// code, and opening `/dev/fd/N` fails for a file that another user opened and handed down.
 fn duplicate(number: u32) -> io::Result<std::fs::File> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let number = i32::try_from(number).map_err(|_| io::Error::from(rustix::io::Errno::BADF))?;
-    let this_process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    Ok(pidfd_getfd(this_process, number, PidfdGetfdFlags::empty())?.into())
+    let copy = pidfd_open(getpid(), PidfdFlags::empty())
+        .and_then(|this_process| pidfd_getfd(this_process, number, PidfdGetfdFlags::empty()));
+    match copy {
+        Ok(copy) => Ok(copy.into()),
+        Err(rustix::io::Errno::BADF) => Err(rustix::io::Errno::BADF.into()),
+        // Old kernels do not know the call, and containers forbid it.
+        Err(_) => std::fs::File::open(format!("/proc/self/fd/{number}")),
+    }
+}
+
+/// A name that a variable can have (POSIX); anything else may be the PIN itself.
+fn is_variable_name(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The first line, without its line end; what follows must be empty, or the file is something else.
@@ -201,8 +230,12 @@ fn first_line(reader: impl Read, source: &PinSource) -> Result<SecretString, Pin
         std::str::from_utf8(&bytes).map_err(|_| PinError::NotText { source_name: source.to_string() })?;
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.contains(['\n', '\r', '\0']) || line.len() > MAX_BYTES {
+    if line.contains(['\n', '\r']) || line.len() > MAX_BYTES {
         return Err(PinError::NotOneLine { source_name: source.to_string() });
+    }
+    // A byte-order mark or a stray control character makes a PIN that the device counts as a wrong one.
+    if line.contains(|character: char| character.is_control() || character == '\u{feff}') {
+        return Err(PinError::NotText { source_name: source.to_string() });
     }
     Ok(SecretString::from(line))
 }
@@ -231,7 +264,11 @@ pub mod terminal {
         *before_prompt() = None;
         match answer {
             Ok(text) => Ok(SecretString::from(text)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(PinError::Interrupted),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                // Ctrl-C raised SIGINT; whoever handles that ends the program, and is given the time to.
+                std::thread::sleep(std::time::Duration::from_millis(500));
+                Err(PinError::Interrupted)
+            }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(PinError::Empty { source_name: None })
             }
@@ -286,8 +323,14 @@ pub enum PinError {
         /// Its name.
         name: String,
     },
-    /// Not UTF-8.
-    #[error("the PIN from {source_name} is not UTF-8 text")]
+    /// A terminal, named as a file.
+    #[error("{source_name} is a terminal, which would show the PIN")]
+    IsTerminal {
+        /// What was named.
+        source_name: String,
+    },
+    /// Not UTF-8, or with a byte-order mark or control characters.
+    #[error("the PIN from {source_name} is not plain UTF-8 text")]
     NotText {
         /// Where it came from.
         source_name: String,
@@ -298,6 +341,9 @@ pub enum PinError {
         /// Where it came from.
         source_name: String,
     },
+    /// `pin-source=1234`.
+    #[error("the key URI's pin-source is no absolute path")]
+    NotAPath,
     /// `pin-source=|command`.
     #[error("the key URI's pin-source names a command to run, which is not allowed")]
     Command,
@@ -321,13 +367,18 @@ impl Explain for PinError {
                 "run it in a terminal, or use --pin-source file:PATH, env:NAME or fd:NUMBER"
             }
             PinError::Empty { source_name: None } => "run the command again and type the PIN",
-            PinError::Empty { .. } | PinError::NotOneLine { .. } => {
-                "the file must hold the PIN and nothing else"
+            PinError::Empty { .. } => "give the PIN there; an empty one would cost a try",
+            PinError::NotOneLine { .. } => "it must hold the PIN and nothing else",
+            PinError::IsTerminal { .. } => "use --pin-source prompt, which asks without showing the PIN",
+            PinError::NotAPath => {
+                "write pin-source=file:/path/of/the/file; the PIN itself does not belong there"
             }
             PinError::Unreadable { .. } | PinError::Unset { .. } => {
                 "correct --pin-source, or leave it out to be asked at the terminal"
             }
-            PinError::NotText { .. } => "save the PIN as UTF-8 text",
+            PinError::NotText { .. } => {
+                "save the PIN as UTF-8 text without a byte-order mark or control characters"
+            }
             PinError::Command => "let the command write the PIN to a pipe and use --pin-source fd:NUMBER",
         };
         Some(hint.to_owned())
@@ -354,12 +405,14 @@ mod tests {
     fn what_is_no_pin_file_is_refused_without_repeating_it() {
         assert!(matches!(read(b"1234\nsecond"), Err(PinError::NotOneLine { .. })));
         assert!(matches!(read(&[b'1'; 2000]), Err(PinError::NotOneLine { .. })));
-        assert!(matches!(read(b"12\xff"), Err(PinError::NotText { .. })));
+        for text in [&b"12\xff"[..], b"\xef\xbb\xbf1234\n", b"12\x00", b"12\x1b[A"] {
+            assert!(matches!(read(text), Err(PinError::NotText { .. })));
+        }
     }
 
     #[test]
     fn a_source_that_is_no_source_is_not_repeated() {
-        for text in ["123456", "pin:123456", "file:", "env:", "env:A=B", "fd:x", "fd:-1", ""] {
+        for text in ["123456", "pin:123456", "env:123456", "file:", "env:", "env:A=B", "fd:x", "fd:-1", ""] {
             let error = text.parse::<PinSource>().unwrap_err();
             assert!(!error.contains("123456"));
         }
@@ -373,6 +426,9 @@ mod tests {
                 matches!(PinSource::from_uri(&uri), Ok(Some(PinSource::File(path))) if path == Path::new("/run/pin"))
             );
         }
+        let uri: Uri = "pkcs11:?pin-source=123456".parse().unwrap();
+        let error = PinSource::from_uri(&uri).unwrap_err();
+        assert!(!error.to_string().contains("123456"), "{error}");
         let uri: Uri = "pkcs11:?pin-source=%7Ccat%20/run/pin".parse().unwrap();
         assert!(matches!(PinSource::from_uri(&uri), Err(PinError::Command)));
     }

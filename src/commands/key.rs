@@ -77,11 +77,12 @@ impl KeyOptions {
 
     /// The public key that is meant, without a PIN where the device shows it to anybody.
     pub(crate) fn public_key(&self, key: &Key, terminal: &Terminal) -> Result<PublicKey, Error> {
-        let chosen = self.choose(key, Policy { allow_exportable: true, allow_key_size: false }, terminal)?;
+        let policy = Policy { allow_exportable: true, allow_key_size: false };
+        let chosen = self.choose(key, policy, terminal)?;
         if let Some(shown) = chosen.public_key() {
             return Ok(shown.clone());
         }
-        self.log_in(chosen, terminal)?.public_key()
+        self.log_in(chosen, terminal)?.public_key(policy)
     }
 }
 
@@ -157,7 +158,9 @@ fn parse_key_uris(texts: &[String]) -> Result<Vec<Uri>, Error> {
     if texts.len() > MAX_KEYS {
         return Err(UsageError::TooManyKeys(texts.len()).into());
     }
-    // An empty variable is no variable.
-    let texts = texts.iter().filter(|text| !text.is_empty());
-    texts.map(|text| parse_uri(text, "--key").map_err(Error::from)).collect()
+    // In a script this is a variable that is not set; it must not mean "any key".
+    if texts.iter().any(String::is_empty) {
+        return Err(UsageError::EmptyKey.into());
+    }
+    texts.iter().map(|text| parse_uri(text, "--key or COUNTERSIGN_KEY").map_err(Error::from)).collect()
 }

@@ -33,7 +33,12 @@ pub(crate) fn run(arguments: &List, options: &KeyOptions, terminal: &Terminal) -
     {
         terminal.say("Private keys are hidden until login: countersign list --login shows whether they can leave the device.");
     }
-    terminal.document(&document(&found))
+    terminal.document(&document(&found))?;
+    // All is printed; the exit code says that something is missing.
+    match found.modules.into_iter().flat_map(|module| module.devices).find_map(|device| device.fault) {
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
 }
 
 fn tree(found: &Inventory) -> Vec<String> {
@@ -73,8 +78,7 @@ fn device_line(entry: &DeviceEntry) -> String {
     } else {
         "PIN set"
     };
-    let fault = entry.fault.as_ref().map(|fault| format!("  {fault}")).unwrap_or_default();
-    format!("{}, {state}  {}{fault}", entry.device.describe(), entry.uri)
+    format!("{}, {state}  {}", entry.device.describe(), entry.uri)
 }
 
 /// The objects of a device in columns.
@@ -128,9 +132,7 @@ fn certificate_facts(entry: &CertificateEntry) -> String {
 }
 
 fn text(bytes: Option<&[u8]>) -> String {
-    let text = String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-    // A label is anybody's bytes: it must not be able to move the cursor.
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
 }
 
 fn document(found: &Inventory) -> Value {
@@ -197,6 +199,6 @@ fn device_json(entry: &DeviceEntry) -> Value {
         },
         "keys": keys,
         "certificates": certificates,
-        "fault": entry.fault,
+        "fault": entry.fault.as_ref().map(ToString::to_string),
     })
 }

@@ -1,17 +1,18 @@
 //! The process itself: nothing of its memory is left behind, and a signal ends it cleanly.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign::error::Exit;
-use countersign::pin::terminal as pin_prompt;
+use countersign::pin::{environment, terminal as pin_prompt};
+use countersign::save;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::terminal;
 
-/// Held while a file is replaced: a signal waits for that moment to pass, so that no temporary file is left behind.
-static REPLACING: Mutex<()> = Mutex::new(());
+/// How long a signal waits for a file that is just being replaced, so that no temporary file is left behind.
+const REPLACING: Duration = Duration::from_secs(2);
 
 /// No core dump, and no debugger of the same user: the PIN is in this process's memory. A system that refuses either
 /// is no reason not to sign.
@@ -20,22 +21,25 @@ pub(crate) fn harden() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
+/// An empty variable is no variable. Called while there is one thread.
+pub(crate) fn forget_empty_variables() {
+    for name in ["COUNTERSIGN_KEY", "COUNTERSIGN_MODULE", "COUNTERSIGN_PIN_SOURCE"] {
+        if std::env::var_os(name).is_some_and(|value| value.is_empty()) {
+            environment::forget(name);
+        }
+    }
+}
+
 /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
 pub(crate) fn exit_on_signals() {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return };
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
-            let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
             pin_prompt::restore();
+            save::wait_until_replaced(REPLACING);
             terminal::interrupted();
             // Without the exit handlers: a module may be in the middle of a call on the other thread.
             signal_hook::low_level::exit(Exit::Interrupted as i32);
         }
     });
-}
-
-/// Runs `replace` to its end although a signal arrives.
-pub(crate) fn undisturbed<T>(replace: impl FnOnce() -> T) -> T {
-    let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
-    replace()
 }

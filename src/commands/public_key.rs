@@ -1,22 +1,23 @@
 //! `countersign public-key`: the SPKI PEM that CloudHSM CLI asks for.
 
 use countersign::error::Error;
-use countersign::save;
+use countersign::save::Output;
 use serde_json::json;
 
 use super::key::KeyOptions;
 use super::terminal::Terminal;
-use super::{process, tokens};
+use super::tokens;
 use crate::cli::PublicKey;
 
 pub(crate) fn run(arguments: &PublicKey, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_stdin(path));
+    let output = to_file.map(Output::at).transpose()?;
     let key = options.public_key(&arguments.key, terminal)?;
     let pem = key.to_spki_pem();
-    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_stdin(path));
-    match to_file {
-        Some(path) => {
-            process::undisturbed(|| save::write(path, pem.as_bytes()))?;
-            terminal.say(&format!("{} written to {}", key.describe(), path.display()));
+    match &output {
+        Some(output) => {
+            output.write(pem.as_bytes())?;
+            terminal.say(&format!("{} written to {}", key.describe(), output.path().display()));
         }
         None if terminal.wants_json() => {}
         None => terminal.data(pem.as_bytes())?,

@@ -2,95 +2,165 @@
 
 use std::path::Path;
 
-use countersign::device::{Chosen, Policy, SigningKey};
+use countersign::device::{Policy, SigningKey};
 use countersign::error::{Error, Exit, Explain};
-use countersign::save;
+use countersign::save::{self, Output};
 use countersign::signature::{Mechanism, MechanismChoice, Verifier, VerifyError};
 use countersign::tokenfile::{Signed, TokenFileError};
 use serde_json::{Value, json};
 
 use super::key::{KeyOptions, device_json, introduce, key_json};
-use super::process;
 use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
 use super::usage::UsageError;
 use crate::cli::Sign;
 
 pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    check(arguments, terminal)?;
-    let in_place = arguments.output.is_none();
+    let destination = Destination::of(arguments, terminal)?;
+    let in_place = matches!(destination, Destination::InPlace) && !arguments.dry_run;
     let purpose = if in_place { Purpose::Replace } else { Purpose::Look };
     let inputs = tokens::read_all(&arguments.files, purpose)?;
     let mut progress = Progress::default();
-    sign_files(arguments, options, terminal, &inputs, &mut progress)
-        .map_err(|error| progress.explain(error, &inputs, in_place))
+    let run = Run { arguments, options, terminal, destination };
+    run.sign_files(&inputs, &mut progress).map_err(|error| progress.explain(error, &inputs, in_place))
 }
 
-fn check(arguments: &Sign, terminal: &Terminal) -> Result<(), UsageError> {
-    if arguments.output.is_some() && arguments.files.len() > 1 {
-        return Err(UsageError::OutputOfMany(arguments.files.len()));
-    }
-    if terminal.wants_json()
-        && destination(arguments, &arguments.files[0]) == Destination::Stdout
-        && !arguments.dry_run
-    {
-        return Err(UsageError::JsonAndStdout);
-    }
-    Ok(())
+/// What stays the same for all files of a run.
+struct Run<'a> {
+    arguments: &'a Sign,
+    options: &'a KeyOptions,
+    terminal: &'a Terminal,
+    destination: Destination,
 }
 
-fn sign_files(
-    arguments: &Sign,
-    options: &KeyOptions,
-    terminal: &Terminal,
-    inputs: &[Input],
-    progress: &mut Progress,
-) -> Result<(), Error> {
-    let plans: Vec<Plan> =
-        inputs.iter().map(|input| Plan::new(input, arguments.force)).collect::<Result<_, _>>()?;
-    for plan in &plans {
-        terminal.say(&plan.to_string());
-    }
-    let choice = arguments.mechanism.choice;
-    warn_of_mechanism(choice, inputs, terminal);
-    let policy =
-        Policy { allow_exportable: arguments.allow_exportable, allow_key_size: arguments.allow_key_size };
-    let chosen = options.choose(&arguments.key, policy, terminal)?;
-    if arguments.dry_run {
-        return dry_run(&plans, &chosen, arguments, terminal);
-    }
-
-    let nothing_to_sign = plans.iter().all(|plan| plan.to_sign.is_empty());
-    if nothing_to_sign && let Some(key) = chosen.public_key() {
-        // Everything can be checked without a PIN.
-        let verifier = Verifier::new(key).map_err(|error| UnusableKey { error })?;
+impl Run<'_> {
+    fn sign_files(&self, inputs: &[Input], progress: &mut Progress) -> Result<(), Error> {
+        let Run { arguments, options, terminal, .. } = self;
+        let choice = arguments.mechanism.choice;
+        let plans: Vec<Plan> =
+            inputs.iter().map(|input| Plan::new(input, arguments.force)).collect::<Result<_, _>>()?;
         for plan in &plans {
-            plan.verify_kept(&verifier, choice)?;
-            finish(plan, None, arguments, terminal)?;
+            terminal.say(&plan.to_string());
+            plan.check_replaceable(terminal)?;
+        }
+        if plans.iter().any(|plan| plan.hashes_twice(choice)) {
+            terminal.warn(
+                "CKM_SHA256_RSA_PKCS hashes the token, which is a SHA-256 digest already, as CloudHSM's published \
+                 samples show: these signatures are hashed twice, and CloudHSM will refuse them",
+            );
+        }
+        let policy =
+            Policy { allow_exportable: arguments.allow_exportable, allow_key_size: arguments.allow_key_size };
+        let chosen = options.choose(&arguments.key, policy, terminal)?;
+
+        // Where the device shows the public key, signatures that are there are checked without a PIN.
+        let shown = chosen.public_key().cloned();
+        if let Some(key) = shown.as_ref().filter(|_| plans.iter().any(|plan| !plan.kept.is_empty())) {
+            let verifier = Verifier::new(key).map_err(|error| UnusableKey { error })?;
+            for plan in &plans {
+                plan.verify_kept(&verifier, choice)?;
+            }
         }
         let device = device_json(&chosen.device);
-        return terminal.document(&document(&plans, arguments, &device, &Value::Null, None));
+        if arguments.dry_run {
+            match shown {
+                Some(key) => terminal.say(&format!("the key is {}", key.describe())),
+                None => terminal.say("which key it is shows after login"),
+            }
+            terminal.say("Nothing was signed or changed (--dry-run).");
+            return terminal.document(&self.document(&plans, &device, &Value::Null, None));
+        }
+        if shown.is_some() && plans.iter().all(|plan| plan.to_sign.is_empty()) {
+            for plan in &plans {
+                self.finish(plan, &plan.input.bytes)?;
+            }
+            return terminal.document(&self.document(&plans, &device, &Value::Null, None));
+        }
+
+        let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+        introduce(&key, terminal);
+        for plan in &plans {
+            plan.verify_kept(key.verifier(), choice)?;
+        }
+        let mut mechanism = None;
+        for plan in &plans {
+            let signatures = sign_tokens(plan, &key, choice, terminal, progress, &mut mechanism)?;
+            let pairs = plan.to_sign.iter().copied().zip(signatures.iter().map(Vec::as_slice));
+            self.finish(plan, &plan.input.tokens.with_signatures(pairs))?;
+            progress.files_done += 1;
+            progress.tokens_signed = 0;
+        }
+        if let Some(mechanism) = mechanism {
+            terminal.detail(&format!("mechanism {mechanism}"));
+        }
+        let (device, key_facts) = key_json(&key);
+        terminal.document(&self.document(&plans, &device, &key_facts, mechanism))
     }
 
-    let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-    introduce(&key, terminal);
-    for plan in &plans {
-        plan.verify_kept(key.verifier(), choice)?;
+    /// Writes the result, if anything changed, and says what to do with it.
+    fn finish(&self, plan: &Plan<'_>, bytes: &[u8]) -> Result<(), Error> {
+        let name = plan.input.name();
+        match (&self.destination, &plan.input.to_replace) {
+            (Destination::Stdout, _) => self.terminal.data(bytes)?,
+            (Destination::File(output), _) => output.write(bytes)?,
+            (Destination::InPlace, Some(file)) if !plan.to_sign.is_empty() => file.replace(bytes)?,
+            (Destination::InPlace, _) => {}
+        }
+        let what = if plan.to_sign.is_empty() {
+            format!("{name}: {} signed already, and verified under this key.", all_tokens(plan.kept.len()))
+        } else {
+            format!("{} signed and verified with the device's public key.", plan.to_sign.len())
+        };
+        let next = match &self.destination {
+            Destination::InPlace if plan.to_sign.is_empty() => "Nothing was changed.".to_owned(),
+            _ if plan.hashes_twice(self.arguments.mechanism.choice) => {
+                "They are hashed twice, and not for CloudHSM.".to_owned()
+            }
+            Destination::InPlace => format!("{name} is ready: press Enter in CloudHSM CLI."),
+            Destination::Stdout => "The file is on stdout.".to_owned(),
+            Destination::File(output) => format!("{} is ready for CloudHSM CLI.", output.path().display()),
+        };
+        self.terminal.say(&format!("{what} {next}"));
+        Ok(())
     }
-    let mut mechanism = None;
-    for plan in &plans {
-        let signatures = sign_tokens(plan, &key, choice, terminal, progress, &mut mechanism)?;
-        let pairs = plan.to_sign.iter().copied().zip(signatures.iter().map(Vec::as_slice));
-        let signed = plan.input.tokens.with_signatures(pairs);
-        finish(plan, Some(&signed), arguments, terminal)?;
-        progress.files_done += 1;
-        progress.tokens_signed = 0;
+
+    /// The `--json` document of a run.
+    fn document(
+        &self,
+        plans: &[Plan<'_>],
+        device: &Value,
+        key: &Value,
+        mechanism: Option<Mechanism>,
+    ) -> Value {
+        let dry_run = self.arguments.dry_run;
+        let files: Vec<Value> = plans
+            .iter()
+            .map(|plan| {
+                let written = match &self.destination {
+                    _ if dry_run => None,
+                    Destination::InPlace => (!plan.to_sign.is_empty()).then(|| plan.input.name()),
+                    Destination::File(output) => Some(output.path().display().to_string()),
+                    Destination::Stdout => Some("-".into()),
+                };
+                json!({
+                    "file": plan.input.name(),
+                    "format": plan.input.tokens.format().name(),
+                    "tokens": plan.input.tokens.tokens().len(),
+                    "signed": if dry_run { 0 } else { plan.to_sign.len() },
+                    "to_sign": if dry_run { plan.to_sign.len() } else { 0 },
+                    "signed_already": plan.kept.len(),
+                    "written": written,
+                })
+            })
+            .collect();
+        json!({
+            "files": files,
+            "device": device,
+            "key": key,
+            "mechanism": mechanism.map(Mechanism::ckm_name),
+            "dry_run": dry_run,
+        })
     }
-    if let Some(mechanism) = mechanism {
-        terminal.detail(&format!("mechanism {mechanism}"));
-    }
-    let (device, key_facts) = key_json(&key);
-    terminal.document(&document(&plans, arguments, &device, &key_facts, mechanism))
 }
 
 fn sign_tokens(
@@ -113,75 +183,8 @@ fn sign_tokens(
     Ok(signatures)
 }
 
-/// Writes the result, if anything changed, and says what to do with it. `signed` is none when all was signed before.
-fn finish(
-    plan: &Plan<'_>,
-    signed: Option<&[u8]>,
-    arguments: &Sign,
-    terminal: &Terminal,
-) -> Result<(), Error> {
-    let name = plan.input.name();
-    let changed = signed.filter(|_| !plan.to_sign.is_empty());
-    let bytes = changed.unwrap_or(&plan.input.bytes);
-    let written = match destination(arguments, Path::new(&name)) {
-        Destination::Stdout => {
-            terminal.data(bytes)?;
-            "stdout".to_owned()
-        }
-        Destination::File(path) => {
-            process::undisturbed(|| save::write(path, bytes))?;
-            path.display().to_string()
-        }
-        Destination::InPlace => {
-            if let (Some(bytes), Some(file)) = (changed, &plan.input.to_replace) {
-                process::undisturbed(|| file.replace(bytes))?;
-            }
-            name.clone()
-        }
-    };
-    match (changed, destination(arguments, Path::new(&name))) {
-        (None, Destination::InPlace) => terminal.say(&format!(
-            "{name}: {} signed already, and verified under this key. Nothing was changed.",
-            all_tokens(plan.kept.len())
-        )),
-        (None, _) => terminal.say(&format!(
-            "{} signed already, and verified under this key. {written} is a copy.",
-            all_tokens(plan.kept.len())
-        )),
-        (Some(_), Destination::InPlace) => terminal.say(&format!(
-            "{} signed and verified with the device's public key. {name} is ready: press Enter in CloudHSM CLI.",
-            plan.to_sign.len()
-        )),
-        (Some(_), _) => terminal.say(&format!(
-            "{} signed and verified with the device's public key. {written} is ready for CloudHSM CLI.",
-            plan.to_sign.len()
-        )),
-    }
-    Ok(())
-}
-
 fn all_tokens(count: usize) -> String {
     if count == 1 { "its token is".into() } else { format!("all {count} tokens are") }
-}
-
-fn dry_run(plans: &[Plan<'_>], chosen: &Chosen, arguments: &Sign, terminal: &Terminal) -> Result<(), Error> {
-    match chosen.public_key() {
-        Some(key) => terminal.say(&format!("the key's public half is shown: {}", key.describe())),
-        None => terminal.say("the device shows the key only after login"),
-    }
-    terminal.say("Nothing was signed or changed (--dry-run).");
-    terminal.document(&document(plans, arguments, &device_json(&chosen.device), &Value::Null, None))
-}
-
-fn warn_of_mechanism(choice: MechanismChoice, inputs: &[Input], terminal: &Terminal) {
-    let hashes_twice =
-        |input: &Input| input.tokens.tokens().iter().any(|token| choice.hashes_twice(&token.payload));
-    if inputs.iter().any(hashes_twice) {
-        terminal.warn(
-            "CKM_SHA256_RSA_PKCS hashes the token, which is a SHA-256 digest already, as CloudHSM's published samples \
-             show: these signatures are hashed twice, and CloudHSM will refuse them",
-        );
-    }
 }
 
 /// What is to be done with one file.
@@ -210,6 +213,26 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
+    /// Finds out now, before anybody types a PIN, whether the file can be replaced.
+    fn check_replaceable(&self, terminal: &Terminal) -> Result<(), Error> {
+        let Some(file) = self.input.to_replace.as_ref().filter(|_| !self.to_sign.is_empty()) else {
+            return Ok(());
+        };
+        if file.has_other_names() {
+            terminal.warn(&format!(
+                "{} has a second name (a hard link), which will keep the unsigned file",
+                self.input.name()
+            ));
+        }
+        Ok(file.check_replaceable()?)
+    }
+
+    /// Whether any of the tokens to sign is a digest that `choice` hashes once more.
+    fn hashes_twice(&self, choice: MechanismChoice) -> bool {
+        let tokens = self.input.tokens.tokens();
+        self.to_sign.iter().any(|index| choice.hashes_twice(&tokens[*index].payload))
+    }
+
     /// Signatures that are there must be this key's, or the file would be half one person's and half another's.
     fn verify_kept(&self, verifier: &Verifier, choice: MechanismChoice) -> Result<(), OtherSignature> {
         for index in &self.kept {
@@ -236,59 +259,33 @@ impl std::fmt::Display for Plan<'_> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Destination<'a> {
+/// Where the signed file goes.
+enum Destination {
     InPlace,
-    File(&'a Path),
+    File(Output),
     Stdout,
 }
 
-fn destination<'a>(arguments: &'a Sign, file: &Path) -> Destination<'a> {
-    match &arguments.output {
-        Some(output) if tokens::is_stdin(output) => Destination::Stdout,
-        Some(output) => Destination::File(output),
-        None if tokens::is_stdin(file) || arguments.files.iter().any(|file| tokens::is_stdin(file)) => {
-            Destination::Stdout
+impl Destination {
+    fn of(arguments: &Sign, terminal: &Terminal) -> Result<Self, Error> {
+        if arguments.output.is_some() && arguments.files.len() > 1 {
+            return Err(UsageError::OutputOfMany(arguments.files.len()).into());
         }
-        None => Destination::InPlace,
+        let is_stdout = |path: &Path| tokens::is_stdin(path) || path == Path::new("/dev/stdout");
+        let destination = match &arguments.output {
+            Some(path) if is_stdout(path) => Destination::Stdout,
+            Some(path) if arguments.files.iter().any(|file| save::is_same_file(file, path)) => {
+                Destination::InPlace
+            }
+            Some(path) => Destination::File(Output::at(path)?),
+            None if arguments.files.iter().any(|file| tokens::is_stdin(file)) => Destination::Stdout,
+            None => Destination::InPlace,
+        };
+        if terminal.wants_json() && matches!(destination, Destination::Stdout) && !arguments.dry_run {
+            return Err(UsageError::JsonAndStdout.into());
+        }
+        Ok(destination)
     }
-}
-
-/// The `--json` document of a run.
-fn document(
-    plans: &[Plan<'_>],
-    arguments: &Sign,
-    device: &Value,
-    key: &Value,
-    mechanism: Option<Mechanism>,
-) -> Value {
-    let files: Vec<Value> = plans
-        .iter()
-        .map(|plan| {
-            let written = match destination(arguments, Path::new(&plan.input.name())) {
-                _ if arguments.dry_run => None,
-                Destination::InPlace => (!plan.to_sign.is_empty()).then(|| plan.input.name()),
-                Destination::File(path) => Some(path.display().to_string()),
-                Destination::Stdout => Some("-".into()),
-            };
-            json!({
-                "file": plan.input.name(),
-                "format": plan.input.tokens.format().name(),
-                "tokens": plan.input.tokens.tokens().len(),
-                "signed": if arguments.dry_run { 0 } else { plan.to_sign.len() },
-                "to_sign": if arguments.dry_run { plan.to_sign.len() } else { 0 },
-                "signed_already": plan.kept.len(),
-                "written": written,
-            })
-        })
-        .collect();
-    json!({
-        "files": files,
-        "device": device,
-        "key": key,
-        "mechanism": mechanism.map(Mechanism::ckm_name),
-        "dry_run": arguments.dry_run,
-    })
 }
 
 /// How far a run came: what an error has to say about the files.
@@ -303,7 +300,7 @@ impl Progress {
     fn explain(&self, mut error: Error, inputs: &[Input], in_place: bool) -> Error {
         if self.tokens_signed > 0 {
             error = error.with_consequence(format!(
-                "{} of {} tokens were signed before.",
+                "{} of {} signatures had been made; none of them was written.",
                 self.tokens_signed, self.tokens_to_sign
             ));
         }
@@ -339,7 +336,10 @@ impl Explain for Unreadable {
 
 /// A signature by another key, and `--force` was not given.
 #[derive(Debug, thiserror::Error)]
-#[error("{name:?}: token {token} is signed already, but not by this key: {error}")]
+#[error("{name:?}: the signature of token {token} {}", match error {
+    VerifyError::HashedTwice => "is not what CloudHSM accepts: the token was hashed again before it was signed".into(),
+    error => format!("is not by this key: {error}"),
+})]
 struct OtherSignature {
     name: String,
     token: usize,

@@ -1,7 +1,9 @@
 //! Everything that is printed: words to stderr, data to stdout. No `pin-value` passes through here unhidden.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -25,7 +27,11 @@ pub(crate) struct Terminal {
     quiet: bool,
     verbose: bool,
     json: bool,
+    has_document: Cell<bool>,
 }
+
+/// For the signal handler, which has no `Terminal`.
+static WANTS_JSON: AtomicBool = AtomicBool::new(false);
 
 impl Terminal {
     pub(crate) fn new(global: &Global) -> Self {
@@ -34,7 +40,13 @@ impl Terminal {
             Color::Always => anstream::ColorChoice::Always.write_global(),
             Color::Never => anstream::ColorChoice::Never.write_global(),
         }
-        Terminal { quiet: global.quiet, verbose: global.verbose, json: global.json }
+        WANTS_JSON.store(global.json, Ordering::Relaxed);
+        Terminal {
+            quiet: global.quiet,
+            verbose: global.verbose,
+            json: global.json,
+            has_document: Cell::new(false),
+        }
     }
 
     /// Whether `--json` was given.
@@ -45,78 +57,91 @@ impl Terminal {
     /// A line for whoever watches.
     pub(crate) fn say(&self, line: &str) {
         if !self.quiet && !self.json {
-            to_stderr(line);
+            to_stderr("", line);
         }
     }
 
     /// A line for whoever wants to know more.
     pub(crate) fn detail(&self, line: &str) {
         if self.verbose {
-            to_stderr(line);
+            to_stderr("", line);
         }
     }
 
     /// Something that should not stay unread.
     pub(crate) fn warn(&self, line: &str) {
-        to_stderr(&format!("{WARNING}warning:{WARNING:#} {line}"));
+        to_stderr(&format!("{WARNING}warning:{WARNING:#} "), line);
     }
 
     /// A line of a report on stdout; nothing with `--json`, where [`Terminal::document`] says it all.
     pub(crate) fn report(&self, line: &str) -> Result<(), Error> {
-        if self.json { Ok(()) } else { self.data(format!("{}\n", redact(line)).as_bytes()) }
+        if self.json {
+            return Ok(());
+        }
+        match write_stdout(format!("{}\n", printable(line)).as_bytes()) {
+            // Whoever read has read enough, as `head` does.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(|source| StdoutError { source }.into()),
+        }
     }
 
     /// The JSON document, with `--json`.
     pub(crate) fn document(&self, document: &Value) -> Result<(), Error> {
-        if self.json { self.data(format!("{document:#}\n").as_bytes()) } else { Ok(()) }
+        self.has_document.set(true);
+        if self.json { self.data(format!("{:#}\n", redacted(document)).as_bytes()) } else { Ok(()) }
     }
 
-    /// Bytes to stdout.
+    /// Bytes to stdout, as they are. A reader that is gone is an error: what was signed did not arrive.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Error> {
-        let mut stdout = anstream::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            // Whoever read has read enough, as `head` does.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.map_err(|source| Error::from(StdoutError { source })),
-        }
+        write_stdout(bytes).map_err(|source| StdoutError { source }.into())
     }
 
     /// What is wrong, the detail, what to do, and what it means for the files.
     pub(crate) fn error(&self, error: &Error) {
         let detail = error.detail();
         let hint = error.hint();
-        to_stderr(&format!("{ERROR}error:{ERROR:#} {error}"));
+        to_stderr(&format!("{ERROR}error:{ERROR:#} "), &error.to_string());
         for line in &detail {
-            to_stderr(&format!("  {line}"));
+            to_stderr("  ", line);
         }
         if let Some(hint) = &hint {
-            to_stderr(&format!("{HELP}help:{HELP:#} {hint}"));
+            to_stderr(&format!("{HELP}help:{HELP:#} "), hint);
         }
         for line in error.consequences() {
-            to_stderr(line);
+            to_stderr("", line);
         }
-        let redacted = |lines: &[String]| lines.iter().map(|line| redact(line)).collect::<Vec<_>>();
-        let document = json!({ "error": {
-            "message": redact(&error.to_string()),
-            "detail": redacted(&detail),
-            "help": hint.as_deref().map(redact),
-            "consequences": redacted(error.consequences()),
-            "exit": error.exit() as u8,
-        }});
-        // There is nowhere left to report that stdout is gone.
-        let _ = self.document(&document);
+        // A command that printed its document already has said all but this.
+        if self.json && !self.has_document.get() {
+            let message = error.to_string();
+            // There is nowhere left to report that stdout is gone.
+            let _ = self.document(&error_document(
+                error.exit(),
+                &message,
+                &detail,
+                hint.as_deref(),
+                error.consequences(),
+            ));
+        }
     }
 
     /// What clap has to say: an error, or a help page that was asked for.
     pub(crate) fn command_line_error(error: &clap::Error) -> ExitCode {
-        let text = error.render().ansi().to_string();
-        if error.use_stderr() {
-            to_stderr(text.trim_end());
-            ExitCode::from(Exit::Usage as u8)
-        } else {
-            let _ = anstream::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
+        if !error.use_stderr() {
+            let page = error.render().ansi().to_string();
+            let printed = anstream::stdout().write_all(redact(&page).as_bytes());
+            return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Other as u8) };
         }
+        let text = error.render().ansi().to_string();
+        let _ = writeln!(anstream::stderr(), "{}", without_secrets(text.trim_end()));
+        // The arguments are not parsed, so they are looked at as they are.
+        if std::env::args_os().any(|argument| argument == "--json") {
+            let text = without_secrets(error.render().to_string().trim_end());
+            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let rest: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
+            let document = error_document(Exit::Usage, message, &rest, None, &[]);
+            let _ = write_stdout(format!("{document:#}\n").as_bytes());
+        }
+        ExitCode::from(Exit::Usage as u8)
     }
 
     /// Runs a call to the device. When it takes so long that the device must be waiting for a touch, says so to a
@@ -146,12 +171,67 @@ impl Terminal {
 
 /// Said when a signal ends the program.
 pub(crate) fn interrupted() {
-    to_stderr("\ninterrupted");
+    to_stderr("\n", "interrupted");
+    if WANTS_JSON.load(Ordering::Relaxed) {
+        let document = error_document(Exit::Interrupted, "interrupted", &[], None, &[]);
+        let _ = write_stdout(format!("{document:#}\n").as_bytes());
+    }
 }
 
-fn to_stderr(line: &str) {
+fn to_stderr(styled: &str, line: &str) {
     // When stderr is gone there is nobody to tell.
-    let _ = writeln!(anstream::stderr(), "{}", redact(line));
+    let _ = writeln!(anstream::stderr(), "{styled}{}", printable(line));
+}
+
+fn write_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
+}
+
+/// Text without PINs and without control characters: labels and names are anybody's bytes, and must not be able to
+/// move the cursor.
+fn printable(text: &str) -> String {
+    let harmless =
+        |character: char| if character.is_control() && character != '\n' { '\u{fffd}' } else { character };
+    redact(text).chars().map(harmless).collect()
+}
+
+/// What clap says, which repeats arguments as they were typed: from a `pin-value` on, nothing of the line.
+fn without_secrets(text: &str) -> String {
+    let hide = |line: &str| match line.to_ascii_lowercase().find("pin-value") {
+        Some(start) => format!("{}pin-value=…", &line[..start]),
+        None => redact(line),
+    };
+    text.lines().map(hide).collect::<Vec<_>>().join("\n")
+}
+
+fn redacted(document: &Value) -> Value {
+    match document {
+        Value::String(text) => redact(text).into(),
+        Value::Array(values) => values.iter().map(redacted).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), redacted(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+fn error_document(
+    exit: Exit,
+    message: &str,
+    detail: &[String],
+    help: Option<&str>,
+    consequences: &[String],
+) -> Value {
+    json!({ "error": {
+        "message": message,
+        "detail": detail,
+        "help": help,
+        "consequences": consequences,
+        "exit": exit as u8,
+    }})
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -37,6 +37,11 @@ pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>
     if paths.len() > 1 && paths.iter().any(|path| is_stdin(path)) {
         return Err(UsageError::StdinAndFiles.into());
     }
+    for (index, path) in paths.iter().enumerate() {
+        if let Some(earlier) = paths[..index].iter().find(|earlier| save::is_same_file(earlier, path)) {
+            return Err(UsageError::SameFile(earlier.clone(), path.clone()).into());
+        }
+    }
     paths.iter().map(|path| read(path, purpose)).collect()
 }
 
@@ -49,16 +54,23 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
     if path.to_string_lossy().to_ascii_lowercase().starts_with("pkcs11:") {
         return Err(UsageError::UriForFile.into());
     }
-    let (bytes, to_replace) = if is_stdin(path) {
-        (save::read_stdin(tokenfile::MAX_BYTES)?, None)
-    } else if purpose == Purpose::Look {
-        (save::read(path, tokenfile::MAX_BYTES)?, None)
-    } else {
-        let file = InputFile::open(path, tokenfile::MAX_BYTES)?;
-        (file.bytes().to_owned(), Some(file))
+    let read = || -> Result<Input, Error> {
+        let (bytes, to_replace) = if is_stdin(path) {
+            (save::read_stdin(tokenfile::MAX_BYTES)?, None)
+        } else if purpose == Purpose::Look {
+            (save::read(path, tokenfile::MAX_BYTES)?, None)
+        } else {
+            let file = InputFile::open(path, tokenfile::MAX_BYTES)?;
+            (file.bytes().to_owned(), Some(file))
+        };
+        let tokens =
+            TokenFile::parse(&bytes).map_err(|source| InFile { name: display_name(path), source })?;
+        Ok(Input { tokens, bytes, to_replace, path: path.to_owned() })
     };
-    let tokens = TokenFile::parse(&bytes).map_err(|source| InFile { name: display_name(path), source })?;
-    Ok(Input { tokens, bytes, to_replace, path: path.to_owned() })
+    read().map_err(|error| {
+        let is_there = purpose == Purpose::Replace && path.is_file();
+        if is_there { error.with_consequence(format!("{} was not changed.", path.display())) } else { error }
+    })
 }
 
 fn display_name(path: &Path) -> String {

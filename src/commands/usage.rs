@@ -1,5 +1,7 @@
 //! What is wrong with a command line although clap accepts it.
 
+use std::path::PathBuf;
+
 use countersign::error::{Exit, Explain};
 use countersign::uri::UriError;
 
@@ -16,6 +18,10 @@ pub(crate) enum UsageError {
     StdinAndFiles,
     #[error("the signed file and the JSON document cannot both go to stdout")]
     JsonAndStdout,
+    #[error("one file is named twice: {0:?} and {1:?}")]
+    SameFile(PathBuf, PathBuf),
+    #[error("--key is empty")]
+    EmptyKey,
     #[error("a file is wanted, and a key URI is given")]
     UriForFile,
 }
@@ -32,6 +38,10 @@ impl Explain for UsageError {
             UsageError::OutputOfMany(_) => "leave -o out to sign in place, or give one file at a time",
             UsageError::StdinAndFiles => "give - alone",
             UsageError::JsonAndStdout => "write the signed file elsewhere with -o FILE",
+            UsageError::SameFile(..) => "name it once",
+            UsageError::EmptyKey => {
+                "give a pkcs11: URI, or leave --key out to use the one fit key that is present"
+            }
             UsageError::UriForFile => "name the key with --key",
         };
         Some(hint.into())

@@ -34,14 +34,12 @@ pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal)
     for input in &inputs {
         files.push(check(input, &verifier, arguments, &key, terminal, &mut faults)?);
     }
-    if faults.is_empty() {
-        return terminal.document(&json!({
-            "files": files,
-            "key": { "kind": key.describe(), "public_key_sha256": key.sha256() },
-            "verified": true,
-        }));
-    }
-    Err(NotVerified { faults }.into())
+    terminal.document(&json!({
+        "files": files,
+        "key": { "kind": key.describe(), "public_key_sha256": key.sha256() },
+        "verified": faults.is_empty(),
+    }))?;
+    if faults.is_empty() { Ok(()) } else { Err(NotVerified { faults }.into()) }
 }
 
 fn check(

@@ -30,7 +30,7 @@ pub struct Chosen {
     /// All devices that are present: names are made so that they tell these apart.
     pub(super) present: Vec<Device>,
     /// What the device shows of the wanted key without a PIN.
-    pub(super) shown: Vec<KeyFacts>,
+    shown: Vec<ShownKey>,
 }
 
 /// Chooses the device.
@@ -38,20 +38,26 @@ pub struct Chosen {
 /// # Errors
 /// [`DeviceError`] when none that fits is present, [`KeyError`] when several could be meant.
 pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> {
-    let present = modules.devices();
+    for uri in &request.uris {
+        if let Some(found @ (ObjectType::Public | ObjectType::SecretKey | ObjectType::Data)) = uri.object_type
+        {
+            return Err(KeyError::Type { uri: uri.shown(), found }.into());
+        }
+    }
+    let all = modules.devices();
+    let present = distinct(all.iter());
     let everything = [Uri::default()];
     let by_uri = !request.uris.is_empty();
     let uris = if by_uri { request.uris.as_slice() } else { everything.as_slice() };
     for uri in uris {
-        let fitting: Vec<&Device> =
-            present.iter().filter(|device| device.matches(uri, modules.named)).collect();
-        if let Some((device, shown)) = one_of(&fitting, &present, uri, by_uri, request.policy)? {
-            return Ok(Chosen { device: device.clone(), uri: uri.clone(), by_uri, present, shown });
+        let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
+        if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
+            return Ok(Chosen { device: found.device, uri: uri.clone(), by_uri, present, shown: found.keys });
         }
     }
     let present =
         present.iter().map(|device| (device.uri(&present).to_string(), device.describe())).collect();
-    let wanted = request.uris.iter().map(Uri::to_string).collect();
+    let wanted = request.uris.iter().map(Uri::shown).collect();
     Err(DeviceError::Absent {
         wanted,
         present,
@@ -62,15 +68,14 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
 }
 
 impl Chosen {
-    /// The wanted key's public key, where the device shows exactly one without a PIN.
+    /// The wanted key's public key, where the device shows it without a PIN and there is no doubt: the URI names an
+    /// object, and one key object (or, for a URI of certificates, one certificate's key) fits.
     pub fn public_key(&self) -> Option<&PublicKey> {
-        let mut keys: Vec<&PublicKey> =
-            self.shown.iter().filter_map(|facts| facts.public_key.as_ref()).collect();
-        keys.dedup();
-        match keys[..] {
-            [key] => Some(key),
-            _ => None,
-        }
+        let by_certificate = self.uri.object_type == Some(ObjectType::Certificate);
+        let counts = |shown: &&ShownKey| by_certificate || shown.source == Source::KeyObject;
+        let mut keys = self.shown.iter().filter(counts).map(|shown| shown.facts.public_key.as_ref());
+        let first = keys.next().flatten()?;
+        (self.uri.names_object() && keys.all(|key| key == Some(first))).then_some(first)
     }
 
     /// A URI that names the device among those present.
@@ -79,93 +84,147 @@ impl Chosen {
     }
 }
 
-type Shown<'a> = (&'a Device, Vec<KeyFacts>);
+/// The devices without those that an earlier module shows already.
+pub(super) fn distinct<'a>(devices: impl Iterator<Item = &'a Device>) -> Vec<Device> {
+    let mut distinct: Vec<Device> = Vec::new();
+    for device in devices {
+        if !distinct.iter().any(|other| device.is_another_view_of(other)) {
+            distinct.push(device.clone());
+        }
+    }
+    distinct
+}
 
-fn one_of<'a>(
-    fitting: &[&'a Device],
+/// A device and the keys on it that could be meant.
+struct Fitting {
+    device: Device,
+    keys: Vec<ShownKey>,
+}
+
+/// A key that a device shows without a PIN.
+#[derive(Clone, Debug)]
+struct ShownKey {
+    facts: KeyFacts,
+    source: Source,
+}
+
+/// What a key was seen by. A certificate alone does not say that its private key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    KeyObject,
+    Certificate,
+}
+
+fn one_of(
+    fitting: Vec<Device>,
     present: &[Device],
     uri: &Uri,
     by_uri: bool,
     policy: Policy,
-) -> Result<Option<Shown<'a>>, Error> {
-    let failed = |device: &Device, error: CallError| DeviceError::Call { device: device.describe(), error };
-    let mut shown: Vec<Shown<'a>> = Vec::new();
-    for &device in fitting {
-        match shown_without_pin(device, uri) {
+) -> Result<Option<Fitting>, Error> {
+    let mut shown: Vec<Fitting> = Vec::new();
+    let mut failure = None;
+    for device in fitting {
+        match shown_without_pin(&device, uri) {
             Ok(mut keys) => {
                 if !by_uri {
-                    keys.retain(|facts| facts.unfit_reasons(policy).is_empty());
+                    keys.retain(|key| key.facts.unfit_reasons(policy).is_empty());
                 }
-                shown.push((device, keys));
+                shown.push(Fitting { device, keys });
             }
-            // With several devices, one that fails must not hide the others.
-            Err(error) if fitting.len() == 1 => return Err(failed(device, error).into()),
-            Err(_) => {}
+            Err(error) => {
+                failure.get_or_insert(DeviceError::Call { device: device.describe(), error });
+            }
         }
     }
+    // A device that was named and fails must not leave the choice to another one.
+    if let Some(failure) = failure.filter(|_| by_uri || shown.is_empty()) {
+        return Err(failure.into());
+    }
+    drop_second_views(&mut shown);
     if shown.len() <= 1 {
         return Ok(shown.pop());
     }
-    let with_key: Vec<&Shown<'a>> = shown.iter().filter(|(_, keys)| !keys.is_empty()).collect();
-    match with_key[..] {
-        [] => {
-            let devices = shown.iter().map(|(device, _)| device);
-            let candidates = devices
-                .map(|device| Candidate { uri: device.uri(present).to_string(), facts: device.describe() })
-                .collect();
-            Err(KeyError::ManyDevices { uri: uri_text(uri, by_uri), candidates }.into())
+    let uri_text = by_uri.then(|| uri.shown());
+    let with_key = shown.iter().filter(|device| !device.keys.is_empty()).count();
+    let hides_keys = |device: &Fitting| device.keys.is_empty() && device.device.pin_state().login_required;
+    match with_key {
+        // Without a URI, what is shown counts.
+        1 if !by_uri || !shown.iter().any(hides_keys) => {
+            shown.retain(|device| !device.keys.is_empty());
+            Ok(shown.pop())
         }
-        [only] => Ok(Some(only.clone())),
-        // One device seen through two modules shows one key twice.
-        [first, ..] if all_same_key(&with_key) => Ok(Some(first.clone())),
+        0 | 1 => {
+            let candidates = shown.iter().map(|Fitting { device, .. }| Candidate {
+                uri: device.uri(present).to_string(),
+                facts: device.describe(),
+            });
+            Err(KeyError::ManyDevices { uri: uri_text, candidates: candidates.collect() }.into())
+        }
         _ => {
-            let candidates = with_key
-                .iter()
-                .flat_map(|(device, keys)| {
-                    keys.iter().map(|facts| Candidate::key(facts, device.uri(present)))
-                })
-                .collect();
-            Err(KeyError::ManyKeys { uri: uri_text(uri, by_uri), candidates }.into())
+            let candidates = shown.iter().flat_map(|Fitting { device, keys }| {
+                let facts: Vec<&KeyFacts> = keys.iter().map(|key| &key.facts).collect();
+                Candidate::keys(&facts, &device.uri(present))
+            });
+            Err(KeyError::ManyKeys { uri: uri_text, candidates: candidates.collect() }.into())
         }
     }
 }
 
-fn all_same_key(shown: &[&Shown<'_>]) -> bool {
-    let mut keys = shown.iter().flat_map(|(_, keys)| keys.iter().map(|facts| facts.public_key.as_ref()));
-    let first = keys.next().flatten();
-    first.is_some() && keys.all(|key| key == first)
-}
-
-fn uri_text(uri: &Uri, by_uri: bool) -> Option<String> {
-    by_uri.then(|| uri.to_string())
+/// Drops a device that shows no key but those of an earlier one in another module: the same card through two
+/// middlewares, which give it different labels.
+fn drop_second_views(shown: &mut Vec<Fitting>) {
+    let mut index = 0;
+    while index < shown.len() {
+        let (earlier, rest) = shown.split_at(index);
+        let is_second = |first: &Fitting| {
+            let known = |key: &ShownKey| {
+                key.facts.public_key.is_some()
+                    && first.keys.iter().any(|other| other.facts.public_key == key.facts.public_key)
+            };
+            first.device.is_of_another_module(&rest[0].device)
+                && !rest[0].keys.is_empty()
+                && rest[0].keys.iter().all(known)
+        };
+        if earlier.iter().any(is_second) {
+            shown.remove(index);
+        } else {
+            index += 1;
+        }
+    }
 }
 
 /// What a device shows to anybody of the keys that `uri` names: private keys where they are visible, else their public
-/// key objects and certificates. One entry a key.
-pub(super) fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<KeyFacts>, CallError> {
+/// key objects; certificates where the URI names an object. One entry a key.
+fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallError> {
     let session = device.open_session()?;
-    let mut keys: Vec<KeyFacts> = Vec::new();
-    let mut add = |facts: KeyFacts| {
-        let same = |other: &KeyFacts| match (&other.id, &facts.id) {
-            (Some(a), Some(b)) if !a.is_empty() || !b.is_empty() => a == b,
-            _ => other.public_key.is_some() && other.public_key == facts.public_key,
+    let mut keys: Vec<ShownKey> = Vec::new();
+    let mut add = |facts: KeyFacts, source| {
+        let same = |other: &ShownKey| match (&other.facts.public_key, &facts.public_key) {
+            (Some(a), Some(b)) => a == b,
+            _ => other.facts.id == facts.id && facts.id.as_ref().is_some_and(|id| !id.is_empty()),
         };
         if !keys.iter().any(same) {
-            keys.push(facts);
+            keys.push(ShownKey { facts, source });
         }
     };
-    if uri.object_type != Some(ObjectType::Certificate) {
+    let of_certificates = uri.object_type == Some(ObjectType::Certificate);
+    if !of_certificates {
         for key in objects::private_keys(&session, uri)? {
-            add(key.facts);
+            add(key.facts, Source::KeyObject);
         }
         for key in objects::public_keys(&session, uri)? {
-            add(KeyFacts { label: key.label, id: key.id, public_key: key.key, ..KeyFacts::default() });
+            let facts = KeyFacts { label: key.label, id: key.id, public_key: key.key, ..KeyFacts::default() };
+            add(facts, Source::KeyObject);
         }
     }
-    for found in objects::certificates(&session, uri)? {
-        let Ok(certificate) = found.certificate else { continue };
-        let public_key = Some(certificate.public_key().clone());
-        add(KeyFacts { label: found.label, id: found.id, public_key, ..KeyFacts::default() });
+    if of_certificates || uri.names_object() {
+        for found in objects::certificates(&session, uri)? {
+            let Ok(certificate) = found.certificate else { continue };
+            let public_key = Some(certificate.public_key().clone());
+            let facts = KeyFacts { label: found.label, id: found.id, public_key, ..KeyFacts::default() };
+            add(facts, Source::Certificate);
+        }
     }
     Ok(keys)
 }

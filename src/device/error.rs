@@ -17,7 +17,12 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    pub(super) fn key(facts: &KeyFacts, device: Uri) -> Self {
+    /// The keys of one device.
+    pub(super) fn keys(keys: &[&KeyFacts], device: &Uri) -> Vec<Self> {
+        keys.iter().map(|facts| Self::key(facts, device.clone(), facts.shares_its_id(keys))).collect()
+    }
+
+    fn key(facts: &KeyFacts, device: Uri, by_label: bool) -> Self {
         let exportability = match facts.exportability() {
             Exportability::CannotLeave => ", not exportable",
             Exportability::CanLeave => ", exportable",
@@ -30,7 +35,7 @@ impl Candidate {
             .map(|label| format!("{}, ", String::from_utf8_lossy(label)))
             .unwrap_or_default();
         Candidate {
-            uri: facts.name_in(device, ObjectType::Private).to_string(),
+            uri: facts.name_in(device, ObjectType::Private, by_label).to_string(),
             facts: format!("{label}{}{exportability}", facts.kind()),
         }
     }
@@ -116,16 +121,22 @@ pub enum KeyError {
         /// The keys.
         candidates: Vec<Candidate>,
     },
-    /// Several devices match and none shows the key without a PIN.
-    #[error("{} devices are present, and none shows {} without its PIN", candidates.len(), uri.as_ref().map_or_else(|| "its keys".into(), |uri| format!("the key '{uri}'")))]
+    /// Several devices match, and not all of them show their keys without a PIN.
+    #[error("{} devices could hold {}, and not all show their keys without a PIN", candidates.len(), uri.as_ref().map_or_else(|| "the key".into(), |uri| format!("the key '{uri}'")))]
     ManyDevices {
         /// The URI, if one was given.
         uri: Option<String>,
         /// The devices.
         candidates: Vec<Candidate>,
     },
+    /// One PIN, and several devices that it could be for.
+    #[error("{} devices fit, and the PIN is sent to one at most", candidates.len())]
+    PinForMany {
+        /// The devices.
+        candidates: Vec<Candidate>,
+    },
     /// No key matches.
-    #[error("no private key {} on {device}", matching(uri))]
+    #[error("no private key on {device} {}", uri.as_ref().map_or_else(|| "is there".into(), |uri| format!("matches '{uri}'")))]
     NotFound {
         /// The URI, if one was given.
         uri: Option<String>,
@@ -186,6 +197,7 @@ impl Explain for KeyError {
         match self {
             KeyError::ManyKeys { candidates, .. }
             | KeyError::ManyDevices { candidates, .. }
+            | KeyError::PinForMany { candidates }
             | KeyError::NoneFit { candidates, .. } => table(candidates),
             KeyError::NotFound { candidates, rejected, .. } => {
                 let there = table(candidates).into_iter().map(|line| format!("there is: {line}"));
@@ -201,7 +213,10 @@ impl Explain for KeyError {
                 "name one of them with --key, or several with one --key each to use the first that is plugged in"
             }
             KeyError::ManyDevices { .. } => {
-                "name the device with --key, as in the lines above, or unplug the others"
+                "name the device too, as in the lines above, or unplug the others"
+            }
+            KeyError::PinForMany { .. } => {
+                "name one of them by its URI: a wrong PIN costs a try on each device"
             }
             KeyError::NotFound { candidates, .. } if candidates.is_empty() => {
                 "the device holds no private key that can be seen; countersign list --login shows what it holds"

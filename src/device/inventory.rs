@@ -1,6 +1,9 @@
 //! All that is there: modules, devices, keys and certificates, each with a URI to paste.
 
-use super::error::DeviceError;
+use std::rc::Rc;
+
+use super::choose::distinct;
+use super::error::{Candidate, DeviceError, KeyError};
 use super::login::{LoginOptions, Notice, log_in};
 use super::module::{Device, PinState};
 use super::modules::Modules;
@@ -43,8 +46,8 @@ pub struct DeviceEntry {
     pub keys: Vec<KeyEntry>,
     /// Certificates.
     pub certificates: Vec<CertificateEntry>,
-    /// What could not be read.
-    pub fault: Option<String>,
+    /// Why it could not be read, or not all of it.
+    pub fault: Option<Error>,
 }
 
 /// A key.
@@ -69,29 +72,58 @@ pub struct CertificateEntry {
     pub certificate: Result<Certificate, String>,
 }
 
-/// Lists what fits `uri`. Without `login` nobody is asked for a PIN.
+/// Lists what fits `uri`. Without `login` nobody is asked for a PIN. With it, a PIN that no person types goes to one
+/// device at most. A device that cannot be read or logged in to is listed with its fault and hides no other one.
 ///
 /// # Errors
-/// A failed login. A device that cannot be read is listed with its fault.
+/// [`KeyError::ManyDevices`] when such a PIN could be meant for several devices.
 pub fn inventory(
     modules: &Modules,
     uri: &Uri,
     login: Option<&LoginOptions>,
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Inventory, Error> {
-    let present = modules.devices();
+    let all = modules.devices();
+    let present = distinct(all.iter());
+    let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
+    let login = match login {
+        Some(options) => Some((options, options.source_for(uri)?)),
+        None => None,
+    };
+    if fitting.len() > 1 && login.as_ref().is_some_and(|(_, source)| !source.is_person()) {
+        let candidates = fitting
+            .iter()
+            .map(|device| Candidate { uri: device.uri(&present).to_string(), facts: device.describe() })
+            .collect();
+        return Err(KeyError::PinForMany { candidates }.into());
+    }
+
     let mut entries = Vec::new();
     for module in &modules.loaded {
+        let of_module = |device: &&Device| Rc::ptr_eq(&device.module, module);
         let mut devices = Vec::new();
-        for device in present.iter().filter(|device| std::rc::Rc::ptr_eq(&device.module, module)) {
-            if device.matches(uri, modules.named) {
-                devices.push(device_entry(device, &present, uri, login, notice)?);
-            }
+        for device in fitting.iter().filter(of_module) {
+            let mut entry = DeviceEntry {
+                device: device.clone(),
+                uri: device.uri(&present).to_string(),
+                pin: device.pin_state(),
+                keys: Vec::new(),
+                certificates: Vec::new(),
+                fault: None,
+            };
+            entry.fault = read(&mut entry, &present, uri, login.as_ref(), notice).err();
+            entry.pin = device.pin_state();
+            devices.push(entry);
         }
+        let seen_before = devices.is_empty() && all.iter().any(|device| of_module(&device));
+        let shows_others = seen_before && !present.iter().any(|device| of_module(&device));
         entries.push(ModuleEntry {
             name: module.spec().display_name(),
             path: Some(module.spec().path.display().to_string()),
-            skipped: module.slot_error().map(|error| error.to_string()),
+            skipped: match module.slot_error() {
+                Some(error) => Some(error.to_string()),
+                None => shows_others.then(|| "it shows the devices of a module above once more".into()),
+            },
             devices,
         });
     }
@@ -104,68 +136,54 @@ pub fn inventory(
     Ok(Inventory { modules: entries })
 }
 
-fn device_entry(
-    device: &Device,
+/// Fills the entry; what was read before a fault stays in it.
+fn read(
+    entry: &mut DeviceEntry,
     present: &[Device],
     uri: &Uri,
-    login: Option<&LoginOptions>,
+    login: Option<&(&LoginOptions, PinSource)>,
     notice: &mut dyn FnMut(Notice),
-) -> Result<DeviceEntry, Error> {
-    let device_uri = device.uri(present);
-    let mut entry = DeviceEntry {
-        device: device.clone(),
-        uri: device_uri.to_string(),
-        pin: device.pin_state(),
-        keys: Vec::new(),
-        certificates: Vec::new(),
-        fault: None,
-    };
-    let session = match device.open_session() {
-        Ok(session) => session,
-        Err(error) => {
-            entry.fault = Some(error.to_string());
-            return Ok(entry);
-        }
-    };
-    if let Some(options) = login {
-        let source = match &options.pin_source {
-            Some(source) => source.clone(),
-            None => PinSource::from_uri(uri)?.unwrap_or(PinSource::Prompt),
-        };
-        log_in(&session, device, &source, options, notice)?;
-        entry.pin = device.pin_state();
-    }
+) -> Result<(), Error> {
+    let device = entry.device.clone();
     let failed = |error| DeviceError::Call { device: device.describe(), error };
+    let session = device.open_session().map_err(failed)?;
+    if let Some((options, source)) = login {
+        log_in(&session, &device, source, options, notice)?;
+    }
     let wanted = |object_type| uri.object_type.is_none_or(|wanted| wanted == object_type);
     if wanted(ObjectType::Private) {
         for key in objects::private_keys(&session, uri).map_err(failed)? {
-            let uri = key.facts.name_in(device_uri.clone(), ObjectType::Private).to_string();
-            entry.keys.push(KeyEntry { uri, facts: key.facts, private_seen: true });
+            entry.keys.push(KeyEntry { uri: String::new(), facts: key.facts, private_seen: true });
         }
     }
     if wanted(ObjectType::Private) || wanted(ObjectType::Public) {
         for key in objects::public_keys(&session, uri).map_err(failed)? {
             let seen = |other: &KeyEntry| other.facts.id == key.id && other.facts.label == key.label;
-            if entry.keys.iter().any(seen) {
-                continue;
+            if !entry.keys.iter().any(seen) {
+                let facts =
+                    KeyFacts { label: key.label, id: key.id, public_key: key.key, ..KeyFacts::default() };
+                entry.keys.push(KeyEntry { uri: String::new(), facts, private_seen: false });
             }
-            let facts = KeyFacts { label: key.label, id: key.id, public_key: key.key, ..KeyFacts::default() };
-            let uri = facts.name_in(device_uri.clone(), ObjectType::Private).to_string();
-            entry.keys.push(KeyEntry { uri, facts, private_seen: false });
         }
+    }
+    // Devices give objects in any order; people look for theirs by id.
+    entry.keys.sort_by(|a, b| a.facts.id.cmp(&b.facts.id));
+    let all: Vec<KeyFacts> = entry.keys.iter().map(|key| key.facts.clone()).collect();
+    let all: Vec<&KeyFacts> = all.iter().collect();
+    for key in &mut entry.keys {
+        let by_label = key.facts.shares_its_id(&all);
+        key.uri = key.facts.name_in(device.uri(present), ObjectType::Private, by_label).to_string();
     }
     if wanted(ObjectType::Certificate) {
         for found in objects::certificates(&session, uri).map_err(failed)? {
             let named = KeyFacts { label: found.label.clone(), id: found.id, ..KeyFacts::default() };
             entry.certificates.push(CertificateEntry {
-                uri: named.name_in(device_uri.clone(), ObjectType::Certificate).to_string(),
+                uri: named.name_in(device.uri(present), ObjectType::Certificate, false).to_string(),
                 label: found.label,
                 certificate: found.certificate.map_err(|error| error.to_string()),
             });
         }
     }
-    // Devices give objects in any order; people look for theirs by id.
-    entry.keys.sort_by(|a, b| a.facts.id.cmp(&b.facts.id));
     entry.certificates.sort_by(|a, b| a.uri.cmp(&b.uri));
-    Ok(entry)
+    Ok(())
 }

@@ -22,7 +22,7 @@ pub struct SigningKey {
     uri: String,
     public_key: PublicKey,
     verifier: Verifier,
-    /// Kept only for a key that asks for it at each signature.
+    /// For a key that asks for it at each signature, which it may do although the device does not say so.
     pin: Option<Pin>,
 }
 

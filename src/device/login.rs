@@ -8,7 +8,8 @@ use cryptoki::session::{Session, UserType};
 use super::call::CallError;
 use super::error::LoginError;
 use super::module::{Device, PinState};
-use crate::pin::{Pin, PinSource};
+use crate::pin::{Pin, PinError, PinSource};
+use crate::uri::Uri;
 
 /// How to log in.
 #[derive(Clone, Debug)]
@@ -17,6 +18,16 @@ pub struct LoginOptions {
     pub pin_source: Option<PinSource>,
     /// Send a PIN even if a wrong one would lock the device.
     pub use_last_try: bool,
+}
+
+impl LoginOptions {
+    /// The source for a device that `uri` names: the option, else the URI's own, else the terminal.
+    pub(super) fn source_for(&self, uri: &Uri) -> Result<PinSource, PinError> {
+        match &self.pin_source {
+            Some(source) => Ok(source.clone()),
+            None => Ok(PinSource::from_uri(uri)?.unwrap_or(PinSource::Prompt)),
+        }
+    }
 }
 
 /// Something that whoever is there should know while a device is opened.
@@ -50,8 +61,9 @@ impl fmt::Display for Notice {
 /// or the PIN was entered on the device.
 ///
 /// A wrong PIN from a file is not tried again. A person is asked once more, and only while more than one try must be
-/// left: no device in use locks after fewer than three, so after one wrong PIN on a device that had seen none before
-/// (CKF_USER_PIN_COUNT_LOW was off) at least two are.
+/// left: on a device that keeps CKF_USER_PIN_COUNT_LOW, which shows in that the wrong PIN switched it on, this was the
+/// first wrong one, and no device in use locks after fewer than three. Of a device that does not keep the flag nothing
+/// is known.
 pub(super) fn log_in(
     session: &Session,
     device: &Device,
@@ -77,19 +89,18 @@ pub(super) fn log_in(
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let may_ask_again = source.is_person() && !before.count_low;
-    let mut asked_before = false;
+    let mut may_ask_again = source.is_person() && !before.count_low;
     loop {
         let pin = source.read(&format!("PIN for {}: ", name()))?;
         match session.login(UserType::User, Some(pin.expose())).map_err(CallError::from) {
             Ok(()) => return Ok(Some(pin)),
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(Some(pin)),
-            Err(error) if error.is(RvError::PinIncorrect) && may_ask_again && !asked_before => {
+            Err(error) if error.is(RvError::PinIncorrect) && may_ask_again => {
                 let now = device.pin_state();
-                if now.locked || now.final_try {
+                if !now.count_low || now.locked || now.final_try {
                     return Err(failed(device, error, true));
                 }
-                asked_before = true;
+                may_ask_again = false;
                 notice(Notice::WrongPin { device: name() });
             }
             Err(error) => return Err(failed(device, error, source.is_person())),

@@ -185,8 +185,7 @@ impl Device {
         };
         let fits_module = module_was_named
             || (module_path(uri).is_none_or(|path| same_file(&path))
-                && (uri.module_path.is_some()
-                    || uri.matches_module_name(module.name.as_deref(), &module.path)));
+                && (uri.module_path.is_some() || self.is_of_module_named_in(uri)));
         fits_module
             && uri.matches_library(&self.module.library())
             && uri.matches_slot(&uri::Slot {
@@ -202,6 +201,12 @@ impl Device {
             })
     }
 
+    fn is_of_module_named_in(&self, uri: &Uri) -> bool {
+        let module = self.module.spec();
+        uri.matches_module_name(module.name.as_deref(), &module.path)
+            || module.remote_names.iter().any(|name| uri.matches_module_name(Some(name), Path::new("")))
+    }
+
     /// A URI that names this device and none of `others`: by its label, its serial where that is not enough, its slot
     /// where not even that is.
     pub fn uri(&self, others: &[Device]) -> Uri {
@@ -210,8 +215,11 @@ impl Device {
         if others().any(|other| other.label == self.label) || self.label.is_empty() {
             uri.serial = Some(self.serial.clone().into_bytes());
         }
-        if others().any(|other| other.looks_like(self)) {
+        if others().any(|other| other.looks_like(self) && !other.is_of_another_module(self)) {
             uri.slot_id = Some(self.slot.id());
+        }
+        if others().any(|other| other.looks_like(self) && other.is_of_another_module(self)) {
+            uri.module_path = Some(self.module_path().as_os_str().as_encoded_bytes().to_owned());
         }
         uri
     }
@@ -226,7 +234,10 @@ impl Device {
         if !self.serial.is_empty() && !self.label.contains(&self.serial) {
             facts.push(format!("serial {}", self.serial));
         }
-        if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) }
+        let text =
+            if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
+        // A label is anybody's bytes, and this text goes into prompts: it must not be able to move the cursor.
+        text.replace(char::is_control, "\u{fffd}")
     }
 
     /// The path of the module that shows the device.
@@ -246,6 +257,20 @@ impl Device {
     /// The same slot of the same module.
     pub(super) fn is(&self, other: &Device) -> bool {
         Rc::ptr_eq(&self.module, &other.module) && self.slot == other.slot
+    }
+
+    /// Seen through another module, with the same serial and all else the same: it is one device. Two alike in one
+    /// module are two.
+    pub(super) fn is_another_view_of(&self, other: &Device) -> bool {
+        self.is_of_another_module(other) && !self.serial.is_empty() && self.looks_like(other)
+    }
+
+    pub(super) fn is_of_another_module(&self, other: &Device) -> bool {
+        !Rc::ptr_eq(&self.module, &other.module)
+    }
+
+    pub(super) fn is_trust_store(&self) -> bool {
+        self.model == "p11-kit-trust"
     }
 
     /// The same in all that a device says of itself.

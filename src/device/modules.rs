@@ -20,7 +20,7 @@ pub enum ModuleError {
         reason: String,
     },
     /// p11-kit is there and knows no module.
-    #[error("no PKCS#11 module was named, and p11-kit is configured with none")]
+    #[error("no PKCS#11 module was named, and p11-kit {}", if message.is_some() { "could not load its modules" } else { "is configured with none" })]
     NoneConfigured {
         /// p11-kit's last message.
         message: Option<String>,
@@ -71,8 +71,8 @@ impl Explain for ModuleError {
     fn hint(&self) -> Option<String> {
         match self {
             ModuleError::NoP11Kit { .. } | ModuleError::NoneConfigured { .. } => Some(
-                "name the device's module with --module PATH, or install p11-kit and the device's package (Debian: \
-                 apt install p11-kit ykcs11 for a YubiKey)"
+                "name the device's module with --module PATH (a YubiKey on Debian: apt install ykcs11, then --module \
+                 libykcs11.so), or install p11-kit and a package that registers with it (opensc, softhsm2)"
                     .into(),
             ),
             ModuleError::NoSuchName { .. } => Some("correct module-name in the URI, or use --module PATH".into()),
@@ -98,6 +98,8 @@ pub(super) struct ModuleSpec {
     pub(super) init_reserved: Option<String>,
     /// Whether it is p11-kit's proxy.
     pub(super) proxy: bool,
+    /// The `remote:` modules that the proxy is loaded for.
+    pub(super) remote_names: Vec<String>,
 }
 
 /// The modules that are loaded, and those that could not be.
@@ -129,15 +131,24 @@ impl Modules {
             modules.add_named(ModuleSpec::at(path))?;
             return Ok(modules);
         }
-        for uri in uris {
-            if let Some(path) = module_path(uri) {
-                modules.add_named(ModuleSpec::at(&path))?;
+        // With several URIs it is enough that the module of one of them works.
+        let mut failure = None;
+        for path in uris.iter().filter_map(module_path) {
+            if let Err(error) = modules.add_named(ModuleSpec::at(&path)) {
+                modules.skip(&path, &error);
+                failure.get_or_insert(error);
             }
         }
         // A URI without a module-path wants p11-kit's modules, of one name or all; no URI at all wants them too.
         let searching: Vec<&Uri> = uris.iter().filter(|uri| module_path(uri).is_none()).collect();
-        if !searching.is_empty() || uris.is_empty() {
-            modules.add_configured(&searching)?;
+        if (!searching.is_empty() || uris.is_empty())
+            && let Err(error) = modules.add_configured(&searching)
+        {
+            modules.skip(Path::new(LIBP11_KIT), &error);
+            failure.get_or_insert(error);
+        }
+        if let Some(failure) = failure.filter(|_| modules.loaded.is_empty()) {
+            return Err(failure);
         }
         if modules.loaded.is_empty() {
             let failures = modules.failure_lines();
@@ -146,23 +157,31 @@ impl Modules {
         Ok(modules)
     }
 
-    /// The devices in all modules, in the modules' order. A device that the proxy shows and a module shows too is
-    /// listed once, under the module.
-    pub fn devices(&self) -> Vec<Device> {
+    /// The devices in all modules, in the modules' order, those of the proxy last. One that two modules show is there
+    /// twice.
+    pub(super) fn devices(&self) -> Vec<Device> {
         let (proxied, direct): (Vec<_>, Vec<_>) = self.loaded.iter().partition(|module| module.spec().proxy);
-        let mut devices: Vec<Device> = direct.iter().flat_map(|module| module.devices()).collect();
-        for device in proxied.iter().flat_map(|module| module.devices()) {
-            if !devices.iter().any(|other| other.looks_like(&device)) {
-                devices.push(device);
-            }
-        }
-        devices
+        let direct = direct.iter().flat_map(|module| module.devices());
+        // The proxy also shows p11-kit's trust store, which holds no key.
+        let proxied =
+            proxied.iter().flat_map(|module| module.devices()).filter(|device| !device.is_trust_store());
+        direct.chain(proxied).collect()
     }
 
-    /// Modules that were skipped: one line each, with the reason.
+    /// Modules that were skipped or do not answer: one line each, with the reason.
     pub fn failure_lines(&self) -> Vec<String> {
+        let silent = self.loaded.iter().filter_map(|module| {
+            let reason = module.slot_error()?.to_string();
+            Some(FailedModule {
+                name: module.spec().display_name(),
+                path: Some(module.spec().path.clone()),
+                reason,
+            })
+        });
         self.failed
             .iter()
+            .cloned()
+            .chain(silent)
             .map(|failed| match &failed.path {
                 Some(path) => format!("{} ({}): {}", failed.name, path.display(), failed.reason),
                 None => format!("{}: {}", failed.name, failed.reason),
@@ -187,6 +206,11 @@ impl Modules {
             }
         }
         Ok(())
+    }
+
+    fn skip(&mut self, path: &Path, error: &ModuleError) {
+        let name = ModuleSpec::at(path).display_name();
+        self.failed.push(FailedModule { name, path: None, reason: error.to_string() });
     }
 
     fn add_configured(&mut self, uris: &[&Uri]) -> Result<(), ModuleError> {
@@ -220,6 +244,7 @@ impl Modules {
                     path: path.clone(),
                     init_reserved: module.init_reserved.clone(),
                     proxy: false,
+                    remote_names: Vec::new(),
                 }),
                 None => self.failed.push(FailedModule {
                     name: module.name.clone(),
@@ -229,8 +254,10 @@ impl Modules {
             }
         }
         // Only p11-kit itself can start what a `remote:` module runs.
-        if chosen.iter().any(|module| module.remote) {
-            self.add_skippable(ModuleSpec::at(Path::new(LIBP11_KIT)));
+        let remote_names: Vec<String> =
+            chosen.iter().filter(|module| module.remote).map(|module| module.name.clone()).collect();
+        if !remote_names.is_empty() {
+            self.add_skippable(ModuleSpec { remote_names, ..ModuleSpec::at(Path::new(LIBP11_KIT)) });
         }
         if let Some(message) = message {
             self.failed.push(FailedModule { name: "p11-kit".into(), path: None, reason: message });
@@ -263,7 +290,7 @@ impl ModuleSpec {
         let proxy = file.starts_with("p11-kit-proxy") || file.starts_with("libp11-kit.so");
         // The name alone is enough to ask for the proxy: libp11-kit is its library.
         let path = if file == "p11-kit-proxy" { Path::new(LIBP11_KIT) } else { path };
-        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, proxy }
+        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, proxy, remote_names: Vec::new() }
     }
 
     /// p11-kit's name, else the file's name without `.so`.

@@ -63,6 +63,11 @@ impl KeyFacts {
         }
     }
 
+    /// Whether another one of `keys` has the same id.
+    pub(super) fn shares_its_id(&self, keys: &[&KeyFacts]) -> bool {
+        keys.iter().filter(|other| other.id == self.id).count() > 1
+    }
+
     /// Its kind and size, `RSA-2048`.
     pub fn kind(&self) -> String {
         self.public_key.as_ref().map_or_else(|| "key of unknown kind".into(), PublicKey::describe)
@@ -100,10 +105,11 @@ impl KeyFacts {
         reasons
     }
 
-    /// The object part of a URI that names this key: by id, or by label where there is no id.
-    pub(super) fn name_in(&self, device: Uri, object_type: ObjectType) -> Uri {
+    /// A URI that names this key on `device`: by id, and by label too where there is no id or `by_label` says that the
+    /// id is not enough.
+    pub(super) fn name_in(&self, device: Uri, object_type: ObjectType, by_label: bool) -> Uri {
         let id = self.id.clone().filter(|id| !id.is_empty());
-        let object = if id.is_none() { self.label.clone() } else { None };
+        let object = if id.is_none() || by_label { self.label.clone() } else { None };
         Uri { id, object, object_type: Some(object_type), ..device }
     }
 }

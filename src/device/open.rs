@@ -8,7 +8,7 @@ use super::key::SigningKey;
 use super::login::{LoginOptions, Notice, log_in};
 use super::objects::{self, KeyFacts, Policy, PrivateKey};
 use crate::error::Error;
-use crate::pin::{Pin, PinSource};
+use crate::pin::Pin;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
 
@@ -30,10 +30,7 @@ impl Chosen {
             .device
             .open_session()
             .map_err(|error| DeviceError::Call { device: self.device.describe(), error })?;
-        let source = match &options.pin_source {
-            Some(source) => source.clone(),
-            None => PinSource::from_uri(&self.uri)?.unwrap_or(PinSource::Prompt),
-        };
+        let source = options.source_for(&self.uri)?;
         let pin = log_in(&session, &self.device, &source, options, notice)?;
         Ok(OpenDevice { session, chosen: self, pin })
     }
@@ -63,8 +60,8 @@ impl OpenDevice {
     ///
     /// # Errors
     /// [`KeyError`], as [`OpenDevice::signing_key`].
-    pub fn public_key(&self) -> Result<PublicKey, Error> {
-        let key = self.the_key(Policy::default())?;
+    pub fn public_key(&self, policy: Policy) -> Result<PublicKey, Error> {
+        let key = self.the_key(policy)?;
         let device = self.chosen.device.describe();
         key.facts
             .public_key
@@ -78,9 +75,10 @@ impl OpenDevice {
         let mut rejected = Vec::new();
         let found = matching_keys(&self.session, &self.chosen.uri, &mut rejected).map_err(failed)?;
         let candidates = |keys: &[PrivateKey]| -> Vec<Candidate> {
-            keys.iter().map(|key| Candidate::key(&key.facts, self.chosen.device_uri())).collect()
+            let facts: Vec<&KeyFacts> = keys.iter().map(|key| &key.facts).collect();
+            Candidate::keys(&facts, &self.chosen.device_uri())
         };
-        let uri = || self.chosen.by_uri.then(|| self.chosen.uri.to_string());
+        let uri = || self.chosen.by_uri.then(|| self.chosen.uri.shown());
         if found.is_empty() {
             let all = objects::private_keys(&self.session, &Uri::default()).map_err(failed)?;
             return Err(KeyError::NotFound {
@@ -110,7 +108,9 @@ impl OpenDevice {
     }
 
     fn key_uri(&self, facts: &KeyFacts) -> String {
-        facts.name_in(self.chosen.device_uri(), ObjectType::Private).to_string()
+        // A label that was asked for may be what tells two keys of one id apart.
+        let by_label = self.chosen.uri.object.is_some();
+        facts.name_in(self.chosen.device_uri(), ObjectType::Private, by_label).to_string()
     }
 }
 

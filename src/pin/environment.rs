@@ -10,9 +10,9 @@ use secrecy::SecretString;
 /// # Errors
 /// [`VarError`], as [`env::var`].
 pub(super) fn take(name: &str) -> Result<SecretString, VarError> {
-    let value = env::var(name).map(SecretString::from);
+    let value = env::var(name).map(SecretString::from)?;
     forget(name);
-    value
+    Ok(value)
 }
 
 /// Removes a variable from the environment that children would inherit. Does nothing once a second thread runs, which

@@ -140,7 +140,7 @@ impl Explain for TokenFileError {
             TokenFileError::UnknownFormat { members } if members.is_empty() => {
                 vec!["it has no members".into()]
             }
-            TokenFileError::UnknownFormat { members } => vec![format!("its members: {}", members.join(", "))],
+            TokenFileError::UnknownFormat { members } => vec![format!("its members: {members:?}")],
             _ => Vec::new(),
         }
     }

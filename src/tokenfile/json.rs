@@ -1,5 +1,6 @@
 //! JSON with positions: values keep their place in the text, so that one can be replaced and the rest kept.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -88,8 +89,9 @@ impl<'a> Node<'a> {
     pub(super) fn object(self, place: &str) -> Result<Object<'a>, TokenFileError> {
         let Members(members) =
             serde_json::from_str(self.0.get()).map_err(|error| not_json(self.0.get(), &error))?;
-        for (index, (name, _)) in members.iter().enumerate() {
-            if members[..index].iter().any(|(earlier, _)| earlier == name) {
+        let mut seen = HashSet::with_capacity(members.len());
+        for (name, _) in &members {
+            if !seen.insert(name.as_str()) {
                 return Err(TokenFileError::Duplicate { place: place.to_owned(), name: name.clone() });
             }
         }

@@ -49,6 +49,26 @@ impl Display for Uri {
     }
 }
 
+impl Uri {
+    /// The URI for a message: as `Display`, with the values of attributes that are not known left out. A PIN that was
+    /// written as `pin=…` by mistake is such a value.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        const HIDDEN: &[u8] = b"...";
+        let mut shown = self.clone();
+        for attribute in &mut shown.unknown {
+            attribute.value = HIDDEN.to_vec();
+        }
+        for (_, value) in &mut shown.vendor_query {
+            *value = HIDDEN.to_vec();
+        }
+        if self.pin_source.as_ref().is_some_and(|source| !source.contains(&b'/')) {
+            shown.pin_source = Some(HIDDEN.to_vec());
+        }
+        shown.to_string()
+    }
+}
+
 /// As `Display`, so that no log of a structure that holds a URI shows the PIN.
 impl Debug for Uri {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
@@ -97,6 +117,15 @@ mod tests {
 
     fn reprinted(text: &str) -> String {
         text.parse::<Uri>().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_message_hides_what_may_be_a_misplaced_pin() {
+        let uri: Uri =
+            "pkcs11:token=t;pin=123456?pin-source=123456&pinvalue=123456&module-name=m".parse().unwrap();
+        assert_eq!(uri.shown(), "pkcs11:token=t;pin=...?pin-source=...&module-name=m&pinvalue=...");
+        let uri: Uri = "pkcs11:token=t?pin-source=file:/run/pin".parse().unwrap();
+        assert_eq!(uri.shown(), uri.to_string());
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! What can go wrong with a file, and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::replace::folder_of;
+use crate::error::{Exit, Explain};
+
+/// What can go wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// There is no such file.
+    #[error("{path:?}: there is no such file")]
+    NotFound {
+        /// As given.
+        path: PathBuf,
+    },
+    /// It is a folder.
+    #[error("{path:?} is a folder, not a file")]
+    IsFolder {
+        /// As given.
+        path: PathBuf,
+    },
+    /// It cannot be opened or read.
+    #[error("{path:?} cannot be read: {source}")]
+    Read {
+        /// As given.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is larger than any token file.
+    #[error("{path:?} is too large for a token file: {} (the limit is {} MiB)", size(*bytes, *limit), limit >> 20)]
+    TooLarge {
+        /// As given.
+        path: PathBuf,
+        /// Its size, where it is known.
+        bytes: Option<u64>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A pipe or device, which cannot be replaced.
+    #[error("{path:?} is no regular file and cannot be signed in place")]
+    NotRegular {
+        /// As given.
+        path: PathBuf,
+    },
+    /// It belongs to somebody else, in a folder where only owners may replace files.
+    #[error("{path:?} belongs to another user, in a folder where only its owner may replace it")]
+    NotOwner {
+        /// As given.
+        path: PathBuf,
+    },
+    /// Another process holds the lock.
+    #[error("{path:?} is being signed by another process")]
+    Busy {
+        /// As given.
+        path: PathBuf,
+    },
+    /// It was changed between reading and replacing.
+    #[error("{path:?} was changed by somebody else while it was being signed")]
+    Changed {
+        /// As given.
+        path: PathBuf,
+    },
+    /// No file can be made in its folder.
+    #[error("no file can be written in the folder {folder:?}: {source}")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing failed.
+    #[error("{path:?} cannot be written: {source}")]
+    Write {
+        /// As given.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FileError {
+    pub(super) fn open(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::NotFound => FileError::NotFound { path: path.to_owned() },
+            _ => FileError::read(path, source),
+        }
+    }
+
+    pub(super) fn read(path: &Path, source: io::Error) -> Self {
+        FileError::Read { path: path.to_owned(), source }
+    }
+
+    pub(super) fn folder(target: &Path, source: io::Error) -> Self {
+        FileError::Folder { folder: folder_of(target).to_owned(), source: plain(source) }
+    }
+
+    pub(super) fn write(path: &Path, source: io::Error) -> Self {
+        FileError::Write { path: path.to_owned(), source: plain(source) }
+    }
+}
+
+impl Explain for FileError {
+    fn exit(&self) -> Exit {
+        match self {
+            FileError::TooLarge { .. } => Exit::Malformed,
+            _ => Exit::Other,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            FileError::NotFound { .. } => {
+                "check the name; CloudHSM CLI writes the file into the folder it was started in"
+            }
+            FileError::IsFolder { .. } => "name the file in it",
+            FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
+            FileError::TooLarge { .. } => "give the file that CloudHSM CLI wrote",
+            FileError::NotRegular { .. } | FileError::NotOwner { .. } => {
+                "write the signed copy elsewhere with -o"
+            }
+            FileError::Busy { .. } => {
+                "wait until the other countersign is done, then look at the file with countersign show"
+            }
+            FileError::Changed { .. } => "look at the file with countersign show, then sign it again",
+            FileError::Folder { .. } => {
+                "make the folder writable, or write the signed copy elsewhere with -o"
+            }
+            FileError::Write { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "free some space, or write the signed copy elsewhere with -o"
+                }
+                _ => "write the signed copy elsewhere with -o",
+            },
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// The system's own error, without the random name of a temporary file that `tempfile` adds.
+fn plain(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::from(error.kind()),
+    }
+}
+
+fn size(bytes: Option<u64>, limit: u64) -> String {
+    match bytes {
+        Some(bytes) => format!("{bytes} bytes"),
+        None => format!("more than {limit} bytes"),
+    }
+}

@@ -1,0 +1,212 @@
+//! Which modules are used: the one named, or those that p11-kit is configured with.
+
+use std::fs;
+use std::path::Path;
+
+use crate::device::{Desk, Done, SIGNKEY, UNSIGNED, openssl_accepts, softhsm_module};
+use crate::pinned::pinned;
+
+/// Runs with p11-kit configured by `modules` (file name, contents) alone: a mount namespace puts them where the
+/// system's configuration is, because p11-kit ignores a user's configuration when root runs it.
+fn with_p11_kit(desk: &Desk, modules: &[(&str, &str)], arguments: &[&str]) -> Done {
+    let folder = desk.path("p11-kit-modules");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, contents) in modules {
+        fs::write(folder.join(name), contents).unwrap();
+    }
+    let script = format!("mount --bind '{}' /usr/share/p11-kit/modules && exec \"$@\"", folder.display());
+    let mut wrapper = vec!["unshare", "--mount"];
+    if !rustix::process::geteuid().is_root() {
+        wrapper.push("--map-root-user");
+    }
+    wrapper.extend(["sh", "-c", &script, "sh"]);
+    desk.countersign_under(&wrapper, arguments).with_pin().without_env("COUNTERSIGN_MODULE").go()
+}
+
+fn softhsm() -> String {
+    format!("module: {}\n", softhsm_module())
+}
+
+const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
+
+#[test]
+fn without_a_module_p11_kit_says_which_there_are() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    with_p11_kit(&desk, &[("softhsm2.module", &softhsm())], &SIGN).exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn a_module_that_fails_is_skipped_and_its_reason_kept() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    desk.write("broken.so", b"this is no library");
+    let broken = format!("module: {}\n", desk.path("broken.so").display());
+    let libc = "module: libc.so.6\n";
+    let modules = [("a-broken.module", &*broken), ("b-libc.module", libc), ("softhsm2.module", &softhsm())];
+    with_p11_kit(&desk, &modules, &SIGN).exits(0);
+    let listed = with_p11_kit(&desk, &modules, &["list"]).exits(0);
+    assert!(listed.stdout().contains("broken.so"), "{}", listed.stdout());
+    assert!(listed.stdout().contains("skipped"), "{}", listed.stdout());
+}
+
+#[test]
+fn one_key_seen_through_two_modules_is_one_key() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    fs::copy(softhsm_module(), desk.path("copy.so")).unwrap();
+    let copy = format!("module: {}\n", desk.path("copy.so").display());
+    let modules = [("softhsm2.module", &*softhsm()), ("copy.module", &copy)];
+    with_p11_kit(&desk, &modules, &SIGN).exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+    desk.write("tokens.json", UNSIGNED);
+    with_p11_kit(&desk, &modules, &["sign", "tokens.json"]).exits(0);
+}
+
+#[test]
+fn a_module_name_in_the_uri_chooses_among_them() {
+    let desk = Desk::new();
+    let modules = [("softhsm2.module", &*softhsm())];
+    for name in ["softhsm2", "SoftHSM2"] {
+        desk.write("tokens.json", UNSIGNED);
+        let uri = format!("{SIGNKEY}?module-name={name}");
+        with_p11_kit(&desk, &modules, &["sign", "--key", &uri, "tokens.json"]).exits(0);
+    }
+    let uri = format!("{SIGNKEY}?module-name=ykcs11");
+    let done = with_p11_kit(&desk, &modules, &["sign", "--key", &uri, "tokens.json"]).exits(3);
+    pinned(
+        "sign_no_such_module_name",
+        &desk,
+        "countersign sign --key '…?module-name=ykcs11' tokens.json",
+        &done,
+    );
+}
+
+#[test]
+fn a_module_path_in_the_uri_needs_no_p11_kit() {
+    let desk = Desk::new();
+    let folder = Path::new(softhsm_module()).parent().unwrap().display().to_string();
+    for query in
+        [format!("module-path={}", softhsm_module()), format!("module-path={folder}&module-name=softhsm2")]
+    {
+        desk.write("tokens.json", UNSIGNED);
+        let uri = format!("{SIGNKEY}?{query}");
+        with_p11_kit(&desk, &[], &["sign", "--key", &uri, "tokens.json"]).exits(0);
+    }
+}
+
+#[test]
+fn a_trust_store_is_not_searched_for_keys() {
+    let desk = Desk::new();
+    let trust = "module: p11-kit-trust.so\ntrust-policy: yes\n";
+    let listed =
+        with_p11_kit(&desk, &[("softhsm2.module", &*softhsm()), ("p11-kit-trust.module", trust)], &["list"]);
+    assert!(!listed.exits(0).stdout().contains("trust"));
+}
+
+#[test]
+fn a_remote_module_is_reached_through_p11_kit() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let remote = format!("remote: |p11-kit remote {}\n", softhsm_module());
+    with_p11_kit(&desk, &[("far.module", &remote)], &SIGN).exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn the_proxy_is_used_when_asked_for() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let arguments = [&["--module", "p11-kit-proxy"], &SIGN[..]].concat();
+    with_p11_kit(&desk, &[("softhsm2.module", &softhsm())], &arguments).exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn no_configured_module_is_reported() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    pinned(
+        "sign_no_module_configured",
+        &desk,
+        "countersign sign tokens.json",
+        &with_p11_kit(&desk, &[], &SIGN).exits(3),
+    );
+}
+
+#[test]
+fn no_libp11_kit_is_reported_with_the_loader_s_own_words() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
+        .map(|folder| Path::new(folder).join("libp11-kit.so.0"))
+        .into_iter()
+        .find_map(|path| path.canonicalize().ok())
+        .expect("p11-kit is installed");
+    // An empty file in its place is as good as no library.
+    let script = format!("mount --bind /dev/null '{}' && exec \"$@\"", library.display());
+    let mut wrapper = vec!["unshare", "--mount"];
+    if !rustix::process::geteuid().is_root() {
+        wrapper.push("--map-root-user");
+    }
+    wrapper.extend(["sh", "-c", &script, "sh"]);
+    let done = desk.countersign_under(&wrapper, &SIGN).without_env("COUNTERSIGN_MODULE").go().exits(3);
+    assert!(done.stderr().contains("libp11-kit.so.0: "), "{}", done.stderr());
+    assert!(done.stderr().contains("help: name the device's module with --module PATH"), "{}", done.stderr());
+}
+
+#[test]
+fn a_module_that_is_not_there_is_reported() {
+    refused("module_not_there", "nowhere.so", None);
+}
+
+#[test]
+fn a_module_that_is_no_library_is_reported() {
+    refused(
+        "module_no_library",
+        "text.so",
+        Some(b"hello, this is a text of some length and no library at all"),
+    );
+}
+
+#[test]
+fn a_library_that_is_no_module_is_reported() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let done = desk.countersign(&["--module", "libc.so.6", "sign", "tokens.json"]).go().exits(3);
+    pinned("module_no_pkcs11", &desk, "countersign --module libc.so.6 sign tokens.json", &done);
+}
+
+fn refused(name: &str, module: &str, contents: Option<&[u8]>) {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    if let Some(contents) = contents {
+        desk.write(module, contents);
+    }
+    let path = desk.path(module);
+    let done = desk.countersign(&["--module", path.to_str().unwrap(), "sign", "tokens.json"]).go().exits(3);
+    pinned(name, &desk, &format!("countersign --module DESK/{module} sign tokens.json"), &done);
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn softhsm_without_its_configuration_is_reported_with_what_to_do() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let done = desk.countersign(&["sign", "tokens.json"]).env("SOFTHSM2_CONF", "/nowhere").go().exits(3);
+    pinned("module_softhsm_unconfigured", &desk, "countersign sign tokens.json", &done);
+}
+
+#[test]
+fn no_device_at_all_is_reported() {
+    let desk = Desk::without_device();
+    desk.write("tokens.json", UNSIGNED);
+    desk.write("empty.conf", format!("directories.tokendir = {}\n", desk.folder().display()).as_bytes());
+    let done = desk
+        .countersign(&["sign", "tokens.json"])
+        .env("SOFTHSM2_CONF", desk.path("empty.conf"))
+        .go()
+        .exits(3);
+    pinned("sign_no_device", &desk, "countersign sign tokens.json", &done);
+}

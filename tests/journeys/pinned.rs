@@ -1,0 +1,41 @@
+//! Texts that people read are pinned in `tests/pinned/`, one file a case, to be reviewed like code. After a change on
+//! purpose, `SNAPSHOTS=overwrite cargo test` writes them anew.
+
+use snapbox::Data;
+
+use crate::device::{Desk, Done, root, softhsm_module};
+
+/// Compares all that a run said with the pinned file of that name. What differs from run to run (the folder, a
+/// device's serial) is replaced by a word.
+#[track_caller]
+pub fn pinned(name: &str, desk: &Desk, command: &str, done: &Done) {
+    let mut text = format!("$ {command}\n");
+    for (stream, said) in [("stdout", done.stdout()), ("stderr", done.stderr())] {
+        if !said.is_empty() {
+            text.push_str(&format!("--- {stream}\n{}", neutral(&said, desk)));
+        }
+    }
+    text.push_str(&format!("--- exit {}\n", done.code()));
+    let expected = Data::read_from(&root().join("tests/pinned").join(format!("{name}.txt")), None).raw();
+    snapbox::Assert::new().action_env("SNAPSHOTS").eq(text, expected);
+}
+
+fn neutral(text: &str, desk: &Desk) -> String {
+    let text =
+        text.replace(&desk.folder().display().to_string(), "DESK").replace(softhsm_module(), "SOFTHSM");
+    hide_after(&hide_after(&hide_after(&text, "serial "), "serial="), "\"serial\": \"")
+}
+
+/// Replaces the hexadecimal number behind each `marker`.
+fn hide_after(text: &str, marker: &str) -> String {
+    let mut output = String::new();
+    let mut rest = text;
+    while let Some(found) = rest.find(marker) {
+        let (before, after) = rest.split_at(found + marker.len());
+        let digits = after.chars().take_while(char::is_ascii_hexdigit).count();
+        output.push_str(before);
+        output.push_str(if digits == 16 { "SERIAL" } else { &after[..digits] });
+        rest = &after[digits..];
+    }
+    output + rest
+}
