@@ -262,7 +262,7 @@ impl std::fmt::Display for Plan<'_> {
 /// Where the signed file goes.
 enum Destination {
     InPlace,
-    File(Output),
+    File(Box<Output>),
     Stdout,
 }
 
@@ -277,7 +277,7 @@ impl Destination {
             Some(path) if arguments.files.iter().any(|file| save::is_same_file(file, path)) => {
                 Destination::InPlace
             }
-            Some(path) => Destination::File(Output::at(path)?),
+            Some(path) => Destination::File(Box::new(Output::at(path)?)),
             None if arguments.files.iter().any(|file| tokens::is_stdin(file)) => Destination::Stdout,
             None => Destination::InPlace,
         };

@@ -78,7 +78,11 @@ impl Module {
     /// The initialised devices in the module's slots. A slot that fails hides no other one.
     pub(super) fn devices(self: &Rc<Self>) -> Vec<Device> {
         let slots = self.pkcs11.get_slots_with_token().unwrap_or_default();
-        slots.into_iter().filter_map(|slot| Device::read(self, slot)).collect()
+        let mut devices: Vec<Device> =
+            slots.into_iter().filter_map(|slot| Device::read(self, slot)).collect();
+        // Slots come in an order that some modules change from run to run.
+        devices.sort_by(|a, b| (&a.label, &a.serial, a.slot.id()).cmp(&(&b.label, &b.serial, b.slot.id())));
+        devices
     }
 
     pub(super) fn slot_error(&self) -> Option<CallError> {

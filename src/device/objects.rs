@@ -147,6 +147,8 @@ pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKe
             keys.push(PrivateKey { handle, facts });
         }
     }
+    // Objects come in an order that some modules change from run to run.
+    keys.sort_by(|a, b| (&a.facts.id, &a.facts.label).cmp(&(&b.facts.id, &b.facts.label)));
     for key in &mut keys {
         if key.facts.public_key.is_none()
             && let Some(id) = key.facts.id.clone().filter(|id| !id.is_empty())
@@ -173,6 +175,7 @@ pub(super) fn public_keys(session: &Session, uri: &Uri) -> Result<Vec<PublicKeyO
             keys.push(PublicKeyObject { label, id, key: public_key(session, handle) });
         }
     }
+    keys.sort_by(|a, b| (&a.id, &a.label).cmp(&(&b.id, &b.label)));
     Ok(keys)
 }
 

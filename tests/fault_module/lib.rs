@@ -49,7 +49,7 @@ fn real() -> &'static CK_FUNCTION_LIST {
     static REAL: OnceLock<Real> = OnceLock::new();
     let real = REAL.get_or_init(|| unsafe {
         let path = std::env::var("FAULT_MODULE").expect("FAULT_MODULE names the real module");
-        let module = cryptoki_sys::Pkcs11::new(path).expect("the real module loads");
+        let module = Pkcs11::new(path).expect("the real module loads");
         let mut list = std::ptr::null_mut();
         assert_eq!((module.C_GetFunctionList.as_ref().unwrap())(&mut list), CKR_OK);
         std::mem::forget(module);

@@ -5,9 +5,13 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use tempfile::TempDir;
+
+/// No run takes as long; one that does hangs.
+const LONGEST: Duration = Duration::from_secs(60);
 
 pub const PIN: &str = "123456";
 pub const UNSIGNED: &[u8] = include_bytes!("../samples/aws-mfa-unsigned.json");
@@ -129,7 +133,15 @@ impl Run {
             // The program may refuse before it has read everything.
             let _ = stdin.write_all(&self.input);
         }
-        Done(child.wait_with_output().expect("the program ends"))
+        let (process, (ended, end)) = (child.id(), mpsc::channel());
+        std::thread::spawn(move || ended.send(child.wait_with_output()));
+        match end.recv_timeout(LONGEST) {
+            Ok(output) => Done(output.expect("the program ends")),
+            Err(_) => {
+                let _ = Command::new("kill").args(["-9", &process.to_string()]).status();
+                panic!("the program hangs")
+            }
+        }
     }
 }
 

@@ -7,18 +7,34 @@ use crate::pinned::pinned;
 fn list_shows_everything_that_needs_no_pin() {
     let desk = Desk::with_all_keys();
     let done = desk.countersign(&["list"]).go();
-    pinned("list", &desk, "countersign list", &with_fixed_date(&desk, done));
+    pinned("list", &desk, "countersign list", &with_fixed_date(done));
 }
 
 #[test]
 fn list_shows_fitness_after_login() {
-    let desk = Desk::provisioned(&["--also", "backup"]);
+    let desk = Desk::with_all_keys();
     let done = desk.countersign(&["list", "--login"]).with_pin().go();
-    pinned("list_login", &desk, "countersign list --login", &with_fixed_date(&desk, done));
+    pinned("list_login", &desk, "countersign list --login", &with_fixed_date(done));
+}
+
+#[test]
+fn one_pin_is_not_sent_to_several_devices() {
+    let desk = Desk::provisioned(&["--keys", "signkey", "--also", "backup"]);
+    let done = desk.countersign(&["list", "--login"]).with_pin().go().exits(4);
+    pinned("list_login_two_devices", &desk, "countersign list --login", &done);
+    desk.countersign(&["list", "--login", "pkcs11:token=backup"]).with_pin().go().exits(0);
+}
+
+#[test]
+fn a_failed_login_hides_nothing_and_is_reported() {
+    let desk = Desk::new();
+    desk.write("wrong-pin", b"000000");
+    let done = desk.countersign(&["list", "--login", "--pin-source", "file:wrong-pin"]).go().exits(5);
+    assert!(done.stdout().contains("pkcs11:token=officer"), "{}", done.stdout());
 }
 
 /// The provisioned certificate ends a year from today.
-fn with_fixed_date(_desk: &Desk, done: crate::device::Done) -> crate::device::Done {
+fn with_fixed_date(done: crate::device::Done) -> crate::device::Done {
     done.map_stdout(|text| {
         let mut words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
         for word in &mut words {
@@ -47,7 +63,7 @@ fn list_shows_only_what_a_uri_matches() {
 #[test]
 fn every_uri_that_list_prints_leads_back_to_one_object() {
     let desk = Desk::provisioned(&["--also", "backup"]);
-    let document = desk.countersign(&["list", "--json", "--login"]).with_pin().go().exits(0).json();
+    let document = desk.countersign(&["list", "--json"]).go().exits(0).json();
     let devices = document["modules"][0]["devices"].as_array().unwrap();
     assert_eq!(devices.len(), 2);
     for device in devices {

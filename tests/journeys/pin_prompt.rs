@@ -14,7 +14,7 @@ type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process:
 /// A shell on a terminal of its own, so that what is left of the terminal afterwards can be looked at.
 fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
     let mut command = Command::new("sh");
-    command.arg("-c").arg("stty echo; \"$@\"; echo \"exit $?\"; stty -a").arg("sh");
+    command.arg("-c").arg("stty echo; trap : INT; \"$@\"; echo \"exit $?\"; stty -a").arg("sh");
     command.arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
     command.current_dir(desk.folder()).env_clear();
     command.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("NO_COLOR", "1");
@@ -38,7 +38,9 @@ fn ends(mut terminal: Terminal, code: i32) -> String {
     let mut said = String::from_utf8_lossy(found.as_bytes()).into_owned();
     let _ = terminal.read_to_string(&mut said);
     assert!(said.contains(&format!("exit {code}")), "{said}");
-    assert!(said.contains(" echo ") && said.contains(" isig ") && said.contains(" icanon "), "{said}");
+    for setting in ["echo", "isig", "icanon"] {
+        assert!(said.split_whitespace().any(|word| word == setting), "{setting} is off: {said}");
+    }
     assert!(!said.contains(PIN), "the PIN is echoed: {said}");
     said
 }

@@ -3,7 +3,7 @@
 
 use snapbox::Data;
 
-use crate::device::{Desk, Done, root, softhsm_module};
+use crate::device::{Desk, Done, fault_module, root, softhsm_module};
 
 /// Compares all that a run said with the pinned file of that name. What differs from run to run (the folder, a
 /// device's serial) is replaced by a word.
@@ -21,8 +21,10 @@ pub fn pinned(name: &str, desk: &Desk, command: &str, done: &Done) {
 }
 
 fn neutral(text: &str, desk: &Desk) -> String {
-    let text =
-        text.replace(&desk.folder().display().to_string(), "DESK").replace(softhsm_module(), "SOFTHSM");
+    let text = text
+        .replace(&desk.folder().display().to_string(), "DESK")
+        .replace(softhsm_module(), "SOFTHSM")
+        .replace(&fault_module().display().to_string(), "FAULTS");
     hide_after(&hide_after(&hide_after(&text, "serial "), "serial="), "\"serial\": \"")
 }
 
