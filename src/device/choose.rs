@@ -68,14 +68,14 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
 }
 
 impl Chosen {
-    /// The wanted key's public key, where the device shows it without a PIN and there is no doubt: the URI names an
-    /// object, and one key object (or, for a URI of certificates, one certificate's key) fits.
+    /// The wanted key's public key, where the device shows it without a PIN and there is no doubt: exactly one key
+    /// object fits. A certificate's key counts only for a URI that names the certificate: it may be anybody's.
     pub fn public_key(&self) -> Option<&PublicKey> {
-        let by_certificate = self.uri.object_type == Some(ObjectType::Certificate);
+        let by_certificate = self.uri.object_type == Some(ObjectType::Certificate) && self.uri.names_object();
         let counts = |shown: &&ShownKey| by_certificate || shown.source == Source::KeyObject;
         let mut keys = self.shown.iter().filter(counts).map(|shown| shown.facts.public_key.as_ref());
         let first = keys.next().flatten()?;
-        (self.uri.names_object() && keys.all(|key| key == Some(first))).then_some(first)
+        keys.all(|key| key == Some(first)).then_some(first)
     }
 
     /// A URI that names the device among those present.

@@ -112,29 +112,37 @@ fn a_new_output_file_has_the_mode_that_the_umask_wants() {
 fn kill_9_at_any_moment_leaves_the_old_file_or_the_new_one() {
     let desk = Desk::new();
     let unsigned = unsigned_file(28);
-    // How long a whole run takes here, to spread the kills over it.
+    // How long a whole run takes here: the moment of the replacement is near its end.
     desk.write("tokens.json", &unsigned);
     let started = std::time::Instant::now();
     desk.countersign(&SIGN).with_pin().go().exits(0);
-    let whole = started.elapsed();
+    let mut edge = started.elapsed();
     let signed = desk.read("tokens.json");
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 
     let (mut old, mut new) = (0, 0);
-    for round in 0..120u32 {
+    for round in 0..150u32 {
         desk.write("tokens.json", &unsigned);
         let mut run = desk.countersign(&SIGN).with_pin();
         run.command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = run.command.spawn().unwrap();
-        // A third of the kills falls near the end, where the file is replaced.
-        let share = if round % 3 == 0 { 0.9 + f64::from(round) / 600.0 } else { f64::from(round) / 120.0 };
-        std::thread::sleep(whole.mul_f64(share));
+        // A third of the kills is spread over the run, the others follow the moment of the replacement.
+        let share = if round % 3 == 0 { f64::from(round) / 150.0 } else { 1.0 };
+        std::thread::sleep(edge.mul_f64(share));
         child.kill().unwrap();
         child.wait().unwrap();
         // PKCS#1 v1.5 signatures are deterministic: there is one signed file.
         match desk.read("tokens.json") {
-            bytes if bytes == unsigned => old += 1,
-            bytes if bytes == signed => new += 1,
+            bytes if bytes == unsigned => {
+                old += 1;
+                if round % 3 != 0 {
+                    edge = edge.mul_f64(1.04);
+                }
+            }
+            bytes if bytes == signed => {
+                new += 1;
+                edge = edge.mul_f64(0.96);
+            }
             bytes => panic!("round {round} left a third thing of {} bytes", bytes.len()),
         }
     }
