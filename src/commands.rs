@@ -1,9 +1,12 @@
 //! The commands, one a file: each reads its arguments, calls the library, and prints.
 
+mod approval;
+mod audit;
 mod completions;
 mod key;
 mod list;
 mod man;
+mod merge;
 pub(crate) mod process;
 mod public_key;
 mod show;
@@ -28,6 +31,8 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::Sign(arguments) => sign::run(&arguments, &options, terminal),
         Command::Verify(arguments) => verify::run(&arguments, &options, terminal),
         Command::Show(arguments) => show::run(&arguments, terminal),
+        Command::Merge(arguments) => merge::run(&arguments, terminal),
+        Command::Audit(arguments) => audit::run(&arguments, terminal),
         Command::List(arguments) => list::run(&arguments, &options, terminal),
         Command::PublicKey(arguments) => public_key::run(&arguments, &options, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),

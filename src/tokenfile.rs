@@ -4,17 +4,25 @@
 //! A file is never printed anew from a parsed form. Signatures are put into the text that was read, so whatever this
 //! program does not know (members, their order, white space, line ends) stays byte for byte.
 
+mod approval;
+mod approval_data;
+mod authdata;
+mod base64;
+mod change;
+mod detect;
 mod error;
 mod json;
+mod merge;
 mod mfa;
 
+pub use approval::Approval;
+pub use approval_data::{ApprovalRecord, approval_records};
+pub use change::Change;
 pub use error::TokenFileError;
+pub use merge::merge;
 
 use std::fmt;
 use std::ops::Range;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 use crate::signature::Payload;
 
@@ -26,6 +34,12 @@ pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 pub enum Format {
     /// CloudHSM CLI, `user change-mfa token-sign` and `login … mfa-token-sign`: version 2.0, one token for each HSM.
     Mfa,
+    /// CloudHSM CLI, `quorum token-sign generate --service registration`: as [`Format::Mfa`], with `approval_data`.
+    QuorumRegistration,
+    /// CloudHSM CLI, `quorum token-sign generate` for any other service: one token, a list of approvals.
+    QuorumApproval,
+    /// The older CloudHSM management utility (CMU, Client SDK 3), `createUser`, `changePswd` and `loginHSM` with `-2fa`.
+    Authdata,
 }
 
 impl Format {
@@ -33,15 +47,21 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Format::Mfa => "mfa",
+            Format::QuorumRegistration => "quorum-registration",
+            Format::QuorumApproval => "quorum-approval",
+            Format::Authdata => "cmu-authdata",
         }
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Format::Mfa => f.write_str("CloudHSM MFA tokens"),
-        }
+        f.write_str(match self {
+            Format::Mfa => "CloudHSM MFA tokens",
+            Format::QuorumRegistration => "CloudHSM quorum registration tokens",
+            Format::QuorumApproval => "CloudHSM quorum token for approval",
+            Format::Authdata => "CloudHSM two-factor digests of the older CMU",
+        })
     }
 }
 
@@ -50,7 +70,8 @@ impl fmt::Display for Format {
 pub struct Token {
     /// What the signature is made over.
     pub payload: Payload,
-    /// The signature that the file holds.
+    /// The signature that the file holds. Always [`Signed::No`] in a quorum approval file, whose signatures are in
+    /// [`TokenFile::approvals`].
     pub signed: Signed,
     /// Where in the text the JSON string of the signature stands, quotes included.
     place: Range<usize>,
@@ -73,6 +94,8 @@ pub struct TokenFile {
     text: String,
     format: Format,
     tokens: Vec<Token>,
+    approvals: Option<approval::Approvals>,
+    public_key: Option<authdata::PublicKeyMember>,
 }
 
 impl TokenFile {
@@ -83,8 +106,7 @@ impl TokenFile {
     pub fn parse(bytes: &[u8]) -> Result<Self, TokenFileError> {
         let text = json::text(bytes)?;
         let document = json::document(text)?;
-        let (format, tokens) = (Format::Mfa, mfa::tokens(text, &document)?);
-        Ok(TokenFile { text: text.to_owned(), format, tokens })
+        detect::read(text, &document)
     }
 
     /// Which format it is.
@@ -97,47 +119,31 @@ impl TokenFile {
         &self.tokens
     }
 
-    /// The file's bytes with `signatures` put in: pairs of a token's index and its signature. Everything else stays
-    /// as it was read. An index beyond the last token is passed over.
-    pub fn with_signatures<'a>(&self, signatures: impl IntoIterator<Item = (usize, &'a [u8])>) -> Vec<u8> {
-        let mut edits: Vec<(Range<usize>, String)> = signatures
-            .into_iter()
-            .filter_map(|(index, signature)| {
-                let token = self.tokens.get(index)?;
-                Some((token.place.clone(), format!("\"{}\"", STANDARD.encode(signature))))
-            })
-            .collect();
-        edits.sort_by_key(|(place, _)| place.start);
-
-        let mut output = String::with_capacity(self.text.len() + edits.len() * 350);
-        let mut done = 0;
-        for (place, replacement) in edits {
-            output.push_str(&self.text[done..place.start]);
-            output.push_str(&replacement);
-            done = place.end;
-        }
-        output.push_str(&self.text[done..]);
-        output.into_bytes()
+    /// The approvals that a quorum approval file holds, in its order; empty for other formats.
+    pub fn approvals(&self) -> &[Approval] {
+        self.approvals.as_ref().map_or(&[], |approvals| &approvals.list)
     }
-}
 
-/// Decodes standard, padded base64 without white space (RFC 4648 section 4), the only form that CloudHSM writes.
-fn decode_base64(text: &str) -> Result<Vec<u8>, String> {
-    STANDARD.decode(text).map_err(|error| {
-        if text.contains(['-', '_']) {
-            "it uses the URL alphabet (- and _)".into()
-        } else if text.contains(char::is_whitespace) {
-            "it contains white space".into()
-        } else {
-            match error {
-                base64::DecodeError::InvalidByte(position, byte) => {
-                    format!("character {} is {:?}", position + 1, char::from(byte))
-                }
-                base64::DecodeError::InvalidPadding => "its padding (=) is wrong or missing".into(),
-                other => other.to_string().to_lowercase(),
-            }
-        }
-    })
+    /// The CloudHSM service whose operation a quorum approval file approves, where the file says (key services do).
+    pub fn service(&self) -> Option<&str> {
+        self.approvals.as_ref()?.service.as_deref()
+    }
+
+    /// Whether an approval of this file names the approver's role: key services want it, older admin services do not.
+    pub fn wants_role(&self) -> bool {
+        self.approvals.as_ref().is_some_and(approval::Approvals::is_for_key_service)
+    }
+
+    /// The text of `PublicKey` in a CMU file; `None` for other formats.
+    pub fn public_key_text(&self) -> Option<&str> {
+        self.public_key.as_ref().map(|member| member.text.as_str())
+    }
+
+    /// The file's bytes with `changes` made, each token and each approver at most once. Everything else stays as it
+    /// was read; a change that does not fit the format is passed over.
+    pub fn with<'a>(&self, changes: impl IntoIterator<Item = Change<'a>>) -> Vec<u8> {
+        change::apply(self, changes)
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,16 @@ use super::terminal;
 /// How long a signal waits for a file that is just being replaced, so that no temporary file is left behind.
 const REPLACING: Duration = Duration::from_secs(2);
 
+/// All variables that the program knows.
+const VARIABLES: [&str; 6] = [
+    "COUNTERSIGN_AUDIT_LOG",
+    "COUNTERSIGN_KEY",
+    "COUNTERSIGN_MODULE",
+    "COUNTERSIGN_PIN_SOURCE",
+    "COUNTERSIGN_ROLE",
+    "COUNTERSIGN_USERNAME",
+];
+
 /// No core dump, and no debugger of the same user: the PIN is in this process's memory. A system that refuses either
 /// is no reason not to sign.
 pub(crate) fn harden() {
@@ -23,7 +33,7 @@ pub(crate) fn harden() {
 
 /// An empty variable is no variable. Called while there is one thread.
 pub(crate) fn forget_empty_variables() {
-    for name in ["COUNTERSIGN_KEY", "COUNTERSIGN_MODULE", "COUNTERSIGN_PIN_SOURCE"] {
+    for name in VARIABLES {
         if std::env::var_os(name).is_some_and(|value| value.is_empty()) {
             environment::forget(name);
         }

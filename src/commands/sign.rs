@@ -1,28 +1,47 @@
 //! `countersign sign`: every unsigned token of the files, in place.
 
-use std::path::Path;
+mod approver;
+mod audit;
+mod destination;
+mod plan;
+mod refusal;
+mod wait;
 
-use countersign::device::{Policy, SigningKey};
-use countersign::error::{Error, Exit, Explain};
-use countersign::save::{self, Output};
-use countersign::signature::{Mechanism, MechanismChoice, Verifier, VerifyError};
-use countersign::tokenfile::{Signed, TokenFileError};
+use countersign::device::{Chosen, Policy, SigningKey};
+use countersign::error::Error;
+use countersign::save::Output;
+use countersign::signature::{Mechanism, Verifier};
 use serde_json::{Value, json};
 
 use super::key::{KeyOptions, device_json, introduce, key_json};
 use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
-use super::usage::UsageError;
 use crate::cli::Sign;
+pub(crate) use destination::beside as signature_file;
+
+use approver::Approver;
+use audit::Audit;
+use destination::Destination;
+use plan::Plan;
+use refusal::UnusableKey;
 
 pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    let destination = Destination::of(arguments, terminal)?;
-    let in_place = matches!(destination, Destination::InPlace) && !arguments.dry_run;
-    let purpose = if in_place { Purpose::Replace } else { Purpose::Look };
-    let inputs = tokens::read_all(&arguments.files, purpose)?;
+    let audit = Audit::open(arguments)?;
+    let destinations = Destination::of_all(arguments, terminal)?;
+    let public_key_output = arguments.write_public_key.as_deref().map(Output::at).transpose()?;
+    let in_place = matches!(destinations[..], [Destination::InPlace, ..]) && !arguments.dry_run;
+    let purpose = match () {
+        () if arguments.detached => Purpose::Opaque,
+        () if in_place => Purpose::Replace,
+        () => Purpose::Look,
+    };
     let mut progress = Progress::default();
-    let run = Run { arguments, options, terminal, destination };
-    run.sign_files(&inputs, &mut progress).map_err(|error| progress.explain(error, &inputs, in_place))
+    let inputs = wait::for_files(arguments, terminal, || tokens::read_all(&arguments.files, purpose))
+        .map_err(|error| audit.failed(&[], &progress, error))?;
+    let run = Run { arguments, options, terminal, audit: &audit, public_key_output };
+    run.sign_files(&inputs, &destinations, &mut progress)
+        .map_err(|error| audit.failed(&inputs, &progress, error))
+        .map_err(|error| progress.explain(error, &inputs, in_place))
 }
 
 /// What stays the same for all files of a run.
@@ -30,17 +49,38 @@ struct Run<'a> {
     arguments: &'a Sign,
     options: &'a KeyOptions,
     terminal: &'a Terminal,
-    destination: Destination,
+    audit: &'a Audit,
+    public_key_output: Option<Output>,
+}
+
+/// How far a run came: what an error and the audit log have to say about the files.
+#[derive(Default)]
+struct Progress {
+    files_done: usize,
+    tokens_signed: usize,
+    tokens_to_sign: usize,
+    device: Value,
+    key: Value,
+    mechanism: Option<Mechanism>,
 }
 
 impl Run<'_> {
-    fn sign_files(&self, inputs: &[Input], progress: &mut Progress) -> Result<(), Error> {
+    fn sign_files(
+        &self,
+        inputs: &[Input],
+        destinations: &[Destination],
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
         let Run { arguments, options, terminal, .. } = self;
         let choice = arguments.mechanism.choice;
-        let plans: Vec<Plan> =
-            inputs.iter().map(|input| Plan::new(input, arguments.force)).collect::<Result<_, _>>()?;
+        let approver = Approver::of(arguments, inputs)?;
+        let plans: Vec<Plan> = inputs
+            .iter()
+            .zip(destinations)
+            .map(|(input, destination)| Plan::new(input, destination, arguments, approver.as_ref()))
+            .collect::<Result<_, _>>()?;
         for plan in &plans {
-            terminal.say(&plan.to_string());
+            plan.introduce(terminal);
             plan.check_replaceable(terminal)?;
         }
         if plans.iter().any(|plan| plan.hashes_twice(choice)) {
@@ -51,249 +91,127 @@ impl Run<'_> {
         }
         let policy =
             Policy { allow_exportable: arguments.allow_exportable, allow_key_size: arguments.allow_key_size };
-        let chosen = options.choose(&arguments.key, policy, terminal)?;
+        let chosen =
+            wait::for_device(arguments, terminal, || options.choose(&arguments.key, policy, terminal))?;
+        progress.device = device_json(&chosen.device);
 
-        // Where the device shows the public key, signatures that are there are checked without a PIN.
-        let shown = chosen.public_key().cloned();
-        if let Some(key) = shown.as_ref().filter(|_| plans.iter().any(|plan| !plan.kept.is_empty())) {
+        if self.is_done_without_pin(&plans, &chosen, progress)? {
+            return Ok(());
+        }
+        let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+        introduce(&key, terminal);
+        (progress.device, progress.key) = key_json(&key);
+        for plan in &plans {
+            plan.check_kept(key.verifier(), key.public_key(), choice)?;
+        }
+        for plan in &plans {
+            let signatures = self.sign_tokens(plan, &key, progress)?;
+            self.finish(plan, &plan.result(&signatures, key.public_key()), progress)?;
+        }
+        if let Some(output) = &self.public_key_output {
+            output.write(key.public_key().to_spki_pem().as_bytes())?;
+        }
+        if let Some(mechanism) = progress.mechanism {
+            terminal.detail(&format!("mechanism {mechanism}"));
+        }
+        self.say_answers(&plans);
+        terminal.document(&self.document(&plans, progress))
+    }
+
+    /// A dry run, or files in which all is signed already and whose signatures can be checked under a public key that
+    /// the device shows to anybody.
+    fn is_done_without_pin(
+        &self,
+        plans: &[Plan],
+        chosen: &Chosen,
+        progress: &mut Progress,
+    ) -> Result<bool, Error> {
+        let Run { arguments, terminal, .. } = self;
+        let shown = chosen.public_key();
+        if let Some(key) = shown.filter(|_| plans.iter().any(Plan::has_kept)) {
             let verifier = Verifier::new(key).map_err(|error| UnusableKey { error })?;
-            for plan in &plans {
-                plan.verify_kept(&verifier, choice)?;
+            for plan in plans {
+                plan.check_kept(&verifier, key, arguments.mechanism.choice)?;
             }
         }
-        let device = device_json(&chosen.device);
         if arguments.dry_run {
             match shown {
                 Some(key) => terminal.say(&format!("the key is {}", key.describe())),
                 None => terminal.say("which key it is shows after login"),
             }
             terminal.say("Nothing was signed or changed (--dry-run).");
-            return terminal.document(&self.document(&plans, &device, &Value::Null, None));
+            terminal.document(&self.document(plans, progress))?;
+            return Ok(true);
         }
-        if shown.is_some() && plans.iter().all(|plan| plan.to_sign.is_empty()) {
-            for plan in &plans {
-                self.finish(plan, &plan.input.bytes)?;
-            }
-            return terminal.document(&self.document(&plans, &device, &Value::Null, None));
+        let Some(key) = shown.filter(|_| plans.iter().all(|plan| !plan.has_work())) else { return Ok(false) };
+        for plan in plans {
+            self.finish(plan, &plan.input.bytes, progress)?;
         }
-
-        let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-        introduce(&key, terminal);
-        for plan in &plans {
-            plan.verify_kept(key.verifier(), choice)?;
+        if let Some(output) = &self.public_key_output {
+            output.write(key.to_spki_pem().as_bytes())?;
         }
-        let mut mechanism = None;
-        for plan in &plans {
-            let signatures = sign_tokens(plan, &key, choice, terminal, progress, &mut mechanism)?;
-            let pairs = plan.to_sign.iter().copied().zip(signatures.iter().map(Vec::as_slice));
-            self.finish(plan, &plan.input.tokens.with_signatures(pairs))?;
-            progress.files_done += 1;
-            progress.tokens_signed = 0;
-        }
-        if let Some(mechanism) = mechanism {
-            terminal.detail(&format!("mechanism {mechanism}"));
-        }
-        let (device, key_facts) = key_json(&key);
-        terminal.document(&self.document(&plans, &device, &key_facts, mechanism))
+        terminal.document(&self.document(plans, progress))?;
+        Ok(true)
     }
 
-    /// Writes the result, if anything changed, and says what to do with it.
-    fn finish(&self, plan: &Plan<'_>, bytes: &[u8]) -> Result<(), Error> {
-        let name = plan.input.name();
-        match (&self.destination, &plan.input.to_replace) {
+    fn sign_tokens(
+        &self,
+        plan: &Plan<'_>,
+        key: &SigningKey,
+        progress: &mut Progress,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let mut signatures = Vec::with_capacity(plan.to_sign.len());
+        progress.tokens_to_sign = plan.to_sign.len();
+        for (number, job) in plan.to_sign.iter().enumerate() {
+            let (payload, mechanism) = self.arguments.mechanism.choice.apply(job.payload.clone());
+            let what = format!("token {} of {}", number + 1, plan.to_sign.len());
+            signatures.push(self.terminal.while_touching(&what, || key.sign(&payload, mechanism))?);
+            progress.tokens_signed += 1;
+            progress.mechanism = Some(mechanism);
+        }
+        Ok(signatures)
+    }
+
+    /// Logs and writes the result, if anything changed, and says what to do with it.
+    fn finish(&self, plan: &Plan<'_>, bytes: &[u8], progress: &mut Progress) -> Result<(), Error> {
+        // Before the file: what cannot be logged is not written.
+        self.audit.signed(plan, bytes, progress)?;
+        match (plan.destination, &plan.input.to_replace) {
             (Destination::Stdout, _) => self.terminal.data(bytes)?,
+            (Destination::File(_), _) if plan.is_detached() && !plan.has_work() => {}
             (Destination::File(output), _) => output.write(bytes)?,
-            (Destination::InPlace, Some(file)) if !plan.to_sign.is_empty() => file.replace(bytes)?,
+            (Destination::InPlace, Some(file)) if plan.has_work() => file.replace(bytes)?,
             (Destination::InPlace, _) => {}
         }
-        let what = if plan.to_sign.is_empty() {
-            format!("{name}: {} signed already, and verified under this key.", all_tokens(plan.kept.len()))
-        } else {
-            format!("{} signed and verified with the device's public key.", plan.to_sign.len())
-        };
-        let next = match &self.destination {
-            Destination::InPlace if plan.to_sign.is_empty() => "Nothing was changed.".to_owned(),
-            _ if plan.hashes_twice(self.arguments.mechanism.choice) => {
-                "They are hashed twice, and not for CloudHSM.".to_owned()
-            }
-            Destination::InPlace => format!("{name} is ready: press Enter in CloudHSM CLI."),
-            Destination::Stdout => "The file is on stdout.".to_owned(),
-            Destination::File(output) => format!("{} is ready for CloudHSM CLI.", output.path().display()),
-        };
-        self.terminal.say(&format!("{what} {next}"));
+        self.terminal.say(&plan.outcome(self.arguments.mechanism.choice, self.arguments.wait.is_some()));
+        progress.files_done += 1;
+        progress.tokens_signed = 0;
         Ok(())
+    }
+
+    /// The answers to the questions that CloudHSM CLI asks when a key is registered or replaced.
+    fn say_answers(&self, plans: &[Plan]) {
+        let (Some(output), [plan]) = (&self.public_key_output, plans) else { return };
+        self.terminal.say("Answer CloudHSM CLI:");
+        let signed = match plan.destination {
+            Destination::File(output) => output.path().display().to_string(),
+            _ => "(press Enter)".into(),
+        };
+        self.terminal.say(&format!("  Enter signed token file path: {signed}"));
+        self.terminal.say(&format!("  Enter public key PEM file path: {}", output.path().display()));
     }
 
     /// The `--json` document of a run.
-    fn document(
-        &self,
-        plans: &[Plan<'_>],
-        device: &Value,
-        key: &Value,
-        mechanism: Option<Mechanism>,
-    ) -> Value {
-        let dry_run = self.arguments.dry_run;
-        let files: Vec<Value> = plans
-            .iter()
-            .map(|plan| {
-                let written = match &self.destination {
-                    _ if dry_run => None,
-                    Destination::InPlace => (!plan.to_sign.is_empty()).then(|| plan.input.name()),
-                    Destination::File(output) => Some(output.path().display().to_string()),
-                    Destination::Stdout => Some("-".into()),
-                };
-                json!({
-                    "file": plan.input.name(),
-                    "format": plan.input.tokens.format().name(),
-                    "tokens": plan.input.tokens.tokens().len(),
-                    "signed": if dry_run { 0 } else { plan.to_sign.len() },
-                    "to_sign": if dry_run { plan.to_sign.len() } else { 0 },
-                    "signed_already": plan.kept.len(),
-                    "written": written,
-                })
-            })
-            .collect();
+    fn document(&self, plans: &[Plan<'_>], progress: &Progress) -> Value {
         json!({
-            "files": files,
-            "device": device,
-            "key": key,
-            "mechanism": mechanism.map(Mechanism::ckm_name),
-            "dry_run": dry_run,
+            "files": plans.iter().map(|plan| plan.json(self.arguments.dry_run)).collect::<Vec<_>>(),
+            "device": progress.device,
+            "key": progress.key,
+            "mechanism": progress.mechanism.map(Mechanism::ckm_name),
+            "public_key_written": self.public_key_output.as_ref().map(|output| output.path().display().to_string()),
+            "dry_run": self.arguments.dry_run,
         })
     }
-}
-
-fn sign_tokens(
-    plan: &Plan<'_>,
-    key: &SigningKey,
-    choice: MechanismChoice,
-    terminal: &Terminal,
-    progress: &mut Progress,
-    used: &mut Option<Mechanism>,
-) -> Result<Vec<Vec<u8>>, Error> {
-    let mut signatures = Vec::with_capacity(plan.to_sign.len());
-    progress.tokens_to_sign = plan.to_sign.len();
-    for (number, index) in plan.to_sign.iter().enumerate() {
-        let (payload, mechanism) = choice.apply(plan.input.tokens.tokens()[*index].payload.clone());
-        let what = format!("token {} of {}", number + 1, plan.to_sign.len());
-        signatures.push(terminal.while_touching(&what, || key.sign(&payload, mechanism))?);
-        progress.tokens_signed += 1;
-        *used = Some(mechanism);
-    }
-    Ok(signatures)
-}
-
-fn all_tokens(count: usize) -> String {
-    if count == 1 { "its token is".into() } else { format!("all {count} tokens are") }
-}
-
-/// What is to be done with one file.
-struct Plan<'a> {
-    input: &'a Input,
-    /// Indices of the tokens to sign.
-    to_sign: Vec<usize>,
-    /// Indices of the tokens that are signed already and stay as they are.
-    kept: Vec<usize>,
-}
-
-impl<'a> Plan<'a> {
-    fn new(input: &'a Input, force: bool) -> Result<Self, Unreadable> {
-        let mut plan = Plan { input, to_sign: Vec::new(), kept: Vec::new() };
-        for (index, token) in input.tokens.tokens().iter().enumerate() {
-            match &token.signed {
-                Signed::Yes(_) if !force => plan.kept.push(index),
-                Signed::Unreadable(reason) if !force => {
-                    let place = format!("token {}", index + 1);
-                    let source = TokenFileError::NotBase64 { place, name: "signed", reason: reason.clone() };
-                    return Err(Unreadable { name: input.name(), source });
-                }
-                _ => plan.to_sign.push(index),
-            }
-        }
-        Ok(plan)
-    }
-
-    /// Finds out now, before anybody types a PIN, whether the file can be replaced.
-    fn check_replaceable(&self, terminal: &Terminal) -> Result<(), Error> {
-        let Some(file) = self.input.to_replace.as_ref().filter(|_| !self.to_sign.is_empty()) else {
-            return Ok(());
-        };
-        if file.has_other_names() {
-            terminal.warn(&format!(
-                "{} has a second name (a hard link), which will keep the unsigned file",
-                self.input.name()
-            ));
-        }
-        Ok(file.check_replaceable()?)
-    }
-
-    /// Whether any of the tokens to sign is a digest that `choice` hashes once more.
-    fn hashes_twice(&self, choice: MechanismChoice) -> bool {
-        let tokens = self.input.tokens.tokens();
-        self.to_sign.iter().any(|index| choice.hashes_twice(&tokens[*index].payload))
-    }
-
-    /// Signatures that are there must be this key's, or the file would be half one person's and half another's.
-    fn verify_kept(&self, verifier: &Verifier, choice: MechanismChoice) -> Result<(), OtherSignature> {
-        for index in &self.kept {
-            let token = &self.input.tokens.tokens()[*index];
-            let Signed::Yes(signature) = &token.signed else { continue };
-            let (payload, _) = choice.apply(token.payload.clone());
-            verifier.verify(&payload, signature).map_err(|error| OtherSignature {
-                name: self.input.name(),
-                token: index + 1,
-                error,
-            })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::fmt::Display for Plan<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}, {} to sign", self.input.name(), self.input.tokens.format(), self.to_sign.len())?;
-        if !self.kept.is_empty() {
-            write!(f, ", {} signed already", self.kept.len())?;
-        }
-        Ok(())
-    }
-}
-
-/// Where the signed file goes.
-enum Destination {
-    InPlace,
-    File(Box<Output>),
-    Stdout,
-}
-
-impl Destination {
-    fn of(arguments: &Sign, terminal: &Terminal) -> Result<Self, Error> {
-        if arguments.output.is_some() && arguments.files.len() > 1 {
-            return Err(UsageError::OutputOfMany(arguments.files.len()).into());
-        }
-        let is_stdout = |path: &Path| tokens::is_stdin(path) || path == Path::new("/dev/stdout");
-        let destination = match &arguments.output {
-            Some(path) if is_stdout(path) => Destination::Stdout,
-            Some(path) if arguments.files.iter().any(|file| save::is_same_file(file, path)) => {
-                Destination::InPlace
-            }
-            Some(path) => Destination::File(Box::new(Output::at(path)?)),
-            None if arguments.files.iter().any(|file| tokens::is_stdin(file)) => Destination::Stdout,
-            None => Destination::InPlace,
-        };
-        if terminal.wants_json() && matches!(destination, Destination::Stdout) && !arguments.dry_run {
-            return Err(UsageError::JsonAndStdout.into());
-        }
-        Ok(destination)
-    }
-}
-
-/// How far a run came: what an error has to say about the files.
-#[derive(Default)]
-struct Progress {
-    files_done: usize,
-    tokens_signed: usize,
-    tokens_to_sign: usize,
 }
 
 impl Progress {
@@ -314,59 +232,5 @@ impl Progress {
             });
         }
         error
-    }
-}
-
-/// A signature that is no base64, and `--force` was not given.
-#[derive(Debug, thiserror::Error)]
-#[error("{name:?} has a signature that cannot be read: {source}")]
-struct Unreadable {
-    name: String,
-    source: TokenFileError,
-}
-
-impl Explain for Unreadable {
-    fn exit(&self) -> Exit {
-        self.source.exit()
-    }
-    fn hint(&self) -> Option<String> {
-        self.source.hint()
-    }
-}
-
-/// A signature by another key, and `--force` was not given.
-#[derive(Debug, thiserror::Error)]
-#[error("{name:?}: the signature of token {token} {}", match error {
-    VerifyError::HashedTwice => "is not what CloudHSM accepts: the token was hashed again before it was signed".into(),
-    error => format!("is not by this key: {error}"),
-})]
-struct OtherSignature {
-    name: String,
-    token: usize,
-    error: VerifyError,
-}
-
-impl Explain for OtherSignature {
-    fn exit(&self) -> Exit {
-        Exit::Signature
-    }
-    fn hint(&self) -> Option<String> {
-        Some("--force replaces the signatures that are there".into())
-    }
-}
-
-/// The public key that was found cannot verify anything here.
-#[derive(Debug, thiserror::Error)]
-#[error("the signatures that are there cannot be checked: {error}")]
-struct UnusableKey {
-    error: VerifyError,
-}
-
-impl Explain for UnusableKey {
-    fn exit(&self) -> Exit {
-        Exit::Key
-    }
-    fn hint(&self) -> Option<String> {
-        Some("name an RSA-2048 key with --key".into())
     }
 }

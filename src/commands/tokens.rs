@@ -10,15 +10,26 @@ use super::usage::UsageError;
 
 /// A token file and where it came from.
 pub(crate) struct Input {
-    pub(crate) tokens: TokenFile,
+    /// None for a file that is signed whole.
+    pub(crate) tokens: Option<TokenFile>,
     /// The bytes as they were read.
     pub(crate) bytes: Vec<u8>,
     /// Held, and locked, when the file is to be replaced.
     pub(crate) to_replace: Option<InputFile>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl Input {
+    /// The format's name in `--json` documents and the audit log.
+    pub(crate) fn format_name(&self) -> &'static str {
+        self.tokens.as_ref().map_or("detached", |file| file.format().name())
+    }
+
+    /// The parsed file. Read with [`Purpose::Opaque`] there is none, and nothing in it to see.
+    pub(crate) fn file(&self) -> Result<&TokenFile, Error> {
+        self.tokens.as_ref().ok_or_else(|| UsageError::NotParsed(self.name()).into())
+    }
+
     /// The name that the user gave, or `stdin`.
     pub(crate) fn name(&self) -> String {
         display_name(&self.path)
@@ -30,6 +41,8 @@ impl Input {
 pub(crate) enum Purpose {
     Look,
     Replace,
+    /// Whatever it is, it is not looked into.
+    Opaque,
 }
 
 /// Reads all files before anything is done with the first one.
@@ -57,14 +70,17 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
     let read = || -> Result<Input, Error> {
         let (bytes, to_replace) = if is_stdin(path) {
             (save::read_stdin(tokenfile::MAX_BYTES)?, None)
-        } else if purpose == Purpose::Look {
+        } else if purpose != Purpose::Replace {
             (save::read(path, tokenfile::MAX_BYTES)?, None)
         } else {
             let file = InputFile::open(path, tokenfile::MAX_BYTES)?;
             (file.bytes().to_owned(), Some(file))
         };
-        let tokens =
-            TokenFile::parse(&bytes).map_err(|source| InFile { name: display_name(path), source })?;
+        let tokens = if purpose == Purpose::Opaque {
+            None
+        } else {
+            Some(TokenFile::parse(&bytes).map_err(|source| InFile { name: display_name(path), source })?)
+        };
         Ok(Input { tokens, bytes, to_replace, path: path.to_owned() })
     };
     read().map_err(|error| {

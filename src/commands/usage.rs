@@ -20,6 +20,12 @@ pub(crate) enum UsageError {
     JsonAndStdout,
     #[error("one file is named twice: {0:?} and {1:?}")]
     SameFile(PathBuf, PathBuf),
+    #[error("a quorum token is approved in somebody's name, and --username is missing")]
+    NoUsername,
+    #[error("--public-key {0:?} names no user, and the file is a quorum approval")]
+    NoUserForKey(PathBuf),
+    #[error("{0:?} is taken as a whole, not as a token file")]
+    NotParsed(String),
     #[error("--key is empty")]
     EmptyKey,
     #[error("a file is wanted, and a key URI is given")]
@@ -39,6 +45,13 @@ impl Explain for UsageError {
             UsageError::StdinAndFiles => "give - alone",
             UsageError::JsonAndStdout => "write the signed file elsewhere with -o FILE",
             UsageError::SameFile(..) => "name it once",
+            UsageError::NoUsername => {
+                "give your CloudHSM user name: --username NAME (or COUNTERSIGN_USERNAME)"
+            }
+            UsageError::NoUserForKey(_) => {
+                "say whose key it is: --public-key USER=PEM, once for each approver"
+            }
+            UsageError::NotParsed(_) => "leave --detached out",
             UsageError::EmptyKey => {
                 "give a pkcs11: URI, or leave --key out to use the one fit key that is present"
             }

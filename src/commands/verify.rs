@@ -1,102 +1,175 @@
 //! `countersign verify`: every signature of the files, as the HSM would check it.
 
-use std::path::Path;
+mod keys;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::error::{Error, Exit, Explain};
 use countersign::save;
-use countersign::signature::{PublicKey, PublicKeyError, Verifier, VerifyError};
-use countersign::tokenfile::{Signed, Token};
+use countersign::signature::{Payload, Verifier};
+use countersign::tokenfile::{Approval, Format, Signed, Token, TokenFile};
 use serde_json::{Value, json};
 
 use super::key::KeyOptions;
+use super::sign::signature_file;
 use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
 use crate::cli::Verify;
+use keys::Keys;
 
-/// A PEM public key is smaller by far.
-const MAX_PEM_BYTES: u64 = 64 * 1024;
+/// A signature file is smaller by far.
+const MAX_SIGNATURE_BYTES: u64 = 4096;
 
 pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    let inputs = tokens::read_all(&arguments.files, Purpose::Look)?;
-    let key = match &arguments.public_key {
-        Some(path) => read_public_key(path)?,
-        None => options.public_key(&arguments.key, terminal)?,
-    };
-    let verifier = Verifier::new(&key).map_err(|error| BadKey::Unusable { error })?;
-    if key.bits() != 2048 {
-        terminal.warn(&format!("the key is {}; CloudHSM accepts RSA-2048", key.describe()));
-    }
-
+    let purpose = if arguments.detached { Purpose::Opaque } else { Purpose::Look };
+    let inputs = tokens::read_all(&arguments.files, purpose)?;
+    let mut check =
+        Check { arguments, terminal, keys: Keys::new(arguments, options, terminal)?, faults: Vec::new() };
     let mut files = Vec::new();
-    let mut faults = Vec::new();
     for input in &inputs {
-        files.push(check(input, &verifier, arguments, &key, terminal, &mut faults)?);
+        files.push(match &input.tokens {
+            None => check.detached(input)?,
+            Some(file) if file.format() == Format::QuorumApproval => check.approvals(input, file)?,
+            Some(file) => check.tokens(input, file)?,
+        });
     }
-    terminal.document(&json!({
-        "files": files,
-        "key": { "kind": key.describe(), "public_key_sha256": key.sha256() },
-        "verified": faults.is_empty(),
-    }))?;
+    let faults = check.faults;
+    terminal.document(&json!({ "files": files, "verified": faults.is_empty() }))?;
     if faults.is_empty() { Ok(()) } else { Err(NotVerified { faults }.into()) }
 }
 
-fn check(
-    input: &Input,
-    verifier: &Verifier,
-    arguments: &Verify,
-    key: &PublicKey,
-    terminal: &Terminal,
-    faults: &mut Vec<String>,
-) -> Result<Value, Error> {
-    let tokens = input.tokens.tokens();
-    let before = faults.len();
-    let mut rows = Vec::new();
-    for (index, token) in tokens.iter().enumerate() {
-        let outcome = check_token(token, verifier, arguments);
-        if let Err(reason) = &outcome {
-            faults.push(format!("{}: token {} of {}: {reason}", input.name(), index + 1, tokens.len()));
-        }
-        rows.push(json!({
-            "unsigned": STANDARD.encode(token.payload.digest()),
-            "verified": outcome.is_ok(),
-            "fault": outcome.err(),
-        }));
-    }
-    let good = tokens.len() - (faults.len() - before);
-    terminal.report(&format!(
-        "{}: {good} of {} signatures verify under {} sha256:{}",
-        input.name(),
-        tokens.len(),
-        key.describe(),
-        key.sha256()
-    ))?;
-    Ok(json!({ "file": input.name(), "format": input.tokens.format().name(), "tokens": rows }))
+struct Check<'a> {
+    arguments: &'a Verify,
+    terminal: &'a Terminal,
+    keys: Keys<'a>,
+    faults: Vec<String>,
 }
 
-fn check_token(token: &Token, verifier: &Verifier, arguments: &Verify) -> Result<(), String> {
-    match &token.signed {
+impl Check<'_> {
+    fn tokens(&mut self, input: &Input, file: &TokenFile) -> Result<Value, Error> {
+        let (name, tokens) = (input.name(), file.tokens());
+        let key = self.keys.plain()?;
+        let verifier = keys::verifier(&key, self.terminal)?;
+        let mut rows = Vec::new();
+        let mut good = 0;
+        for (index, token) in tokens.iter().enumerate() {
+            let outcome = self.check_token(token, &verifier);
+            good += usize::from(outcome.is_ok());
+            if let Err(reason) = &outcome {
+                self.faults.push(format!("{name}: token {} of {}: {reason}", index + 1, tokens.len()));
+            }
+            rows.push(json!({
+                "unsigned": STANDARD.encode(token.payload.digest()),
+                "verified": outcome.is_ok(),
+                "fault": outcome.err(),
+            }));
+        }
+        self.terminal.report(&format!(
+            "{name}: {good} of {} signatures verify under {} sha256:{}",
+            tokens.len(),
+            key.describe(),
+            key.sha256()
+        ))?;
+        let key = json!({ "kind": key.describe(), "public_key_sha256": key.sha256() });
+        Ok(json!({ "file": name, "format": file.format().name(), "key": key, "tokens": rows }))
+    }
+
+    fn check_token(&self, token: &Token, verifier: &Verifier) -> Result<(), String> {
+        let (payload, _) = self.arguments.mechanism.choice.apply(token.payload.clone());
+        check_signature(&token.signed, &payload, verifier)
+    }
+
+    /// An approval counts when its user's key was given and verifies it. One that its user's key does not verify is a
+    /// fault; one of a user whose key was not given only does not count.
+    fn approvals(&mut self, input: &Input, file: &TokenFile) -> Result<Value, Error> {
+        self.keys.refuse_plain()?;
+        let name = input.name();
+        let payload = &file.tokens()[0].payload;
+        let (mut valid, mut wrong) = (0, 0);
+        let mut rows = Vec::new();
+        for approval in file.approvals() {
+            let outcome = match self.keys.of_user(&approval.username) {
+                Some(key) => {
+                    check_signature(&approval.signed, payload, &keys::verifier(&key, self.terminal)?)
+                }
+                None => Err("no --public-key was given for this user".into()),
+            };
+            match &outcome {
+                Ok(()) => valid += 1,
+                Err(reason) if self.keys.of_user(&approval.username).is_some() => {
+                    wrong += 1;
+                    self.faults.push(format!("{name}: the approval of {}: {reason}", approval.username));
+                }
+                Err(_) => {}
+            }
+            self.terminal.report(&format!("  {}", approval_line(approval, &outcome)))?;
+            rows.push(json!({
+                "username": approval.username,
+                "role": approval.role,
+                "verified": outcome.is_ok(),
+                "fault": outcome.err(),
+            }));
+        }
+        let required = self.arguments.require.unwrap_or_else(|| file.approvals().len().max(1));
+        self.terminal.report(&format!("{name}: {valid} valid approvals, {required} required"))?;
+        if valid < required && wrong == 0 {
+            self.faults.push(format!("{name}: {valid} valid approvals, {required} required"));
+        }
+        Ok(json!({
+            "file": name, "format": file.format().name(), "approvals": rows, "valid": valid, "required": required,
+        }))
+    }
+
+    fn detached(&mut self, input: &Input) -> Result<Value, Error> {
+        let name = input.name();
+        let place = signature_file(&input.path);
+        let signature = save::read(&place, MAX_SIGNATURE_BYTES)?;
+        let key = self.keys.plain()?;
+        let verifier = keys::verifier(&key, self.terminal)?;
+        let outcome = verifier.verify(&Payload::Message(input.bytes.clone()), &signature);
+        let verdict = if outcome.is_ok() { "verifies" } else { "does not verify" };
+        let place = place.display();
+        self.terminal.report(&format!(
+            "{name}: {place} {verdict} under {} sha256:{}",
+            key.describe(),
+            key.sha256()
+        ))?;
+        if let Err(error) = &outcome {
+            self.faults.push(format!("{name}: {error}"));
+        }
+        let key = json!({ "kind": key.describe(), "public_key_sha256": key.sha256() });
+        Ok(json!({ "file": name, "format": "detached", "key": key, "verified": outcome.is_ok() }))
+    }
+}
+
+fn check_signature(signed: &Signed, payload: &Payload, verifier: &Verifier) -> Result<(), String> {
+    match signed {
         Signed::No => Err("it is not signed".into()),
         Signed::Unreadable(reason) => Err(format!("its signature is not base64: {reason}")),
-        Signed::Yes(signature) => {
-            let (payload, _) = arguments.mechanism.choice.apply(token.payload.clone());
-            verifier.verify(&payload, signature).map_err(|error| error.to_string())
-        }
+        Signed::Yes(signature) => verifier.verify(payload, signature).map_err(|error| error.to_string()),
     }
 }
 
-fn read_public_key(path: &Path) -> Result<PublicKey, Error> {
-    let bytes = save::read(path, MAX_PEM_BYTES)?;
-    let bad = |source| BadKey::Malformed { name: path.display().to_string(), source };
-    Ok(PublicKey::from_pem(&bytes).map_err(bad)?)
+fn approval_line(approval: &Approval, outcome: &Result<(), String>) -> String {
+    let role = approval.role.as_ref().map(|role| format!(" ({role})")).unwrap_or_default();
+    let verdict =
+        outcome.as_ref().map_or_else(|reason| format!("does not count: {reason}"), |()| "valid".into());
+    format!("{}{role}: {verdict}", approval.username)
 }
 
 /// Signatures that are missing or wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("{} not verify", if faults.len() == 1 { "1 signature does".into() } else { format!("{} signatures do", faults.len()) })]
+#[error("{}", headline(faults))]
 struct NotVerified {
     faults: Vec<String>,
+}
+
+fn headline(faults: &[String]) -> String {
+    match faults {
+        [only] if only.ends_with("required") => "too few valid approvals".into(),
+        [_] => "1 signature does not verify".into(),
+        many => format!("{} signatures do not verify", many.len()),
+    }
 }
 
 impl Explain for NotVerified {
@@ -107,35 +180,18 @@ impl Explain for NotVerified {
         self.faults.clone()
     }
     fn hint(&self) -> Option<String> {
-        let says = |text: &str| self.faults.iter().any(|fault| fault.contains(text));
-        let hint = if says("hashed again") {
+        let any = |text: &str| self.faults.iter().any(|fault| fault.contains(text));
+        let hint = if any("hashed again") {
             "sign the tokens again with countersign sign --force: CloudHSM refuses a digest that was hashed again"
         } else if self.faults.iter().all(|fault| fault.ends_with("it is not signed")) {
             "sign them with countersign sign"
+        } else if any(" required") {
+            "have the others approve it, or give the keys of all approvers: --public-key USER=PEM"
+        } else if any("the approval of") {
+            "check that the key is that user's; a wrong approval is signed again with countersign sign --force"
         } else {
             "check that this is the key that signed; countersign sign --force signs the tokens anew"
         };
         Some(hint.into())
-    }
-}
-
-/// A public key that cannot be used.
-#[derive(Debug, thiserror::Error)]
-enum BadKey {
-    #[error("the public key file {name:?} cannot be used: {source}")]
-    Malformed { name: String, source: PublicKeyError },
-    #[error("no signature can be checked with this key: {error}")]
-    Unusable { error: VerifyError },
-}
-
-impl Explain for BadKey {
-    fn exit(&self) -> Exit {
-        match self {
-            BadKey::Malformed { .. } => Exit::Malformed,
-            BadKey::Unusable { .. } => Exit::Key,
-        }
-    }
-    fn hint(&self) -> Option<String> {
-        Some("countersign public-key writes the right file from the device".into())
     }
 }

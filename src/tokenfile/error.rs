@@ -1,5 +1,6 @@
 //! What can be wrong with a token file. No message repeats the file's contents: a wrong file may hold a secret.
 
+use super::Format;
 use super::json::Kind;
 use crate::error::{Exit, Explain};
 
@@ -37,22 +38,65 @@ pub enum TokenFileError {
         found: Kind,
     },
     /// An object that is none of CloudHSM's formats.
-    #[error("it is JSON, but no CloudHSM token file: it has no \"tokens\"")]
+    #[error("it is JSON, but no CloudHSM token file: it has no \"tokens\", \"token\" or \"Data\"")]
     UnknownFormat {
         /// The names of its members, at most eight.
         members: Vec<String>,
     },
-    /// A format that this version does not sign.
-    #[error("it is {what}, which this version cannot sign")]
-    Unsupported {
+    /// It has what tells one format from the others, and differs from that format.
+    #[error("{what}")]
+    Within {
         /// The format.
-        what: &'static str,
+        format: Format,
+        /// What differs.
+        what: Box<TokenFileError>,
+    },
+    /// It has the members of two formats.
+    #[error("it has members of two different CloudHSM formats")]
+    TwoFormats,
+    /// Some tokens have `approval_data` and others do not.
+    #[error(
+        "{with_data} of its {tokens} tokens have \"approval_data\"; in a CloudHSM file all have it or none"
+    )]
+    MixedTokens {
+        /// Tokens that have it.
+        with_data: usize,
+        /// All tokens.
+        tokens: usize,
+    },
+    /// The digest is not that of the data.
+    #[error("{place}: {name:?} is not the SHA-256 digest of \"approval_data\"")]
+    OtherDigest {
+        /// Which object.
+        place: String,
+        /// The digest's name.
+        name: &'static str,
+    },
+    /// One user name stands in two approvals.
+    #[error("{username:?} has two approvals in it")]
+    ApproverTwice {
+        /// The user name.
+        username: String,
+    },
+    /// Not a quorum approval file.
+    #[error("it is no quorum approval file, and only those can be merged")]
+    NotForMerge,
+    /// A quorum approval file about something else.
+    #[error("it is about another token than the first file")]
+    OtherToken,
+    /// One user signed twice, differently.
+    #[error("{username:?} has another signature in it than in a file before")]
+    TwoSignatures {
+        /// The user name.
+        username: String,
     },
     /// A version of the format that is not known.
-    #[error("its version is {found:?}; \"2.0\" is known")]
+    #[error("its version is {found:?}; {known:?} is known")]
     Version {
         /// The version in the file.
         found: String,
+        /// The known one.
+        known: &'static str,
     },
     /// An empty list.
     #[error("its list of tokens is empty")]
@@ -103,30 +147,22 @@ pub enum TokenFileError {
         /// In which way.
         reason: String,
     },
-    /// An `unsigned` that is no SHA-256 digest.
-    #[error("{place}: \"unsigned\" has {found} bytes, a SHA-256 digest has 32")]
+    /// Base64 of something that is no SHA-256 digest.
+    #[error("{place}: {name:?} has {found} bytes, a SHA-256 digest has 32")]
     DigestLength {
         /// Which token.
         place: String,
+        /// The member.
+        name: &'static str,
         /// Bytes that it has.
         found: usize,
     },
 }
 
 impl TokenFileError {
-    /// Tells the formats of CloudHSM that are known but not MFA apart from everything else.
-    pub(super) fn unknown_format<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let members: Vec<String> = names.take(8).map(str::to_owned).collect();
-        let has = |name: &str| members.iter().any(|member| member == name);
-        if has("approval_data") && has("token") {
-            TokenFileError::Unsupported { what: "a quorum approval file" }
-        } else if has("Data") && has("Version") {
-            TokenFileError::Unsupported {
-                what: "a two-factor file of the older CloudHSM management utility (CMU)",
-            }
-        } else {
-            TokenFileError::UnknownFormat { members }
-        }
+    /// Says which format the file comes nearest to.
+    pub(super) fn within(self, format: Format) -> Self {
+        TokenFileError::Within { format, what: Box::new(self) }
     }
 }
 
@@ -137,6 +173,7 @@ impl Explain for TokenFileError {
 
     fn detail(&self) -> Vec<String> {
         match self {
+            TokenFileError::Within { format, .. } => vec![format!("read as: {format}")],
             TokenFileError::UnknownFormat { members } if members.is_empty() => {
                 vec!["it has no members".into()]
             }
@@ -151,10 +188,16 @@ impl Explain for TokenFileError {
                 "there is one \"{\" too many before that place, as in the sample on AWS's set-up page; sign the file \
                  that CloudHSM CLI wrote"
             }
-            TokenFileError::Unsupported { .. } => {
-                "MFA files can be signed: {\"version\":\"2.0\",\"tokens\":[…]}"
+            TokenFileError::Within { what, .. } => return what.hint(),
+            TokenFileError::UnknownFormat { .. } | TokenFileError::NotUtf8 { .. } => {
+                "give the file that CloudHSM wrote; any other file is signed whole with --detached, and only then"
             }
-            TokenFileError::NotBase64 { name: "signed", .. } => {
+            TokenFileError::OtherDigest { .. } => {
+                "do not approve it: what it shows is not what would be signed; have a new token made"
+            }
+            TokenFileError::OtherToken => "merge only copies of one file; a quorum token is used once",
+            TokenFileError::TwoSignatures { .. } => "leave out the copy that is not wanted",
+            TokenFileError::NotBase64 { name: "signed" | "Signature" | "signature", .. } => {
                 "--force replaces the signatures that are there"
             }
             _ => {

@@ -128,6 +128,12 @@ impl<'a> Object<'a> {
         Ok(values.into_iter().map(Node).collect())
     }
 
+    /// The version, which must be `known`.
+    pub(super) fn version(&self, name: &'static str, known: &'static str) -> Result<(), TokenFileError> {
+        let found = self.string(name)?;
+        if found == known { Ok(()) } else { Err(TokenFileError::Version { found, known }) }
+    }
+
     /// A member that must be there and of this kind.
     pub(super) fn expect(&self, name: &'static str, kind: Kind) -> Result<Node<'a>, TokenFileError> {
         let place = || self.place.clone();

@@ -1,52 +1,55 @@
-//! MFA files: `{"version":"2.0","tokens":[{"unsigned":"…","signed":""},…]}`, one token for each HSM of the cluster.
+//! MFA and quorum registration files: `{"version":"2.0","tokens":[{"unsigned":"…","signed":""},…]}`, one token for each
+//! HSM of the cluster. In a registration file each token also has `approval_data`.
 //!
 //! Each `unsigned` is base64 of 32 bytes that ARE a SHA-256 digest: AWS's guide signs them with
 //! `openssl pkeyutl -sign -pkeyopt digest:sha256`, and the samples it publishes verify only so. Hashed once more they
-//! fail at the HSM.
+//! fail at the HSM. Where `approval_data` is there, `unsigned` is its digest, and the data can be hashed on the device.
 
-use super::json::{Kind, Object};
-use super::{Signed, Token, TokenFileError, decode_base64};
+use super::json::{Kind, Node, Object};
+use super::{Format, Token, TokenFileError, base64};
 use crate::signature::Payload;
 
-pub(super) fn tokens(text: &str, document: &Object<'_>) -> Result<Vec<Token>, TokenFileError> {
-    if document.get("tokens").is_none() {
-        return Err(TokenFileError::unknown_format(document.names()));
-    }
-    let version = document.string("version")?;
-    if version != "2.0" {
-        return Err(TokenFileError::Version { found: version });
-    }
+pub(super) fn tokens(
+    text: &str,
+    document: &Object<'_>,
+    format: Format,
+) -> Result<Vec<Token>, TokenFileError> {
+    document.version("version", "2.0")?;
     let nodes = document.list("tokens")?;
     if nodes.is_empty() {
         return Err(TokenFileError::NoTokens);
     }
-    nodes.into_iter().enumerate().map(|(index, node)| token(text, index, node)).collect()
+    nodes.into_iter().enumerate().map(|(index, node)| token(text, index, node, format)).collect()
 }
 
-fn token(text: &str, index: usize, node: super::json::Node<'_>) -> Result<Token, TokenFileError> {
+fn token(text: &str, index: usize, node: Node<'_>, format: Format) -> Result<Token, TokenFileError> {
     let place = format!("token {}", index + 1);
     if node.kind() != Kind::Object {
         return Err(TokenFileError::TokenKind { place, found: node.kind() });
     }
     let token = node.object(&place)?;
-    if token.get("approval_data").is_some() {
-        return Err(TokenFileError::Unsupported { what: "a quorum registration file" });
-    }
-
-    let unsigned = decode_base64(&token.string("unsigned")?).map_err(|reason| TokenFileError::NotBase64 {
-        place: place.clone(),
-        name: "unsigned",
-        reason,
-    })?;
-    let digest: [u8; 32] = unsigned.try_into().map_err(|bytes: Vec<u8>| TokenFileError::DigestLength {
-        place: place.clone(),
-        found: bytes.len(),
-    })?;
-
-    let signed = match token.string("signed")? {
-        empty if empty.is_empty() => Signed::No,
-        signature => decode_base64(&signature).map_or_else(Signed::Unreadable, Signed::Yes),
+    let digest = base64::digest(&token.string("unsigned")?, &place, "unsigned")?;
+    let payload = if format == Format::QuorumRegistration {
+        message_of(&token, &place, "unsigned", digest)?
+    } else {
+        Payload::Digest(digest)
     };
-    let place = token.expect("signed", Kind::String)?.place(text);
-    Ok(Token { payload: Payload::Digest(digest), signed, place })
+    let signed = base64::signature(&token.string("signed")?);
+    Ok(Token { payload, signed, place: token.expect("signed", Kind::String)?.place(text) })
+}
+
+/// The `approval_data` behind a digest: the bytes that a device can be given to hash and sign itself. A file whose
+/// digest is not that of its data would have something else approved than it shows.
+pub(super) fn message_of(
+    object: &Object<'_>,
+    place: &str,
+    digest_name: &'static str,
+    digest: [u8; 32],
+) -> Result<Payload, TokenFileError> {
+    let message = Payload::Message(base64::decode(&object.string("approval_data")?, place, "approval_data")?);
+    if message.digest() == digest {
+        Ok(message)
+    } else {
+        Err(TokenFileError::OtherDigest { place: place.to_owned(), name: digest_name })
+    }
 }

@@ -33,8 +33,8 @@ fn only_the_signatures_change_and_everything_else_stays() {
     let text = "{ \"note\" : [1, {\"a\":1e400}],\r\n\t\"version\":\"2.0\",\"tokens\":[ {\"hsm\":\"\\u00e9/é\",\
                 \"signed\":\"\",\"unsigned\":\"1jqwxb9bJOUUQLiNb7mxXS1uBJsEXh0B9nj05BqnPsE=\",\"signed_by\":null} ] }\r\n\r\n";
     let file = TokenFile::parse(text.as_bytes()).unwrap();
-    assert_eq!(file.with_signatures([]), text.as_bytes());
-    let signed = file.with_signatures([(0, &[0xff, 0xfe][..])]);
+    assert_eq!(file.with([]), text.as_bytes());
+    let signed = file.with([Change::Signature { token: 0, signature: &[0xff, 0xfe] }]);
     assert_eq!(String::from_utf8(signed).unwrap(), text.replace("\"signed\":\"\"", "\"signed\":\"//4=\""));
 }
 
@@ -62,7 +62,7 @@ fn each_malformed_file_is_refused_with_its_reason() {
         (" \n".into(), "it is empty"),
         ("\u{feff}{}".into(), "it begins with a byte-order mark"),
         ("[]".into(), "it is a list, not an object with tokens"),
-        ("{}".into(), "it is JSON, but no CloudHSM token file: it has no \"tokens\""),
+        ("{}".into(), "it is JSON, but no CloudHSM token file: it has no \"tokens\", \"token\" or \"Data\""),
         ("{\"version\":\"2.0\"".into(), "it is not JSON: EOF while parsing an object at line 1, column 16"),
         (r#"{"tokens":[]}"#.into(), "the file has no \"version\""),
         (r#"{"version":2,"tokens":[]}"#.into(), "the file: \"version\" is a number, not a string"),
@@ -111,10 +111,154 @@ fn each_malformed_file_is_refused_with_its_reason() {
     }
 }
 
+const QUORUM: &str = include_str!("../../tests/samples/aws-quorum-user-unsigned.json");
+
 #[test]
-fn other_formats_of_cloudhsm_are_named() {
-    let quorum = include_str!("../../tests/samples/aws-quorum-user-unsigned.json");
-    assert_eq!(error_of(quorum), "it is a quorum approval file, which this version cannot sign");
+fn the_quorum_sample_says_what_it_is_about() {
+    let file = TokenFile::parse(QUORUM.as_bytes()).unwrap();
+    assert_eq!(file.format(), Format::QuorumApproval);
+    assert!(!file.wants_role());
+    let [Token { payload: Payload::Message(data), .. }] = file.tokens() else {
+        panic!("one token with its data")
+    };
+    let records = approval_records(data).unwrap();
+    assert_eq!(records.len(), 3);
+    for (record, token_id) in records.iter().zip([0x18, 0x15, 0x14]) {
+        assert_eq!(record.service_name(), Some("user management"));
+        assert_eq!(
+            (record.token_id, record.requester.as_str(), record.created),
+            (token_id, "admin", 1_676_080_862)
+        );
+    }
+    assert_eq!(approval_records(&data[1..]), None);
+    assert_eq!(approval_records(&[0; 80]), None);
+}
+
+#[test]
+fn approvals_are_appended_in_the_style_of_the_file() {
+    let file = TokenFile::parse(QUORUM.as_bytes()).unwrap();
+    let approve = |file: &TokenFile, username, role| {
+        String::from_utf8(file.with([Change::Approval { username, role, signature: b"signature" }])).unwrap()
+    };
+    let one = approve(&file, "alice", None);
+    let expected = "\"signatures\": [\n    {\n      \"username\": \"alice\",\n      \"signature\": \"c2lnbmF0dXJl\"\n    }\n  ]\n";
+    assert!(one.contains(expected), "{one}");
+    let file = TokenFile::parse(one.as_bytes()).unwrap();
+    let two = approve(&file, "b\"ob", Some("crypto-user"));
+    let expected = "    },\n    {\n      \"username\": \"b\\\"ob\",\n      \"role\": \"crypto-user\",\n      \"signature\": \"c2lnbmF0dXJl\"\n    }\n  ]\n";
+    assert!(two.contains(expected), "{two}");
+    let file = TokenFile::parse(two.as_bytes()).unwrap();
+    let names: Vec<_> = file.approvals().iter().map(|approval| approval.username.as_str()).collect();
+    assert_eq!(names, ["alice", "b\"ob"]);
+    // The same user again replaces that user's entry.
+    assert_eq!(approve(&file, "alice", None), two);
+    // On one line, it stays one line.
+    let compact: serde_json::Value = serde_json::from_str(QUORUM).unwrap();
+    let file = TokenFile::parse(compact.to_string().as_bytes()).unwrap();
+    let one = approve(&file, "alice", None);
+    assert!(
+        one.ends_with("\"signatures\":[{\"username\":\"alice\",\"signature\":\"c2lnbmF0dXJl\"}]}"),
+        "{one}"
+    );
+    let two = approve(&TokenFile::parse(one.as_bytes()).unwrap(), "bob", None);
+    assert!(two.ends_with("},{\"username\":\"bob\",\"signature\":\"c2lnbmF0dXJl\"}]}"), "{two}");
+}
+
+#[test]
+fn a_digest_that_is_not_of_its_data_is_refused() {
+    let other = QUORUM.replace("0l2LZkmA", "1l2LZkmA");
+    assert_eq!(error_of(&other), "the file: \"token\" is not the SHA-256 digest of \"approval_data\"");
+    let registration =
+        with_token(&format!(r#"{{"approval_data":"AAAA","unsigned":"{DIGEST}","signed":""}}"#));
+    assert_eq!(
+        error_of(&registration),
+        "token 1: \"unsigned\" is not the SHA-256 digest of \"approval_data\""
+    );
+}
+
+#[test]
+fn registration_tokens_are_signed_over_their_data() {
+    let text = with_token(
+        r#"{"approval_data":"YWJj","unsigned":"ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=","signed":""}"#,
+    );
+    let file = TokenFile::parse(text.as_bytes()).unwrap();
+    assert_eq!(file.format(), Format::QuorumRegistration);
+    assert_eq!(file.tokens()[0].payload, Payload::Message(b"abc".to_vec()));
+}
+
+#[test]
+fn the_files_of_the_older_cmu_are_read_and_filled() {
+    let text = format!(
+        r#"{{"Version":"1.0","PublicKey":"","Data":[{{"HsmId":"hsm-1","Digest":"{DIGEST}","Signature":""}}]}}"#
+    );
+    let file = TokenFile::parse(text.as_bytes()).unwrap();
+    assert_eq!((file.format(), file.public_key_text()), (Format::Authdata, Some("")));
+    let filled = file.with([Change::PublicKey("a\nb\n"), Change::Signature { token: 0, signature: b"s" }]);
+    let filled = String::from_utf8(filled).unwrap();
+    assert!(
+        filled.contains(r#""PublicKey":"a\nb\n""#) && filled.contains(r#""Signature":"cw==""#),
+        "{filled}"
+    );
+    assert!(matches!(
+        &TokenFile::parse(include_bytes!("../../tests/samples/aws-cmu-authdata-truncated.json"))
+            .unwrap()
+            .tokens()[0]
+            .signed,
+        Signed::Unreadable(_)
+    ));
+}
+
+#[test]
+fn a_file_of_two_formats_is_refused() {
+    assert_eq!(
+        error_of(r#"{"version":"2.0","tokens":[],"token":""}"#),
+        "it has members of two different CloudHSM formats"
+    );
+    assert_eq!(
+        error_of(&format!(
+            r#"{{"version":"2.0","tokens":[{{"approval_data":"","unsigned":"{DIGEST}","signed":""}},{{"unsigned":"{DIGEST}","signed":""}}]}}"#
+        )),
+        "1 of its 2 tokens have \"approval_data\"; in a CloudHSM file all have it or none"
+    );
+}
+
+#[test]
+fn copies_of_one_file_are_merged_with_one_entry_a_user() {
+    let file = TokenFile::parse(QUORUM.as_bytes()).unwrap();
+    let with = |names: &[(&str, &[u8])]| {
+        let mut copy = file.clone();
+        for (username, signature) in names {
+            let bytes = copy.with([Change::Approval { username, role: None, signature }]);
+            copy = TokenFile::parse(&bytes).unwrap();
+        }
+        copy
+    };
+    let merged =
+        merge(&[with(&[("a", b"1")]), with(&[("b", b"2"), ("a", b"1")]), with(&[("c", b"3")])]).unwrap();
+    assert_eq!(merged, with(&[("a", b"1"), ("b", b"2"), ("c", b"3")]).text.as_bytes());
+    assert_eq!(
+        merge(&[file.clone(), with(&[("b", b"2"), ("a", b"1")])]).unwrap(),
+        with(&[("b", b"2"), ("a", b"1")]).text.as_bytes()
+    );
+    assert_eq!(merge(&[with(&[("a", b"1")]), with(&[("a", b"2")])]).unwrap_err().0, 1);
+    let mfa = TokenFile::parse(UNSIGNED).unwrap();
+    assert_eq!(merge(&[file.clone(), mfa]).unwrap_err(), (1, TokenFileError::NotForMerge));
+    let other = QUORUM.replace("AAEAAwAAABgA", "AAEAAwAAABkA");
+    let digest = base64::encode(
+        &Payload::Message(
+            base64::decode(
+                serde_json::from_str::<serde_json::Value>(&other).unwrap()["approval_data"].as_str().unwrap(),
+                "",
+                "",
+            )
+            .unwrap(),
+        )
+        .digest(),
+    );
+    let other =
+        TokenFile::parse(other.replace("0l2LZkmAHZyAc1hPhyckOoVW33aGrgG77qmDHWQ3CJ8=", &digest).as_bytes())
+            .unwrap();
+    assert_eq!(merge(&[file, other]).unwrap_err(), (1, TokenFileError::OtherToken));
 }
 
 #[test]
@@ -123,7 +267,36 @@ fn deep_nesting_in_an_unknown_member_is_kept_and_does_no_harm() {
     let text =
         format!(r#"{{"deep":{deep},"version":"2.0","tokens":[{{"unsigned":"{DIGEST}","signed":""}}]}}"#);
     let file = TokenFile::parse(text.as_bytes()).unwrap();
-    assert_eq!(file.with_signatures([]), text.as_bytes());
+    assert_eq!(file.with([]), text.as_bytes());
+}
+
+const SAMPLES: &[&[u8]] = &[
+    UNSIGNED,
+    SIGNED,
+    QUORUM.as_bytes(),
+    include_bytes!("../../tests/samples/aws-cmu-authdata-truncated.json"),
+    br#"{"version":"2.0","approval_data":"YWJj","token":"ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=","signatures":[{"username":"a","signature":"AA=="}]}"#,
+    br#"{"version":"2.0","tokens":[{"approval_data":"YWJj","unsigned":"ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=","signed":""}]}"#,
+];
+
+#[test]
+fn ten_thousand_tokens_and_huge_numbers_are_read_in_no_time() {
+    let tokens: Vec<String> = (0..10_000)
+        .map(|_| format!(r#"{{"unsigned":"{DIGEST}","signed":"","n":{}}}"#, "9".repeat(400)))
+        .collect();
+    let text =
+        format!(r#"{{"version":"2.0","big":{},"tokens":[{}]}}"#, "1".repeat(100_000), tokens.join(","));
+    let file = TokenFile::parse(text.as_bytes()).unwrap();
+    assert_eq!(file.tokens().len(), 10_000);
+    assert_eq!(file.with([]), text.as_bytes());
+}
+
+#[test]
+fn nul_and_control_characters_are_those_of_json() {
+    assert!(error_of("{\"version\":\"2.0\0\"}").starts_with("it is not JSON: control character"));
+    assert!(error_of("\0").starts_with("it is not JSON"));
+    let text = r#"{"note":"\u0000","version":"2.0","tokens":[{"unsigned":"1jqwxb9bJOUUQLiNb7mxXS1uBJsEXh0B9nj05BqnPsE=","signed":""}]}"#;
+    assert_eq!(TokenFile::parse(text.as_bytes()).unwrap().with([]), text.as_bytes());
 }
 
 proptest! {
@@ -134,21 +307,51 @@ proptest! {
 
     #[test]
     fn a_damaged_sample_never_panics_and_what_parses_prints_back(
-        position in 0..UNSIGNED.len(), byte in any::<u8>(), cut in 0..UNSIGNED.len(),
+        sample in proptest::sample::select(SAMPLES), position in any::<proptest::sample::Index>(), byte in any::<u8>(),
     ) {
-        let mut bytes = UNSIGNED.to_vec();
+        let mut bytes = sample.to_vec();
+        let position = position.index(bytes.len());
         bytes[position] = byte;
-        for bytes in [&bytes[..], &bytes[..cut]] {
+        for bytes in [&bytes[..], &bytes[..position]] {
             if let Ok(file) = TokenFile::parse(bytes) {
-                prop_assert_eq!(file.with_signatures([]), bytes);
+                prop_assert_eq!(file.with([]), bytes);
+                let _ = merge(&[file.clone(), file]);
             }
         }
     }
 
     #[test]
+    fn any_approval_put_in_is_read_back_and_leaves_the_others(
+        users in proptest::collection::vec(".{0,20}", 1..5), role in proptest::option::of(".{0,12}"),
+        line_end in proptest::sample::select(&["\n", "\r\n", ""][..]), signature in proptest::collection::vec(any::<u8>(), 1..40),
+    ) {
+        let mut text = QUORUM.replace('\n', line_end);
+        let mut expected: Vec<String> = Vec::new();
+        for user in &users {
+            let file = TokenFile::parse(text.as_bytes()).unwrap();
+            let change = Change::Approval { username: user, role: role.as_deref(), signature: &signature };
+            text = String::from_utf8(file.with([change])).unwrap();
+            if !expected.contains(user) {
+                expected.push(user.clone());
+            }
+            let file = TokenFile::parse(text.as_bytes()).unwrap();
+            let names: Vec<&String> = file.approvals().iter().map(|approval| &approval.username).collect();
+            prop_assert_eq!(names, expected.iter().collect::<Vec<_>>());
+            let approval = file.approvals().iter().find(|approval| approval.username == *user).unwrap();
+            prop_assert_eq!(&approval.role, &role);
+            prop_assert_eq!(&approval.signed, &Signed::Yes(signature.clone()));
+        }
+    }
+
+    #[test]
+    fn no_approval_data_makes_its_reader_panic(data in proptest::collection::vec(any::<u8>(), 0..250)) {
+        let _ = approval_records(&data);
+    }
+
+    #[test]
     fn any_signature_put_in_is_read_back(signature in proptest::collection::vec(any::<u8>(), 1..300), index in 0usize..3) {
         let file = TokenFile::parse(UNSIGNED).unwrap();
-        let signed = TokenFile::parse(&file.with_signatures([(index, &signature[..])])).unwrap();
+        let signed = TokenFile::parse(&file.with([Change::Signature { token: index, signature: &signature }])).unwrap();
         for (other, token) in signed.tokens().iter().enumerate() {
             let expected = if other == index { Signed::Yes(signature.clone()) } else { Signed::No };
             prop_assert_eq!(&token.signed, &expected);

@@ -93,8 +93,8 @@ fn a_signature_that_is_no_base64() {
 }
 
 #[test]
-fn a_quorum_file() {
-    refused("bad_quorum", include_bytes!("../samples/aws-quorum-user-unsigned.json"), 7);
+fn a_file_of_two_formats() {
+    refused("bad_two_formats", &sample_with("\"tokens\"", "\"token\": \"\", \"tokens\""), 7);
 }
 
 #[test]

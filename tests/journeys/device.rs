@@ -177,6 +177,12 @@ impl Done {
         self
     }
 
+    /// The same run with what varies in its stderr taken out.
+    pub fn map_stderr(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.0.stderr = change(&self.stderr()).into_bytes();
+        self
+    }
+
     /// Asserts the exit code, and shows what was said if it is another.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {

@@ -5,7 +5,8 @@ use std::fs;
 use crate::device::{Desk, tool};
 use crate::pinned::pinned;
 
-const COMMANDS: [&str; 7] = ["sign", "verify", "show", "list", "public-key", "completions", "man"];
+const COMMANDS: [&str; 9] =
+    ["sign", "verify", "show", "merge", "audit", "list", "public-key", "completions", "man"];
 
 #[test]
 fn every_help_page_is_as_reviewed() {

@@ -4,6 +4,7 @@
 // A test program exports nothing, and a test that cannot go on panics.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit_log;
 mod bad_input;
 mod device;
 mod faults;
@@ -14,6 +15,8 @@ mod modules;
 mod officer_signs;
 mod pin_prompt;
 mod pinned;
+mod quorum;
 mod secrets;
 mod verify;
+mod waiting;
 mod which_key;

@@ -245,7 +245,7 @@ fn signatures_of_another_key_are_kept_unless_forced() {
         .with_pin()
         .go()
         .exits(8)
-        .says("the signature of token 1 is not by this key")
+        .says("token 1 is signed already, but not by this key")
         .says("tokens.json was not changed.");
     assert_eq!(desk.read("tokens.json"), by_other);
     desk.countersign(&["sign", "--force", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(0);

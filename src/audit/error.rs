@@ -1,0 +1,87 @@
+//! What can go wrong with an audit log.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::error::{Exit, Explain};
+
+/// Why a log cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// What the system said.
+    #[error("the audit log {path:?} cannot be written: {source}")]
+    File {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its last line cannot be continued.
+    #[error("the audit log {path:?} does not end with a whole entry")]
+    BadEnd {
+        /// The log.
+        path: PathBuf,
+    },
+}
+
+impl Explain for AuditError {
+    fn exit(&self) -> Exit {
+        match self {
+            AuditError::File { .. } => Exit::Other,
+            AuditError::BadEnd { .. } => Exit::Malformed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            AuditError::File { .. } => {
+                "nothing is signed that cannot be logged; make the log writable, or name another".into()
+            }
+            AuditError::BadEnd { path } => format!(
+                "countersign audit verify {} says more; move the log to a safe place and begin a new one",
+                path.display()
+            ),
+        })
+    }
+}
+
+/// A line that does not fit the chain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenChain {
+    /// Not an entry at all.
+    #[error("line {line} is no entry of an audit log")]
+    NoEntry {
+        /// Line, from 1.
+        line: usize,
+    },
+    /// Its own digest is wrong.
+    #[error("line {line} was changed")]
+    Changed {
+        /// Line, from 1.
+        line: usize,
+    },
+    /// The number jumps forwards.
+    #[error("before line {line}, entry {missing} is missing{}", if *count > 1 { format!(" and {} more", count - 1) } else { String::new() })]
+    Missing {
+        /// Line, from 1.
+        line: usize,
+        /// Number of the first missing entry.
+        missing: u64,
+        /// How many.
+        count: u64,
+    },
+    /// An entry in the place of another one that is there too.
+    #[error("line {line} holds entry {number}, which is not in its place")]
+    Reordered {
+        /// Line, from 1.
+        line: usize,
+        /// The entry's number.
+        number: u64,
+    },
+    /// The line before is another one than when this was written.
+    #[error("line {line} was written after another line than line {}, which was replaced", line - 1)]
+    Replaced {
+        /// Line, from 1; the one before it was replaced.
+        line: usize,
+    },
+}

@@ -1,0 +1,57 @@
+//! `countersign audit verify`: the chain of an audit log.
+
+use std::path::Path;
+
+use countersign::audit::{BrokenChain, check};
+use countersign::error::{Error, Exit, Explain};
+use countersign::save;
+use serde_json::json;
+
+use super::terminal::Terminal;
+use crate::cli::Audit;
+
+/// More than a million entries.
+const MAX_LOG_BYTES: u64 = 1 << 30;
+
+pub(crate) fn run(arguments: &Audit, terminal: &Terminal) -> Result<(), Error> {
+    let Audit::Verify { log } = arguments;
+    let bytes = save::read(log, MAX_LOG_BYTES)?;
+    let summary = check(&bytes).map_err(|source| Broken::new(log, source))?;
+    terminal.report(&format!(
+        "{}: {} entries, an unbroken chain; the last line's SHA-256 is {}",
+        log.display(),
+        summary.entries,
+        summary.last_sha256
+    ))?;
+    terminal.document(&json!({
+        "log": log.display().to_string(),
+        "entries": summary.entries,
+        "last_sha256": summary.last_sha256,
+    }))
+}
+
+/// A log that somebody changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{name:?} is not as it was written: {source}")]
+struct Broken {
+    name: String,
+    source: BrokenChain,
+}
+
+impl Broken {
+    fn new(log: &Path, source: BrokenChain) -> Self {
+        Broken { name: log.display().to_string(), source }
+    }
+}
+
+impl Explain for Broken {
+    fn exit(&self) -> Exit {
+        match self.source {
+            BrokenChain::NoEntry { .. } => Exit::Malformed,
+            _ => Exit::Signature,
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        Some("keep the file as it is, and find out who could write to it".into())
+    }
+}

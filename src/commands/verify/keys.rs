@@ -1,0 +1,113 @@
+//! The public keys to verify under: from files, or from a device.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use countersign::error::{Error, Exit, Explain};
+use countersign::save;
+use countersign::signature::{PublicKey, PublicKeyError, Verifier, VerifyError};
+
+use crate::cli::Verify;
+use crate::commands::key::KeyOptions;
+use crate::commands::terminal::Terminal;
+use crate::commands::usage::UsageError;
+
+/// A PEM public key is smaller by far.
+const MAX_PEM_BYTES: u64 = 64 * 1024;
+
+pub(super) struct Keys<'a> {
+    arguments: &'a Verify,
+    options: &'a KeyOptions,
+    terminal: &'a Terminal,
+    plain: Option<PublicKey>,
+    users: Vec<(String, PublicKey)>,
+    from_device: OnceCell<PublicKey>,
+}
+
+impl<'a> Keys<'a> {
+    /// Reads all files that were given.
+    pub(super) fn new(
+        arguments: &'a Verify,
+        options: &'a KeyOptions,
+        terminal: &'a Terminal,
+    ) -> Result<Self, Error> {
+        let mut keys = Keys {
+            arguments,
+            options,
+            terminal,
+            plain: None,
+            users: Vec::new(),
+            from_device: OnceCell::new(),
+        };
+        for given in &arguments.public_keys {
+            let text = given.to_string_lossy();
+            // A URI may hold a PIN, which no "no such file" may repeat.
+            if text.to_ascii_lowercase().contains("pkcs11:") {
+                return Err(UsageError::UriForFile.into());
+            }
+            match text.split_once('=').filter(|_| !given.exists()) {
+                Some((user, path)) => keys.users.push((user.to_owned(), read(Path::new(path))?)),
+                None => keys.plain = Some(read(given)?),
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The one key of a file that is signed with one: from a file, else from a device.
+    pub(super) fn plain(&self) -> Result<PublicKey, Error> {
+        if let Some(key) = self.plain.as_ref().or_else(|| self.from_device.get()) {
+            return Ok(key.clone());
+        }
+        let key = self.options.public_key(&self.arguments.key, self.terminal)?;
+        Ok(self.from_device.get_or_init(|| key).clone())
+    }
+
+    /// The key of one approver.
+    pub(super) fn of_user(&self, username: &str) -> Option<PublicKey> {
+        self.users.iter().find(|(user, _)| user == username).map(|(_, key)| key.clone())
+    }
+
+    /// A quorum approval needs to know whose key is whose.
+    pub(super) fn refuse_plain(&self) -> Result<(), UsageError> {
+        match self.arguments.public_keys.iter().find(|given| self.plain.is_some() && given.exists()) {
+            Some(given) => Err(UsageError::NoUserForKey(given.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Prepares to verify under a key; a size that CloudHSM does not accept is worth a word.
+pub(super) fn verifier(key: &PublicKey, terminal: &Terminal) -> Result<Verifier, BadKey> {
+    let verifier = Verifier::new(key).map_err(|error| BadKey::Unusable { error })?;
+    if key.bits() != 2048 {
+        terminal.warn(&format!("the key is {}; CloudHSM accepts RSA-2048", key.describe()));
+    }
+    Ok(verifier)
+}
+
+fn read(path: &Path) -> Result<PublicKey, Error> {
+    let bytes = save::read(path, MAX_PEM_BYTES)?;
+    let bad = |source| BadKey::Malformed { name: path.display().to_string(), source };
+    Ok(PublicKey::from_pem(&bytes).map_err(bad)?)
+}
+
+/// A public key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadKey {
+    #[error("the public key file {name:?} cannot be used: {source}")]
+    Malformed { name: String, source: PublicKeyError },
+    #[error("no signature can be checked with this key: {error}")]
+    Unusable { error: VerifyError },
+}
+
+impl Explain for BadKey {
+    fn exit(&self) -> Exit {
+        match self {
+            BadKey::Malformed { .. } => Exit::Malformed,
+            BadKey::Unusable { .. } => Exit::Key,
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        Some("countersign public-key writes the right file from the device".into())
+    }
+}

@@ -1,0 +1,68 @@
+//! Quorum approval files: `{"version":"2.0","approval_data":"…","token":"…","signatures":[]}`. `token` is the SHA-256 of
+//! `approval_data`, one for all HSMs; each approver appends an entry to `signatures`. Files of key services
+//! (`key-usage`, `key-management`) also have `service` and `key_reference`, and name the approver's role.
+
+use std::ops::Range;
+
+use super::json::{Kind, Object};
+use super::{Signed, Token, TokenFileError, base64, mfa};
+
+/// One approver's entry in `signatures`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// CloudHSM user name.
+    pub username: String,
+    /// CloudHSM role (`admin`, `crypto-user`), where the entry names it.
+    pub role: Option<String>,
+    /// The signature.
+    pub signed: Signed,
+    /// Where in the text the entry stands.
+    pub(super) place: Range<usize>,
+}
+
+/// The approvals and where they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Approvals {
+    pub(super) list: Vec<Approval>,
+    /// Where the list stands, brackets included.
+    pub(super) place: Range<usize>,
+    pub(super) service: Option<String>,
+    has_key_reference: bool,
+}
+
+impl Approvals {
+    pub(super) fn is_for_key_service(&self) -> bool {
+        self.has_key_reference || self.service.as_ref().is_some_and(|service| service.starts_with("key-"))
+    }
+}
+
+pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approvals), TokenFileError> {
+    document.version("version", "2.0")?;
+    let digest = base64::digest(&document.string("token")?, "the file", "token")?;
+    let payload = mfa::message_of(document, "the file", "token", digest)?;
+    let nodes = document.list("signatures")?;
+    let place = document.expect("signatures", Kind::Array)?.place(text);
+
+    let mut list: Vec<Approval> = Vec::with_capacity(nodes.len());
+    for (index, node) in nodes.into_iter().enumerate() {
+        let name = format!("approval {}", index + 1);
+        if node.kind() != Kind::Object {
+            return Err(TokenFileError::TokenKind { place: name, found: node.kind() });
+        }
+        let entry = node.object(&name)?;
+        let approval = Approval {
+            username: entry.string("username")?,
+            role: if entry.get("role").is_some() { Some(entry.string("role")?) } else { None },
+            signed: base64::signature(&entry.string("signature")?),
+            place: node.place(text),
+        };
+        if list.iter().any(|earlier| earlier.username == approval.username) {
+            return Err(TokenFileError::ApproverTwice { username: approval.username });
+        }
+        list.push(approval);
+    }
+    let service = if document.get("service").is_some() { Some(document.string("service")?) } else { None };
+    let has_key_reference = document.get("key_reference").is_some();
+    let token = Token { payload, signed: Signed::No, place: place.clone() };
+    Ok((token, Approvals { list, place, service, has_key_reference }))
+}

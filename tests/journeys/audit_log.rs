@@ -1,0 +1,122 @@
+//! The audit log: a line for each attempt, a chain that shows every change.
+
+use crate::device::{Desk, SIGNKEY, UNSIGNED};
+use crate::pinned::pinned;
+
+fn lines(desk: &Desk) -> Vec<serde_json::Value> {
+    let text = String::from_utf8(desk.read("audit.log")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const SIGN: [&str; 6] = ["sign", "--key", SIGNKEY, "--audit-log", "audit.log", "tokens.json"];
+
+#[test]
+fn each_attempt_leaves_a_line_also_a_failed_one() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    desk.write("wrong-pin", b"98-76-54");
+    desk.countersign(&SIGN).with_pin().go().exits(0);
+    desk.countersign(&SIGN).go().exits(0);
+    desk.write("tokens.json", UNSIGNED);
+    desk.countersign(&SIGN).env("COUNTERSIGN_PIN_SOURCE", "file:wrong-pin").go().exits(5);
+    desk.countersign(&["sign", "--key", "pkcs11:token=none", "tokens.json"])
+        .env("COUNTERSIGN_AUDIT_LOG", "audit.log")
+        .go()
+        .exits(3);
+    desk.write("tokens.json", b"{}");
+    desk.countersign(&SIGN).with_pin().go().exits(7);
+
+    let lines = lines(&desk);
+    let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["signed", "signed already", "failed", "failed", "failed"]);
+    let first = &lines[0];
+    assert_eq!(first["signatures"], 3);
+    assert_eq!(first["mechanism"], "CKM_RSA_PKCS");
+    assert_eq!(first["device"]["label"], "officer");
+    assert_eq!(first["device"]["manufacturer"], "SoftHSM project");
+    assert_eq!(first["key"]["uri"], SIGNKEY);
+    assert_eq!(first["command"], "sign");
+    assert!(first["file"].as_str().unwrap().ends_with("/tokens.json"));
+    for member in ["time", "user", "host", "sha256_before", "sha256_after"] {
+        assert!(first[member].as_str().is_some_and(|text| !text.is_empty()), "{member}");
+    }
+    assert_eq!(lines[1]["sha256_before"], first["sha256_after"]);
+    assert!(lines[2]["error"].as_str().unwrap().contains("CKR_PIN_INCORRECT"));
+    let done = desk.countersign(&["audit", "verify", "audit.log"]).go().exits(0);
+    assert!(done.stdout().contains("5 entries, an unbroken chain"), "{}", done.stdout());
+    assert!(!String::from_utf8(desk.read("audit.log")).unwrap().contains("98-76-54"));
+}
+
+#[test]
+fn a_changed_a_missing_and_a_moved_line_are_named() {
+    let desk = Desk::new();
+    for _ in 0..4 {
+        desk.write("tokens.json", UNSIGNED);
+        desk.countersign(&SIGN).with_pin().go().exits(0);
+    }
+    let text = String::from_utf8(desk.read("audit.log")).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let verify = |name: &str, text: &str| {
+        desk.write("audit.log", text.as_bytes());
+        let done = desk.countersign(&["audit", "verify", "audit.log"]).go().exits(8);
+        pinned(name, &desk, "countersign audit verify audit.log", &done);
+    };
+    verify("audit_changed", &text.replacen("\"signatures\":3", "\"signatures\":4", 1));
+    verify("audit_missing", &[lines[0], lines[2], lines[3]].concat());
+    verify("audit_moved", &[lines[0], lines[1], lines[3], lines[2]].concat());
+    desk.write("audit.log", b"hello\n");
+    desk.countersign(&["audit", "verify", "audit.log"])
+        .go()
+        .exits(7)
+        .says("line 1 is no entry of an audit log");
+}
+
+#[test]
+fn what_cannot_be_logged_is_not_signed() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let sign = |log: &str| {
+        desk.countersign(&["sign", "--key", SIGNKEY, "--audit-log", log, "tokens.json"]).with_pin().go()
+    };
+    pinned(
+        "audit_no_folder",
+        &desk,
+        "countersign sign --key … --audit-log nowhere/log tokens.json",
+        &sign("nowhere/log").exits(1),
+    );
+    desk.write("cut-off.log", b"{\"number\":1");
+    pinned(
+        "audit_cut_off",
+        &desk,
+        "countersign sign --key … --audit-log cut-off.log tokens.json",
+        &sign("cut-off.log").exits(7),
+    );
+    // A log on a disk that is full: found out when the line is written, before the file is.
+    sign("/dev/full").exits(1);
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn writers_at_once_keep_the_chain() {
+    // A device each: SoftHSM rewrites its store at each login, and readers at that moment find no device.
+    let desks: Vec<Desk> = (0..6).map(|_| Desk::new()).collect();
+    let log = desks[0].path("audit.log");
+    let children: Vec<_> = desks
+        .iter()
+        .map(|desk| {
+            desk.write("tokens.json", UNSIGNED);
+            let mut run = desk
+                .countersign(&["sign", "--key", SIGNKEY, "tokens.json"])
+                .with_pin()
+                .env("COUNTERSIGN_AUDIT_LOG", &log);
+            run.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+            run.command.spawn().unwrap()
+        })
+        .collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let done = desks[0].countersign(&["audit", "verify", "audit.log"]).go().exits(0);
+    assert!(done.stdout().contains("6 entries"), "{}", done.stdout());
+}

@@ -1,0 +1,423 @@
+//! Approvers sign quorum files, and openssl judges each signature twice: over the digest and over the data.
+
+use crate::device::{Desk, SIGNKEY, openssl};
+use crate::pinned::pinned;
+
+const QUORUM: &[u8] = include_bytes!("../samples/aws-quorum-user-unsigned.json");
+
+/// Both of openssl's ways must accept the signature: `pkeyutl -verify` over the digest, `dgst -verify` over the data.
+#[track_caller]
+fn openssl_accepts_both_ways(desk: &Desk, data: &[u8], signature: &[u8], public_key: &str) {
+    use sha2::{Digest, Sha256};
+    let path = |name: &str, bytes: &[u8]| desk.write(name, bytes).to_str().unwrap().to_owned();
+    let (data_file, digest_file) = (path("o-data", data), path("o-digest", &Sha256::digest(data)));
+    let (signature_file, key) =
+        (path("o-signature", signature), desk.path(public_key).to_str().unwrap().to_owned());
+    openssl(&["dgst", "-sha256", "-verify", &key, "-signature", &signature_file, &data_file]);
+    openssl(&[
+        "pkeyutl",
+        "-verify",
+        "-pubin",
+        "-inkey",
+        &key,
+        "-pkeyopt",
+        "digest:sha256",
+        "-in",
+        &digest_file,
+        "-sigfile",
+        &signature_file,
+    ]);
+}
+
+fn json(desk: &Desk, name: &str) -> serde_json::Value {
+    serde_json::from_slice(&desk.read(name)).unwrap()
+}
+
+fn base64(value: &serde_json::Value) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+/// A registration file as CloudHSM CLI writes it.
+fn registration(count: usize) -> Vec<u8> {
+    use base64::Engine as _;
+    use sha2::{Digest, Sha256};
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let tokens: Vec<String> = (0..count)
+        .map(|index| {
+            let data = format!("registration data of HSM {index}").repeat(5);
+            let digest = encode(&Sha256::digest(&data));
+            format!(
+                "    {{\n      \"approval_data\": \"{}\",\n      \"unsigned\": \"{digest}\",\n      \"signed\": \"\"\n    }}",
+                encode(data.as_bytes())
+            )
+        })
+        .collect();
+    format!("{{\n  \"version\": \"2.0\",\n  \"tokens\": [\n{}\n  ]\n}}\n", tokens.join(",\n")).into_bytes()
+}
+
+#[test]
+fn registration_tokens_are_signed_over_their_data_on_the_device() {
+    let desk = Desk::new();
+    desk.write("registration.json", &registration(3));
+    let done =
+        desk.countersign(&["sign", "--json", "--key", SIGNKEY, "registration.json"]).with_pin().go().exits(0);
+    assert_eq!(done.json()["mechanism"], "CKM_SHA256_RSA_PKCS");
+    assert_eq!(done.json()["files"][0]["format"], "quorum-registration");
+    for token in json(&desk, "registration.json")["tokens"].as_array().unwrap() {
+        openssl_accepts_both_ways(
+            &desk,
+            &base64(&token["approval_data"]),
+            &base64(&token["signed"]),
+            "device/signkey.pub.pem",
+        );
+    }
+    desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "registration.json"])
+        .go()
+        .exits(0);
+    // The digest on the device alone gives the same bytes.
+    let sha = desk.read("registration.json");
+    let other = ["sign", "--force", "--mechanism", "rsa-pkcs", "--key", SIGNKEY, "registration.json"];
+    desk.countersign(&other).with_pin().go().exits(0);
+    assert_eq!(desk.read("registration.json"), sha);
+}
+
+#[test]
+fn an_approver_approves_in_their_name() {
+    let desk = Desk::new();
+    desk.write("quorum.json", QUORUM);
+    let sign = ["sign", "--key", SIGNKEY, "--username", "alice", "quorum.json"];
+    let done = desk.countersign(&sign).with_pin().go().exits(0);
+    pinned(
+        "quorum_approve",
+        &desk,
+        "countersign sign --key … --username alice quorum.json",
+        &without_age(done),
+    );
+    let document = json(&desk, "quorum.json");
+    let [entry] = &document["signatures"].as_array().unwrap()[..] else { panic!("one approval") };
+    assert_eq!((entry["username"].as_str(), entry.get("role")), (Some("alice"), None));
+    openssl_accepts_both_ways(
+        &desk,
+        &base64(&document["approval_data"]),
+        &base64(&entry["signature"]),
+        "device/signkey.pub.pem",
+    );
+    // Again: nothing changes.
+    let before = desk.read("quorum.json");
+    desk.countersign(&sign).go().exits(0).says("Nothing was changed.");
+    assert_eq!(desk.read("quorum.json"), before);
+}
+
+/// The sample's age grows.
+fn without_age(done: crate::device::Done) -> crate::device::Done {
+    done.map_stderr(|text| {
+        text.split_inclusive(' ')
+            .map(
+                |word| {
+                    if word.trim().parse::<u32>().is_ok_and(|number| number > 1000) { "MANY " } else { word }
+                },
+            )
+            .collect()
+    })
+}
+
+#[test]
+fn an_approval_needs_a_name() {
+    let desk = Desk::new();
+    desk.write("quorum.json", QUORUM);
+    let done = desk.countersign(&["sign", "--key", SIGNKEY, "quorum.json"]).with_pin().go().exits(2);
+    pinned("quorum_no_username", &desk, "countersign sign --key … quorum.json", &done);
+    assert_eq!(desk.read("quorum.json"), QUORUM);
+    desk.countersign(&["sign", "--key", SIGNKEY, "quorum.json"])
+        .with_pin()
+        .env("COUNTERSIGN_USERNAME", "alice")
+        .env("COUNTERSIGN_ROLE", "admin")
+        .go()
+        .exits(0);
+    assert_eq!(json(&desk, "quorum.json")["signatures"][0]["role"], "admin");
+}
+
+#[test]
+fn key_services_get_the_approver_s_role_and_their_members_stay() {
+    let desk = Desk::new();
+    let text = String::from_utf8(QUORUM.to_vec()).unwrap().replace(
+        "\"signatures\"",
+        "\"service\": \"key-usage\",\n  \"key_reference\": \"0x00000000002c33f7\",\n  \"signatures\"",
+    );
+    desk.write("quorum.json", text.as_bytes());
+    desk.countersign(&["sign", "--key", SIGNKEY, "--username", "carol", "quorum.json"])
+        .with_pin()
+        .go()
+        .exits(0);
+    let document = json(&desk, "quorum.json");
+    assert_eq!(document["signatures"][0]["role"], "crypto-user");
+    assert_eq!(document["key_reference"], "0x00000000002c33f7");
+}
+
+#[test]
+fn one_user_cannot_approve_twice_with_another_key_unless_forced() {
+    let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
+    desk.write("quorum.json", QUORUM);
+    let sign = |key: &str, extra: &[&str]| {
+        let arguments = [&["sign", "--key", key, "--username", "alice"], extra, &["quorum.json"]].concat();
+        desk.countersign(&arguments).with_pin().go()
+    };
+    sign("pkcs11:object=alwayskey", &[]).exits(0);
+    let before = desk.read("quorum.json");
+    sign(SIGNKEY, &[]).exits(8).says("the approval of alice is signed already, but not by this key");
+    assert_eq!(desk.read("quorum.json"), before);
+    sign(SIGNKEY, &["--force"]).exits(0).says("quorum.json now has 1 approval.");
+    desk.countersign(&["verify", "--public-key", "alice=device/signkey.pub.pem", "quorum.json"])
+        .go()
+        .exits(0);
+}
+
+#[test]
+fn copies_that_several_people_signed_at_once_are_merged_and_verified() {
+    let desk = Desk::provisioned(&["--keys", "signkey", "--also", "bob", "--also", "carol"]);
+    for (user, device) in [("alice", "officer"), ("bob", "bob"), ("carol", "carol")] {
+        desk.write(&format!("{user}.json"), QUORUM);
+        let key = format!("pkcs11:token={device};id=%01");
+        let sign = ["sign", "--key", &key, "--username", user, &format!("{user}.json")];
+        desk.countersign(&sign).with_pin().go().exits(0);
+        desk.countersign(&["public-key", "--key", &key, "-o", &format!("{user}.pub")]).go().exits(0);
+    }
+    let done =
+        desk.countersign(&["merge", "alice.json", "bob.json", "carol.json", "-o", "all.json"]).go().exits(0);
+    pinned("quorum_merge", &desk, "countersign merge alice.json bob.json carol.json -o all.json", &done);
+
+    let keys = ["--public-key", "alice=alice.pub", "--public-key", "bob=bob.pub"];
+    let verify =
+        |extra: &[&str]| desk.countersign(&[&["verify"], &keys[..], extra, &["all.json"]].concat()).go();
+    pinned(
+        "quorum_verify",
+        &desk,
+        "countersign verify … --public-key carol=carol.pub all.json",
+        &verify(&["--public-key", "carol=carol.pub"]).exits(0),
+    );
+    pinned("quorum_verify_too_few", &desk, "countersign verify … all.json", &verify(&[]).exits(8));
+    verify(&["--require", "2"]).exits(0);
+    verify(&["--public-key", "carol=bob.pub", "--require", "2"]).exits(8).says("the approval of carol");
+    let document = verify(&["--json", "--require", "2"]).exits(0).json();
+    assert_eq!(document["files"][0]["valid"], 2);
+    desk.countersign(&["verify", "--public-key", "alice.pub", "all.json"])
+        .go()
+        .exits(2)
+        .says("names no user");
+
+    // One after the other in one file gives the same.
+    desk.write("chain.json", QUORUM);
+    for (user, device) in [("alice", "officer"), ("bob", "bob"), ("carol", "carol")] {
+        let key = format!("pkcs11:token={device};id=%01");
+        desk.countersign(&["sign", "--key", &key, "--username", user, "chain.json"]).with_pin().go().exits(0);
+    }
+    assert_eq!(desk.read("chain.json"), desk.read("all.json"));
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_not_merged() {
+    let desk = Desk::without_device();
+    desk.write("quorum.json", QUORUM);
+    desk.write("mfa.json", crate::device::UNSIGNED);
+    let done = desk.countersign(&["merge", "quorum.json", "mfa.json", "-o", "out.json"]).go().exits(7);
+    pinned("quorum_merge_other_format", &desk, "countersign merge quorum.json mfa.json -o out.json", &done);
+    assert!(!desk.path("out.json").exists());
+}
+
+#[test]
+fn a_token_that_is_not_of_its_data_is_not_signed() {
+    let desk = Desk::new();
+    let text = String::from_utf8(QUORUM.to_vec()).unwrap().replace("0l2LZkmA", "1l2LZkmA");
+    desk.write("quorum.json", text.as_bytes());
+    let done =
+        desk.countersign(&["sign", "--key", SIGNKEY, "--username", "alice", "quorum.json"]).with_pin().go();
+    pinned("quorum_other_digest", &desk, "countersign sign --key … --username alice quorum.json", &done);
+    assert_eq!(done.code(), 7);
+    assert_eq!(desk.read("quorum.json"), text.as_bytes());
+}
+
+#[test]
+fn show_says_what_the_file_says_of_itself() {
+    let desk = Desk::without_device();
+    desk.write("quorum.json", QUORUM);
+    let done = desk.countersign(&["show", "quorum.json"]).go().exits(0);
+    let done = without_age(done.map_stdout(|text| {
+        let words = text.split_inclusive(' ');
+        words
+            .map(|word| if word.trim().parse::<u32>().is_ok_and(|n| n > 1000) { "MANY " } else { word })
+            .collect()
+    }));
+    pinned("quorum_show", &desk, "countersign show quorum.json", &done);
+}
+
+/// A file of the older CMU.
+fn authdata() -> Vec<u8> {
+    let digest =
+        |text: &str| format!("    {{ \"HsmId\": \"hsm-a\", \"Digest\": \"{text}\", \"Signature\": \"\" }}");
+    format!(
+        "{{\n  \"Version\": \"1.0\",\n  \"PublicKey\": \"\",\n  \"Data\": [\n{},\n{}\n  ]\n}}\n",
+        digest("k5O1p3f6foQRVQH7S8Rrjcau6h3TYqsSdr16A54+qG8="),
+        digest("IyBcx4I5Vyx1jztwvXinCBQd9lDx8oQe7iRrWjBAi1w=")
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_two_factor_file_of_the_older_cmu_gets_signatures_and_public_key() {
+    let desk = Desk::new();
+    desk.write("authdata.json", &authdata());
+    desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"])
+        .with_pin()
+        .go()
+        .exits(0)
+        .says("authdata.json is ready: go on in the CloudHSM management utility.");
+    let document = json(&desk, "authdata.json");
+    assert_eq!(document["PublicKey"].as_str().unwrap().as_bytes(), desk.read("device/signkey.pub.pem"));
+    for entry in document["Data"].as_array().unwrap() {
+        let (token, signature) = (base64(&entry["Digest"]), base64(&entry["Signature"]));
+        let (token, signature) = (desk.write("token", &token), desk.write("signature", &signature));
+        let key = desk.path("device/signkey.pub.pem");
+        openssl(&[
+            "pkeyutl",
+            "-verify",
+            "-pubin",
+            "-inkey",
+            key.to_str().unwrap(),
+            "-pkeyopt",
+            "digest:sha256",
+            "-in",
+            token.to_str().unwrap(),
+            "-sigfile",
+            signature.to_str().unwrap(),
+        ]);
+    }
+    desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"]).go().exits(0);
+    let before = desk.read("authdata.json");
+    desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"]).go().exits(0).says("Nothing was changed.");
+    assert_eq!(desk.read("authdata.json"), before);
+}
+
+#[test]
+fn the_public_key_is_left_out_for_a_login_and_never_replaced_unasked() {
+    let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
+    desk.write("authdata.json", &authdata());
+    desk.countersign(&["sign", "--no-public-key", "--key", SIGNKEY, "authdata.json"])
+        .with_pin()
+        .go()
+        .exits(0);
+    assert_eq!(json(&desk, "authdata.json")["PublicKey"], "");
+
+    desk.write("authdata.json", &authdata());
+    let other = ["sign", "--key", "pkcs11:object=alwayskey", "authdata.json"];
+    desk.countersign(&other).with_pin().go().exits(0);
+    let text = String::from_utf8(desk.read("authdata.json")).unwrap();
+    let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for entry in document["Data"].as_array_mut().unwrap() {
+        entry["Signature"] = "".into();
+    }
+    desk.write("authdata.json", document.to_string().as_bytes());
+    let before = desk.read("authdata.json");
+    let done = desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"]).with_pin().go().exits(4);
+    pinned("cmu_other_public_key", &desk, "countersign sign --key … authdata.json", &done);
+    assert_eq!(desk.read("authdata.json"), before);
+    desk.countersign(&["sign", "--force", "--key", SIGNKEY, "authdata.json"]).with_pin().go().exits(0);
+    desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"]).go().exits(0);
+}
+
+#[test]
+fn any_other_file_is_signed_whole_only_when_asked_for() {
+    let desk = Desk::new();
+    let token: Vec<u8> = (0..=244).collect();
+    desk.write("officer1.token", &token);
+    let done = desk.countersign(&["sign", "--key", SIGNKEY, "officer1.token"]).with_pin().go().exits(7);
+    pinned("detached_not_asked_for", &desk, "countersign sign --key … officer1.token", &done);
+    assert!(!desk.path("officer1.token.sig").exists());
+
+    let sign = ["sign", "--detached", "--key", SIGNKEY, "officer1.token"];
+    let done = desk.countersign(&sign).with_pin().go().exits(0);
+    pinned("detached_sign", &desk, "countersign sign --detached --key … officer1.token", &done);
+    assert_eq!(desk.read("officer1.token.sig").len(), 256);
+    assert_eq!(desk.read("officer1.token"), token);
+    openssl_accepts_both_ways(&desk, &token, &desk.read("officer1.token.sig"), "device/signkey.pub.pem");
+    let verify = ["verify", "--detached", "--public-key", "device/signkey.pub.pem", "officer1.token"];
+    desk.countersign(&verify).go().exits(0);
+    // Again: the signature is there.
+    desk.countersign(&sign).go().exits(0).says("Nothing was changed.");
+
+    desk.write("officer1.token", b"something else");
+    desk.countersign(&verify).go().exits(8);
+    desk.countersign(&sign)
+        .with_pin()
+        .go()
+        .exits(8)
+        .says("the signature is signed already, but not by this key");
+    let elsewhere = ["sign", "--detached", "--key", SIGNKEY, "-o", "raw", "officer1.token"];
+    desk.countersign(&elsewhere).with_pin().go().exits(0);
+    openssl_accepts_both_ways(&desk, b"something else", &desk.read("raw"), "device/signkey.pub.pem");
+}
+
+#[test]
+fn two_approvers_of_one_file_at_once_lose_nothing() {
+    let desk = Desk::provisioned(&["--keys", "signkey", "--also", "bob"]);
+    for _ in 0..5 {
+        desk.write("quorum.json", QUORUM);
+        let spawn = |user: &str, device: &str| {
+            let key = format!("pkcs11:token={device};id=%01");
+            let mut run =
+                desk.countersign(&["sign", "--key", &key, "--username", user, "quorum.json"]).with_pin();
+            run.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+            run.command.spawn().unwrap()
+        };
+        let children = [spawn("alice", "officer"), spawn("bob", "bob")];
+        let mut approvals = 0;
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            match output.status.code() {
+                Some(0) => approvals += 1,
+                Some(1) => assert!(said.contains("is being signed by another process"), "{said}"),
+                other => panic!("{other:?}: {said}"),
+            }
+        }
+        assert_eq!(json(&desk, "quorum.json")["signatures"].as_array().unwrap().len(), approvals);
+    }
+}
+
+#[test]
+fn an_old_token_is_warned_of_and_a_fresh_one_is_not() {
+    use base64::Engine as _;
+    use sha2::{Digest, Sha256};
+    let desk = Desk::without_device();
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for (age, warned) in [(30, false), (590, false), (660, true)] {
+        let mut record = vec![0, 1, 0, 3, 0, 0, 0, 7];
+        record.extend([0; 24]);
+        record.extend(b"admin");
+        record.extend([0; 27]);
+        record.extend((now - age).to_be_bytes());
+        record.extend([0; 8]);
+        assert_eq!(record.len(), 80);
+        let text = format!(
+            "{{\"version\":\"2.0\",\"approval_data\":\"{}\",\"token\":\"{}\",\"signatures\":[]}}",
+            encode(&record),
+            encode(&Sha256::digest(&record))
+        );
+        desk.write("quorum.json", text.as_bytes());
+        let said = desk.countersign(&["show", "quorum.json"]).go().exits(0).stderr();
+        assert_eq!(said.contains("CloudHSM accepts one for ten minutes"), warned, "{age}: {said}");
+    }
+}
+
+#[test]
+fn the_template_that_approve_token_reads_is_in_the_readme() {
+    let readme = std::fs::read_to_string(crate::device::root().join("README.md")).unwrap();
+    for line in [
+        "Multi Token File Path = officer1.token;",
+        "Number of Approvals = 2;",
+        "Approval File = officer1.token.sig1;",
+    ] {
+        assert!(readme.contains(line), "{line}");
+    }
+}

@@ -1,0 +1,75 @@
+//! `--wait`, and rotation in one call.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::device::{Desk, SIGNKEY, UNSIGNED, openssl_accepts};
+use crate::pinned::pinned;
+
+#[test]
+fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
+    let desk = Desk::new();
+    let writer = {
+        let path = desk.path("tokens.json");
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(600));
+            fs::write(&path, &UNSIGNED[..100]).unwrap();
+            std::thread::sleep(Duration::from_millis(600));
+            fs::write(&path, UNSIGNED).unwrap();
+        })
+    };
+    desk.countersign(&["sign", "--wait", "--key", SIGNKEY, "tokens.json"])
+        .with_pin()
+        .go()
+        .exits(0)
+        .says("waiting for the file, at most 300 seconds")
+        .says("tokens.json is ready: press Enter in CloudHSM CLI now.");
+    writer.join().unwrap();
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn a_device_that_is_not_there_yet_is_waited_for() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    fs::rename(desk.path("device/tokens"), desk.path("unplugged")).unwrap();
+    fs::create_dir(desk.path("device/tokens")).unwrap();
+    let plug = {
+        let (from, to) = (desk.path("unplugged"), desk.path("device/tokens"));
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(800));
+            for entry in fs::read_dir(from).unwrap() {
+                let entry = entry.unwrap();
+                fs::rename(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        })
+    };
+    desk.countersign(&["sign", "--wait=30", "--key", SIGNKEY, "tokens.json"])
+        .with_pin()
+        .go()
+        .exits(0)
+        .says("waiting for the device, at most 30 seconds: no device is present");
+    plug.join().unwrap();
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn waiting_ends() {
+    let desk = Desk::new();
+    let done =
+        desk.countersign(&["sign", "--wait=1", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(1);
+    pinned("wait_in_vain", &desk, "countersign sign --wait=1 --key … tokens.json", &done);
+    desk.write("tokens.json", b"{}");
+    desk.countersign(&["sign", "--wait=1", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(7);
+}
+
+#[test]
+fn rotation_takes_one_call_and_ends_with_the_answers_for_cloudhsm_cli() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let sign = ["sign", "--key", SIGNKEY, "--write-public-key", "new.pub", "tokens.json"];
+    let done = desk.countersign(&sign).with_pin().go().exits(0);
+    pinned("sign_rotation", &desk, "countersign sign --key … --write-public-key new.pub tokens.json", &done);
+    assert_eq!(desk.read("new.pub"), desk.read("device/signkey.pub.pem"));
+    assert!(openssl_accepts(&desk, "tokens.json", "new.pub"));
+}
