@@ -17,7 +17,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+
+use crate::signature::sha256_hex;
 
 /// `previous` of the first line.
 const NO_LINE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -59,7 +60,7 @@ impl AuditLog {
             entry.extend(members.iter().map(|(name, value)| (name.clone(), value.clone())));
             let body = Value::Object(entry).to_string();
             let body = body.trim_end_matches('}');
-            let line = format!("{body},\"sha256\":\"{}\"}}\n", hex(body.as_bytes()));
+            let line = format!("{body},\"sha256\":\"{}\"}}\n", sha256_hex(body.as_bytes()));
             let failed = |source| AuditError::File { path: log.path.clone(), source };
             // One write: a line is whole or, on a full disk, cut back.
             let length = log.file.metadata().map_err(failed)?.len();
@@ -97,10 +98,6 @@ impl AuditLog {
         let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let entry: Value = serde_json::from_slice(last).map_err(|_| broken())?;
         let number = entry.get("number").and_then(Value::as_u64).ok_or_else(broken)?;
-        Ok((number, hex(last)))
+        Ok((number, sha256_hex(last)))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

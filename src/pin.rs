@@ -1,17 +1,20 @@
 //! The PIN: where it comes from, and how it is kept.
 
 pub mod environment;
+mod error;
+pub mod terminal;
+
+pub use error::PinError;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::error::{Exit, Explain};
 use crate::uri::Uri;
 
 /// No PIN of any device is longer, in bytes; a longer file is not a PIN file.
@@ -240,153 +243,10 @@ fn first_line(reader: impl Read, source: &PinSource) -> Result<SecretString, Pin
     Ok(SecretString::from(line))
 }
 
-/// Asking at the terminal itself, whatever stdin and stdout are.
-pub mod terminal {
-    use super::{IsTerminal, Path, PinError, SecretString, io};
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-    use std::fs::File;
-    use std::sync::{Mutex, PoisonError};
-
-    const TERMINAL: &str = "/dev/tty";
-
-    /// The terminal's settings while a prompt has echo switched off.
-    static BEFORE_PROMPT: Mutex<Option<(File, Termios)>> = Mutex::new(None);
-
-    /// Asks without echo.
-    pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
-        let terminal = File::open(Path::new(TERMINAL)).map_err(|_| PinError::NoTerminal)?;
-        if !terminal.is_terminal() {
-            return Err(PinError::NoTerminal);
-        }
-        let settings = tcgetattr(&terminal).map_err(|error| PinError::Terminal { source: error.into() })?;
-        *before_prompt() = Some((terminal, settings));
-        let answer = rpassword::prompt_password(prompt);
-        *before_prompt() = None;
-        match answer {
-            Ok(text) => Ok(SecretString::from(text)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                // Ctrl-C raised SIGINT; whoever handles that ends the program, and is given the time to.
-                std::thread::sleep(std::time::Duration::from_millis(500));
-                Err(PinError::Interrupted)
-            }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(PinError::Empty { source_name: None })
-            }
-            Err(source) => Err(PinError::Terminal { source }),
-        }
-    }
-
-    /// Puts the terminal's echo back if a prompt is open: for the moment at which a signal ends the program.
-    pub fn restore() {
-        if let Some((terminal, settings)) = before_prompt().take() {
-            let _ = tcsetattr(&terminal, OptionalActions::Now, &settings);
-        }
-    }
-
-    fn before_prompt() -> std::sync::MutexGuard<'static, Option<(File, Termios)>> {
-        BEFORE_PROMPT.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Why there is no PIN.
-#[derive(Debug, thiserror::Error)]
-pub enum PinError {
-    /// Nobody can be asked.
-    #[error("a PIN is needed, and there is no terminal to ask for it")]
-    NoTerminal,
-    /// The terminal failed.
-    #[error("the PIN cannot be read from the terminal: {source}")]
-    Terminal {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Ctrl-C at the prompt.
-    #[error("interrupted")]
-    Interrupted,
-    /// An empty PIN, which the device would count as a wrong one.
-    #[error("the PIN{} is empty; it was not sent to the device", .source_name.as_ref().map(|name| format!(" from {name}")).unwrap_or_default())]
-    Empty {
-        /// Where it came from, unless a person typed it.
-        source_name: Option<String>,
-    },
-    /// The source cannot be read.
-    #[error("the PIN cannot be read from {source_name}: {source}")]
-    Unreadable {
-        /// Where it should come from.
-        source_name: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// An environment variable that is not there.
-    #[error("the PIN should come from the environment variable {name}, which is not set")]
-    Unset {
-        /// Its name.
-        name: String,
-    },
-    /// A terminal, named as a file.
-    #[error("{source_name} is a terminal, which would show the PIN")]
-    IsTerminal {
-        /// What was named.
-        source_name: String,
-    },
-    /// Not UTF-8, or with a byte-order mark or control characters.
-    #[error("the PIN from {source_name} is not plain UTF-8 text")]
-    NotText {
-        /// Where it came from.
-        source_name: String,
-    },
-    /// More than a PIN.
-    #[error("{source_name} holds more than one line: it is no PIN file")]
-    NotOneLine {
-        /// Where it came from.
-        source_name: String,
-    },
-    /// `pin-source=1234`.
-    #[error("the key URI's pin-source is no absolute path")]
-    NotAPath,
-    /// `pin-source=|command`.
-    #[error("the key URI's pin-source names a command to run, which is not allowed")]
-    Command,
-}
-
-impl Explain for PinError {
-    fn exit(&self) -> Exit {
-        match self {
-            PinError::Interrupted => Exit::Interrupted,
-            _ => Exit::Pin,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            PinError::Interrupted => return None,
-            PinError::NoTerminal => {
-                "name a source for the PIN: --pin-source file:PATH, env:NAME or fd:NUMBER"
-            }
-            PinError::Terminal { .. } => {
-                "run it in a terminal, or use --pin-source file:PATH, env:NAME or fd:NUMBER"
-            }
-            PinError::Empty { source_name: None } => "run the command again and type the PIN",
-            PinError::Empty { .. } => "give the PIN there; an empty one would cost a try",
-            PinError::NotOneLine { .. } => "it must hold the PIN and nothing else",
-            PinError::IsTerminal { .. } => "use --pin-source prompt, which asks without showing the PIN",
-            PinError::NotAPath => {
-                "write pin-source=file:/path/of/the/file; the PIN itself does not belong there"
-            }
-            PinError::Unreadable { .. } | PinError::Unset { .. } => {
-                "correct --pin-source, or leave it out to be asked at the terminal"
-            }
-            PinError::NotText { .. } => {
-                "save the PIN as UTF-8 text without a byte-order mark or control characters"
-            }
-            PinError::Command => "let the command write the PIN to a pipe and use --pin-source fd:NUMBER",
-        };
-        Some(hint.to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<String, PinError> {

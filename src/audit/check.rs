@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{BrokenChain, NO_LINE, hex};
+use super::{BrokenChain, NO_LINE};
+use crate::signature::sha256_hex;
 
 /// An intact log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub fn check(log: &[u8]) -> Result<Summary, BrokenChain> {
             return Err(BrokenChain::Replaced { line });
         }
         entries = number;
-        last_sha256 = hex(bytes);
+        last_sha256 = sha256_hex(bytes);
     }
     Ok(Summary { entries, last_sha256 })
 }
@@ -61,7 +62,7 @@ fn own_digest_fits(line: &[u8]) -> bool {
     const NAME: &[u8] = b",\"sha256\":\"";
     let Some(body_length) = line.len().checked_sub(NAME.len() + 64 + 2) else { return false };
     let (body, end) = line.split_at(body_length);
-    end == [NAME, hex(body).as_bytes(), b"\"}"].concat()
+    end == [NAME, sha256_hex(body).as_bytes(), b"\"}"].concat()
 }
 
 #[cfg(test)]

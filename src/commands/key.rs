@@ -123,6 +123,7 @@ pub(crate) fn key_json(key: &SigningKey) -> (Value, Value) {
         device_json(device),
         json!({
             "uri": key.uri(),
+            "id": facts.id.as_ref().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
             "kind": facts.kind(),
             "exportable": exportable_json(facts.exportability()),
             "always_authenticate": facts.always_authenticate,

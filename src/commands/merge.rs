@@ -1,12 +1,12 @@
 //! `countersign merge`: the approvals of several people in one file.
 
-use countersign::error::{Error, Exit, Explain};
+use countersign::error::Error;
 use countersign::save::Output;
-use countersign::tokenfile::{TokenFile, TokenFileError, merge};
+use countersign::tokenfile::{TokenFile, merge};
 use serde_json::json;
 
 use super::terminal::Terminal;
-use super::tokens::{self, Purpose};
+use super::tokens::{self, InFile, Purpose};
 use super::usage::UsageError;
 use crate::cli::Merge;
 
@@ -18,9 +18,16 @@ pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
     let output = if to_stdout { None } else { Some(Output::at(&arguments.output)?) };
     let inputs = tokens::read_all(&arguments.files, Purpose::Look)?;
     let files: Vec<TokenFile> = inputs.iter().filter_map(|input| input.tokens.clone()).collect();
-    let merged = merge(&files).map_err(|(index, source)| NotMerged { name: inputs[index].name(), source })?;
-    let result =
-        TokenFile::parse(&merged).map_err(|source| NotMerged { name: "the result".into(), source })?;
+    let merged = merge(&files).map_err(|(index, source)| InFile {
+        name: inputs[index].name(),
+        what: "merged",
+        source,
+    })?;
+    let result = TokenFile::parse(&merged).map_err(|source| InFile {
+        name: "the result".into(),
+        what: "merged",
+        source,
+    })?;
     match &output {
         Some(output) => output.write(&merged)?,
         None => terminal.data(&merged)?,
@@ -33,24 +40,4 @@ pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
         users.join(", ")
     ));
     terminal.document(&json!({ "written": arguments.output.display().to_string(), "approvers": users }))
-}
-
-/// Files that do not belong together.
-#[derive(Debug, thiserror::Error)]
-#[error("{name:?} cannot be merged: {source}")]
-struct NotMerged {
-    name: String,
-    source: TokenFileError,
-}
-
-impl Explain for NotMerged {
-    fn exit(&self) -> Exit {
-        self.source.exit()
-    }
-    fn detail(&self) -> Vec<String> {
-        self.source.detail()
-    }
-    fn hint(&self) -> Option<String> {
-        self.source.hint()
-    }
 }

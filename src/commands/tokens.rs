@@ -79,7 +79,11 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
         let tokens = if purpose == Purpose::Opaque {
             None
         } else {
-            Some(TokenFile::parse(&bytes).map_err(|source| InFile { name: display_name(path), source })?)
+            Some(TokenFile::parse(&bytes).map_err(|source| InFile {
+                name: display_name(path),
+                what: "signed or checked",
+                source,
+            })?)
         };
         Ok(Input { tokens, bytes, to_replace, path: path.to_owned() })
     };
@@ -93,12 +97,14 @@ fn display_name(path: &Path) -> String {
     if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
 }
 
-/// A malformed token file, by name.
+/// A token file that is malformed, or does not belong to the others, by name.
 #[derive(Debug, thiserror::Error)]
-#[error("{name:?} cannot be signed or checked: {source}")]
-struct InFile {
-    name: String,
-    source: TokenFileError,
+#[error("{name:?} cannot be {what}: {source}")]
+pub(crate) struct InFile {
+    pub(crate) name: String,
+    /// What was to be done with it.
+    pub(crate) what: &'static str,
+    pub(crate) source: TokenFileError,
 }
 
 impl Explain for InFile {

@@ -5,7 +5,6 @@ use std::fmt;
 use der::asn1::{BitString, Null, ObjectIdentifier, OctetString, UintRef};
 use der::pem::{self, LineEnding};
 use der::{Decode, Encode, Sequence};
-use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -122,7 +121,7 @@ impl PublicKey {
 
     /// Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo: a name for the key that no device can change.
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.to_spki_der()).iter().map(|byte| format!("{byte:02x}")).collect()
+        super::sha256_hex(&self.to_spki_der())
     }
 
     /// The size in bits: of the modulus, or of the curve.

@@ -35,6 +35,8 @@ fn each_attempt_leaves_a_line_also_a_failed_one() {
     assert_eq!(first["device"]["label"], "officer");
     assert_eq!(first["device"]["manufacturer"], "SoftHSM project");
     assert_eq!(first["key"]["uri"], SIGNKEY);
+    assert_eq!(first["key"]["id"], "01");
+    assert_eq!(first["key"]["public_key_sha256"].as_str().unwrap().len(), 64);
     assert_eq!(first["command"], "sign");
     assert!(first["file"].as_str().unwrap().ends_with("/tokens.json"));
     for member in ["time", "user", "host", "sha256_before", "sha256_after"] {

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use countersign::audit::AuditLog;
 use countersign::error::Error;
-use countersign::signature::Mechanism;
+use countersign::signature::{Mechanism, sha256_hex};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::Progress;
 use super::plan::Plan;
@@ -34,8 +33,8 @@ impl Audit {
         let Some(log) = &self.log else { return Ok(()) };
         let outcome = if plan.has_work() { "signed" } else { "signed already" };
         let mut entry = entry(&plan.input.name(), progress, plan.to_sign.len(), outcome);
-        entry.insert("sha256_before".into(), digest(&plan.input.bytes).into());
-        entry.insert("sha256_after".into(), digest(bytes).into());
+        entry.insert("sha256_before".into(), sha256_hex(&plan.input.bytes).into());
+        entry.insert("sha256_after".into(), sha256_hex(bytes).into());
         Ok(log.append(&entry)?)
     }
 
@@ -45,7 +44,7 @@ impl Audit {
         let Some(log) = &self.log else { return error };
         let before = |name: &str| {
             let input = inputs.iter().find(|input| input.name() == name);
-            input.map(|input| digest(&input.bytes))
+            input.map(|input| sha256_hex(&input.bytes))
         };
         for file in self.files.iter().skip(progress.files_done) {
             let name = if file == "-" { "stdin" } else { file };
@@ -87,8 +86,4 @@ fn user() -> String {
         Ok(Some(user)) => format!("{} ({uid})", user.name),
         _ => uid.to_string(),
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
