@@ -30,22 +30,34 @@ impl Payload {
     }
 }
 
-/// A PKCS#11 signing mechanism. Both make an RSASSA-PKCS1-v1_5 signature with SHA-256 (RFC 8017 section 8.2); they
-/// differ in who computes the digest.
+/// A PKCS#11 signing mechanism. All make an RSASSA-PKCS1-v1_5 signature with SHA-256 (RFC 8017 section 8.2), the same
+/// bytes; they differ in how much of it the device does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
     /// `CKM_RSA_PKCS`: the device is given the DER DigestInfo of a ready digest (PKCS#11 v3.0 section 2.1.4).
     RsaPkcs,
     /// `CKM_SHA256_RSA_PKCS`: the device is given the message and hashes it (PKCS#11 v3.0 section 2.1.5).
     Sha256RsaPkcs,
+    /// `CKM_RSA_X_509`: the device is given the whole padded block (PKCS#11 v3.0 section 2.1.7).
+    RsaX509,
 }
 
 impl Mechanism {
-    /// The mechanism that fits a payload: a digest cannot be handed to a mechanism that hashes.
-    pub fn for_payload(payload: &Payload) -> Self {
+    /// The mechanisms that fit a payload, the best first: the device does as much as it can, and a digest is never
+    /// handed to a mechanism that hashes.
+    pub fn for_payload(payload: &Payload) -> &'static [Self] {
         match payload {
-            Payload::Digest(_) => Mechanism::RsaPkcs,
-            Payload::Message(_) => Mechanism::Sha256RsaPkcs,
+            Payload::Digest(_) => &[Mechanism::RsaPkcs, Mechanism::RsaX509],
+            Payload::Message(_) => &[Mechanism::Sha256RsaPkcs, Mechanism::RsaPkcs, Mechanism::RsaX509],
+        }
+    }
+
+    /// What the device is given to sign by this mechanism with a key of `modulus_bytes`.
+    pub fn input(self, payload: &Payload, modulus_bytes: usize) -> Vec<u8> {
+        match (self, payload) {
+            (Mechanism::Sha256RsaPkcs, Payload::Message(message)) => message.clone(),
+            (Mechanism::RsaX509, payload) => padded(&digest_info(&payload.digest()), modulus_bytes),
+            (_, payload) => digest_info(&payload.digest()).to_vec(),
         }
     }
 
@@ -54,6 +66,7 @@ impl Mechanism {
         match self {
             Mechanism::RsaPkcs => "CKM_RSA_PKCS",
             Mechanism::Sha256RsaPkcs => "CKM_SHA256_RSA_PKCS",
+            Mechanism::RsaX509 => "CKM_RSA_X_509",
         }
     }
 }
@@ -75,21 +88,18 @@ pub enum MechanismChoice {
 }
 
 impl MechanismChoice {
-    /// The payload as this choice signs it. A digest under `CKM_SHA256_RSA_PKCS` becomes a message of 32 bytes, which
-    /// the device hashes again: see [`MechanismChoice::hashes_twice`].
-    pub fn apply(self, payload: Payload) -> (Payload, Mechanism) {
+    /// The payload as this choice signs it, and the mechanisms to try. A digest under `CKM_SHA256_RSA_PKCS` becomes a
+    /// message of 32 bytes, which the device hashes again: see [`MechanismChoice::hashes_twice`].
+    pub fn apply(self, payload: Payload) -> (Payload, Vec<Mechanism>) {
         match (self, payload) {
             (MechanismChoice::Auto, payload) => {
-                let mechanism = Mechanism::for_payload(&payload);
-                (payload, mechanism)
+                let mechanisms = Mechanism::for_payload(&payload).to_vec();
+                (payload, mechanisms)
             }
-            (MechanismChoice::Only(Mechanism::RsaPkcs), payload) => {
-                (Payload::Digest(payload.digest()), Mechanism::RsaPkcs)
+            (MechanismChoice::Only(only @ Mechanism::Sha256RsaPkcs), Payload::Digest(digest)) => {
+                (Payload::Message(digest.to_vec()), vec![only])
             }
-            (MechanismChoice::Only(Mechanism::Sha256RsaPkcs), Payload::Digest(digest)) => {
-                (Payload::Message(digest.to_vec()), Mechanism::Sha256RsaPkcs)
-            }
-            (MechanismChoice::Only(Mechanism::Sha256RsaPkcs), payload) => (payload, Mechanism::Sha256RsaPkcs),
+            (MechanismChoice::Only(only), payload) => (payload, vec![only]),
         }
     }
 
@@ -122,6 +132,12 @@ pub fn digest_info(digest: &[u8; 32]) -> [u8; 51] {
     info[..19].copy_from_slice(&SHA256_PREFIX);
     info[19..].copy_from_slice(digest);
     info
+}
+
+/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): the block of the modulus' length that holds a DigestInfo.
+fn padded(info: &[u8], modulus_bytes: usize) -> Vec<u8> {
+    let filling = modulus_bytes.saturating_sub(info.len() + 3);
+    [&[0, 1], vec![0xff; filling].as_slice(), &[0], info].concat()
 }
 
 /// The SHA-256 of bytes in lower-case hexadecimal.

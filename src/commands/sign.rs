@@ -163,9 +163,11 @@ impl Run<'_> {
         let mut signatures = Vec::with_capacity(plan.to_sign.len());
         progress.tokens_to_sign = plan.to_sign.len();
         for (number, job) in plan.to_sign.iter().enumerate() {
-            let (payload, mechanism) = self.arguments.mechanism.choice.apply(job.payload.clone());
+            let (payload, mechanisms) = self.arguments.mechanism.choice.apply(job.payload.clone());
             let what = format!("token {} of {}", number + 1, plan.to_sign.len());
-            signatures.push(self.terminal.while_touching(&what, || key.sign(&payload, mechanism))?);
+            let (signature, mechanism) =
+                self.terminal.while_touching(&what, || key.sign(&payload, &mechanisms))?;
+            signatures.push(signature);
             progress.tokens_signed += 1;
             progress.mechanism = Some(mechanism);
         }

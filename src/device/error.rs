@@ -339,6 +339,16 @@ pub enum SignError {
         /// In which way.
         error: VerifyError,
     },
+    /// None of the mechanisms that would do.
+    #[error("the device {device} signs by none of the mechanisms that would do: {}", wanted.join(", "))]
+    NoMechanism {
+        /// The device.
+        device: String,
+        /// Their names.
+        wanted: Vec<String>,
+        /// What it said to the last that it listed.
+        error: Option<CallError>,
+    },
     /// An always-authenticate key behind p11-kit-proxy.
     #[error("the key asks for its PIN at each signature, which cannot be done through p11-kit-proxy")]
     Proxy,
@@ -347,6 +357,13 @@ pub enum SignError {
 impl Explain for SignError {
     fn exit(&self) -> Exit {
         Exit::Sign
+    }
+
+    fn detail(&self) -> Vec<String> {
+        match self {
+            SignError::NoMechanism { error, .. } => error.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -365,6 +382,9 @@ impl Explain for SignError {
             },
             SignError::Wrong { .. } => {
                 "the public key on the device may belong to another key: compare with countersign list --login"
+            }
+            SignError::NoMechanism { .. } => {
+                "leave --mechanism out, or see the device's manual about RSA signatures"
             }
             SignError::Proxy => "name the device's own module with --module PATH",
         };

@@ -1,9 +1,10 @@
-//! The only unsafe code that talks to modules. Two things cryptoki cannot do:
+//! The only unsafe code that talks to modules. What cryptoki cannot do:
 //!
 //! - ask libp11-kit which modules are configured (it is no PKCS#11 call at all);
+//! - read the token information of a device whose clock it cannot parse;
 //! - call `C_Sign` alone after `C_SignInit` and a context-specific login. cryptoki 0.12's `Session::sign` does both in
 //!   one, and its multi-part calls are refused for CKM_RSA_PKCS. A cryptoki release with a public single-part `C_Sign`
-//!   (`sign_single` in its main branch) removes this half.
+//!   (`sign_single` in its main branch) removes this one.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -13,7 +14,7 @@ use std::ptr;
 use cryptoki::context::Function;
 use cryptoki::error::{Error, Rv};
 use cryptoki::session::Session;
-use cryptoki_sys::{CK_BYTE, CK_FUNCTION_LIST, CK_ULONG, CKR_BUFFER_TOO_SMALL, CKR_OK};
+use cryptoki_sys::{CK_BYTE, CK_FUNCTION_LIST, CK_TOKEN_INFO, CK_ULONG, CKR_BUFFER_TOO_SMALL, CKR_OK};
 use libloading::Library;
 
 /// The library's name; without a folder, so that the system's loader looks for it.
@@ -106,27 +107,49 @@ unsafe fn take_string(text: *mut c_char) -> Option<String> {
     }
 }
 
+/// CK_TOKEN_INFO as it is: cryptoki refuses all of it when the device's clock field cannot be parsed (openCryptoki). A
+/// cryptoki that leaves out what it cannot parse removes this. Not for p11-kit-proxy, see [`SinglePart`].
+pub(super) fn token_info(module: &Path, slot: u64) -> Result<CK_TOKEN_INFO, Error> {
+    let mut info = CK_TOKEN_INFO::default();
+    // SAFETY: the module is loaded and initialised already (see `function_list`); `info` is valid for the call.
+    unsafe {
+        let list = function_list(module)?;
+        let call = (*list).C_GetTokenInfo.ok_or(Error::NullFunctionPointer)?;
+        Rv::from(call(slot as CK_ULONG, &mut info)).into_result(Function::GetTokenInfo)?;
+    }
+    Ok(info)
+}
+
+/// The function list of a module that is loaded and initialised through cryptoki already: the loader then gives the same
+/// library once more.
+///
+/// # Safety
+/// `module` must be the path that cryptoki loaded it by.
+unsafe fn function_list(module: &Path) -> Result<*mut CK_FUNCTION_LIST, Error> {
+    // SAFETY: no constructor runs, as the library is loaded; C_GetFunctionList has the standard's signature (PKCS#11
+    // v2.40 section 5.4) and gives a list that lives as long as the library, which is never unloaded (forgotten here).
+    unsafe {
+        let library = cryptoki_sys::Pkcs11::new(module).map_err(Error::LibraryLoading)?;
+        let mut list: *mut CK_FUNCTION_LIST = ptr::null_mut();
+        let get =
+            library.C_GetFunctionList.as_ref().map_err(|_| Error::MissingSymbol("C_GetFunctionList"))?;
+        Rv::from(get(&mut list)).into_result(Function::GetFunctionList)?;
+        std::mem::forget(library);
+        if list.is_null() { Err(Error::NullFunctionPointer) } else { Ok(list) }
+    }
+}
+
 /// A module's C_Sign, called alone.
 pub(super) struct SinglePart {
     function: unsafe extern "C" fn(CK_ULONG, *mut CK_BYTE, CK_ULONG, *mut CK_BYTE, *mut CK_ULONG) -> CK_ULONG,
 }
 
 impl SinglePart {
-    /// Takes C_Sign from the module at `path`, which must be loaded and initialised through cryptoki already: the loader
-    /// then gives the same library once more. Not for p11-kit-proxy, where each function list is an instance of its own.
+    /// Takes C_Sign from the module at `path`. Not for p11-kit-proxy, where each function list is an instance of its own.
     pub(super) fn of_module(path: &Path) -> Result<Self, Error> {
-        // SAFETY: the library is loaded already, so no constructor runs; C_GetFunctionList has the standard's signature
-        // (PKCS#11 v2.40 section 5.4) and gives a list that lives as long as the library, which is never unloaded.
-        unsafe {
-            let module = cryptoki_sys::Pkcs11::new(path).map_err(Error::LibraryLoading)?;
-            let mut list: *mut CK_FUNCTION_LIST = ptr::null_mut();
-            let get =
-                module.C_GetFunctionList.as_ref().map_err(|_| Error::MissingSymbol("C_GetFunctionList"))?;
-            Rv::from(get(&mut list)).into_result(Function::GetFunctionList)?;
-            let function = if list.is_null() { None } else { (*list).C_Sign };
-            std::mem::forget(module);
-            Ok(SinglePart { function: function.ok_or(Error::NullFunctionPointer)? })
-        }
+        // SAFETY: the caller has a session of the module, so cryptoki loaded it by this path.
+        let function = unsafe { (*function_list(path)?).C_Sign };
+        Ok(SinglePart { function: function.ok_or(Error::NullFunctionPointer)? })
     }
 
     /// C_Sign on a session in which C_SignInit has succeeded. `expected` is the signature's length in bytes.

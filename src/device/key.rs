@@ -1,7 +1,7 @@
 //! A private key on a device that signs. What it returns has been verified in software under its public key.
 
 use cryptoki::error::{Error as CryptokiError, RvError};
-use cryptoki::mechanism::Mechanism as Ckm;
+use cryptoki::mechanism::{Mechanism as Ckm, MechanismType};
 use cryptoki::session::{Session, UserType};
 
 use super::call::CallError;
@@ -11,7 +11,7 @@ use super::module::Device;
 use super::objects::{KeyFacts, PrivateKey};
 use crate::error::Error;
 use crate::pin::Pin;
-use crate::signature::{Mechanism, Payload, PublicKey, Verifier, digest_info};
+use crate::signature::{Mechanism, Payload, PublicKey, Verifier};
 
 /// A private key, in a session in which its user is logged in.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct SigningKey {
     uri: String,
     public_key: PublicKey,
     verifier: Verifier,
+    /// C_GetMechanismList; none where the device does not answer.
+    offered: Option<Vec<MechanismType>>,
     /// For a key that asks for it at each signature, which it may do although the device does not say so.
     pin: Option<Pin>,
 }
@@ -37,24 +39,41 @@ impl SigningKey {
     ) -> Result<Self, Error> {
         let verifier = Verifier::new(&public_key)
             .map_err(|error| SignError::Wrong { device: device.describe(), error })?;
-        Ok(SigningKey { session, device, key, uri, public_key, verifier, pin })
+        let offered = device.mechanisms();
+        Ok(SigningKey { session, device, key, uri, public_key, verifier, offered, pin })
     }
 
-    /// Signs on the device and verifies the result. `mechanism` must fit the payload: a digest cannot be signed by
-    /// one that hashes.
+    /// Signs on the device, by the first of `mechanisms` that the device offers and accepts, and verifies the result.
+    /// Returns the signature and the mechanism that made it.
     ///
     /// # Errors
     /// [`SignError`] when the device refuses, or signs wrongly.
-    pub fn sign(&self, payload: &Payload, mechanism: Mechanism) -> Result<Vec<u8>, SignError> {
-        let (ckm, data) = match (mechanism, payload) {
-            (Mechanism::Sha256RsaPkcs, Payload::Message(message)) => (Ckm::Sha256RsaPkcs, message.clone()),
-            (_, payload) => (Ckm::RsaPkcs, digest_info(&payload.digest()).to_vec()),
-        };
-        let signature = self.sign_data(&ckm, &data)?;
-        self.verifier
-            .verify(payload, &signature)
-            .map_err(|error| SignError::Wrong { device: self.device.describe(), error })?;
-        Ok(signature)
+    pub fn sign(
+        &self,
+        payload: &Payload,
+        mechanisms: &[Mechanism],
+    ) -> Result<(Vec<u8>, Mechanism), SignError> {
+        let mut refused = None;
+        for mechanism in mechanisms.iter().copied().filter(|mechanism| self.offers(*mechanism)) {
+            match self.sign_data(&ckm(mechanism), &mechanism.input(payload, self.signature_bytes())) {
+                // Lists of mechanisms are not always true.
+                Err(SignError::Call { error, .. }) if error.is(RvError::MechanismInvalid) => {
+                    refused = Some(error)
+                }
+                Err(error) => return Err(error),
+                Ok(signature) => {
+                    let wrong = |error| SignError::Wrong { device: self.device.describe(), error };
+                    self.verifier.verify(payload, &signature).map_err(wrong)?;
+                    return Ok((signature, mechanism));
+                }
+            }
+        }
+        let names = |mechanisms: &[Mechanism]| mechanisms.iter().map(ToString::to_string).collect();
+        Err(SignError::NoMechanism {
+            device: self.device.describe(),
+            wanted: names(mechanisms),
+            error: refused,
+        })
     }
 
     /// A URI that names the key.
@@ -82,6 +101,15 @@ impl SigningKey {
         &self.device
     }
 
+    /// By the device's list; where it gives none, everything is worth a try.
+    fn offers(&self, mechanism: Mechanism) -> bool {
+        self.offered.as_ref().is_none_or(|offered| offered.contains(&ckm(mechanism).mechanism_type()))
+    }
+
+    fn signature_bytes(&self) -> usize {
+        self.public_key.bits().div_ceil(8) as usize
+    }
+
     fn sign_data(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
         if self.key.facts.always_authenticate != Some(true) {
             match self.session.sign(mechanism, self.key.handle, data) {
@@ -97,7 +125,7 @@ impl SigningKey {
     /// C_SignInit, C_Login as CKU_CONTEXT_SPECIFIC, C_Sign, with nothing between (PKCS#11 v2.40 section 4.9).
     fn sign_with_pin(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
         let spec = self.device.module.spec();
-        if spec.proxy && matches!(mechanism, Ckm::RsaPkcs) {
+        if spec.proxy && !matches!(mechanism, Ckm::Sha256RsaPkcs) {
             return Err(SignError::Proxy);
         }
         let single_part = if spec.proxy {
@@ -110,7 +138,7 @@ impl SigningKey {
             self.session.sign_init(mechanism, self.key.handle)?;
             self.session.login(UserType::ContextSpecific, pin)?;
             match &single_part {
-                Some(c_sign) => c_sign.sign(&self.session, data, self.public_key.bits().div_ceil(8) as usize),
+                Some(c_sign) => c_sign.sign(&self.session, data, self.signature_bytes()),
                 None => {
                     self.session.sign_update(data)?;
                     self.session.sign_final()
@@ -122,5 +150,13 @@ impl SigningKey {
 
     fn refused(&self, error: CryptokiError) -> SignError {
         SignError::Call { device: self.device.describe(), error: CallError::from(error) }
+    }
+}
+
+fn ckm(mechanism: Mechanism) -> Ckm<'static> {
+    match mechanism {
+        Mechanism::RsaPkcs => Ckm::RsaPkcs,
+        Mechanism::Sha256RsaPkcs => Ckm::Sha256RsaPkcs,
+        Mechanism::RsaX509 => Ckm::RsaX509,
     }
 }

@@ -6,8 +6,13 @@ use std::rc::Rc;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::MechanismType;
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki_sys::{
+    CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_PROTECTED_AUTHENTICATION_PATH, CKF_TOKEN_INITIALIZED,
+    CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_INITIALIZED, CKF_USER_PIN_LOCKED,
+};
 
 use super::call::CallError;
 use super::ffi;
@@ -148,8 +153,8 @@ pub struct PinState {
 
 impl Device {
     fn read(module: &Rc<Module>, slot: Slot) -> Option<Self> {
-        let info = module.pkcs11.get_token_info(slot).ok()?;
-        if !info.token_initialized() {
+        let info = DeviceInfo::read(module, slot)?;
+        if !info.initialised {
             return None;
         }
         let slot_info = module.pkcs11.get_slot_info(slot).ok();
@@ -164,20 +169,18 @@ impl Device {
                 .as_ref()
                 .map(|info| trim(info.slot_description()))
                 .unwrap_or_default(),
-            label: trim(info.label()),
-            manufacturer: trim(info.manufacturer_id()),
-            model: trim(info.model()),
-            serial: trim(info.serial_number()),
+            label: info.label,
+            manufacturer: info.manufacturer,
+            model: info.model,
+            serial: info.serial,
         })
     }
 
     /// What the device says of its PIN now.
     pub fn pin_state(&self) -> PinState {
-        self.module.pkcs11.get_token_info(self.slot).map(|info| PinState::from(&info)).unwrap_or(PinState {
-            login_required: true,
-            set: true,
-            ..PinState::default()
-        })
+        // Of a device that does not answer nothing is known; the login will say.
+        let unknown = PinState { login_required: true, set: true, ..PinState::default() };
+        DeviceInfo::read(&self.module, self.slot).map_or(unknown, |info| info.pin)
     }
 
     /// Whether a URI's library, slot, device and module attributes fit.
@@ -249,6 +252,11 @@ impl Device {
         &self.module.spec.path
     }
 
+    /// C_GetMechanismList; none where the device does not answer.
+    pub(super) fn mechanisms(&self) -> Option<Vec<MechanismType>> {
+        self.module.pkcs11.get_mechanism_list(self.slot).ok().filter(|mechanisms| !mechanisms.is_empty())
+    }
+
     /// Opens a session: read-only, or read-write where the module knows no other.
     pub(super) fn open_session(&self) -> Result<Session, CallError> {
         let pkcs11 = &self.module.pkcs11;
@@ -286,15 +294,64 @@ impl Device {
     }
 }
 
-impl From<&TokenInfo> for PinState {
+/// What is used of CK_TOKEN_INFO.
+struct DeviceInfo {
+    label: String,
+    manufacturer: String,
+    model: String,
+    serial: String,
+    initialised: bool,
+    pin: PinState,
+}
+
+impl DeviceInfo {
+    /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
+    fn read(module: &Module, slot: Slot) -> Option<Self> {
+        match module.pkcs11.get_token_info(slot) {
+            Ok(info) => Some(Self::from(&info)),
+            Err(Error::Pkcs11(..)) => None,
+            Err(_) if module.spec.proxy => None,
+            Err(_) => ffi::token_info(&module.spec.path, slot.id()).ok().map(|info| Self::from_raw(&info)),
+        }
+    }
+
+    fn from_raw(info: &CK_TOKEN_INFO) -> Self {
+        let has = |flag: CK_FLAGS| info.flags & flag != 0;
+        let text = |field: &[u8]| trim(&String::from_utf8_lossy(field));
+        DeviceInfo {
+            label: text(&info.label),
+            manufacturer: text(&info.manufacturerID),
+            model: text(&info.model),
+            serial: text(&info.serialNumber),
+            initialised: has(CKF_TOKEN_INITIALIZED),
+            pin: PinState {
+                login_required: has(CKF_LOGIN_REQUIRED),
+                set: has(CKF_USER_PIN_INITIALIZED),
+                count_low: has(CKF_USER_PIN_COUNT_LOW),
+                final_try: has(CKF_USER_PIN_FINAL_TRY),
+                locked: has(CKF_USER_PIN_LOCKED),
+                on_device: has(CKF_PROTECTED_AUTHENTICATION_PATH),
+            },
+        }
+    }
+}
+
+impl From<&TokenInfo> for DeviceInfo {
     fn from(info: &TokenInfo) -> Self {
-        PinState {
-            login_required: info.login_required(),
-            set: info.user_pin_initialized(),
-            count_low: info.user_pin_count_low(),
-            final_try: info.user_pin_final_try(),
-            locked: info.user_pin_locked(),
-            on_device: info.protected_authentication_path(),
+        DeviceInfo {
+            label: trim(info.label()),
+            manufacturer: trim(info.manufacturer_id()),
+            model: trim(info.model()),
+            serial: trim(info.serial_number()),
+            initialised: info.token_initialized(),
+            pin: PinState {
+                login_required: info.login_required(),
+                set: info.user_pin_initialized(),
+                count_low: info.user_pin_count_low(),
+                final_try: info.user_pin_final_try(),
+                locked: info.user_pin_locked(),
+                on_device: info.protected_authentication_path(),
+            },
         }
     }
 }

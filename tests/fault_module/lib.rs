@@ -5,7 +5,7 @@
 //! - `FAULTS`: what goes wrong, as `CALL[:N]=WHAT` separated by commas. Without `:N` at each call, else at the N-th.
 //!   WHAT is a return code (`0xa4`), `delay:MILLISECONDS`, `corrupt` (C_Sign: a bit of the signature is flipped),
 //!   `flags:0x…` (C_GetTokenInfo: these flags are added), `noflags:0x…` (they are taken away), or `hide:0x…`
-//!   (C_GetAttributeValue: the attribute is not known).
+//!   (C_GetAttributeValue: the attribute is not known), or `clock` (C_GetTokenInfo: a time that is none, as openCryptoki's).
 //! - `FAULT_LOG`: a file to which the name of each call is appended, a line each.
 #![allow(
     unsafe_code,
@@ -37,6 +37,7 @@ enum Fault {
     Flags(CK_FLAGS),
     NoFlags(CK_FLAGS),
     Hide(CK_ATTRIBUTE_TYPE),
+    Clock,
 }
 
 struct Rule {
@@ -76,6 +77,7 @@ fn rule(text: &str) -> Rule {
         |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("a hexadecimal number");
     let fault = match what.split_once(':') {
         None if what == "corrupt" => Fault::Corrupt,
+        None if what == "clock" => Fault::Clock,
         None => Fault::Code(number(what)),
         Some(("delay", milliseconds)) => {
             Fault::Delay(Duration::from_millis(milliseconds.parse().expect("a number")))
@@ -144,6 +146,10 @@ unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -
             Fault::Code(code) => return *code,
             Fault::Flags(flags) => unsafe { (*info).flags |= flags },
             Fault::NoFlags(flags) => unsafe { (*info).flags &= !flags },
+            Fault::Clock => unsafe {
+                (*info).flags |= CKF_CLOCK_ON_TOKEN;
+                (*info).utcTime = *b"no time at all !";
+            },
             _ => {}
         }
     }

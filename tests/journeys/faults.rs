@@ -110,3 +110,84 @@ fn a_module_that_knows_only_read_write_sessions_is_used_with_those() {
     with_faults(&desk, &SIGN, "C_OpenSession:1=0x6,C_OpenSession:3=0x6").go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }
+
+#[test]
+fn a_device_whose_clock_cannot_be_read_is_used_all_the_same() {
+    let desk = Desk::new();
+    with_faults(&desk, &SIGN, "C_GetTokenInfo=clock").go().exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+    // Its PIN's state is read too.
+    with_faults(&desk, &SIGN, "C_GetTokenInfo=clock,C_GetTokenInfo=flags:0x40000")
+        .go()
+        .exits(5)
+        .says("is locked");
+}
+
+/// SoftHSM lists, and accepts, only the mechanisms that its configuration names.
+fn offering(desk: &Desk, mechanisms: &str) {
+    let configuration = String::from_utf8(desk.read("device/softhsm2.conf")).unwrap();
+    desk.write(
+        "device/softhsm2.conf",
+        format!("{configuration}\nslots.mechanisms = {mechanisms}\n").as_bytes(),
+    );
+}
+
+#[test]
+fn a_digest_is_signed_by_what_the_device_offers() {
+    for (mechanisms, used) in
+        [("CKM_RSA_PKCS,CKM_RSA_X_509", "CKM_RSA_PKCS"), ("CKM_RSA_X_509", "CKM_RSA_X_509")]
+    {
+        let desk = Desk::new();
+        offering(&desk, mechanisms);
+        desk.write("tokens.json", UNSIGNED);
+        let arguments = [&SIGN[..], &["--json"]].concat();
+        let document = desk.countersign(&arguments).with_pin().go().exits(0).json();
+        assert_eq!(document["mechanism"], used);
+        assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"), "{used}");
+    }
+}
+
+#[test]
+fn a_message_is_hashed_here_where_the_device_does_not_hash() {
+    let mut results = Vec::new();
+    let maker = Desk::without_device();
+    let key = maker.path("key.pem").to_str().unwrap().to_owned();
+    crate::device::openssl(&["genrsa", "-out", &key, "2048"]);
+    let all = "CKM_SHA256_RSA_PKCS,CKM_RSA_PKCS,CKM_RSA_X_509";
+    for (mechanisms, used) in [
+        (all, "CKM_SHA256_RSA_PKCS"),
+        ("CKM_RSA_PKCS,CKM_RSA_X_509", "CKM_RSA_PKCS"),
+        ("CKM_RSA_X_509", "CKM_RSA_X_509"),
+    ] {
+        let desk = Desk::provisioned(&["--keys", "none", "--import", &key]);
+        offering(&desk, mechanisms);
+        desk.write("officer.token", b"any bytes");
+        let arguments = ["sign", "--json", "--detached", "officer.token"];
+        let document = desk.countersign(&arguments).with_pin().go().exits(0).json();
+        assert_eq!(document["mechanism"], used);
+        results.push(desk.read("officer.token.sig"));
+    }
+    assert!(results.iter().all(|signature| *signature == results[0]), "all mechanisms give the same bytes");
+}
+
+#[test]
+fn a_device_that_offers_nothing_that_would_do_is_reported() {
+    let desk = Desk::new();
+    offering(&desk, "CKM_SHA256_RSA_PKCS");
+    desk.write("tokens.json", UNSIGNED);
+    let done = desk.countersign(&SIGN).with_pin().go().exits(6);
+    pinned("sign_no_mechanism", &desk, COMMAND, &done);
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn a_mechanism_that_is_listed_and_refused_gives_way_to_the_next() {
+    let desk = Desk::new();
+    let arguments = [&SIGN[..], &["--json"]].concat();
+    let document = with_faults(&desk, &arguments, "C_SignInit:1=0x70,C_SignInit:3=0x70,C_SignInit:5=0x70")
+        .go()
+        .exits(0)
+        .json();
+    assert_eq!(document["mechanism"], "CKM_RSA_X_509");
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
