@@ -6,6 +6,9 @@ if ! command -v cargo >/dev/null && [[ -r ${CARGO_HOME:-$HOME/.cargo}/env ]]; th
     . "${CARGO_HOME:-$HOME/.cargo}/env"
 fi
 install_rust="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+if ! command -v curl >/dev/null && command -v apt-get >/dev/null; then
+    install_rust="sudo apt-get install -y curl ca-certificates && $install_rust"
+fi
 if ! command -v cargo >/dev/null; then
     printf 'Rust is missing. This installs it:\n  %s\n' "$install_rust" >&2
     exit 1

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use clap::error::ErrorKind;
 use countersign::error::{Error, Exit};
 use countersign::uri::redact;
 use serde_json::{Value, json};
@@ -133,6 +134,15 @@ impl Terminal {
         }
         let text = error.render().ansi().to_string();
         let _ = writeln!(anstream::stderr(), "{}", without_secrets(text.trim_end()));
+        let is_cut_uri = |argument: String| argument.starts_with("pkcs11:") && !argument.contains(';');
+        if error.kind() == ErrorKind::MissingRequiredArgument
+            && std::env::args_os().any(|argument| argument.into_string().is_ok_and(is_cut_uri))
+        {
+            to_stderr(
+                &format!("{HELP}help:{HELP:#} "),
+                "put the URI in single quotes: the shell takes what follows a ; for itself",
+            );
+        }
         // The arguments are not parsed, so they are looked at as they are.
         if std::env::args_os().any(|argument| argument == "--json") {
             let text = without_secrets(error.render().to_string().trim_end());

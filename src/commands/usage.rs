@@ -39,7 +39,9 @@ impl Explain for UsageError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            UsageError::PinSource => "a PIN is never given on the command line, where others can see it",
+            UsageError::PinSource => {
+                "write file:PATH for a file; the PIN itself is never given here, where others can see it"
+            }
             UsageError::TooManyKeys(_) => "leave some out: AWS allows 8 MFA devices for one user",
             UsageError::OutputOfMany(_) => "leave -o out to sign in place, or give one file at a time",
             UsageError::StdinAndFiles => "give - alone",

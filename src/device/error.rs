@@ -98,6 +98,12 @@ impl Explain for DeviceError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            DeviceError::Absent { present, searched, .. }
+                if present.is_empty() && searched.iter().any(|path| path.contains("softhsm")) =>
+            {
+                "SoftHSM shows the devices of the configuration that SOFTHSM2_CONF names: set it, or plug the device in; \
+                 countersign list shows what is there"
+            }
             DeviceError::Absent { present, .. } if present.is_empty() => {
                 "plug the device in, or name its module with --module PATH; countersign list shows what is there"
             }

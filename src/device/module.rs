@@ -56,9 +56,16 @@ impl Module {
         match initialized {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
-                let hint = spec.path.to_string_lossy().contains("softhsm").then_some(
-                    "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
-                );
+                let path = spec.path.to_string_lossy();
+                let hint = if path.contains("softhsm") {
+                    Some(
+                        "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
+                    )
+                } else if path.contains("opensc") || path.contains("ykcs11") {
+                    Some("smart cards need pcscd: apt install pcscd, and make sure that it runs")
+                } else {
+                    None
+                };
                 return Err(failure(CallError::from(error).to_string(), hint));
             }
         }

@@ -273,7 +273,11 @@ impl Modules {
         let path = spec.path.clone();
         match Module::load(spec) {
             Ok(module) => self.loaded.push(Rc::new(module)),
-            Err(failure) => self.failed.push(FailedModule { name, path: Some(path), reason: failure.reason }),
+            Err(failure) => {
+                let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let reason = format!("{}{hint}", failure.reason);
+                self.failed.push(FailedModule { name, path: Some(path), reason });
+            }
         }
     }
 

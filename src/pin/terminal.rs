@@ -1,35 +1,54 @@
 //! Asking at the terminal itself, whatever stdin and stdout are.
+//!
+//! The terminal's mode is set here and not by rpassword, which only reads: echo must be off before the prompt can be
+//! seen, and must never be switched off again once a signal has put it back.
 
-use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use rpassword::ConfigBuilder;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 
 use super::PinError;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use std::fs::File;
-use std::sync::{Mutex, PoisonError};
 
 const TERMINAL: &str = "/dev/tty";
 
-/// The terminal's settings while a prompt has echo switched off.
-static BEFORE_PROMPT: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+/// What has been done to the terminal, for whoever must undo it.
+static STATE: Mutex<State> = Mutex::new(State::Untouched);
 
-/// Asks without echo.
+enum State {
+    Untouched,
+    /// A prompt is open; these were the settings before.
+    Silent(File, Termios),
+    /// A signal is ending the program: the terminal is left alone from now on.
+    Ending,
+}
+
+/// Asks without echo. What was typed before the prompt was there is thrown away: it was echoed.
 pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
-    let terminal = File::open(Path::new(TERMINAL)).map_err(|_| PinError::NoTerminal)?;
+    let failed = |source: io::Error| PinError::Terminal { source };
+    let open = || File::options().read(true).write(true).open(TERMINAL);
+    let mut terminal = open().map_err(|_| PinError::NoTerminal)?;
     if !terminal.is_terminal() {
         return Err(PinError::NoTerminal);
     }
-    let settings = tcgetattr(&terminal).map_err(|error| PinError::Terminal { source: error.into() })?;
-    *before_prompt() = Some((terminal, settings));
-    let answer = rpassword::prompt_password(prompt);
-    *before_prompt() = None;
+    let input = terminal.try_clone().map_err(failed)?;
+    silence(&terminal).map_err(failed)?;
+    let answer = write!(terminal, "{prompt}").and_then(|()| {
+        rpassword::read_password_with_config(
+            ConfigBuilder::new().input_reader(input).output_discard().build(),
+        )
+    });
+    put_back();
+    let _ = writeln!(terminal);
     match answer {
         Ok(text) => Ok(SecretString::from(text)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
             // Ctrl-C raised SIGINT; whoever handles that ends the program, and is given the time to.
-            std::thread::sleep(std::time::Duration::from_millis(500));
+            std::thread::sleep(Duration::from_millis(500));
             Err(PinError::Interrupted)
         }
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -39,13 +58,39 @@ pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     }
 }
 
-/// Puts the terminal's echo back if a prompt is open: for the moment at which a signal ends the program.
+/// Puts the terminal's echo back if a prompt is open, and keeps any prompt from opening: for the moment at which a
+/// signal ends the program.
 pub fn restore() {
-    if let Some((terminal, settings)) = before_prompt().take() {
-        let _ = tcsetattr(&terminal, OptionalActions::Now, &settings);
+    put_back();
+    *state() = State::Ending;
+}
+
+/// Switches echo, line editing and the keys that send signals off; rpassword sees each key, and edits and interrupts
+/// itself.
+fn silence(terminal: &File) -> io::Result<()> {
+    let before = tcgetattr(terminal)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+    silent.special_codes[SpecialCodeIndex::VMIN] = 1;
+    silent.special_codes[SpecialCodeIndex::VTIME] = 0;
+    let kept = terminal.try_clone()?;
+    let mut state = state();
+    if matches!(*state, State::Ending) {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    tcsetattr(terminal, OptionalActions::Flush, &silent)?;
+    *state = State::Silent(kept, before);
+    Ok(())
+}
+
+fn put_back() {
+    let mut state = state();
+    if let State::Silent(terminal, settings) = &*state {
+        let _ = tcsetattr(terminal, OptionalActions::Now, settings);
+        *state = State::Untouched;
     }
 }
 
-fn before_prompt() -> std::sync::MutexGuard<'static, Option<(File, Termios)>> {
-    BEFORE_PROMPT.lock().unwrap_or_else(PoisonError::into_inner)
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
