@@ -11,10 +11,11 @@ mod error;
 pub use check::{Summary, check};
 pub use error::{AuditError, BrokenChain};
 
-use std::fs::File;
+use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -22,82 +23,125 @@ use crate::signature::sha256_hex;
 
 /// `previous` of the first line.
 const NO_LINE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// No line is longer, in bytes.
-const MAX_LINE: u64 = 64 * 1024;
+/// Longer values, in characters, are cut: they come from files and may be of any length.
+const MAX_VALUE: usize = 1024;
 
 /// An audit log that can be written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AuditLog {
     path: PathBuf,
-    file: File,
+    /// How long to wait for another writer.
+    patience: Duration,
 }
 
 impl AuditLog {
-    /// Opens the log, or makes it with mode 0600, and looks whether its end can be continued: to be known before
-    /// anything is signed.
+    /// Looks whether the log can be continued, and makes it with mode 0600 if it is not there: to be known before
+    /// anything is signed. `patience` is how long to wait for other writers, now and at each entry.
     ///
     /// # Errors
     /// [`AuditError`].
-    pub fn open(path: &Path) -> Result<Self, AuditError> {
-        let failed = |source| AuditError::File { path: path.to_owned(), source };
-        let file =
-            File::options().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-        let log = AuditLog { path: path.to_owned(), file };
-        log.locked(AuditLog::last)?;
+    pub fn open(path: &Path, patience: Duration) -> Result<Self, AuditError> {
+        let log = AuditLog { path: path.to_owned(), patience };
+        log.locked(|file| log.last(file).map(|_| ()))?;
         Ok(log)
     }
 
-    /// Appends a line with these members, and waits until it is on the disk. Several processes may do this at once.
+    /// Appends a line with these members, and waits until it is on the disk. Several processes may do this at once. A
+    /// log that was moved away meanwhile (logrotate) is begun anew.
     ///
     /// # Errors
     /// [`AuditError`]; the log is then as it was.
     pub fn append(&self, members: &Map<String, Value>) -> Result<(), AuditError> {
-        self.locked(|log| {
-            let (number, previous) = log.last()?;
+        self.locked(|file| {
+            let (number, previous) = self.last(file)?;
             let mut entry = Map::new();
             entry.insert("number".into(), (number + 1).into());
             entry.insert("previous".into(), previous.into());
-            entry.extend(members.iter().map(|(name, value)| (name.clone(), value.clone())));
+            entry.extend(members.iter().map(|(name, value)| (name.clone(), cut(value))));
             let body = Value::Object(entry).to_string();
-            let body = body.trim_end_matches('}');
+            let body = body.strip_suffix('}').unwrap_or(&body);
             let line = format!("{body},\"sha256\":\"{}\"}}\n", sha256_hex(body.as_bytes()));
-            let failed = |source| AuditError::File { path: log.path.clone(), source };
             // One write: a line is whole or, on a full disk, cut back.
-            let length = log.file.metadata().map_err(failed)?.len();
-            let written = (&log.file).write_all(line.as_bytes()).and_then(|()| log.file.sync_all());
-            written.map_err(|source| {
-                let _ = log.file.set_len(length);
-                failed(source)
+            let length = file.metadata().map_err(|source| self.failed(source))?.len();
+            let mut writer = file;
+            writer.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {
+                let _ = file.set_len(length);
+                self.failed(source)
             })
         })
     }
 
-    fn locked<T>(&self, work: impl FnOnce(&Self) -> Result<T, AuditError>) -> Result<T, AuditError> {
-        let failed = |source| AuditError::File { path: self.path.clone(), source };
-        self.file.lock().map_err(failed)?;
-        let result = work(self);
-        let unlocked = self.file.unlock().map_err(failed);
-        let value = result?;
-        unlocked?;
-        Ok(value)
+    fn failed(&self, source: std::io::Error) -> AuditError {
+        AuditError::File { path: self.path.clone(), source }
+    }
+
+    /// Runs `work` on the file that has the log's name, under its lock.
+    fn locked<T>(&self, work: impl FnOnce(&File) -> Result<T, AuditError>) -> Result<T, AuditError> {
+        let start = Instant::now();
+        loop {
+            let mut options = File::options();
+            options.read(true).append(true).create(true).mode(0o600).custom_flags(NONBLOCK);
+            let file = options.open(&self.path).map_err(|source| self.failed(source))?;
+            let opened = file.metadata().map_err(|source| self.failed(source))?;
+            if !opened.is_file() {
+                return Err(AuditError::NotRegular { path: self.path.clone() });
+            }
+            match file.try_lock() {
+                Ok(()) => {
+                    let named = fs::metadata(&self.path);
+                    if named.is_ok_and(|named| named.dev() == opened.dev() && named.ino() == opened.ino()) {
+                        // Closing the file ends the lock.
+                        return work(&file);
+                    }
+                }
+                Err(TryLockError::WouldBlock) if start.elapsed() >= self.patience => {
+                    return Err(AuditError::Busy { path: self.path.clone() });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+                Err(TryLockError::Error(source)) => return Err(self.failed(source)),
+            }
+        }
     }
 
     /// Number and SHA-256 of the last line.
-    fn last(&self) -> Result<(u64, String), AuditError> {
-        let failed = |source| AuditError::File { path: self.path.clone(), source };
+    fn last(&self, mut file: &File) -> Result<(u64, String), AuditError> {
         let broken = || AuditError::BadEnd { path: self.path.clone() };
-        let mut file = &self.file;
-        let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let length = file.seek(SeekFrom::End(0)).map_err(|source| self.failed(source))?;
         if length == 0 {
             return Ok((0, NO_LINE.to_owned()));
         }
-        file.seek(SeekFrom::Start(length.saturating_sub(MAX_LINE))).map_err(failed)?;
-        let mut end = Vec::new();
-        file.take(MAX_LINE).read_to_end(&mut end).map_err(failed)?;
-        let lines = end.strip_suffix(b"\n").ok_or_else(broken)?;
-        let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        let entry: Value = serde_json::from_slice(last).map_err(|_| broken())?;
-        let number = entry.get("number").and_then(Value::as_u64).ok_or_else(broken)?;
-        Ok((number, sha256_hex(last)))
+        let mut size = 4096;
+        loop {
+            let start = length.saturating_sub(size);
+            let mut end = Vec::new();
+            file.seek(SeekFrom::Start(start)).map_err(|source| self.failed(source))?;
+            file.take(length - start).read_to_end(&mut end).map_err(|source| self.failed(source))?;
+            let lines = end.strip_suffix(b"\n").ok_or_else(broken)?;
+            let line_start = lines.iter().rposition(|byte| *byte == b'\n').map(|position| position + 1);
+            if line_start.is_none() && start > 0 {
+                size *= 8;
+                continue;
+            }
+            let last = &lines[line_start.unwrap_or(0)..];
+            let entry: Value = serde_json::from_slice(last).map_err(|_| broken())?;
+            let number = entry.get("number").and_then(Value::as_u64).ok_or_else(broken)?;
+            return Ok((number, sha256_hex(last)));
+        }
+    }
+}
+
+/// Opening a pipe must not wait for whoever reads it.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+
+fn cut(value: &Value) -> Value {
+    match value {
+        Value::String(text) => match text.char_indices().nth(MAX_VALUE) {
+            Some((end, _)) => format!("{}…", &text[..end]).into(),
+            None => text.clone().into(),
+        },
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), cut(value))).collect())
+        }
+        other => other.clone(),
     }
 }

@@ -180,6 +180,9 @@ pub(crate) struct Verify {
     /// Check FILE.sig, the signature of FILE as a whole
     #[arg(long)]
     pub(crate) detached: bool,
+    /// With --detached: the signature is in this file
+    #[arg(long, value_name = "FILE", requires = "detached", value_hint = ValueHint::FilePath)]
+    pub(crate) signature: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) key: Key,
     #[command(flatten)]

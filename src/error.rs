@@ -40,6 +40,11 @@ pub trait Explain: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+
+    /// Whether it may go away by itself: a file that is still being written, a device that is not plugged in yet.
+    fn may_pass(&self) -> bool {
+        false
+    }
 }
 
 /// Any error of any topic, on its way to `main`.
@@ -64,6 +69,11 @@ impl Error {
     /// Lines below the first one.
     pub fn detail(&self) -> Vec<String> {
         self.source.detail()
+    }
+
+    /// Whether it may go away by itself.
+    pub fn may_pass(&self) -> bool {
+        self.source.may_pass()
     }
 
     /// What it means for the files and devices at hand.

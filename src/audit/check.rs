@@ -47,6 +47,9 @@ pub fn check(log: &[u8]) -> Result<Summary, BrokenChain> {
         entries = number;
         last_sha256 = sha256_hex(bytes);
     }
+    if !log.is_empty() && !log.ends_with(b"\n") {
+        return Err(BrokenChain::CutOff { line: text.split(|byte| *byte == b'\n').count() });
+    }
     Ok(Summary { entries, last_sha256 })
 }
 
@@ -76,7 +79,7 @@ mod tests {
         let path = folder.path().join("log");
         for index in 0..count {
             let Value::Object(members) = json!({ "index": index, "text": "a}}" }) else { unreachable!() };
-            AuditLog::open(&path).unwrap().append(&members).unwrap();
+            AuditLog::open(&path, std::time::Duration::ZERO).unwrap().append(&members).unwrap();
         }
         std::fs::read(path).unwrap()
     }

@@ -16,6 +16,18 @@ pub enum AuditError {
         /// What the system said.
         source: io::Error,
     },
+    /// A pipe, a device or a folder.
+    #[error("the audit log {path:?} is no regular file")]
+    NotRegular {
+        /// The log.
+        path: PathBuf,
+    },
+    /// Another process holds its lock.
+    #[error("the audit log {path:?} is held by another process")]
+    Busy {
+        /// The log.
+        path: PathBuf,
+    },
     /// Its last line cannot be continued.
     #[error("the audit log {path:?} does not end with a whole entry")]
     BadEnd {
@@ -27,14 +39,17 @@ pub enum AuditError {
 impl Explain for AuditError {
     fn exit(&self) -> Exit {
         match self {
-            AuditError::File { .. } => Exit::Other,
+            AuditError::File { .. } | AuditError::NotRegular { .. } | AuditError::Busy { .. } => Exit::Other,
             AuditError::BadEnd { .. } => Exit::Malformed,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            AuditError::File { .. } => {
+            AuditError::Busy { .. } => {
+                "nothing is signed that cannot be logged; find out who holds it (fuser), and repeat".into()
+            }
+            AuditError::File { .. } | AuditError::NotRegular { .. } => {
                 "nothing is signed that cannot be logged; make the log writable, or name another".into()
             }
             AuditError::BadEnd { path } => format!(
@@ -51,6 +66,12 @@ pub enum BrokenChain {
     /// Not an entry at all.
     #[error("line {line} is no entry of an audit log")]
     NoEntry {
+        /// Line, from 1.
+        line: usize,
+    },
+    /// The last line has no line end.
+    #[error("line {line} is cut off")]
+    CutOff {
         /// Line, from 1.
         line: usize,
     },

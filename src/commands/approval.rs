@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign::signature::Payload;
-use countersign::tokenfile::{ApprovalRecord, Format, TokenFile, approval_records};
+use countersign::tokenfile::{Approval, ApprovalRecord, Format, Signed, TokenFile, approval_records};
 use jiff::Timestamp;
+
+use super::terminal::one_line;
 
 /// AWS: a quorum token is good for ten minutes.
 const LIFETIME_SECONDS: u64 = 600;
@@ -24,27 +26,31 @@ pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
         })
         .collect();
     let requesters: BTreeSet<&str> = records.iter().map(|record| record.requester.as_str()).collect();
-    let join = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
-    match file.service() {
-        Some(service) => lines.push(format!("service: {service}")),
-        None if !services.is_empty() => {
-            lines.push(format!("service: {}", join(&mut services.iter().map(String::as_str))));
-        }
-        None => {}
+    let services: Vec<String> = services.into_iter().collect();
+    if !services.is_empty() {
+        lines.push(format!("service: {}", services.join(", ")));
+    }
+    if let Some(service) = file.service() {
+        lines.push(format!("beside the signed data, the file says service: {}", one_line(service)));
     }
     if records.is_empty() {
         lines.push("its approval_data cannot be read by this version".into());
     } else {
-        lines.push(format!(
-            "requested by: {}, for {} HSMs",
-            join(&mut requesters.iter().copied()),
-            records.len()
-        ));
+        let names: Vec<String> = requesters
+            .iter()
+            .map(|name| if name.is_empty() { "nobody".into() } else { one_line(name) })
+            .collect();
+        let hsms = if records.len() == 1 { "1 HSM".into() } else { format!("{} HSMs", records.len()) };
+        lines.push(format!("requested by: {}, for {hsms}", names.join(", ")));
     }
     if let Some(created) = created(&records) {
-        lines.push(format!("made: {} UTC, {}", timestamp(created), age(created)));
+        lines.push(match timestamp(created) {
+            Some(time) => format!("made: {time} UTC, {}", age(created)),
+            None => "made: at a time that is none".into(),
+        });
     }
-    let approvers: Vec<&str> = file.approvals().iter().map(|approval| approval.username.as_str()).collect();
+    let approvers: Vec<String> =
+        file.approvals().iter().map(|approval| one_line(&approval.username)).collect();
     lines.push(if approvers.is_empty() {
         "approvals in it: none".into()
     } else {
@@ -57,9 +63,23 @@ pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
 /// What an approver must not overlook.
 pub(crate) fn warnings(file: &TokenFile) -> Vec<String> {
     let old = created(&records(file)).filter(|created| now().saturating_sub(*created) > LIFETIME_SECONDS);
-    let warning =
+    let too_old =
         |created| format!("the quorum token is {}; CloudHSM accepts one for ten minutes", age(created));
-    old.map(warning).into_iter().collect()
+    let mut warnings: Vec<String> = old.map(too_old).into_iter().collect();
+    if let Some(users) = users_of_one_signature(file) {
+        warnings.push(format!("{users} have the same signature: one key approved in two names"));
+    }
+    warnings
+}
+
+/// PKCS#1 v1.5 signatures are deterministic, so that equal ones are of one key.
+fn users_of_one_signature(file: &TokenFile) -> Option<String> {
+    let approvals = file.approvals();
+    approvals.iter().enumerate().find_map(|(index, approval)| {
+        let same = |earlier: &&Approval| earlier.signed == approval.signed && earlier.signed != Signed::No;
+        let earlier = approvals[..index].iter().find(same)?;
+        Some(format!("{} and {}", one_line(&earlier.username), one_line(&approval.username)))
+    })
 }
 
 fn records(file: &TokenFile) -> Vec<ApprovalRecord> {
@@ -73,11 +93,9 @@ fn created(records: &[ApprovalRecord]) -> Option<u64> {
     records.iter().map(|record| record.created).min()
 }
 
-fn timestamp(seconds: u64) -> String {
-    i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| Timestamp::from_second(seconds).ok())
-        .map_or_else(|| "at no time".into(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+fn timestamp(seconds: u64) -> Option<String> {
+    let time = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
+    Some(time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 fn age(created: u64) -> String {

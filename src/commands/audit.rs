@@ -47,7 +47,7 @@ impl Broken {
 impl Explain for Broken {
     fn exit(&self) -> Exit {
         match self.source {
-            BrokenChain::NoEntry { .. } => Exit::Malformed,
+            BrokenChain::NoEntry { .. } | BrokenChain::CutOff { .. } => Exit::Malformed,
             _ => Exit::Signature,
         }
     }

@@ -5,7 +5,8 @@ use countersign::save::Output;
 use countersign::tokenfile::{TokenFile, merge};
 use serde_json::json;
 
-use super::terminal::Terminal;
+use super::approval;
+use super::terminal::{Terminal, one_line};
 use super::tokens::{self, InFile, Purpose};
 use super::usage::UsageError;
 use crate::cli::Merge;
@@ -33,11 +34,12 @@ pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
         None => terminal.data(&merged)?,
     }
     let users: Vec<&str> = result.approvals().iter().map(|approval| approval.username.as_str()).collect();
-    terminal.say(&format!(
-        "{} approvals in {}: {}",
-        users.len(),
-        arguments.output.display(),
-        users.join(", ")
-    ));
+    let names: Vec<String> = users.iter().map(|user| one_line(user)).collect();
+    let count = if names.len() == 1 { "1 approval".into() } else { format!("{} approvals", names.len()) };
+    let place = if to_stdout { "stdout".into() } else { arguments.output.display().to_string() };
+    terminal.say(&format!("{count} in {place}: {}", names.join(", ")));
+    for warning in approval::warnings(&result) {
+        terminal.warn(&warning);
+    }
     terminal.document(&json!({ "written": arguments.output.display().to_string(), "approvers": users }))
 }

@@ -1,5 +1,6 @@
 //! The process itself: nothing of its memory is left behind, and a signal ends it cleanly.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign::error::Exit;
@@ -40,6 +41,14 @@ pub(crate) fn forget_empty_variables() {
     }
 }
 
+/// What a signal has to have done before the program ends.
+static ON_SIGNAL: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
+/// Has `work` done when a signal ends the program.
+pub(crate) fn on_signal(work: impl FnOnce() + Send + 'static) {
+    *ON_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(work));
+}
+
 /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
 pub(crate) fn exit_on_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return };
@@ -47,6 +56,9 @@ pub(crate) fn exit_on_signals() {
         if signals.forever().next().is_some() {
             pin_prompt::restore();
             save::wait_until_replaced(REPLACING);
+            if let Some(work) = ON_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                work();
+            }
             terminal::interrupted();
             // Without the exit handlers: a module may be in the middle of a call on the other thread.
             signal_hook::low_level::exit(Exit::Interrupted as i32);

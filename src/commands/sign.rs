@@ -7,15 +7,18 @@ mod plan;
 mod refusal;
 mod wait;
 
+use std::path::Path;
+
 use countersign::device::{Chosen, Policy, SigningKey};
 use countersign::error::Error;
 use countersign::save::Output;
-use countersign::signature::{Mechanism, Verifier};
+use countersign::signature::{Mechanism, PublicKey, Verifier};
 use serde_json::{Value, json};
 
 use super::key::{KeyOptions, device_json, introduce, key_json};
 use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
+use super::usage::UsageError;
 use crate::cli::Sign;
 pub(crate) use destination::beside as signature_file;
 
@@ -24,24 +27,58 @@ use audit::Audit;
 use destination::Destination;
 use plan::Plan;
 use refusal::UnusableKey;
+use wait::Deadline;
 
 pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    Destination::refuse_collisions(arguments)?;
     let audit = Audit::open(arguments)?;
-    let destinations = Destination::of_all(arguments, terminal)?;
-    let public_key_output = arguments.write_public_key.as_deref().map(Output::at).transpose()?;
+    let mut progress = Progress::default();
+    prepare_and_sign(arguments, options, terminal, &audit, &mut progress)
+}
+
+/// All that the audit log tells of.
+fn prepare_and_sign(
+    arguments: &Sign,
+    options: &KeyOptions,
+    terminal: &Terminal,
+    audit: &Audit,
+    progress: &mut Progress,
+) -> Result<(), Error> {
+    let early = |error: Error| audit.failed(&[], &Progress::default(), error);
+    let destinations = Destination::of_all(arguments, terminal).map_err(early)?;
+    let public_key_output = public_key_output(arguments).map_err(early)?;
     let in_place = matches!(destinations[..], [Destination::InPlace, ..]) && !arguments.dry_run;
     let purpose = match () {
         () if arguments.detached => Purpose::Opaque,
         () if in_place => Purpose::Replace,
         () => Purpose::Look,
     };
-    let mut progress = Progress::default();
-    let inputs = wait::for_files(arguments, terminal, || tokens::read_all(&arguments.files, purpose))
-        .map_err(|error| audit.failed(&[], &progress, error))?;
-    let run = Run { arguments, options, terminal, audit: &audit, public_key_output };
-    run.sign_files(&inputs, &destinations, &mut progress)
-        .map_err(|error| audit.failed(&inputs, &progress, error))
-        .map_err(|error| progress.explain(error, &inputs, in_place))
+    let deadline = Deadline::of(arguments);
+    let read = || {
+        let inputs = tokens::read_all(&arguments.files, purpose)?;
+        wait::refuse_old(arguments, &inputs, terminal)?;
+        Ok(inputs)
+    };
+    let inputs = deadline.until_done(terminal, read).map_err(early)?;
+    let run = Run { arguments, options, terminal, audit, deadline, public_key_output };
+    run.sign_files(&inputs, &destinations, progress)
+        .map_err(|error| audit.failed(&inputs, progress, error))
+        .map_err(|error| progress.explain(error, &inputs, &destinations))
+}
+
+fn public_key_output(arguments: &Sign) -> Result<Option<Output>, Error> {
+    if let Some(file) = arguments.files.iter().find(|file| arguments.wait.is_some() && is_number(file)) {
+        return Err(UsageError::WaitWithBlank(file.clone()).into());
+    }
+    match arguments.write_public_key.as_deref() {
+        Some(path) if tokens::is_stdin(path) => Err(UsageError::PublicKeyToStdout.into()),
+        path => Ok(path.map(Output::at).transpose()?),
+    }
+}
+
+/// `--wait 60 FILE` is taken as a file named 60.
+fn is_number(file: &Path) -> bool {
+    !file.exists() && file.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What stays the same for all files of a run.
@@ -50,6 +87,7 @@ struct Run<'a> {
     options: &'a KeyOptions,
     terminal: &'a Terminal,
     audit: &'a Audit,
+    deadline: Deadline,
     public_key_output: Option<Output>,
 }
 
@@ -91,8 +129,8 @@ impl Run<'_> {
         }
         let policy =
             Policy { allow_exportable: arguments.allow_exportable, allow_key_size: arguments.allow_key_size };
-        let chosen =
-            wait::for_device(arguments, terminal, || options.choose(&arguments.key, policy, terminal))?;
+        let choose = || options.choose(&arguments.key, policy, terminal);
+        let chosen = self.deadline.until_done(terminal, choose)?;
         progress.device = device_json(&chosen.device);
 
         if self.is_done_without_pin(&plans, &chosen, progress)? {
@@ -108,13 +146,10 @@ impl Run<'_> {
             let signatures = self.sign_tokens(plan, &key, progress)?;
             self.finish(plan, &plan.result(&signatures, key.public_key()), progress)?;
         }
-        if let Some(output) = &self.public_key_output {
-            output.write(key.public_key().to_spki_pem().as_bytes())?;
-        }
+        self.write_public_key(&plans, key.public_key())?;
         if let Some(mechanism) = progress.mechanism {
             terminal.detail(&format!("mechanism {mechanism}"));
         }
-        self.say_answers(&plans);
         terminal.document(&self.document(&plans, progress))
     }
 
@@ -147,9 +182,7 @@ impl Run<'_> {
         for plan in plans {
             self.finish(plan, &plan.input.bytes, progress)?;
         }
-        if let Some(output) = &self.public_key_output {
-            output.write(key.to_spki_pem().as_bytes())?;
-        }
+        self.write_public_key(plans, key)?;
         terminal.document(&self.document(plans, progress))?;
         Ok(true)
     }
@@ -186,21 +219,31 @@ impl Run<'_> {
             (Destination::InPlace, _) => {}
         }
         self.terminal.say(&plan.outcome(self.arguments.mechanism.choice, self.arguments.wait.is_some()));
+        self.audit.file_done();
         progress.files_done += 1;
         progress.tokens_signed = 0;
         Ok(())
     }
 
-    /// The answers to the questions that CloudHSM CLI asks when a key is registered or replaced.
-    fn say_answers(&self, plans: &[Plan]) {
-        let (Some(output), [plan]) = (&self.public_key_output, plans) else { return };
-        self.terminal.say("Answer CloudHSM CLI:");
-        let signed = match plan.destination {
-            Destination::File(output) => output.path().display().to_string(),
-            _ => "(press Enter)".into(),
+    /// Writes the public key, if it is wanted, and says the answers to the questions that CloudHSM CLI asks when a key is
+    /// registered or replaced.
+    fn write_public_key(&self, plans: &[Plan], key: &PublicKey) -> Result<(), Error> {
+        let Some(output) = &self.public_key_output else { return Ok(()) };
+        output.write(key.to_spki_pem().as_bytes())?;
+        let key_path = output.path().display();
+        self.terminal.say(&format!("The public key is in {key_path}."));
+        let signed = match plans {
+            [plan] if plan.is_for_cloudhsm_cli() => match plan.destination {
+                Destination::InPlace => "(press Enter)".to_owned(),
+                Destination::File(output) => output.path().display().to_string(),
+                Destination::Stdout => return Ok(()),
+            },
+            _ => return Ok(()),
         };
+        self.terminal.say("Answer CloudHSM CLI:");
         self.terminal.say(&format!("  Enter signed token file path: {signed}"));
-        self.terminal.say(&format!("  Enter public key PEM file path: {}", output.path().display()));
+        self.terminal.say(&format!("  Enter public key PEM file path: {key_path}"));
+        Ok(())
     }
 
     /// The `--json` document of a run.
@@ -210,28 +253,30 @@ impl Run<'_> {
             "device": progress.device,
             "key": progress.key,
             "mechanism": progress.mechanism.map(Mechanism::ckm_name),
-            "public_key_written": self.public_key_output.as_ref().map(|output| output.path().display().to_string()),
+            "public_key_written": self.public_key_output.as_ref().filter(|_| !self.arguments.dry_run)
+                .map(|output| output.path().display().to_string()),
             "dry_run": self.arguments.dry_run,
         })
     }
 }
 
 impl Progress {
-    fn explain(&self, mut error: Error, inputs: &[Input], in_place: bool) -> Error {
+    fn explain(&self, mut error: Error, inputs: &[Input], destinations: &[Destination]) -> Error {
         if self.tokens_signed > 0 {
             error = error.with_consequence(format!(
                 "{} of {} signatures had been made; none of them was written.",
                 self.tokens_signed, self.tokens_to_sign
             ));
         }
-        for (index, input) in inputs.iter().enumerate().filter(|_| in_place) {
+        for (index, (input, destination)) in inputs.iter().zip(destinations).enumerate() {
             let done = index < self.files_done;
-            let name = input.name();
-            error = error.with_consequence(if done {
-                format!("{name} is signed.")
-            } else {
-                format!("{name} was not changed.")
-            });
+            let consequence = match destination {
+                Destination::InPlace if done => format!("{} is signed.", input.name()),
+                Destination::InPlace => format!("{} was not changed.", input.name()),
+                Destination::File(output) if done => format!("{} was written.", output.path().display()),
+                Destination::File(_) | Destination::Stdout => continue,
+            };
+            error = error.with_consequence(consequence);
         }
         error
     }

@@ -1,6 +1,7 @@
 //! Everything that is printed: words to stderr, data to stdout. No `pin-value` passes through here unhidden.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,10 +30,12 @@ pub(crate) struct Terminal {
     verbose: bool,
     json: bool,
     has_document: Cell<bool>,
+    warned: RefCell<BTreeSet<String>>,
 }
 
 /// For the signal handler, which has no `Terminal`.
 static WANTS_JSON: AtomicBool = AtomicBool::new(false);
+static STDOUT_USED: AtomicBool = AtomicBool::new(false);
 
 impl Terminal {
     pub(crate) fn new(global: &Global) -> Self {
@@ -47,6 +50,7 @@ impl Terminal {
             verbose: global.verbose,
             json: global.json,
             has_document: Cell::new(false),
+            warned: RefCell::default(),
         }
     }
 
@@ -71,6 +75,10 @@ impl Terminal {
 
     /// Something that should not stay unread.
     pub(crate) fn warn(&self, line: &str) {
+        // Whoever waits tries again and again, and is told once.
+        if !self.warned.borrow_mut().insert(line.to_owned()) {
+            return;
+        }
         to_stderr(&format!("{WARNING}warning:{WARNING:#} "), line);
     }
 
@@ -182,7 +190,8 @@ impl Terminal {
 /// Said when a signal ends the program.
 pub(crate) fn interrupted() {
     to_stderr("\n", "interrupted");
-    if WANTS_JSON.load(Ordering::Relaxed) {
+    // Not when the other thread writes, or wrote: it may be waiting for a reader for ever, and one document is enough.
+    if WANTS_JSON.load(Ordering::Relaxed) && !STDOUT_USED.load(Ordering::Relaxed) {
         let document = error_document(Exit::Interrupted, "interrupted", &[], None, &[]);
         let _ = write_stdout(format!("{document:#}\n").as_bytes());
     }
@@ -194,6 +203,7 @@ fn to_stderr(styled: &str, line: &str) {
 }
 
 fn write_stdout(bytes: &[u8]) -> io::Result<()> {
+    STDOUT_USED.store(true, Ordering::Relaxed);
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush())
 }
@@ -204,6 +214,15 @@ fn printable(text: &str) -> String {
     let harmless =
         |character: char| if character.is_control() && character != '\n' { '\u{fffd}' } else { character };
     redact(text).chars().map(harmless).collect()
+}
+
+/// A name out of a file, as part of a line: it must not be able to end the line, turn it round, or hide in it.
+pub(crate) fn one_line(name: &str) -> String {
+    let invisible = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    name.chars().map(|character| if invisible(character) { '\u{fffd}' } else { character }).collect()
 }
 
 /// What clap says, which repeats arguments as they were typed: from a `pin-value` on, nothing of the line.

@@ -1,11 +1,13 @@
 //! Token files as commands read them: from a path or stdin, with the file's name in every error.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use countersign::error::{Error, Exit, Explain};
 use countersign::save::{self, InputFile};
 use countersign::tokenfile::{self, TokenFile, TokenFileError};
 
+use super::terminal::one_line;
 use super::usage::UsageError;
 
 /// A token file and where it came from.
@@ -33,6 +35,11 @@ impl Input {
     /// The name that the user gave, or `stdin`.
     pub(crate) fn name(&self) -> String {
         display_name(&self.path)
+    }
+
+    /// How long ago it was written, where that is known.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.path.metadata().ok()?.modified().ok()?.elapsed().ok()
     }
 }
 
@@ -77,6 +84,14 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
             (file.bytes().to_owned(), Some(file))
         };
         let tokens = if purpose == Purpose::Opaque {
+            if bytes.is_empty() {
+                return Err(InFile {
+                    name: display_name(path),
+                    what: "signed or checked",
+                    source: TokenFileError::Empty,
+                }
+                .into());
+            }
             None
         } else {
             Some(TokenFile::parse(&bytes).map_err(|source| InFile {
@@ -89,12 +104,16 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
     };
     read().map_err(|error| {
         let is_there = purpose == Purpose::Replace && path.is_file();
-        if is_there { error.with_consequence(format!("{} was not changed.", path.display())) } else { error }
+        if is_there {
+            error.with_consequence(format!("{} was not changed.", display_name(path)))
+        } else {
+            error
+        }
     })
 }
 
 fn display_name(path: &Path) -> String {
-    if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
+    if is_stdin(path) { "stdin".into() } else { one_line(&path.display().to_string()) }
 }
 
 /// A token file that is malformed, or does not belong to the others, by name.
@@ -108,6 +127,10 @@ pub(crate) struct InFile {
 }
 
 impl Explain for InFile {
+    fn may_pass(&self) -> bool {
+        // What came from a pipe is all that comes.
+        self.name != "stdin" && self.source.may_pass()
+    }
     fn exit(&self) -> Exit {
         self.source.exit()
     }

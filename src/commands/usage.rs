@@ -26,6 +26,16 @@ pub(crate) enum UsageError {
     NoUserForKey(PathBuf),
     #[error("{0:?} is taken as a whole, not as a token file")]
     NotParsed(String),
+    #[error("{0} and {1} are one file: {2:?}")]
+    OneFileForTwo(&'static str, &'static str, PathBuf),
+    #[error("--write-public-key wants a file")]
+    PublicKeyToStdout,
+    #[error("{0:?} is no file")]
+    WaitWithBlank(PathBuf),
+    #[error("--public-key is given twice for {0}")]
+    TwoKeys(String),
+    #[error("{0}")]
+    NotForThisFile(&'static str),
     #[error("--key is empty")]
     EmptyKey,
     #[error("a file is wanted, and a key URI is given")]
@@ -54,6 +64,11 @@ impl Explain for UsageError {
                 "say whose key it is: --public-key USER=PEM, once for each approver"
             }
             UsageError::NotParsed(_) => "leave --detached out",
+            UsageError::OneFileForTwo(..) => "name two different files: one would replace the other",
+            UsageError::PublicKeyToStdout => "write it to stdout with countersign public-key",
+            UsageError::WaitWithBlank(_) => "seconds are given as --wait=SECONDS, without a blank",
+            UsageError::TwoKeys(_) => "give one key for each",
+            UsageError::NotForThisFile(_) => "see countersign help verify",
             UsageError::EmptyKey => {
                 "give a pkcs11: URI, or leave --key out to use the one fit key that is present"
             }

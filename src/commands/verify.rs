@@ -6,14 +6,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::error::{Error, Exit, Explain};
 use countersign::save;
-use countersign::signature::{Payload, Verifier};
+use countersign::signature::{Payload, PublicKey, Verifier};
 use countersign::tokenfile::{Approval, Format, Signed, Token, TokenFile};
 use serde_json::{Value, json};
 
 use super::key::KeyOptions;
 use super::sign::signature_file;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, one_line};
 use super::tokens::{self, Input, Purpose};
+use super::usage::UsageError;
 use crate::cli::Verify;
 use keys::Keys;
 
@@ -23,6 +24,7 @@ const MAX_SIGNATURE_BYTES: u64 = 4096;
 pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let purpose = if arguments.detached { Purpose::Opaque } else { Purpose::Look };
     let inputs = tokens::read_all(&arguments.files, purpose)?;
+    refuse_idle_options(arguments, &inputs)?;
     let mut check =
         Check { arguments, terminal, keys: Keys::new(arguments, options, terminal)?, faults: Vec::new() };
     let mut files = Vec::new();
@@ -36,6 +38,24 @@ pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal)
     let faults = check.faults;
     terminal.document(&json!({ "files": files, "verified": faults.is_empty() }))?;
     if faults.is_empty() { Ok(()) } else { Err(NotVerified { faults }.into()) }
+}
+
+/// An option that decides nothing would let somebody believe that it did.
+fn refuse_idle_options(arguments: &Verify, inputs: &[Input]) -> Result<(), UsageError> {
+    let is_approval =
+        |input: &Input| input.tokens.as_ref().is_some_and(|file| file.format() == Format::QuorumApproval);
+    if arguments.require == Some(0) {
+        return Err(UsageError::NotForThisFile("--require 0 would accept a file without any approval"));
+    }
+    if arguments.require.is_some() && !inputs.iter().all(is_approval) {
+        return Err(UsageError::NotForThisFile(
+            "--require counts approvals, and not all files are quorum approvals",
+        ));
+    }
+    if arguments.signature.is_some() && inputs.len() > 1 {
+        return Err(UsageError::NotForThisFile("--signature is for one file, and several are given"));
+    }
+    Ok(())
 }
 
 struct Check<'a> {
@@ -64,6 +84,11 @@ impl Check<'_> {
                 "fault": outcome.err(),
             }));
         }
+        // CMU takes the key to register from the file itself.
+        let text = file.public_key_text().unwrap_or_default();
+        if !text.is_empty() && PublicKey::from_pem(text.as_bytes()).as_ref() != Ok(&key) {
+            self.faults.push(format!("{name}: its \"PublicKey\" is not the key"));
+        }
         self.terminal.report(&format!(
             "{name}: {good} of {} signatures verify under {} sha256:{}",
             tokens.len(),
@@ -85,22 +110,29 @@ impl Check<'_> {
         self.keys.refuse_plain()?;
         let name = input.name();
         let payload = &file.tokens()[0].payload;
-        let (mut valid, mut wrong) = (0, 0);
+        let mut valid: Vec<(&str, PublicKey)> = Vec::new();
+        let mut wrong = 0;
         let mut rows = Vec::new();
         for approval in file.approvals() {
-            let outcome = match self.keys.of_user(&approval.username) {
-                Some(key) => {
-                    check_signature(&approval.signed, payload, &keys::verifier(&key, self.terminal)?)
-                }
+            let key = self.keys.of_user(&approval.username);
+            let verified = match &key {
+                Some(key) => check_signature(&approval.signed, payload, &keys::verifier(key, self.terminal)?),
                 None => Err("no --public-key was given for this user".into()),
             };
-            match &outcome {
-                Ok(()) => valid += 1,
-                Err(reason) if self.keys.of_user(&approval.username).is_some() => {
+            // A quorum is one of people, and one key is one person.
+            let same_key = |(_, other): &&(&str, PublicKey)| Some(other) == key.as_ref();
+            let outcome = match valid.iter().find(same_key).filter(|_| verified.is_ok()) {
+                Some((user, _)) => Err(format!("it is by the key of {}", one_line(user))),
+                None => verified,
+            };
+            match (&outcome, key) {
+                (Ok(()), Some(key)) => valid.push((&approval.username, key)),
+                (Err(reason), Some(_)) => {
                     wrong += 1;
-                    self.faults.push(format!("{name}: the approval of {}: {reason}", approval.username));
+                    let user = one_line(&approval.username);
+                    self.faults.push(format!("{name}: the approval of {user}: {reason}"));
                 }
-                Err(_) => {}
+                _ => {}
             }
             self.terminal.report(&format!("  {}", approval_line(approval, &outcome)))?;
             rows.push(json!({
@@ -110,6 +142,7 @@ impl Check<'_> {
                 "fault": outcome.err(),
             }));
         }
+        let valid = valid.len();
         let required = self.arguments.require.unwrap_or_else(|| file.approvals().len().max(1));
         self.terminal.report(&format!("{name}: {valid} valid approvals, {required} required"))?;
         if valid < required && wrong == 0 {
@@ -122,11 +155,15 @@ impl Check<'_> {
 
     fn detached(&mut self, input: &Input) -> Result<Value, Error> {
         let name = input.name();
-        let place = signature_file(&input.path);
-        let signature = save::read(&place, MAX_SIGNATURE_BYTES)?;
+        let place = self.arguments.signature.clone().unwrap_or_else(|| signature_file(&input.path));
         let key = self.keys.plain()?;
         let verifier = keys::verifier(&key, self.terminal)?;
-        let outcome = verifier.verify(&Payload::Message(input.bytes.clone()), &signature);
+        let outcome = save::read(&place, MAX_SIGNATURE_BYTES).map_err(|error| error.to_string()).and_then(
+            |signature| {
+                let payload = Payload::Message(input.bytes.clone());
+                verifier.verify(&payload, &signature).map_err(|error| error.to_string())
+            },
+        );
         let verdict = if outcome.is_ok() { "verifies" } else { "does not verify" };
         let place = place.display();
         self.terminal.report(&format!(
@@ -138,7 +175,9 @@ impl Check<'_> {
             self.faults.push(format!("{name}: {error}"));
         }
         let key = json!({ "kind": key.describe(), "public_key_sha256": key.sha256() });
-        Ok(json!({ "file": name, "format": "detached", "key": key, "verified": outcome.is_ok() }))
+        Ok(
+            json!({ "file": name, "format": "detached", "key": key, "verified": outcome.is_ok(), "fault": outcome.err() }),
+        )
     }
 }
 
@@ -151,10 +190,10 @@ fn check_signature(signed: &Signed, payload: &Payload, verifier: &Verifier) -> R
 }
 
 fn approval_line(approval: &Approval, outcome: &Result<(), String>) -> String {
-    let role = approval.role.as_ref().map(|role| format!(" ({role})")).unwrap_or_default();
+    let role = approval.role.as_ref().map(|role| format!(" ({})", one_line(role))).unwrap_or_default();
     let verdict =
         outcome.as_ref().map_or_else(|reason| format!("does not count: {reason}"), |()| "valid".into());
-    format!("{}{role}: {verdict}", approval.username)
+    format!("{}{role}: {verdict}", one_line(&approval.username))
 }
 
 /// Signatures that are missing or wrong.

@@ -103,6 +103,10 @@ impl FileError {
 }
 
 impl Explain for FileError {
+    fn may_pass(&self) -> bool {
+        matches!(self, FileError::NotFound { .. } | FileError::Busy { .. })
+    }
+
     fn exit(&self) -> Exit {
         match self {
             FileError::TooLarge { .. } => Exit::Malformed,

@@ -18,6 +18,10 @@ pub struct Approval {
     pub signed: Signed,
     /// Where in the text the entry stands.
     pub(super) place: Range<usize>,
+    /// Where in the text its signature's JSON string stands.
+    pub(super) signature_place: Range<usize>,
+    /// Where in the text its role's JSON string stands.
+    pub(super) role_place: Option<Range<usize>>,
 }
 
 /// The approvals and where they stand.
@@ -28,6 +32,8 @@ pub(super) struct Approvals {
     pub(super) place: Range<usize>,
     pub(super) service: Option<String>,
     has_key_reference: bool,
+    /// All members but the approvals, as text: copies of one file agree in them.
+    pub(super) others: Vec<(String, String)>,
 }
 
 impl Approvals {
@@ -55,6 +61,8 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
             role: if entry.get("role").is_some() { Some(entry.string("role")?) } else { None },
             signed: base64::signature(&entry.string("signature")?),
             place: node.place(text),
+            signature_place: entry.expect("signature", Kind::String)?.place(text),
+            role_place: entry.get("role").map(|role| role.place(text)),
         };
         if list.iter().any(|earlier| earlier.username == approval.username) {
             return Err(TokenFileError::ApproverTwice { username: approval.username });
@@ -64,5 +72,7 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
     let service = if document.get("service").is_some() { Some(document.string("service")?) } else { None };
     let has_key_reference = document.get("key_reference").is_some();
     let token = Token { payload, signed: Signed::No, place: place.clone() };
-    Ok((token, Approvals { list, place, service, has_key_reference }))
+    let others = document.members().filter(|(name, _)| *name != "signatures");
+    let others = others.map(|(name, node)| (name.to_owned(), text[node.place(text)].to_owned())).collect();
+    Ok((token, Approvals { list, place, service, has_key_reference, others }))
 }

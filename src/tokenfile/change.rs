@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::approval::Approvals;
 use super::{TokenFile, base64};
 
 /// Something to put into a file.
@@ -14,7 +15,7 @@ pub enum Change<'a> {
         /// The signature, raw.
         signature: &'a [u8],
     },
-    /// An approver's entry; one of the same user name is replaced.
+    /// An approver's entry; in one of the same user name the signature, and a role that is given, are replaced.
     Approval {
         /// CloudHSM user name.
         username: &'a str,
@@ -28,28 +29,44 @@ pub enum Change<'a> {
 }
 
 pub(super) fn apply<'a>(file: &TokenFile, changes: impl IntoIterator<Item = Change<'a>>) -> Vec<u8> {
-    let mut edits: Vec<(Range<usize>, String)> = changes
-        .into_iter()
-        .filter_map(|change| match change {
-            Change::Signature { token, signature } => {
-                let place = file.tokens.get(token)?.place.clone();
-                file.approvals.is_none().then(|| (place, quoted(&base64::encode(signature))))
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    for change in changes {
+        match (change, &file.approvals, &file.public_key) {
+            (Change::Signature { token, signature }, None, _) => {
+                edits.extend(
+                    file.tokens
+                        .get(token)
+                        .map(|token| (token.place.clone(), quoted(&base64::encode(signature)))),
+                );
             }
-            Change::Approval { username, role, signature } => {
-                let mut members = vec![("username", username.to_owned())];
-                members.extend(role.map(|role| ("role", role.to_owned())));
-                members.push(("signature", base64::encode(signature)));
-                let approvals = file.approvals.as_ref()?;
-                let list = ListText::of(file)?;
+            (Change::Approval { username, role, signature }, Some(approvals), _) => {
+                let signature = base64::encode(signature);
+                // Of an entry that is there only what changes is replaced; one that lacks the role is written anew.
                 let same_user = approvals.list.iter().find(|approval| approval.username == username);
-                Some(match same_user {
-                    Some(approval) => (approval.place.clone(), list.object(&members)),
-                    None => list.append(&[list.object(&members)]),
-                })
+                match (same_user, same_user.and_then(|approval| approval.role_place.clone()), role) {
+                    (Some(approval), Some(place), Some(role)) => {
+                        edits.push((place, quoted(role)));
+                        edits.push((approval.signature_place.clone(), quoted(&signature)));
+                    }
+                    (Some(approval), _, None) => {
+                        edits.push((approval.signature_place.clone(), quoted(&signature)))
+                    }
+                    (there, _, role) => {
+                        let mut members = vec![("username", username.to_owned())];
+                        members.extend(role.map(|role| ("role", role.to_owned())));
+                        members.push(("signature", signature));
+                        let list = ListText::of(file, approvals);
+                        edits.push(match there {
+                            Some(approval) => (approval.place.clone(), list.object(&members)),
+                            None => list.append(&[list.object(&members)]),
+                        });
+                    }
+                }
             }
-            Change::PublicKey(pem) => Some((file.public_key.as_ref()?.place.clone(), quoted(pem))),
-        })
-        .collect();
+            (Change::PublicKey(pem), _, Some(member)) => edits.push((member.place.clone(), quoted(pem))),
+            _ => {}
+        }
+    }
     edits.sort_by_key(|(place, _)| place.start);
     splice(&file.text, &edits).into_bytes()
 }
@@ -87,8 +104,7 @@ pub(super) struct ListText<'a> {
 }
 
 impl<'a> ListText<'a> {
-    pub(super) fn of(file: &'a TokenFile) -> Option<Self> {
-        let approvals = file.approvals.as_ref()?;
+    pub(super) fn of(file: &'a TokenFile, approvals: &Approvals) -> Self {
         let text = &file.text;
         let place = approvals.place.clone();
         let line_start = text[..place.start].rfind('\n').map(|end| end + 1);
@@ -121,13 +137,13 @@ impl<'a> ListText<'a> {
             (None, Some(start)) => indent_of(start),
             (None, None) => "",
         };
-        Some(ListText {
+        ListText {
             last: approvals.list.last().map(|last| last.place.end),
             place,
             before_entry,
             before_member,
             before_end,
-        })
+        }
     }
 
     /// An entry with these members.

@@ -73,7 +73,7 @@ pub enum TokenFileError {
         name: &'static str,
     },
     /// One user name stands in two approvals.
-    #[error("{username:?} has two approvals in it")]
+    #[error("{:?} has two approvals in it", short(username))]
     ApproverTwice {
         /// The user name.
         username: String,
@@ -84,14 +84,20 @@ pub enum TokenFileError {
     /// A quorum approval file about something else.
     #[error("it is about another token than the first file")]
     OtherToken,
+    /// A copy whose other members are not those of the first file.
+    #[error("its {member:?} is not that of the first file")]
+    OtherMember {
+        /// The member.
+        member: String,
+    },
     /// One user signed twice, differently.
-    #[error("{username:?} has another signature in it than in a file before")]
+    #[error("{:?} has another signature or role in it than in a file before", short(username))]
     TwoSignatures {
         /// The user name.
         username: String,
     },
     /// A version of the format that is not known.
-    #[error("its version is {found:?}; {known:?} is known")]
+    #[error("its version is {:?}; {known:?} is known", short(found))]
     Version {
         /// The version in the file.
         found: String,
@@ -110,7 +116,7 @@ pub enum TokenFileError {
         found: Kind,
     },
     /// A member name stands twice in one object.
-    #[error("{place} has the member {name:?} twice")]
+    #[error("{place} has the member {:?} twice", short(name))]
     Duplicate {
         /// Which object.
         place: String,
@@ -167,6 +173,10 @@ impl TokenFileError {
 }
 
 impl Explain for TokenFileError {
+    fn may_pass(&self) -> bool {
+        true
+    }
+
     fn exit(&self) -> Exit {
         Exit::Malformed
     }
@@ -177,7 +187,10 @@ impl Explain for TokenFileError {
             TokenFileError::UnknownFormat { members } if members.is_empty() => {
                 vec!["it has no members".into()]
             }
-            TokenFileError::UnknownFormat { members } => vec![format!("its members: {members:?}")],
+            TokenFileError::UnknownFormat { members } => {
+                let members: Vec<&str> = members.iter().map(|name| short(name)).collect();
+                vec![format!("its members: {members:?}")]
+            }
             _ => Vec::new(),
         }
     }
@@ -195,7 +208,9 @@ impl Explain for TokenFileError {
             TokenFileError::OtherDigest { .. } => {
                 "do not approve it: what it shows is not what would be signed; have a new token made"
             }
-            TokenFileError::OtherToken => "merge only copies of one file; a quorum token is used once",
+            TokenFileError::OtherToken | TokenFileError::OtherMember { .. } => {
+                "merge only copies of one file; a quorum token is used once"
+            }
             TokenFileError::TwoSignatures { .. } => "leave out the copy that is not wanted",
             TokenFileError::NotBase64 { name: "signed" | "Signature" | "signature", .. } => {
                 "--force replaces the signatures that are there"
@@ -206,4 +221,10 @@ impl Explain for TokenFileError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// What a file says may be of any length.
+fn short(text: &str) -> &str {
+    const MOST: usize = 64;
+    text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])
 }

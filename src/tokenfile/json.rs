@@ -110,6 +110,10 @@ impl<'a> Object<'a> {
         self.members.iter().map(|(name, _)| name.as_str())
     }
 
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, Node<'a>)> {
+        self.members.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
         self.members.iter().find(|(member, _)| member == name).map(|(_, value)| *value)
     }

@@ -1,27 +1,32 @@
 //! Joining the approvals that several people gave to copies of one quorum approval file.
 
 use super::change::{ListText, splice};
-use super::{Signed, TokenFile, TokenFileError};
+use super::{Approval, TokenFile, TokenFileError};
 
 /// The first file with the approvals of the others appended, in the order of the files. One entry a user: the same
 /// signature of the same user may be in several files.
 ///
 /// # Errors
 /// [`TokenFileError::NotForMerge`] for a file of another format, [`TokenFileError::OtherToken`] for one about another
-/// token, [`TokenFileError::TwoSignatures`] when one user signed differently in two files. Each names the file by its
-/// index.
+/// token, [`TokenFileError::OtherMember`] for one that differs in more than its approvals,
+/// [`TokenFileError::TwoSignatures`] when one user signed differently, or in another role, in two files. Each names the
+/// file by its index.
 pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
     let Some(first) = files.first() else { return Ok(Vec::new()) };
-    let mut users: Vec<(&str, &Signed)> = Vec::new();
+    let Some(base) = &first.approvals else { return Err((0, TokenFileError::NotForMerge)) };
+    let mut users: Vec<&Approval> = Vec::new();
     let mut added: Vec<String> = Vec::new();
     for (index, file) in files.iter().enumerate() {
         let Some(approvals) = &file.approvals else { return Err((index, TokenFileError::NotForMerge)) };
         if file.tokens[0].payload != first.tokens[0].payload {
             return Err((index, TokenFileError::OtherToken));
         }
+        if let Some(member) = different_member(&approvals.others, &base.others) {
+            return Err((index, TokenFileError::OtherMember { member }));
+        }
         for approval in &approvals.list {
-            match users.iter().find(|(username, _)| *username == approval.username) {
-                Some((_, signed)) if **signed == approval.signed => {}
+            match users.iter().find(|user| user.username == approval.username) {
+                Some(user) if user.signed == approval.signed && user.role == approval.role => {}
                 Some(_) => {
                     return Err((
                         index,
@@ -29,7 +34,7 @@ pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
                     ));
                 }
                 None => {
-                    users.push((&approval.username, &approval.signed));
+                    users.push(approval);
                     if index > 0 {
                         // As it stands there, with members that are not known.
                         added.push(file.text[approval.place.clone()].to_owned());
@@ -38,9 +43,18 @@ pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
             }
         }
     }
-    let edits = match ListText::of(first) {
-        Some(list) if !added.is_empty() => vec![list.append(&added)],
-        _ => Vec::new(),
-    };
+    let edits = if added.is_empty() { Vec::new() } else { vec![ListText::of(first, base).append(&added)] };
     Ok(splice(&first.text, &edits).into_bytes())
+}
+
+/// A member that only one of them has, or that differs in more than white space.
+fn different_member(ours: &[(String, String)], theirs: &[(String, String)]) -> Option<String> {
+    // What is nested too deeply for a value is compared as text.
+    let value = |members: &[(String, String)], name: &str| -> Option<Result<serde_json::Value, String>> {
+        let (_, text) = members.iter().find(|(member, _)| member == name)?;
+        Some(serde_json::from_str(text).map_err(|_| text.clone()))
+    };
+    let names = ours.iter().chain(theirs).map(|(name, _)| name);
+    let mut differing = names.filter(|name| value(ours, name) != value(theirs, name));
+    differing.next().cloned()
 }

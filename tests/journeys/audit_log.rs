@@ -122,3 +122,83 @@ fn writers_at_once_keep_the_chain() {
     let done = desks[0].countersign(&["audit", "verify", "audit.log"]).go().exits(0);
     assert!(done.stdout().contains("6 entries"), "{}", done.stdout());
 }
+
+#[test]
+fn nothing_that_a_file_holds_can_spoil_the_log() {
+    let desk = Desk::new();
+    let huge = format!("{{\"version\":\"{}\",\"tokens\":[]}}", "A".repeat(200_000));
+    desk.write("tokens.json", huge.as_bytes());
+    let done = desk.countersign(&SIGN).with_pin().go().exits(7);
+    assert!(done.stderr().len() < 1000, "the file is not repeated: {} bytes", done.stderr().len());
+    assert!(desk.read("audit.log").len() < 4000);
+    desk.write("tokens.json", UNSIGNED);
+    desk.countersign(&SIGN).with_pin().go().exits(0);
+    desk.countersign(&["audit", "verify", "audit.log"]).go().exits(0);
+}
+
+#[test]
+fn an_interrupted_attempt_and_an_early_failure_are_logged() {
+    let desk = Desk::new();
+    let mut run =
+        desk.countersign(&["sign", "--wait=30", "--key", SIGNKEY, "--audit-log", "audit.log", "tokens.json"]);
+    run.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = run.command.spawn().unwrap();
+    while !desk.path("audit.log").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    crate::device::tool("kill", &["-TERM".as_ref(), child.id().to_string().as_ref()]);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(lines(&desk)[0]["outcome"], "interrupted");
+
+    desk.write("tokens.json", UNSIGNED);
+    let elsewhere = [&SIGN[..5], &["-o", "/nowhere/out", "tokens.json"]].concat();
+    desk.countersign(&elsewhere).with_pin().go().exits(1);
+    assert_eq!(lines(&desk)[1]["outcome"], "failed");
+    let full = [&SIGN[..5], &["--write-public-key", "/dev/full", "tokens.json"]].concat();
+    desk.countersign(&full).with_pin().go().exits(1);
+    let lines = lines(&desk);
+    let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["interrupted", "failed", "signed", "failed"]);
+    desk.countersign(&["audit", "verify", "audit.log"]).go().exits(0);
+}
+
+#[test]
+fn a_log_that_is_moved_away_meanwhile_is_begun_anew() {
+    let desk = Desk::new();
+    desk.write("other.json", UNSIGNED);
+    desk.countersign(&["sign", "--key", SIGNKEY, "--audit-log", "audit.log", "other.json"])
+        .with_pin()
+        .go()
+        .exits(0);
+    let mut run = desk
+        .countersign(&["sign", "--wait=30", "--key", SIGNKEY, "--audit-log", "audit.log", "tokens.json"])
+        .with_pin();
+    run.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = run.command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::fs::rename(desk.path("audit.log"), desk.path("audit.log.1")).unwrap();
+    desk.write("tokens.json", UNSIGNED);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(lines(&desk).len(), 1);
+    for log in ["audit.log", "audit.log.1"] {
+        desk.countersign(&["audit", "verify", log]).go().exits(0);
+    }
+}
+
+#[test]
+fn a_log_without_its_last_line_end_is_cut_off() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    desk.countersign(&SIGN).with_pin().go().exits(0);
+    let log = desk.read("audit.log");
+    desk.write("audit.log", &log[..log.len() - 1]);
+    desk.countersign(&["audit", "verify", "audit.log"]).go().exits(7).says("line 1 is cut off");
+    desk.countersign(&SIGN).with_pin().go().exits(7);
+    for special in ["/dev/null", "device"] {
+        desk.countersign(&["sign", "--key", SIGNKEY, "--audit-log", special, "tokens.json"])
+            .with_pin()
+            .go()
+            .exits(1);
+    }
+}

@@ -411,6 +411,162 @@ fn an_old_token_is_warned_of_and_a_fresh_one_is_not() {
 }
 
 #[test]
+fn one_key_in_two_names_is_one_approval() {
+    let desk = Desk::new();
+    desk.write("quorum.json", QUORUM);
+    for user in ["alice", "mallory"] {
+        desk.countersign(&["sign", "--key", SIGNKEY, "--username", user, "quorum.json"])
+            .with_pin()
+            .go()
+            .exits(0);
+    }
+    let key = "device/signkey.pub.pem";
+    let keys = [format!("alice={key}"), format!("mallory={key}")];
+    let verify =
+        ["verify", "--public-key", &keys[0], "--public-key", &keys[1], "--require", "2", "quorum.json"];
+    let done = desk.countersign(&verify).go().exits(8);
+    pinned("quorum_one_key_twice", &desk, "countersign verify … --require 2 quorum.json", &done);
+    desk.countersign(&["show", "quorum.json"])
+        .go()
+        .exits(0)
+        .says("alice and mallory have the same signature");
+}
+
+#[test]
+fn what_is_signed_is_shown_beside_what_the_file_adds() {
+    let desk = Desk::without_device();
+    let text = String::from_utf8(QUORUM.to_vec()).unwrap();
+    desk.write(
+        "quorum.json",
+        text.replace("\"token\"", "\"service\": \"key-usage\",\n  \"token\"").as_bytes(),
+    );
+    let shown = desk.countersign(&["show", "quorum.json"]).go().exits(0).stdout();
+    assert!(shown.contains("  service: user management\n"), "{shown}");
+    assert!(shown.contains("  beside the signed data, the file says service: key-usage\n"), "{shown}");
+}
+
+#[test]
+fn no_name_in_a_file_can_add_a_line() {
+    let desk = Desk::new();
+    let user = "x: valid\nquorum.json: 2 valid approvals, 2 required\n\u{202e}y";
+    desk.write("quorum.json", QUORUM);
+    desk.countersign(&["sign", "--key", SIGNKEY, "--username", user, "quorum.json"]).with_pin().go().exits(0);
+    let verify = ["verify", "--public-key", "alice=device/signkey.pub.pem", "quorum.json"];
+    let done = desk.countersign(&verify).go().exits(8);
+    assert_eq!(done.stdout().lines().count(), 2, "{}", done.stdout());
+    assert!(!done.stdout().contains('\u{202e}'));
+    let shown = desk.countersign(&["show", "quorum.json"]).go().exits(0);
+    assert!(!shown.stdout().lines().any(|line| line.starts_with("quorum.json: 2")), "{}", shown.stdout());
+}
+
+#[test]
+fn a_replaced_approval_keeps_its_other_members() {
+    let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
+    desk.write("quorum.json", QUORUM);
+    let key = "pkcs11:object=alwayskey";
+    desk.countersign(&["sign", "--key", key, "--username", "alice", "quorum.json"]).with_pin().go().exits(0);
+    let text = String::from_utf8(desk.read("quorum.json")).unwrap();
+    let noted = text
+        .replace("\"username\": \"alice\",", "\"username\": \"alice\", \"role\": \"admin\", \"note\": [1],");
+    desk.write("quorum.json", noted.as_bytes());
+    let sign = ["sign", "--force", "--key", SIGNKEY, "--username", "alice", "quorum.json"];
+    desk.countersign(&sign).with_pin().go().exits(0);
+    let entry = &json(&desk, "quorum.json")["signatures"][0];
+    assert_eq!((entry["role"].as_str(), entry["note"].to_string()), (Some("admin"), "[1]".into()));
+    desk.countersign(&["verify", "--public-key", "alice=device/signkey.pub.pem", "quorum.json"])
+        .go()
+        .exits(0);
+}
+
+#[test]
+fn copies_that_differ_in_more_than_approvals_are_not_merged() {
+    let desk = Desk::without_device();
+    let text = String::from_utf8(QUORUM.to_vec()).unwrap();
+    desk.write("one.json", text.as_bytes());
+    desk.write("two.json", text.replace("\"token\"", "\"key_reference\": \"0xEVIL\", \"token\"").as_bytes());
+    for order in [["one.json", "two.json"], ["two.json", "one.json"]] {
+        desk.countersign(&["merge", order[0], order[1], "-o", "out.json"])
+            .go()
+            .exits(7)
+            .says("its \"key_reference\" is not that of the first file");
+    }
+}
+
+#[test]
+fn an_option_of_verify_that_would_decide_nothing_is_refused() {
+    let desk = Desk::without_device();
+    let sample =
+        |name: &str| crate::device::root().join("tests/samples").join(name).to_str().unwrap().to_owned();
+    let (mfa, key) = (sample("aws-mfa-signed.json"), sample("aws-mfa-signer.pub.pem"));
+    desk.write("quorum.json", QUORUM);
+    let named = format!("alice={key}");
+    for arguments in [
+        vec!["--public-key", &named, &mfa],
+        vec!["--public-key", &key, "--public-key", &key, &mfa],
+        vec!["--public-key", &named, "--public-key", &named, "quorum.json"],
+        vec!["--public-key", &key, "--require", "1", &mfa],
+        vec!["--public-key", &named, "--require", "0", "quorum.json"],
+        vec!["--public-key", &key, "quorum.json"],
+    ] {
+        desk.countersign(&[&["verify"], &arguments[..]].concat()).go().exits(2);
+    }
+}
+
+#[test]
+fn a_cmu_file_whose_public_key_is_another_one_does_not_verify() {
+    let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
+    desk.write("authdata.json", &authdata());
+    desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"]).with_pin().go().exits(0);
+    desk.countersign(&["public-key", "--key", "pkcs11:object=alwayskey", "-o", "other.pub"]).go().exits(0);
+    let mut document = json(&desk, "authdata.json");
+    document["PublicKey"] = String::from_utf8(desk.read("other.pub")).unwrap().into();
+    desk.write("authdata.json", document.to_string().as_bytes());
+    let verify = ["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"];
+    desk.countersign(&verify).go().exits(8).says("its \"PublicKey\" is not the key");
+    // Replaced signatures do not stay beside another key.
+    let sign = ["sign", "--force", "--no-public-key", "--key", SIGNKEY, "authdata.json"];
+    desk.countersign(&sign).with_pin().go().exits(0);
+    assert_eq!(json(&desk, "authdata.json")["PublicKey"], "");
+}
+
+#[test]
+fn a_detached_signature_is_verified_wherever_it_is() {
+    let desk = Desk::new();
+    desk.write("officer.token", b"token");
+    let sign = ["sign", "--detached", "--key", SIGNKEY, "-o", "officer.token.sig1", "officer.token"];
+    desk.countersign(&sign).with_pin().go().exits(0);
+    let key = ["--public-key", "device/signkey.pub.pem"];
+    let verify = |extra: &[&str]| {
+        desk.countersign(&[&["verify", "--detached"], &key[..], extra, &["officer.token"]].concat()).go()
+    };
+    verify(&["--signature", "officer.token.sig1"]).exits(0);
+    verify(&[]).exits(8).says("\"officer.token.sig\": there is no such file");
+}
+
+#[test]
+fn no_file_of_a_run_is_two_things_at_once() {
+    let desk = Desk::new();
+    let token = vec![7; 245];
+    desk.write("officer.token", &token);
+    desk.write("officer.token.sig", &token);
+    desk.write("tokens.json", crate::device::UNSIGNED);
+    for arguments in [
+        &["--write-public-key", "tokens.json", "tokens.json"][..],
+        &["-o", "out", "--write-public-key", "./out", "tokens.json"],
+        &["--audit-log", "log", "-o", "log", "tokens.json"],
+        &["--audit-log", "log", "--write-public-key", "log", "tokens.json"],
+        &["--audit-log", "tokens.json", "tokens.json"],
+        &["--detached", "--force", "-o", "officer.token", "officer.token"],
+        &["--detached", "--force", "officer.token", "officer.token.sig"],
+    ] {
+        let all = [&["sign", "--key", SIGNKEY], arguments].concat();
+        desk.countersign(&all).with_pin().go().exits(2).says("are one file");
+    }
+    assert_eq!((desk.read("officer.token"), desk.read("officer.token.sig")), (token.clone(), token));
+    assert_eq!(desk.read("tokens.json"), crate::device::UNSIGNED);
+}
+
+#[test]
 fn the_template_that_approve_token_reads_is_in_the_readme() {
     let readme = std::fs::read_to_string(crate::device::root().join("README.md")).unwrap();
     for line in [

@@ -22,7 +22,7 @@ fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
         .with_pin()
         .go()
         .exits(0)
-        .says("waiting for the file, at most 300 seconds")
+        .says("waiting, at most 300 seconds: \"tokens.json\": there is no such file")
         .says("tokens.json is ready: press Enter in CloudHSM CLI now.");
     writer.join().unwrap();
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
@@ -48,7 +48,7 @@ fn a_device_that_is_not_there_yet_is_waited_for() {
         .with_pin()
         .go()
         .exits(0)
-        .says("waiting for the device, at most 30 seconds: no device is present");
+        .says("waiting, at most 30 seconds: no device is present");
     plug.join().unwrap();
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }
@@ -72,4 +72,60 @@ fn rotation_takes_one_call_and_ends_with_the_answers_for_cloudhsm_cli() {
     pinned("sign_rotation", &desk, "countersign sign --key … --write-public-key new.pub tokens.json", &done);
     assert_eq!(desk.read("new.pub"), desk.read("device/signkey.pub.pem"));
     assert!(openssl_accepts(&desk, "tokens.json", "new.pub"));
+}
+
+#[test]
+fn a_file_that_is_signed_already_is_not_the_one_that_is_waited_for() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(0);
+    let writer = {
+        let path = desk.path("tokens.json");
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(800));
+            fs::write(&path, crate::device::unsigned_file(2)).unwrap();
+        })
+    };
+    desk.countersign(&["sign", "--wait=30", "--key", SIGNKEY, "tokens.json"])
+        .with_pin()
+        .go()
+        .exits(0)
+        .says("is signed already, a new one is waited for")
+        .says("2 signed and verified");
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_file_of_any_kind_is_signed_when_nobody_writes_to_it_any_more() {
+    let desk = Desk::new();
+    let writer = {
+        let path = desk.path("officer.token");
+        std::thread::spawn(move || {
+            fs::write(&path, b"the first half, ").unwrap();
+            std::thread::sleep(Duration::from_millis(700));
+            fs::write(&path, b"the first half, the second half").unwrap();
+        })
+    };
+    std::thread::sleep(Duration::from_millis(100));
+    let sign = ["sign", "--detached", "--wait=30", "--key", SIGNKEY, "officer.token"];
+    desk.countersign(&sign).with_pin().go().exits(0).says("is still being written");
+    writer.join().unwrap();
+    let verify = ["verify", "--detached", "--public-key", "device/signkey.pub.pem", "officer.token"];
+    desk.countersign(&verify).go().exits(0);
+    desk.write("empty", b"");
+    desk.countersign(&["sign", "--detached", "--key", SIGNKEY, "empty"]).with_pin().go().exits(7);
+}
+
+#[test]
+fn what_will_not_pass_is_not_waited_for() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let start = std::time::Instant::now();
+    let sign =
+        |arguments: &[&str]| desk.countersign(&[&["sign", "--wait=30"], arguments].concat()).with_pin().go();
+    sign(&["-", "tokens.json"]).exits(2);
+    sign(&["pkcs11:"]).exits(2);
+    sign(&["--module", "/nowhere.so", "tokens.json"]).exits(3);
+    sign(&["60", "tokens.json"]).exits(2).says("seconds are given as --wait=SECONDS");
+    assert!(start.elapsed() < Duration::from_secs(20));
 }

@@ -1,7 +1,5 @@
 //! Who approves a quorum token.
 
-use std::fmt;
-
 use countersign::tokenfile::{Format, TokenFile};
 
 use crate::cli::Sign;
@@ -23,9 +21,10 @@ impl Approver {
         let is_approval = |file: &TokenFile| file.format() == Format::QuorumApproval;
         let needed = inputs.iter().any(|input| input.tokens.as_ref().is_some_and(is_approval));
         match arguments.username.as_deref().filter(|name| !name.is_empty()) {
-            Some(username) => {
-                Ok(Some(Approver { username: username.to_owned(), role: arguments.role.clone() }))
-            }
+            Some(username) => Ok(Some(Approver {
+                username: username.to_owned(),
+                role: arguments.role.clone().filter(|role| !role.is_empty()),
+            })),
             None if needed => Err(UsageError::NoUsername),
             None => Ok(None),
         }
@@ -42,14 +41,5 @@ impl Approver {
             .tokens
             .as_ref()
             .is_some_and(|file| file.approvals().iter().any(|approval| approval.username == self.username))
-    }
-}
-
-impl fmt::Display for Approver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.role {
-            Some(role) => write!(f, "{} ({role})", self.username),
-            None => f.write_str(&self.username),
-        }
     }
 }

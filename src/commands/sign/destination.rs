@@ -46,11 +46,38 @@ impl Destination {
         })
     }
 
+    /// No file of a run may be two things at once, but for `-o` that names the one file itself.
+    pub(super) fn refuse_collisions(arguments: &Sign) -> Result<(), UsageError> {
+        let mut paths: Vec<(&'static str, PathBuf)> = Vec::new();
+        for file in arguments.files.iter().filter(|file| !tokens::is_stdin(file)) {
+            paths.push(("FILE", file.clone()));
+            if arguments.detached && arguments.output.is_none() {
+                paths.push(("the signature", beside(file)));
+            }
+        }
+        let output = arguments.output.as_ref().filter(|path| !tokens::is_stdin(path));
+        let in_place = |path: &&PathBuf| !arguments.detached && save::is_same_file(path, &arguments.files[0]);
+        paths.extend(output.filter(|path| !in_place(path)).map(|path| ("-o", path.clone())));
+        paths.extend(arguments.write_public_key.clone().map(|path| ("--write-public-key", path)));
+        paths.extend(arguments.audit_log.clone().map(|path| ("--audit-log", path)));
+        for (index, (what, path)) in paths.iter().enumerate() {
+            // Devices are nobody's only file.
+            let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+            let same = |(_, earlier): &&(&'static str, PathBuf)| identity(earlier) == identity(path);
+            if let Some((earlier, _)) = paths[..index].iter().find(same).filter(|_| !is_special) {
+                return Err(UsageError::OneFileForTwo(earlier, what, path.clone()));
+            }
+        }
+        Ok(())
+    }
+
     /// The signature file that is there already, when the destination is a regular file.
     pub(super) fn existing_bytes(&self) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Destination::File(output) if output.path().is_file() => {
-                Ok(Some(save::read(output.path(), MAX_SIGNATURE_BYTES)?))
+                let bytes = save::read(output.path(), MAX_SIGNATURE_BYTES)?;
+                // As mktemp makes it: a place, not a signature.
+                Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
             }
             _ => Ok(None),
         }
@@ -62,4 +89,11 @@ pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".sig");
     PathBuf::from(name)
+}
+
+/// What a path leads to, also where nothing is there yet.
+fn identity(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let place = || Some(parent.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(place).unwrap_or_else(|| path.to_owned())
 }

@@ -10,7 +10,7 @@ use super::destination::Destination;
 use super::refusal::{OtherPublicKey, OtherSignature, Unreadable};
 use crate::cli::Sign;
 use crate::commands::approval;
-use crate::commands::terminal::Terminal;
+use crate::commands::terminal::{Terminal, one_line};
 use crate::commands::tokens::Input;
 
 pub(super) struct Plan<'a> {
@@ -20,9 +20,17 @@ pub(super) struct Plan<'a> {
     /// Signatures that are there and stay.
     kept: Vec<Kept>,
     approver: Option<&'a Approver>,
-    /// Whether a CMU file's `PublicKey` is to be filled.
-    public_key: bool,
+    /// What is to be done with a CMU file's `PublicKey`.
+    public_key: PublicKeyWork,
     force: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PublicKeyWork {
+    Leave,
+    Fill,
+    /// A key that is there must not stay when the signatures are replaced.
+    Clear,
 }
 
 /// One signature to make.
@@ -52,7 +60,7 @@ impl<'a> Plan<'a> {
             to_sign: Vec::new(),
             kept: Vec::new(),
             approver,
-            public_key: false,
+            public_key: PublicKeyWork::Leave,
             force,
         };
         match &input.tokens {
@@ -68,15 +76,25 @@ impl<'a> Plan<'a> {
                 };
                 let there = approver.as_ref().and_then(own).map_or(&Signed::No, |approval| &approval.signed);
                 let name = approver.map_or("", |approver| &approver.username);
-                plan.add(0, file.tokens()[0].payload.clone(), there, format!("the approval of {name}"))?;
+                plan.add(
+                    0,
+                    file.tokens()[0].payload.clone(),
+                    there,
+                    format!("the approval of {}", one_line(name)),
+                )?;
             }
             Some(file) => {
                 for (index, token) in file.tokens().iter().enumerate() {
                     plan.add(index, token.payload.clone(), &token.signed, format!("token {}", index + 1))?;
                 }
-                let text = file.public_key_text();
-                plan.public_key =
-                    text.is_some_and(|text| text.is_empty() || force) && !arguments.no_public_key;
+                plan.public_key = match file.public_key_text() {
+                    Some("") if !arguments.no_public_key => PublicKeyWork::Fill,
+                    Some(text) if force && !text.is_empty() && arguments.no_public_key => {
+                        PublicKeyWork::Clear
+                    }
+                    Some(_) if force && !arguments.no_public_key => PublicKeyWork::Fill,
+                    _ => PublicKeyWork::Leave,
+                };
             }
         }
         Ok(plan)
@@ -104,7 +122,7 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        !self.to_sign.is_empty() || self.public_key
+        !self.to_sign.is_empty() || self.public_key != PublicKeyWork::Leave
     }
 
     pub(super) fn has_kept(&self) -> bool {
@@ -140,8 +158,16 @@ impl<'a> Plan<'a> {
             }
         }
         if let Some(approver) = self.approver.filter(|_| self.is_approval() && !self.to_sign.is_empty()) {
-            terminal.say(&format!("approving as {approver}"));
+            let role = self.input.tokens.as_ref().and_then(|file| approver.role_in(file));
+            let role = role.map(|role| format!(" in the role {}", one_line(role))).unwrap_or_default();
+            terminal.say(&format!("approving as {}{role}", one_line(&approver.username)));
         }
+    }
+
+    /// Whether CloudHSM CLI asks for the file and a public key.
+    pub(super) fn is_for_cloudhsm_cli(&self) -> bool {
+        let format = self.input.tokens.as_ref().map(TokenFile::format);
+        matches!(format, Some(Format::Mfa | Format::QuorumRegistration))
     }
 
     fn is_approval(&self) -> bool {
@@ -203,7 +229,11 @@ impl<'a> Plan<'a> {
                 None => Change::Signature { token: job.token, signature },
             });
         }
-        changes.extend(self.public_key.then_some(Change::PublicKey(&pem)));
+        changes.extend(match self.public_key {
+            PublicKeyWork::Leave => None,
+            PublicKeyWork::Fill => Some(Change::PublicKey(&pem)),
+            PublicKeyWork::Clear => Some(Change::PublicKey("")),
+        });
         file.with(changes)
     }
 
@@ -227,7 +257,10 @@ impl<'a> Plan<'a> {
             };
             return format!("{name}: {what} already, and verified under this key. {next}");
         }
-        let what = format!("{} signed and verified with the device's public key.", self.to_sign.len());
+        let what = match self.to_sign.len() {
+            0 => "PublicKey is filled.".to_owned(),
+            count => format!("{count} signed and verified with the device's public key."),
+        };
         let format = self.input.tokens.as_ref().map(TokenFile::format);
         let next = match (self.destination, format) {
             _ if self.hashes_twice(choice) => "They are hashed twice, and not for CloudHSM.".into(),
@@ -253,14 +286,18 @@ impl<'a> Plan<'a> {
         format!("{what} {next}")
     }
 
-    pub(super) fn json(&self, dry_run: bool) -> Value {
-        let written = match self.destination {
-            _ if dry_run => None,
+    /// Where the result goes, as documents and the audit log say it; none when nothing is written.
+    pub(super) fn written(&self) -> Option<String> {
+        match self.destination {
             Destination::InPlace => self.has_work().then(|| self.input.name()),
             Destination::File(_) if self.is_detached() && !self.has_work() => None,
             Destination::File(output) => Some(output.path().display().to_string()),
             Destination::Stdout => Some("-".into()),
-        };
+        }
+    }
+
+    pub(super) fn json(&self, dry_run: bool) -> Value {
+        let written = if dry_run { None } else { self.written() };
         json!({
             "file": self.input.name(),
             "format": self.input.format_name(),

@@ -101,3 +101,26 @@ impl Explain for WaitedInVain {
         self.last.hint()
     }
 }
+
+/// With `--wait`: not the file that is waited for.
+#[derive(Debug, thiserror::Error)]
+#[error("{name:?} {}", if *being_written { "is still being written" } else { "is signed already, a new one is waited for" })]
+pub(super) struct NotNew {
+    pub(super) name: String,
+    pub(super) being_written: bool,
+}
+
+impl Explain for NotNew {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+    fn may_pass(&self) -> bool {
+        true
+    }
+    fn hint(&self) -> Option<String> {
+        Some(
+            "leave --wait out to have the file that is there looked at, or use --force to sign it again"
+                .into(),
+        )
+    }
+}

@@ -2,60 +2,79 @@
 
 use std::time::{Duration, Instant};
 
-use countersign::error::{Error, Exit};
+use countersign::error::Error;
+use countersign::tokenfile::{Format, Signed};
 
-use super::refusal::WaitedInVain;
+use super::refusal::{NotNew, WaitedInVain};
 use crate::cli::Sign;
 use crate::commands::terminal::Terminal;
+use crate::commands::tokens::Input;
 
 /// Short enough to feel immediate, long enough to leave a reader in peace.
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+/// A file of any kind says nowhere where it ends: it is complete when nobody has written to it for so long.
+const QUIET: Duration = Duration::from_secs(1);
+/// CloudHSM CLI does not wait as long at its prompt without somebody having forgotten it.
+const STALE: Duration = Duration::from_secs(600);
 
-/// Tries until all files are there and complete. A file that is malformed may still be being written.
-pub(super) fn for_files<T>(
-    arguments: &Sign,
-    terminal: &Terminal,
-    read: impl FnMut() -> Result<T, Error>,
-) -> Result<T, Error> {
-    let waits_for = |error: &Error| match error.exit() {
-        Exit::Malformed => true,
-        _ => arguments.files.iter().any(|file| !file.exists()),
-    };
-    until_done(arguments, terminal, "the file", waits_for, read)
+/// One limit for all that is waited for.
+pub(super) struct Deadline {
+    seconds: Option<u64>,
+    start: Instant,
 }
 
-/// Tries until the device is present.
-pub(super) fn for_device<T>(
-    arguments: &Sign,
-    terminal: &Terminal,
-    choose: impl FnMut() -> Result<T, Error>,
-) -> Result<T, Error> {
-    until_done(arguments, terminal, "the device", |error| error.exit() == Exit::Device, choose)
-}
+impl Deadline {
+    pub(super) fn of(arguments: &Sign) -> Self {
+        Deadline { seconds: arguments.wait, start: Instant::now() }
+    }
 
-fn until_done<T>(
-    arguments: &Sign,
-    terminal: &Terminal,
-    what: &str,
-    waits_for: impl Fn(&Error) -> bool,
-    mut attempt: impl FnMut() -> Result<T, Error>,
-) -> Result<T, Error> {
-    let Some(seconds) = arguments.wait else { return attempt() };
-    let start = Instant::now();
-    let mut told = false;
-    loop {
-        match attempt() {
-            Err(error) if waits_for(&error) => {
-                if start.elapsed() >= Duration::from_secs(seconds) {
-                    return Err(WaitedInVain { seconds, last: error }.into());
-                }
-                if !told {
-                    terminal.say(&format!("waiting for {what}, at most {seconds} seconds: {error}"));
-                    told = true;
-                }
-                std::thread::sleep(BETWEEN_TRIES);
+    /// Tries until it is done, as long as what is in the way may go away by itself.
+    pub(super) fn until_done<T>(
+        &self,
+        terminal: &Terminal,
+        mut attempt: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut told = false;
+        loop {
+            let error = match (attempt(), self.seconds) {
+                (Err(error), Some(_)) if error.may_pass() => error,
+                (result, _) => return result,
+            };
+            let seconds = self.seconds.unwrap_or_default();
+            if self.start.elapsed() >= Duration::from_secs(seconds) {
+                return Err(WaitedInVain { seconds, last: error }.into());
             }
-            result => return result,
+            if !told {
+                terminal.say(&format!("waiting, at most {seconds} seconds: {error}"));
+                told = true;
+            }
+            std::thread::sleep(BETWEEN_TRIES);
         }
     }
+}
+
+/// With `--wait`, a file is the new one when there is something to sign in it; CloudHSM CLI writes under one name again
+/// and again.
+pub(super) fn refuse_old(arguments: &Sign, inputs: &[Input], terminal: &Terminal) -> Result<(), Error> {
+    if arguments.wait.is_none() {
+        return Ok(());
+    }
+    for input in inputs {
+        let nothing_to_sign = input.tokens.as_ref().is_some_and(|file| {
+            file.format() != Format::QuorumApproval
+                && file.tokens().iter().all(|token| token.signed != Signed::No)
+        });
+        let being_written = input.tokens.is_none() && input.age().is_some_and(|age| age < QUIET);
+        if (nothing_to_sign && !arguments.force) || being_written {
+            return Err(NotNew { name: input.name(), being_written }.into());
+        }
+        if let Some(age) = input.age().filter(|age| *age > STALE) {
+            terminal.warn(&format!(
+                "{} was written {} minutes ago: make sure that it is the one that CloudHSM CLI waits for",
+                input.name(),
+                age.as_secs() / 60
+            ));
+        }
+    }
+    Ok(())
 }

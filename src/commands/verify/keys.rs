@@ -45,8 +45,16 @@ impl<'a> Keys<'a> {
             if text.to_ascii_lowercase().contains("pkcs11:") {
                 return Err(UsageError::UriForFile.into());
             }
-            match text.split_once('=').filter(|_| !given.exists()) {
+            // A user's name may hold a `=`, and so may a path.
+            let mut splits = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
+            let with_user =
+                splits.clone().find(|(_, path)| Path::new(path).exists()).or_else(|| splits.next_back());
+            match with_user.filter(|_| !given.exists()) {
+                Some((user, _)) if keys.of_user(user).is_some() => {
+                    return Err(UsageError::TwoKeys(format!("the user {user:?}")).into());
+                }
                 Some((user, path)) => keys.users.push((user.to_owned(), read(Path::new(path))?)),
+                None if keys.plain.is_some() => return Err(UsageError::TwoKeys("one file".into()).into()),
                 None => keys.plain = Some(read(given)?),
             }
         }
@@ -55,6 +63,10 @@ impl<'a> Keys<'a> {
 
     /// The one key of a file that is signed with one: from a file, else from a device.
     pub(super) fn plain(&self) -> Result<PublicKey, Error> {
+        if !self.users.is_empty() {
+            let reason = "--public-key USER=PEM is for quorum approvals, and not all files are";
+            return Err(UsageError::NotForThisFile(reason).into());
+        }
         if let Some(key) = self.plain.as_ref().or_else(|| self.from_device.get()) {
             return Ok(key.clone());
         }
