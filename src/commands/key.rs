@@ -67,6 +67,9 @@ impl KeyOptions {
         let uris = parse_key_uris(&key.uris)?;
         let modules = self.load_modules(&uris, terminal)?;
         let chosen = choose(&modules, &KeyRequest { uris, policy })?;
+        for uri in &chosen.passed_over {
+            terminal.say(&format!("not present: {}", uri.shown()));
+        }
         terminal.say(&format!("{}, {}", chosen.device.describe(), chosen.device.module_path().display()));
         Ok(chosen)
     }

@@ -27,6 +27,8 @@ pub struct Chosen {
     pub uri: Uri,
     /// Whether a URI was given.
     pub by_uri: bool,
+    /// URIs before that one whose devices are not present.
+    pub passed_over: Vec<Uri>,
     /// All devices that are present: names are made so that they tell these apart.
     pub(super) present: Vec<Device>,
     /// What the device shows of the wanted key without a PIN.
@@ -52,7 +54,9 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
     for uri in uris {
         let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
         if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
-            return Ok(Chosen { device: found.device, uri: uri.clone(), by_uri, present, shown: found.keys });
+            let passed_over = uris.iter().take_while(|earlier| *earlier != uri).cloned().collect();
+            let Fitting { device, keys: shown } = found;
+            return Ok(Chosen { device, uri: uri.clone(), by_uri, passed_over, present, shown });
         }
     }
     let present =

@@ -62,7 +62,8 @@ fn a_uri_that_fits_keys_on_two_devices_is_refused_with_both() {
 #[test]
 fn the_first_uri_whose_device_is_present_signs() {
     let desk = Desk::new();
-    sign(&desk, &["--key", "pkcs11:token=unplugged;id=%01", "--key", SIGNKEY], 0);
+    sign(&desk, &["--key", "pkcs11:token=unplugged;id=%01", "--key", SIGNKEY], 0)
+        .says("not present: pkcs11:token=unplugged;id=%01");
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }
 
