@@ -13,6 +13,7 @@ mod show;
 mod sign;
 pub(crate) mod terminal;
 mod tokens;
+mod touch;
 mod usage;
 mod verify;
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::key::{KeyOptions, device_json, introduce, key_json};
 use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
+use super::touch::TouchNotice;
 use super::usage::UsageError;
 use crate::cli::Sign;
 pub(crate) use destination::beside as signature_file;
@@ -180,7 +181,7 @@ impl Run<'_> {
         }
         let Some(key) = shown.filter(|_| plans.iter().all(|plan| !plan.has_work())) else { return Ok(false) };
         for plan in plans {
-            self.finish(plan, &plan.input.bytes, progress)?;
+            self.finish(plan, plan.input.bytes(), progress)?;
         }
         self.write_public_key(plans, key)?;
         terminal.document(&self.document(plans, progress))?;
@@ -193,13 +194,13 @@ impl Run<'_> {
         key: &SigningKey,
         progress: &mut Progress,
     ) -> Result<Vec<Vec<u8>>, Error> {
+        let touch = TouchNotice::new(self.terminal);
         let mut signatures = Vec::with_capacity(plan.to_sign.len());
         progress.tokens_to_sign = plan.to_sign.len();
         for (number, job) in plan.to_sign.iter().enumerate() {
             let (payload, mechanisms) = self.arguments.mechanism.choice.apply(job.payload.clone());
-            let what = format!("token {} of {}", number + 1, plan.to_sign.len());
-            let (signature, mechanism) =
-                self.terminal.while_touching(&what, || key.sign(&payload, &mechanisms))?;
+            let what = || format!("token {} of {}", number + 1, plan.to_sign.len());
+            let (signature, mechanism) = touch.during(what, || key.sign(&payload, &mechanisms))?;
             signatures.push(signature);
             progress.tokens_signed += 1;
             progress.mechanism = Some(mechanism);

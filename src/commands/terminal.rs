@@ -5,9 +5,6 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
@@ -20,9 +17,6 @@ use crate::cli::{Color, Global};
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HELP: Style = AnsiColor::Green.on_default().bold();
-
-/// A device that has not answered by then is waiting for a touch.
-const TOUCH_AFTER: Duration = Duration::from_millis(500);
 
 /// How talkative to be.
 pub(crate) struct Terminal {
@@ -161,29 +155,9 @@ impl Terminal {
         }
         ExitCode::from(Exit::Usage as u8)
     }
-
-    /// Runs a call to the device. When it takes so long that the device must be waiting for a touch, says so to a
-    /// person, and takes the words back afterwards.
-    pub(crate) fn while_touching<T>(&self, what: &str, call: impl FnOnce() -> T) -> T {
-        if self.quiet || !io::stderr().is_terminal() {
-            return call();
-        }
-        let (done, waiting) = mpsc::channel::<()>();
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                if waiting.recv_timeout(TOUCH_AFTER) == Err(RecvTimeoutError::Timeout) {
-                    let mut stderr = anstream::stderr();
-                    let _ = write!(stderr, "The device is waiting: touch it if it blinks ({what})…")
-                        .and_then(|()| stderr.flush());
-                    // The channel closes when the call returns.
-                    let _ = waiting.recv();
-                    let _ = write!(stderr, "\r\x1b[K").and_then(|()| stderr.flush());
-                }
-            });
-            let result = call();
-            drop(done);
-            result
-        })
+    /// Whether a person watches, who can touch a device.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
     }
 }
 

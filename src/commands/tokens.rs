@@ -14,14 +14,19 @@ use super::usage::UsageError;
 pub(crate) struct Input {
     /// None for a file that is signed whole.
     pub(crate) tokens: Option<TokenFile>,
-    /// The bytes as they were read.
-    pub(crate) bytes: Vec<u8>,
+    /// The bytes as they were read, unless `to_replace` has them.
+    bytes: Vec<u8>,
     /// Held, and locked, when the file is to be replaced.
     pub(crate) to_replace: Option<InputFile>,
     pub(crate) path: PathBuf,
 }
 
 impl Input {
+    /// The bytes as they were read.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.to_replace.as_ref().map_or(&self.bytes, InputFile::bytes)
+    }
+
     /// The format's name in `--json` documents and the audit log.
     pub(crate) fn format_name(&self) -> &'static str {
         self.tokens.as_ref().map_or("detached", |file| file.format().name())
@@ -81,8 +86,9 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
             (save::read(path, tokenfile::MAX_BYTES)?, None)
         } else {
             let file = InputFile::open(path, tokenfile::MAX_BYTES)?;
-            (file.bytes().to_owned(), Some(file))
+            (Vec::new(), Some(file))
         };
+        let content = to_replace.as_ref().map_or(bytes.as_slice(), InputFile::bytes);
         let tokens = if purpose == Purpose::Opaque {
             if bytes.is_empty() {
                 return Err(InFile {
@@ -94,7 +100,7 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
             }
             None
         } else {
-            Some(TokenFile::parse(&bytes).map_err(|source| InFile {
+            Some(TokenFile::parse(content).map_err(|source| InFile {
                 name: display_name(path),
                 what: "signed or checked",
                 source,

@@ -160,7 +160,7 @@ impl Check<'_> {
         let verifier = keys::verifier(&key, self.terminal)?;
         let outcome = save::read(&place, MAX_SIGNATURE_BYTES).map_err(|error| error.to_string()).and_then(
             |signature| {
-                let payload = Payload::Message(input.bytes.clone());
+                let payload = Payload::Message(input.bytes().to_vec());
                 verifier.verify(&payload, &signature).map_err(|error| error.to_string())
             },
         );

@@ -97,7 +97,11 @@ impl PublicKey {
         match info.algorithm.oid {
             RSA_ENCRYPTION => {
                 let key = RsaPublicKey::from_der(bits).map_err(malformed)?;
-                Ok(Self::rsa(key.modulus.as_bytes(), key.exponent.as_bytes()))
+                let (modulus, exponent) = (key.modulus.as_bytes(), key.exponent.as_bytes());
+                if [modulus, exponent].iter().any(|number| strip_zeros(number).is_empty()) {
+                    return Err(PublicKeyError::Der("a number of the RSA key is zero".into()));
+                }
+                Ok(Self::rsa(modulus, exponent))
             }
             EC_PUBLIC_KEY => {
                 let parameters = info.algorithm.parameters.ok_or(PublicKeyError::Algorithm("EC".into()))?;

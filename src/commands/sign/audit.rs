@@ -67,7 +67,7 @@ impl Audit {
         let mut entry = self.entry(&plan.input.name(), progress, plan.to_sign.len(), outcome);
         entry.insert("format".into(), plan.input.format_name().into());
         entry.insert("written".into(), plan.written().into());
-        entry.insert("sha256_before".into(), sha256_hex(&plan.input.bytes).into());
+        entry.insert("sha256_before".into(), sha256_hex(plan.input.bytes()).into());
         entry.insert("sha256_after".into(), sha256_hex(bytes).into());
         Ok(log.append(&entry)?)
     }
@@ -92,7 +92,7 @@ impl Audit {
             let mut entry = self.entry(name, progress, signatures, "failed");
             let input = inputs.iter().find(|input| input.name() == name);
             entry.insert("format".into(), input.map(Input::format_name).into());
-            entry.insert("sha256_before".into(), input.map(|input| sha256_hex(&input.bytes)).into());
+            entry.insert("sha256_before".into(), input.map(|input| sha256_hex(input.bytes())).into());
             entry.insert("error".into(), countersign::uri::redact(&error.to_string()).into());
             if let Err(log_error) = log.append(&entry) {
                 return error.with_consequence(format!("This failure is not in the audit log: {log_error}"));

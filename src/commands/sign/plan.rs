@@ -65,7 +65,7 @@ impl<'a> Plan<'a> {
         };
         match &input.tokens {
             None => {
-                let payload = Payload::Message(input.bytes.clone());
+                let payload = Payload::Message(input.bytes().to_vec());
                 let there = destination.existing_bytes()?.map_or(Signed::No, Signed::Yes);
                 plan.add(0, payload, &there, "the signature".into())?;
             }
@@ -135,7 +135,7 @@ impl<'a> Plan<'a> {
 
     fn format(&self) -> String {
         self.input.tokens.as_ref().map_or_else(
-            || format!("a file of {} bytes, signed whole", self.input.bytes.len()),
+            || format!("a file of {} bytes, signed whole", self.input.bytes().len()),
             |file| file.format().to_string(),
         )
     }

@@ -1,0 +1,12 @@
+//! `--pin-source`: people type the PIN itself there, so one error must do for all input.
+#![no_main]
+
+use std::str::FromStr;
+
+use countersign::pin::PinSource;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| match PinSource::from_str(text) {
+    Ok(source) => drop((source.to_string(), source.is_person())),
+    Err(error) => assert_eq!(Some(error), PinSource::from_str("").err(), "the error depends on the input"),
+});

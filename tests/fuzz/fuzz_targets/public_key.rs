@@ -1,0 +1,22 @@
+//! Public keys, from PEM text and from DER: whatever is read is written so that it reads as the same key.
+#![no_main]
+
+use countersign::signature::{PublicKey, Verifier};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    for read in [PublicKey::from_pem(bytes), PublicKey::from_spki_der(bytes)] {
+        match read {
+            Ok(key) => {
+                assert_eq!(PublicKey::from_spki_der(&key.to_spki_der()).as_ref(), Ok(&key), "written as DER");
+                assert_eq!(
+                    PublicKey::from_pem(key.to_spki_pem().as_bytes()).as_ref(),
+                    Ok(&key),
+                    "written as PEM"
+                );
+                let _ = (key.describe(), key.sha256(), Verifier::new(&key));
+            }
+            Err(error) => drop(error.to_string()),
+        }
+    }
+});
