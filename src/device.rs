@@ -16,7 +16,7 @@ mod open;
 
 pub use call::CallError;
 pub use choose::{Chosen, KeyRequest, choose};
-pub use error::{DeviceError, KeyError, LoginError, SignError};
+pub use error::{Candidate, DeviceError, KeyError, LoginError, SignError};
 pub use inventory::{CertificateEntry, DeviceEntry, Inventory, KeyEntry, ModuleEntry, inventory};
 pub use key::SigningKey;
 pub use login::{LoginOptions, Notice};

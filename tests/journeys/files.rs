@@ -181,3 +181,26 @@ fn stdout_that_is_gone_is_no_crash() {
     desk.countersign_under(&["bash", "-c", script, "bash"], &["list"]).go().exits(0);
     std::thread::sleep(Duration::from_millis(10));
 }
+
+#[test]
+fn no_file_of_a_run_is_two_things_at_once() {
+    let desk = Desk::new();
+    let token = vec![7; 245];
+    desk.write("officer.token", &token);
+    desk.write("officer.token.sig", &token);
+    desk.write("tokens.json", UNSIGNED);
+    for arguments in [
+        &["--write-public-key", "tokens.json", "tokens.json"][..],
+        &["-o", "out", "--write-public-key", "./out", "tokens.json"],
+        &["--audit-log", "log", "-o", "log", "tokens.json"],
+        &["--audit-log", "log", "--write-public-key", "log", "tokens.json"],
+        &["--audit-log", "tokens.json", "tokens.json"],
+        &["--detached", "--force", "-o", "officer.token", "officer.token"],
+        &["--detached", "--force", "officer.token", "officer.token.sig"],
+    ] {
+        let all = [&["sign", "--key", SIGNKEY], arguments].concat();
+        desk.countersign(&all).with_pin().go().exits(2).says("are one file");
+    }
+    assert_eq!((desk.read("officer.token"), desk.read("officer.token.sig")), (token.clone(), token));
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}

@@ -6,6 +6,7 @@
 
 mod audit_log;
 mod bad_input;
+mod cmu;
 mod device;
 mod faults;
 mod files;

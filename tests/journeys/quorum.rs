@@ -7,7 +7,7 @@ const QUORUM: &[u8] = include_bytes!("../samples/aws-quorum-user-unsigned.json")
 
 /// Both of openssl's ways must accept the signature: `pkeyutl -verify` over the digest, `dgst -verify` over the data.
 #[track_caller]
-fn openssl_accepts_both_ways(desk: &Desk, data: &[u8], signature: &[u8], public_key: &str) {
+pub fn openssl_accepts_both_ways(desk: &Desk, data: &[u8], signature: &[u8], public_key: &str) {
     use sha2::{Digest, Sha256};
     let path = |name: &str, bytes: &[u8]| desk.write(name, bytes).to_str().unwrap().to_owned();
     let (data_file, digest_file) = (path("o-data", data), path("o-digest", &Sha256::digest(data)));
@@ -29,11 +29,11 @@ fn openssl_accepts_both_ways(desk: &Desk, data: &[u8], signature: &[u8], public_
     ]);
 }
 
-fn json(desk: &Desk, name: &str) -> serde_json::Value {
+pub fn json(desk: &Desk, name: &str) -> serde_json::Value {
     serde_json::from_slice(&desk.read(name)).unwrap()
 }
 
-fn base64(value: &serde_json::Value) -> Vec<u8> {
+pub fn base64(value: &serde_json::Value) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap()
 }
@@ -251,112 +251,6 @@ fn show_says_what_the_file_says_of_itself() {
     pinned("quorum_show", &desk, "countersign show quorum.json", &done);
 }
 
-/// A file of the older CMU.
-fn authdata() -> Vec<u8> {
-    let digest =
-        |text: &str| format!("    {{ \"HsmId\": \"hsm-a\", \"Digest\": \"{text}\", \"Signature\": \"\" }}");
-    format!(
-        "{{\n  \"Version\": \"1.0\",\n  \"PublicKey\": \"\",\n  \"Data\": [\n{},\n{}\n  ]\n}}\n",
-        digest("k5O1p3f6foQRVQH7S8Rrjcau6h3TYqsSdr16A54+qG8="),
-        digest("IyBcx4I5Vyx1jztwvXinCBQd9lDx8oQe7iRrWjBAi1w=")
-    )
-    .into_bytes()
-}
-
-#[test]
-fn a_two_factor_file_of_the_older_cmu_gets_signatures_and_public_key() {
-    let desk = Desk::new();
-    desk.write("authdata.json", &authdata());
-    desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"])
-        .with_pin()
-        .go()
-        .exits(0)
-        .says("authdata.json is ready: go on in the CloudHSM management utility.");
-    let document = json(&desk, "authdata.json");
-    assert_eq!(document["PublicKey"].as_str().unwrap().as_bytes(), desk.read("device/signkey.pub.pem"));
-    for entry in document["Data"].as_array().unwrap() {
-        let (token, signature) = (base64(&entry["Digest"]), base64(&entry["Signature"]));
-        let (token, signature) = (desk.write("token", &token), desk.write("signature", &signature));
-        let key = desk.path("device/signkey.pub.pem");
-        openssl(&[
-            "pkeyutl",
-            "-verify",
-            "-pubin",
-            "-inkey",
-            key.to_str().unwrap(),
-            "-pkeyopt",
-            "digest:sha256",
-            "-in",
-            token.to_str().unwrap(),
-            "-sigfile",
-            signature.to_str().unwrap(),
-        ]);
-    }
-    desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"]).go().exits(0);
-    let before = desk.read("authdata.json");
-    desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"]).go().exits(0).says("Nothing was changed.");
-    assert_eq!(desk.read("authdata.json"), before);
-}
-
-#[test]
-fn the_public_key_is_left_out_for_a_login_and_never_replaced_unasked() {
-    let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
-    desk.write("authdata.json", &authdata());
-    desk.countersign(&["sign", "--no-public-key", "--key", SIGNKEY, "authdata.json"])
-        .with_pin()
-        .go()
-        .exits(0);
-    assert_eq!(json(&desk, "authdata.json")["PublicKey"], "");
-
-    desk.write("authdata.json", &authdata());
-    let other = ["sign", "--key", "pkcs11:object=alwayskey", "authdata.json"];
-    desk.countersign(&other).with_pin().go().exits(0);
-    let text = String::from_utf8(desk.read("authdata.json")).unwrap();
-    let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
-    for entry in document["Data"].as_array_mut().unwrap() {
-        entry["Signature"] = "".into();
-    }
-    desk.write("authdata.json", document.to_string().as_bytes());
-    let before = desk.read("authdata.json");
-    let done = desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"]).with_pin().go().exits(4);
-    pinned("cmu_other_public_key", &desk, "countersign sign --key … authdata.json", &done);
-    assert_eq!(desk.read("authdata.json"), before);
-    desk.countersign(&["sign", "--force", "--key", SIGNKEY, "authdata.json"]).with_pin().go().exits(0);
-    desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"]).go().exits(0);
-}
-
-#[test]
-fn any_other_file_is_signed_whole_only_when_asked_for() {
-    let desk = Desk::new();
-    let token: Vec<u8> = (0..=244).collect();
-    desk.write("officer1.token", &token);
-    let done = desk.countersign(&["sign", "--key", SIGNKEY, "officer1.token"]).with_pin().go().exits(7);
-    pinned("detached_not_asked_for", &desk, "countersign sign --key … officer1.token", &done);
-    assert!(!desk.path("officer1.token.sig").exists());
-
-    let sign = ["sign", "--detached", "--key", SIGNKEY, "officer1.token"];
-    let done = desk.countersign(&sign).with_pin().go().exits(0);
-    pinned("detached_sign", &desk, "countersign sign --detached --key … officer1.token", &done);
-    assert_eq!(desk.read("officer1.token.sig").len(), 256);
-    assert_eq!(desk.read("officer1.token"), token);
-    openssl_accepts_both_ways(&desk, &token, &desk.read("officer1.token.sig"), "device/signkey.pub.pem");
-    let verify = ["verify", "--detached", "--public-key", "device/signkey.pub.pem", "officer1.token"];
-    desk.countersign(&verify).go().exits(0);
-    // Again: the signature is there.
-    desk.countersign(&sign).go().exits(0).says("Nothing was changed.");
-
-    desk.write("officer1.token", b"something else");
-    desk.countersign(&verify).go().exits(8);
-    desk.countersign(&sign)
-        .with_pin()
-        .go()
-        .exits(8)
-        .says("the signature is signed already, but not by this key");
-    let elsewhere = ["sign", "--detached", "--key", SIGNKEY, "-o", "raw", "officer1.token"];
-    desk.countersign(&elsewhere).with_pin().go().exits(0);
-    openssl_accepts_both_ways(&desk, b"something else", &desk.read("raw"), "device/signkey.pub.pem");
-}
-
 #[test]
 fn two_approvers_of_one_file_at_once_lose_nothing() {
     let desk = Desk::provisioned(&["--keys", "signkey", "--also", "bob"]);
@@ -509,71 +403,5 @@ fn an_option_of_verify_that_would_decide_nothing_is_refused() {
         vec!["--public-key", &key, "quorum.json"],
     ] {
         desk.countersign(&[&["verify"], &arguments[..]].concat()).go().exits(2);
-    }
-}
-
-#[test]
-fn a_cmu_file_whose_public_key_is_another_one_does_not_verify() {
-    let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
-    desk.write("authdata.json", &authdata());
-    desk.countersign(&["sign", "--key", SIGNKEY, "authdata.json"]).with_pin().go().exits(0);
-    desk.countersign(&["public-key", "--key", "pkcs11:object=alwayskey", "-o", "other.pub"]).go().exits(0);
-    let mut document = json(&desk, "authdata.json");
-    document["PublicKey"] = String::from_utf8(desk.read("other.pub")).unwrap().into();
-    desk.write("authdata.json", document.to_string().as_bytes());
-    let verify = ["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"];
-    desk.countersign(&verify).go().exits(8).says("its \"PublicKey\" is not the key");
-    // Replaced signatures do not stay beside another key.
-    let sign = ["sign", "--force", "--no-public-key", "--key", SIGNKEY, "authdata.json"];
-    desk.countersign(&sign).with_pin().go().exits(0);
-    assert_eq!(json(&desk, "authdata.json")["PublicKey"], "");
-}
-
-#[test]
-fn a_detached_signature_is_verified_wherever_it_is() {
-    let desk = Desk::new();
-    desk.write("officer.token", b"token");
-    let sign = ["sign", "--detached", "--key", SIGNKEY, "-o", "officer.token.sig1", "officer.token"];
-    desk.countersign(&sign).with_pin().go().exits(0);
-    let key = ["--public-key", "device/signkey.pub.pem"];
-    let verify = |extra: &[&str]| {
-        desk.countersign(&[&["verify", "--detached"], &key[..], extra, &["officer.token"]].concat()).go()
-    };
-    verify(&["--signature", "officer.token.sig1"]).exits(0);
-    verify(&[]).exits(8).says("\"officer.token.sig\": there is no such file");
-}
-
-#[test]
-fn no_file_of_a_run_is_two_things_at_once() {
-    let desk = Desk::new();
-    let token = vec![7; 245];
-    desk.write("officer.token", &token);
-    desk.write("officer.token.sig", &token);
-    desk.write("tokens.json", crate::device::UNSIGNED);
-    for arguments in [
-        &["--write-public-key", "tokens.json", "tokens.json"][..],
-        &["-o", "out", "--write-public-key", "./out", "tokens.json"],
-        &["--audit-log", "log", "-o", "log", "tokens.json"],
-        &["--audit-log", "log", "--write-public-key", "log", "tokens.json"],
-        &["--audit-log", "tokens.json", "tokens.json"],
-        &["--detached", "--force", "-o", "officer.token", "officer.token"],
-        &["--detached", "--force", "officer.token", "officer.token.sig"],
-    ] {
-        let all = [&["sign", "--key", SIGNKEY], arguments].concat();
-        desk.countersign(&all).with_pin().go().exits(2).says("are one file");
-    }
-    assert_eq!((desk.read("officer.token"), desk.read("officer.token.sig")), (token.clone(), token));
-    assert_eq!(desk.read("tokens.json"), crate::device::UNSIGNED);
-}
-
-#[test]
-fn the_template_that_approve_token_reads_is_in_the_readme() {
-    let readme = std::fs::read_to_string(crate::device::root().join("README.md")).unwrap();
-    for line in [
-        "Multi Token File Path = officer1.token;",
-        "Number of Approvals = 2;",
-        "Approval File = officer1.token.sig1;",
-    ] {
-        assert!(readme.contains(line), "{line}");
     }
 }

@@ -1,0 +1,43 @@
+//! What could have been meant, in errors.
+
+use crate::device::objects::{Exportability, KeyFacts};
+use crate::uri::{ObjectType, Uri};
+
+/// Something that could have been meant, as a URI to paste.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The URI.
+    pub uri: String,
+    /// What it is.
+    pub facts: String,
+}
+
+impl Candidate {
+    /// The keys of one device.
+    pub(in crate::device) fn keys(keys: &[&KeyFacts], device: &Uri) -> Vec<Self> {
+        keys.iter().map(|facts| Self::key(facts, device.clone(), facts.shares_its_id(keys))).collect()
+    }
+
+    fn key(facts: &KeyFacts, device: Uri, by_label: bool) -> Self {
+        let exportability = match facts.exportability() {
+            Exportability::CannotLeave => ", not exportable",
+            Exportability::CanLeave => ", exportable",
+            Exportability::Unknown => "",
+        };
+        let label = facts
+            .label
+            .as_ref()
+            .filter(|label| !label.is_empty())
+            .map(|label| format!("{}, ", String::from_utf8_lossy(label)))
+            .unwrap_or_default();
+        Candidate {
+            uri: facts.name_in(device, ObjectType::Private, by_label).to_string(),
+            facts: format!("{label}{}{exportability}", facts.kind()),
+        }
+    }
+}
+
+pub(super) fn table(candidates: &[Candidate]) -> Vec<String> {
+    let width = candidates.iter().map(|candidate| candidate.uri.chars().count()).max().unwrap_or(0);
+    candidates.iter().map(|candidate| format!("{:width$}  {}", candidate.uri, candidate.facts)).collect()
+}

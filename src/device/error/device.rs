@@ -1,0 +1,78 @@
+//! No device, or one that fails.
+
+use crate::device::CallError;
+use crate::error::{Exit, Explain};
+
+/// No device, or it fails.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No device fits.
+    #[error("{}", absent(wanted, present))]
+    Absent {
+        /// The URIs that were asked for.
+        wanted: Vec<String>,
+        /// URI and description of each device that is present.
+        present: Vec<(String, String)>,
+        /// Modules that were searched.
+        searched: Vec<String>,
+        /// Modules that were skipped, with reasons.
+        failed: Vec<String>,
+    },
+    /// A call failed.
+    #[error("the device {device} failed: {error}")]
+    Call {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+    },
+}
+
+fn absent(wanted: &[String], present: &[(String, String)]) -> String {
+    match (wanted, present) {
+        (_, []) => "no device is present".into(),
+        ([only], _) => format!("no device that is present fits '{only}'"),
+        (many, _) => format!("no device that is present fits any of the {} key URIs", many.len()),
+    }
+}
+
+impl Explain for DeviceError {
+    fn may_pass(&self) -> bool {
+        matches!(self, DeviceError::Absent { .. })
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Device
+    }
+
+    fn detail(&self) -> Vec<String> {
+        let DeviceError::Absent { wanted, present, searched, failed } = self else { return Vec::new() };
+        let mut lines = Vec::new();
+        if wanted.len() > 1 {
+            lines.extend(wanted.iter().map(|uri| format!("wanted:   {uri}")));
+        }
+        lines.extend(present.iter().map(|(uri, facts)| format!("present:  {uri}  {facts}")));
+        lines.extend(searched.iter().map(|path| format!("searched: {path}")));
+        lines.extend(failed.iter().map(|line| format!("skipped:  {line}")));
+        lines
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            DeviceError::Absent { present, searched, .. }
+                if present.is_empty() && searched.iter().any(|path| path.contains("softhsm")) =>
+            {
+                "SoftHSM shows the devices of the configuration that SOFTHSM2_CONF names: set it, or plug the device in; \
+                 countersign list shows what is there"
+            }
+            DeviceError::Absent { present, .. } if present.is_empty() => {
+                "plug the device in, or name its module with --module PATH; countersign list shows what is there"
+            }
+            DeviceError::Absent { .. } => {
+                "plug the right device in, or correct the URI; countersign list shows what is there"
+            }
+            DeviceError::Call { .. } => "unplug the device, plug it in again, and repeat the command",
+        };
+        Some(hint.into())
+    }
+}

@@ -1,0 +1,129 @@
+//! A key that is not there, not unique, or not fit.
+
+use super::candidate::{Candidate, table};
+use crate::error::{Exit, Explain};
+use crate::uri::ObjectType;
+
+/// The key is not there, not unique, or not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Several keys match.
+    #[error("{} keys {}", candidates.len(), matching(uri))]
+    ManyKeys {
+        /// The URI, if one was given.
+        uri: Option<String>,
+        /// The keys.
+        candidates: Vec<Candidate>,
+    },
+    /// Several devices match, and not all of them show their keys without a PIN.
+    #[error("{} devices could hold {}, and not all show their keys without a PIN", candidates.len(), uri.as_ref().map_or_else(|| "the key".into(), |uri| format!("the key '{uri}'")))]
+    ManyDevices {
+        /// The URI, if one was given.
+        uri: Option<String>,
+        /// The devices.
+        candidates: Vec<Candidate>,
+    },
+    /// One PIN, and several devices that it could be for.
+    #[error("{} devices fit, and the PIN is sent to one at most", candidates.len())]
+    PinForMany {
+        /// The devices.
+        candidates: Vec<Candidate>,
+    },
+    /// No key matches.
+    #[error("no private key on {device} {}", uri.as_ref().map_or_else(|| "is there".into(), |uri| format!("matches '{uri}'")))]
+    NotFound {
+        /// The URI, if one was given.
+        uri: Option<String>,
+        /// The device that was searched.
+        device: String,
+        /// The private keys that are there.
+        candidates: Vec<Candidate>,
+        /// What was found and why it did not count.
+        rejected: Vec<String>,
+    },
+    /// The URI names something that is no key.
+    #[error("the key URI '{uri}' has type={found}")]
+    Type {
+        /// The URI.
+        uri: String,
+        /// Its type.
+        found: ObjectType,
+    },
+    /// The key must not be used.
+    #[error("the key '{uri}' is not fit to sign CloudHSM's files: {}", reasons.join("; "))]
+    Unfit {
+        /// The key.
+        uri: String,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// Keys are there, none of them fit.
+    #[error("none of the {} private keys on {device} is fit to sign CloudHSM's files", candidates.len())]
+    NoneFit {
+        /// The device.
+        device: String,
+        /// Each key and why not.
+        candidates: Vec<Candidate>,
+    },
+    /// The public key cannot be had.
+    #[error("the public key of '{uri}' cannot be read from {device}")]
+    NoPublicKey {
+        /// The key.
+        uri: String,
+        /// The device.
+        device: String,
+    },
+}
+
+fn matching(uri: &Option<String>) -> String {
+    match uri {
+        Some(uri) => format!("match '{uri}'"),
+        None => "could be meant".into(),
+    }
+}
+
+impl Explain for KeyError {
+    fn exit(&self) -> Exit {
+        Exit::Key
+    }
+
+    fn detail(&self) -> Vec<String> {
+        match self {
+            KeyError::ManyKeys { candidates, .. }
+            | KeyError::ManyDevices { candidates, .. }
+            | KeyError::PinForMany { candidates }
+            | KeyError::NoneFit { candidates, .. } => table(candidates),
+            KeyError::NotFound { candidates, rejected, .. } => {
+                let there = table(candidates).into_iter().map(|line| format!("there is: {line}"));
+                rejected.iter().cloned().chain(there).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            KeyError::ManyKeys { .. } => {
+                "name one of them with --key, or several with one --key each to use the first that is plugged in"
+            }
+            KeyError::ManyDevices { .. } => {
+                "name the device too, as in the lines above, or unplug the others"
+            }
+            KeyError::PinForMany { .. } => {
+                "name one of them by its URI: a wrong PIN costs a try on each device"
+            }
+            KeyError::NotFound { candidates, .. } if candidates.is_empty() => {
+                "the device holds no private key that can be seen; countersign list --login shows what it holds"
+            }
+            KeyError::NotFound { .. } => "correct the key URI; countersign list --login shows all keys",
+            KeyError::Type { .. } => "--key wants a private key (type=private) or a certificate (type=cert)",
+            KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
+                "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"
+            }
+            KeyError::NoPublicKey { .. } => {
+                "put the key's public key object or certificate on the device under the same CKA_ID"
+            }
+        };
+        Some(hint.into())
+    }
+}

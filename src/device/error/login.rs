@@ -1,0 +1,91 @@
+//! A login that failed or was not tried.
+
+use crate::device::CallError;
+use crate::error::{Exit, Explain};
+use crate::pin::PinError;
+
+/// The login failed or was not tried.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No PIN.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// A wrong PIN.
+    #[error("the PIN for {device} is wrong ({error})")]
+    Wrong {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+        /// What is known of the tries that are left.
+        tries: &'static str,
+        /// Whether a person typed it.
+        person: bool,
+    },
+    /// The PIN is locked.
+    #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
+    Locked {
+        /// The device.
+        device: String,
+    },
+    /// One more wrong PIN would lock the device, so none is sent.
+    #[error("one try is left before the PIN of {device} is locked; it was not used")]
+    LastTry {
+        /// The device.
+        device: String,
+    },
+    /// There is no user PIN yet.
+    #[error("the device {device} has no user PIN yet")]
+    NoPinSet {
+        /// The device.
+        device: String,
+    },
+    /// Anything else.
+    #[error("logging in to {device} failed: {error}")]
+    Failed {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+    },
+}
+
+impl Explain for LoginError {
+    fn exit(&self) -> Exit {
+        match self {
+            LoginError::Pin(error) => error.exit(),
+            LoginError::Failed { .. } => Exit::Device,
+            _ => Exit::Pin,
+        }
+    }
+
+    fn detail(&self) -> Vec<String> {
+        match self {
+            LoginError::Pin(error) => error.detail(),
+            LoginError::Wrong { tries, .. } => vec![(*tries).to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            LoginError::Pin(error) => return error.hint(),
+            LoginError::Wrong { person: true, .. } => {
+                "make sure that this is the right device and PIN before you try again"
+            }
+            LoginError::Wrong { person: false, .. } => {
+                "correct the PIN source before the next run: each run with a wrong PIN costs a try"
+            }
+            LoginError::Locked { .. } => {
+                "unblock it with the device's own tool: ykman piv access unblock-pin (YubiKey, with the PUK), \
+                 pkcs11-tool --init-pin (with the SO PIN)"
+            }
+            LoginError::LastTry { .. } => {
+                "check the PIN with care, then repeat the command with --use-last-try"
+            }
+            LoginError::NoPinSet { .. } => "set one with the device's own tool, or pkcs11-tool --init-pin",
+            LoginError::Failed { .. } => "unplug the device, plug it in again, and repeat the command",
+        };
+        Some(hint.into())
+    }
+}

@@ -1,0 +1,77 @@
+//! A device that did not sign, or not rightly.
+
+use crate::device::CallError;
+use crate::error::{Exit, Explain};
+use crate::signature::VerifyError;
+
+/// The device did not sign, or not rightly.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// A call failed.
+    #[error("the device {device} did not sign: {error}")]
+    Call {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+    },
+    /// It signed, and the signature is wrong.
+    #[error("the device {device} made a signature that does not verify under its public key: {error}")]
+    Wrong {
+        /// The device.
+        device: String,
+        /// In which way.
+        error: VerifyError,
+    },
+    /// None of the mechanisms that would do.
+    #[error("the device {device} signs by none of the mechanisms that would do: {}", wanted.join(", "))]
+    NoMechanism {
+        /// The device.
+        device: String,
+        /// Their names.
+        wanted: Vec<String>,
+        /// What it said to the last that it listed.
+        error: Option<CallError>,
+    },
+    /// An always-authenticate key behind p11-kit-proxy.
+    #[error("the key asks for its PIN at each signature, which cannot be done through p11-kit-proxy")]
+    Proxy,
+}
+
+impl Explain for SignError {
+    fn exit(&self) -> Exit {
+        Exit::Sign
+    }
+
+    fn detail(&self) -> Vec<String> {
+        match self {
+            SignError::NoMechanism { error, .. } => error.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            SignError::Call { error, .. } => match error.ckr_name().as_str() {
+                "CKR_USER_NOT_LOGGED_IN" => {
+                    "the key wants its PIN again and did not take it; unplug the device and repeat"
+                }
+                "CKR_MECHANISM_INVALID" => {
+                    "the device does not offer this mechanism; try another with --mechanism"
+                }
+                "CKR_FUNCTION_CANCELED" | "CKR_FUNCTION_REJECTED" => {
+                    "repeat the command, and touch the device when it blinks"
+                }
+                _ => "make sure that the device is still plugged in, then repeat the command",
+            },
+            SignError::Wrong { .. } => {
+                "the public key on the device may belong to another key: compare with countersign list --login"
+            }
+            SignError::NoMechanism { .. } => {
+                "leave --mechanism out, or see the device's manual about RSA signatures"
+            }
+            SignError::Proxy => "name the device's own module with --module PATH",
+        };
+        Some(hint.into())
+    }
+}
