@@ -1,5 +1,6 @@
 //! The prompt, on a real terminal.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use expectrl::process::Healthcheck;
 use expectrl::{ControlCode, Eof, Expect, Session};
 
-use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module};
+use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module, tool};
 
 type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
 
@@ -124,19 +125,11 @@ fn ctrl_c_at_the_prompt_restores_the_terminal_and_exits_130() {
 #[test]
 fn a_signal_at_the_prompt_restores_the_terminal_too() {
     let desk = Desk::new();
-    for signal in ["TERM", "INT", "HUP"] {
-        desk.write("tokens.json", UNSIGNED);
-        let killer = format!("(sleep 1; pkill -{signal} --parent $$ countersign) & ");
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("stty echo; {killer} \"$@\"; echo \"exit $?\"; stty -a")).arg("sh");
-        command.arg(env!("CARGO_BIN_EXE_countersign")).args(["sign", "--key", SIGNKEY, "tokens.json"]);
-        command.current_dir(desk.folder());
-        command
-            .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf"))
-            .env("COUNTERSIGN_MODULE", softhsm_module());
-        let mut terminal = Session::spawn(command).unwrap();
-        terminal.set_expect_timeout(Some(Duration::from_secs(20)));
+    for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
+        let mut terminal = sign(&desk);
         terminal.expect("): ").unwrap();
+        let shell = terminal.get_process().pid().to_string();
+        tool("pkill", &[signal, "--parent", &shell, "countersign"].map(OsStr::new));
         ends(terminal, 130);
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
     }

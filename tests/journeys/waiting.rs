@@ -12,7 +12,7 @@ fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
     let writer = {
         let path = desk.path("tokens.json");
         std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(600));
+            std::thread::sleep(Duration::from_millis(1500));
             fs::write(&path, &UNSIGNED[..100]).unwrap();
             std::thread::sleep(Duration::from_millis(600));
             fs::write(&path, UNSIGNED).unwrap();
@@ -37,7 +37,7 @@ fn a_device_that_is_not_there_yet_is_waited_for() {
     let plug = {
         let (from, to) = (desk.path("unplugged"), desk.path("device/tokens"));
         std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(800));
+            std::thread::sleep(Duration::from_millis(1500));
             for entry in fs::read_dir(from).unwrap() {
                 let entry = entry.unwrap();
                 fs::rename(entry.path(), to.join(entry.file_name())).unwrap();
@@ -82,7 +82,7 @@ fn a_file_that_is_signed_already_is_not_the_one_that_is_waited_for() {
     let writer = {
         let path = desk.path("tokens.json");
         std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(800));
+            std::thread::sleep(Duration::from_millis(1500));
             fs::write(&path, crate::device::unsigned_file(2)).unwrap();
         })
     };
@@ -101,9 +101,10 @@ fn a_file_of_any_kind_is_signed_when_nobody_writes_to_it_any_more() {
     let writer = {
         let path = desk.path("officer.token");
         std::thread::spawn(move || {
-            fs::write(&path, b"the first half, ").unwrap();
-            std::thread::sleep(Duration::from_millis(700));
-            fs::write(&path, b"the first half, the second half").unwrap();
+            for length in 1..=12 {
+                fs::write(&path, &b"twelve bytes"[..length]).unwrap();
+                std::thread::sleep(Duration::from_millis(250));
+            }
         })
     };
     std::thread::sleep(Duration::from_millis(100));
