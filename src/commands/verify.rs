@@ -144,9 +144,11 @@ impl Check<'_> {
         }
         let valid = valid.len();
         let required = self.arguments.require.unwrap_or_else(|| file.approvals().len().max(1));
-        self.terminal.report(&format!("{name}: {valid} valid approvals, {required} required"))?;
+        let approvals = if valid == 1 { "approval" } else { "approvals" };
+        let count = format!("{name}: {valid} valid {approvals}, {required} required");
+        self.terminal.report(&count)?;
         if valid < required && wrong == 0 {
-            self.faults.push(format!("{name}: {valid} valid approvals, {required} required"));
+            self.faults.push(count);
         }
         Ok(json!({
             "file": name, "format": file.format().name(), "approvals": rows, "valid": valid, "required": required,
