@@ -18,9 +18,9 @@ pub(crate) fn run(arguments: &Audit, terminal: &Terminal) -> Result<(), Error> {
     let bytes = save::read(log, MAX_LOG_BYTES)?;
     let summary = check(&bytes).map_err(|source| Broken::new(log, source))?;
     terminal.report(&format!(
-        "{}: {} entries, an unbroken chain; the last line's SHA-256 is {}",
+        "{}: {}, an unbroken chain; the last line's SHA-256 is {}",
         log.display(),
-        summary.entries,
+        if summary.entries == 1 { "1 entry".into() } else { format!("{} entries", summary.entries) },
         summary.last_sha256
     ))?;
     terminal.document(&json!({
