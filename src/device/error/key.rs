@@ -58,7 +58,10 @@ pub enum KeyError {
         reasons: Vec<String>,
     },
     /// Keys are there, none of them fit.
-    #[error("none of the {} private keys on {device} is fit to sign CloudHSM's files", candidates.len())]
+    #[error("{} on {device} is fit to sign CloudHSM's files", match candidates.len() {
+        1 => "not even the one private key".to_owned(),
+        count => format!("none of the {count} private keys"),
+    })]
     NoneFit {
         /// The device.
         device: String,
