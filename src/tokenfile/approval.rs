@@ -20,6 +20,8 @@ pub struct Approval {
     pub(super) place: Range<usize>,
     /// Where in the text its signature's JSON string stands.
     pub(super) signature_place: Range<usize>,
+    /// Where in the text its user name's JSON string stands.
+    pub(super) username_place: Range<usize>,
     /// Where in the text its role's JSON string stands.
     pub(super) role_place: Option<Range<usize>>,
 }
@@ -61,6 +63,7 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
             role: if entry.get("role").is_some() { Some(entry.string("role")?) } else { None },
             signed: base64::signature(&entry.string("signature")?),
             place: node.place(text),
+            username_place: entry.expect("username", Kind::String)?.place(text),
             signature_place: entry.expect("signature", Kind::String)?.place(text),
             role_place: entry.get("role").map(|role| role.place(text)),
         };

@@ -41,25 +41,24 @@ pub(super) fn apply<'a>(file: &TokenFile, changes: impl IntoIterator<Item = Chan
             }
             (Change::Approval { username, role, signature }, Some(approvals), _) => {
                 let signature = base64::encode(signature);
-                // Of an entry that is there only what changes is replaced; one that lacks the role is written anew.
-                let same_user = approvals.list.iter().find(|approval| approval.username == username);
-                match (same_user, same_user.and_then(|approval| approval.role_place.clone()), role) {
-                    (Some(approval), Some(place), Some(role)) => {
-                        edits.push((place, quoted(role)));
+                let list = ListText::of(file, approvals);
+                // Of an entry that is there only what changes is replaced; what else it holds stays.
+                match approvals.list.iter().find(|approval| approval.username == username) {
+                    Some(approval) => {
                         edits.push((approval.signature_place.clone(), quoted(&signature)));
+                        edits.extend(role.map(|role| match &approval.role_place {
+                            Some(place) => (place.clone(), quoted(role)),
+                            None => {
+                                let end = approval.username_place.end;
+                                (end..end, format!(",{}", list.member("role", role)))
+                            }
+                        }));
                     }
-                    (Some(approval), _, None) => {
-                        edits.push((approval.signature_place.clone(), quoted(&signature)))
-                    }
-                    (there, _, role) => {
+                    None => {
                         let mut members = vec![("username", username.to_owned())];
                         members.extend(role.map(|role| ("role", role.to_owned())));
                         members.push(("signature", signature));
-                        let list = ListText::of(file, approvals);
-                        edits.push(match there {
-                            Some(approval) => (approval.place.clone(), list.object(&members)),
-                            None => list.append(&[list.object(&members)]),
-                        });
+                        edits.push(list.append(&[list.object(&members)]));
                     }
                 }
             }
@@ -147,17 +146,19 @@ impl<'a> ListText<'a> {
     }
 
     /// An entry with these members.
-    pub(super) fn object(&self, members: &[(&str, String)]) -> String {
-        let blank = if self.before_member.is_empty() { "" } else { " " };
-        let separator =
-            if self.before_member.contains('\n') || self.before_member.is_empty() { "," } else { ", " };
-        let before = if self.before_member.contains('\n') { self.before_member.as_str() } else { "" };
-        let members: Vec<String> = members
-            .iter()
-            .map(|(name, value)| format!("{before}{}:{blank}{}", quoted(name), quoted(value)))
-            .collect();
-        let end = if before.is_empty() { "" } else { self.before_entry.as_str() };
+    fn object(&self, members: &[(&str, String)]) -> String {
+        let on_lines_or_dense = self.before_member.is_empty() || self.before_member.contains('\n');
+        let separator = if on_lines_or_dense { "," } else { ", " };
+        let members: Vec<String> = members.iter().map(|(name, value)| self.member(name, value)).collect();
+        let end = if self.before_member.contains('\n') { self.before_entry.as_str() } else { "" };
         format!("{{{}{end}}}", members.join(separator))
+    }
+
+    /// A member with what stands before it.
+    fn member(&self, name: &str, value: &str) -> String {
+        let before = if self.before_member.contains('\n') { self.before_member.as_str() } else { "" };
+        let blank = if self.before_member.is_empty() { "" } else { " " };
+        format!("{before}{}:{blank}{}", quoted(name), quoted(value))
     }
 
     /// The edit that puts entries behind the last one.
