@@ -3,6 +3,7 @@
 mod approval;
 mod audit;
 mod completions;
+mod detached;
 mod key;
 mod list;
 mod man;

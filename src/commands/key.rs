@@ -53,11 +53,14 @@ impl KeyOptions {
             }
         }
         let modules = Modules::load(&self.modules, uris)?;
-        for path in modules.searched() {
-            terminal.detail(&format!("module {path}"));
-        }
-        for line in modules.failure_lines() {
-            terminal.detail(&format!("skipped {line}"));
+        // Which modules do not answer is asked of the modules: only for whoever wants to know.
+        if terminal.is_verbose() {
+            for path in modules.searched() {
+                terminal.detail(&format!("module {path}"));
+            }
+            for line in modules.failure_lines() {
+                terminal.detail(&format!("skipped {line}"));
+            }
         }
         Ok(modules)
     }

@@ -12,7 +12,7 @@ use super::usage::UsageError;
 use crate::cli::Merge;
 
 pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
-    let to_stdout = tokens::is_stdin(&arguments.output);
+    let to_stdout = tokens::is_dash(&arguments.output);
     if to_stdout && terminal.wants_json() {
         return Err(UsageError::JsonAndStdout.into());
     }

@@ -10,7 +10,7 @@ use super::tokens;
 use crate::cli::PublicKey;
 
 pub(crate) fn run(arguments: &PublicKey, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_stdin(path));
+    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_dash(path));
     let output = to_file.map(Output::at).transpose()?;
     let key = options.public_key(&arguments.key, terminal)?;
     let pem = key.to_spki_pem();

@@ -21,8 +21,6 @@ use super::tokens::{self, Input, Purpose};
 use super::touch::TouchNotice;
 use super::usage::UsageError;
 use crate::cli::Sign;
-pub(crate) use destination::beside as signature_file;
-
 use approver::Approver;
 use audit::Audit;
 use destination::Destination;
@@ -33,18 +31,8 @@ use wait::Deadline;
 pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     Destination::refuse_collisions(arguments)?;
     let audit = Audit::open(arguments)?;
+    // From here on the audit log tells of every end.
     let mut progress = Progress::default();
-    prepare_and_sign(arguments, options, terminal, &audit, &mut progress)
-}
-
-/// All that the audit log tells of.
-fn prepare_and_sign(
-    arguments: &Sign,
-    options: &KeyOptions,
-    terminal: &Terminal,
-    audit: &Audit,
-    progress: &mut Progress,
-) -> Result<(), Error> {
     let early = |error: Error| audit.failed(&[], &Progress::default(), error);
     let destinations = Destination::of_all(arguments, terminal).map_err(early)?;
     let public_key_output = public_key_output(arguments).map_err(early)?;
@@ -61,10 +49,10 @@ fn prepare_and_sign(
         Ok(inputs)
     };
     let inputs = deadline.until_done(terminal, read).map_err(early)?;
-    let run = Run { arguments, options, terminal, audit, deadline, public_key_output };
-    run.sign_files(&inputs, &destinations, progress)
-        .map_err(|error| audit.failed(&inputs, progress, error))
-        .map_err(|error| progress.explain(error, &inputs, &destinations))
+    let run = Run { arguments, options, terminal, audit: &audit, deadline, public_key_output };
+    run.sign_files(&inputs, &destinations, &mut progress)
+        .map_err(|error| audit.failed(&inputs, &progress, error))
+        .map_err(|error| progress.explain(error, &inputs, &destinations, audit.files_done()))
 }
 
 fn public_key_output(arguments: &Sign) -> Result<Option<Output>, Error> {
@@ -72,7 +60,7 @@ fn public_key_output(arguments: &Sign) -> Result<Option<Output>, Error> {
         return Err(UsageError::WaitWithBlank(file.clone()).into());
     }
     match arguments.write_public_key.as_deref() {
-        Some(path) if tokens::is_stdin(path) => Err(UsageError::PublicKeyToStdout.into()),
+        Some(path) if tokens::is_dash(path) => Err(UsageError::PublicKeyToStdout.into()),
         path => Ok(path.map(Output::at).transpose()?),
     }
 }
@@ -95,7 +83,6 @@ struct Run<'a> {
 /// How far a run came: what an error and the audit log have to say about the files.
 #[derive(Default)]
 struct Progress {
-    files_done: usize,
     tokens_signed: usize,
     tokens_to_sign: usize,
     device: Value,
@@ -219,9 +206,9 @@ impl Run<'_> {
             (Destination::InPlace, Some(file)) if plan.has_work() => file.replace(bytes)?,
             (Destination::InPlace, _) => {}
         }
-        self.terminal.say(&plan.outcome(self.arguments.mechanism.choice, self.arguments.wait.is_some()));
+        let Sign { mechanism, wait, .. } = self.arguments;
+        self.terminal.say(&plan.outcome(mechanism.choice, wait.is_some(), bytes.len()));
         self.audit.file_done();
-        progress.files_done += 1;
         progress.tokens_signed = 0;
         Ok(())
     }
@@ -262,7 +249,13 @@ impl Run<'_> {
 }
 
 impl Progress {
-    fn explain(&self, mut error: Error, inputs: &[Input], destinations: &[Destination]) -> Error {
+    fn explain(
+        &self,
+        mut error: Error,
+        inputs: &[Input],
+        destinations: &[Destination],
+        files_done: usize,
+    ) -> Error {
         if self.tokens_signed > 0 {
             error = error.with_consequence(format!(
                 "{} of {} signatures had been made; none of them was written.",
@@ -270,7 +263,7 @@ impl Progress {
             ));
         }
         for (index, (input, destination)) in inputs.iter().zip(destinations).enumerate() {
-            let done = index < self.files_done;
+            let done = index < files_done;
             let consequence = match destination {
                 Destination::InPlace if done => format!("{} is signed.", input.name()),
                 Destination::InPlace => format!("{} was not changed.", input.name()),

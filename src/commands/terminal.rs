@@ -60,6 +60,11 @@ impl Terminal {
         }
     }
 
+    /// Whether `-v` was given.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// A line for whoever wants to know more.
     pub(crate) fn detail(&self, line: &str) {
         if self.verbose {
@@ -155,6 +160,7 @@ impl Terminal {
         }
         ExitCode::from(Exit::Usage as u8)
     }
+
     /// Whether a person watches, who can touch a device.
     pub(crate) fn is_watched(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()

@@ -59,7 +59,7 @@ pub(crate) enum Purpose {
 
 /// Reads all files before anything is done with the first one.
 pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>, Error> {
-    if paths.len() > 1 && paths.iter().any(|path| is_stdin(path)) {
+    if paths.len() > 1 && paths.iter().any(|path| is_dash(path)) {
         return Err(UsageError::StdinAndFiles.into());
     }
     for (index, path) in paths.iter().enumerate() {
@@ -70,7 +70,8 @@ pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>
     paths.iter().map(|path| read(path, purpose)).collect()
 }
 
-pub(crate) fn is_stdin(path: &Path) -> bool {
+/// `-`: stdin where a file is read, stdout where one is written.
+pub(crate) fn is_dash(path: &Path) -> bool {
     path == Path::new("-")
 }
 
@@ -80,7 +81,7 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
         return Err(UsageError::UriForFile.into());
     }
     let read = || -> Result<Input, Error> {
-        let (bytes, to_replace) = if is_stdin(path) {
+        let (bytes, to_replace) = if is_dash(path) {
             (save::read_stdin(tokenfile::MAX_BYTES)?, None)
         } else if purpose != Purpose::Replace {
             (save::read(path, tokenfile::MAX_BYTES)?, None)
@@ -89,22 +90,11 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
             (Vec::new(), Some(file))
         };
         let content = to_replace.as_ref().map_or(bytes.as_slice(), InputFile::bytes);
-        let tokens = if purpose == Purpose::Opaque {
-            if bytes.is_empty() {
-                return Err(InFile {
-                    name: display_name(path),
-                    what: "signed or checked",
-                    source: TokenFileError::Empty,
-                }
-                .into());
-            }
-            None
-        } else {
-            Some(TokenFile::parse(content).map_err(|source| InFile {
-                name: display_name(path),
-                what: "signed or checked",
-                source,
-            })?)
+        let unusable = |source| InFile { name: display_name(path), what: "signed or checked", source };
+        let tokens = match purpose {
+            Purpose::Opaque if content.is_empty() => return Err(unusable(TokenFileError::Empty).into()),
+            Purpose::Opaque => None,
+            Purpose::Look | Purpose::Replace => Some(TokenFile::parse(content).map_err(unusable)?),
         };
         Ok(Input { tokens, bytes, to_replace, path: path.to_owned() })
     };
@@ -119,7 +109,7 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
 }
 
 fn display_name(path: &Path) -> String {
-    if is_stdin(path) { "stdin".into() } else { one_line(&path.display().to_string()) }
+    if is_dash(path) { "stdin".into() } else { one_line(&path.display().to_string()) }
 }
 
 /// A token file that is malformed, or does not belong to the others, by name.

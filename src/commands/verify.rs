@@ -5,21 +5,17 @@ mod keys;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::error::{Error, Exit, Explain};
-use countersign::save;
 use countersign::signature::{Payload, PublicKey, Verifier};
 use countersign::tokenfile::{Approval, Format, Signed, Token, TokenFile};
 use serde_json::{Value, json};
 
+use super::detached::{read_signature, signature_file};
 use super::key::KeyOptions;
-use super::sign::signature_file;
 use super::terminal::{Terminal, one_line};
 use super::tokens::{self, Input, Purpose};
 use super::usage::UsageError;
 use crate::cli::Verify;
 use keys::Keys;
-
-/// A signature file is smaller by far.
-const MAX_SIGNATURE_BYTES: u64 = 4096;
 
 pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let purpose = if arguments.detached { Purpose::Opaque } else { Purpose::Look };
@@ -160,12 +156,10 @@ impl Check<'_> {
         let place = self.arguments.signature.clone().unwrap_or_else(|| signature_file(&input.path));
         let key = self.keys.plain()?;
         let verifier = keys::verifier(&key, self.terminal)?;
-        let outcome = save::read(&place, MAX_SIGNATURE_BYTES).map_err(|error| error.to_string()).and_then(
-            |signature| {
-                let payload = Payload::Message(input.bytes().to_vec());
-                verifier.verify(&payload, &signature).map_err(|error| error.to_string())
-            },
-        );
+        let outcome = read_signature(&place).map_err(|error| error.to_string()).and_then(|signature| {
+            let payload = Payload::Message(input.bytes().to_vec());
+            verifier.verify(&payload, &signature).map_err(|error| error.to_string())
+        });
         let verdict = if outcome.is_ok() { "verifies" } else { "does not verify" };
         let place = place.display();
         self.terminal.report(&format!(

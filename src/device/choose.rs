@@ -51,10 +51,10 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
     let everything = [Uri::default()];
     let by_uri = !request.uris.is_empty();
     let uris = if by_uri { request.uris.as_slice() } else { everything.as_slice() };
-    for uri in uris {
+    for (index, uri) in uris.iter().enumerate() {
         let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
         if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
-            let passed_over = uris.iter().take_while(|earlier| *earlier != uri).cloned().collect();
+            let passed_over = uris[..index].to_vec();
             let Fitting { device, keys: shown } = found;
             return Ok(Chosen { device, uri: uri.clone(), by_uri, passed_over, present, shown });
         }
@@ -159,11 +159,8 @@ fn one_of(
             Ok(shown.pop())
         }
         0 | 1 => {
-            let candidates = shown.iter().map(|Fitting { device, .. }| Candidate {
-                uri: device.uri(present).to_string(),
-                facts: device.describe(),
-            });
-            Err(KeyError::ManyDevices { uri: uri_text, candidates: candidates.collect() }.into())
+            let candidates = Candidate::devices(shown.iter().map(|fitting| &fitting.device), present);
+            Err(KeyError::ManyDevices { uri: uri_text, candidates }.into())
         }
         _ => {
             let candidates = shown.iter().flat_map(|Fitting { device, keys }| {
@@ -218,8 +215,7 @@ fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallEr
             add(key.facts, Source::KeyObject);
         }
         for key in objects::public_keys(&session, uri)? {
-            let facts = KeyFacts { label: key.label, id: key.id, public_key: key.key, ..KeyFacts::default() };
-            add(facts, Source::KeyObject);
+            add(key.into(), Source::KeyObject);
         }
     }
     if of_certificates || uri.names_object() {

@@ -91,10 +91,7 @@ pub fn inventory(
         None => None,
     };
     if fitting.len() > 1 && login.as_ref().is_some_and(|(_, source)| !source.is_person()) {
-        let candidates = fitting
-            .iter()
-            .map(|device| Candidate { uri: device.uri(&present).to_string(), facts: device.describe() })
-            .collect();
+        let candidates = Candidate::devices(fitting.iter(), &present);
         return Err(KeyError::PinForMany { candidates }.into());
     }
 
@@ -160,9 +157,7 @@ fn read(
         for key in objects::public_keys(&session, uri).map_err(failed)? {
             let seen = |other: &KeyEntry| other.facts.id == key.id && other.facts.label == key.label;
             if !entry.keys.iter().any(seen) {
-                let facts =
-                    KeyFacts { label: key.label, id: key.id, public_key: key.key, ..KeyFacts::default() };
-                entry.keys.push(KeyEntry { uri: String::new(), facts, private_seen: false });
+                entry.keys.push(KeyEntry { uri: String::new(), facts: key.into(), private_seen: false });
             }
         }
     }

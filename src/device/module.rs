@@ -193,12 +193,8 @@ impl Device {
     /// Whether a URI's library, slot, device and module attributes fit.
     pub fn matches(&self, uri: &Uri, module_was_named: bool) -> bool {
         let module = self.module.spec();
-        let same_file = |path: &Path| {
-            let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            real(path) == real(&module.path)
-        };
         let fits_module = module_was_named
-            || (module_path(uri).is_none_or(|path| same_file(&path))
+            || (module_path(uri).is_none_or(|path| module.is_at(&path))
                 && (uri.module_path.is_some() || self.is_of_module_named_in(uri)));
         fits_module
             && uri.matches_library(&self.module.library())

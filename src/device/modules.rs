@@ -281,10 +281,8 @@ impl Modules {
         }
     }
 
-    /// Two configurations may name one file by different links.
     fn has(&self, path: &Path) -> bool {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        self.loaded.iter().any(|module| real(&module.spec().path) == real(path))
+        self.loaded.iter().any(|module| module.spec().is_at(path))
     }
 }
 
@@ -295,6 +293,13 @@ impl ModuleSpec {
         // The name alone is enough to ask for the proxy: libp11-kit is its library.
         let path = if file == "p11-kit-proxy" { Path::new(LIBP11_KIT) } else { path };
         ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, proxy, remote_names: Vec::new() }
+    }
+
+    /// Whether `path` leads to the same file: two configurations may name one by different links. A bare name, which
+    /// the loader looks for, is compared as it is.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        real(&self.path) == real(path)
     }
 
     /// p11-kit's name, else the file's name without `.so`.

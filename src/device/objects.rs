@@ -129,6 +129,13 @@ pub(super) struct PublicKeyObject {
     pub(super) key: Option<PublicKey>,
 }
 
+/// What is known of a key by its public half.
+impl From<PublicKeyObject> for KeyFacts {
+    fn from(object: PublicKeyObject) -> Self {
+        KeyFacts { label: object.label, id: object.id, public_key: object.key, ..KeyFacts::default() }
+    }
+}
+
 /// A certificate object. One that cannot be parsed is kept, so that it hides nothing else.
 #[derive(Clone, Debug)]
 pub(super) struct CertificateObject {

@@ -1,6 +1,6 @@
 //! The older CloudHSM management utility: its two-factor files, and quorum tokens that are signed whole.
 
-use crate::device::{Desk, SIGNKEY, openssl};
+use crate::device::{Desk, SIGNKEY, openssl_accepts_digest};
 use crate::pinned::pinned;
 use crate::quorum::{base64, json, openssl_accepts_both_ways};
 
@@ -29,21 +29,7 @@ fn a_two_factor_file_of_the_older_cmu_gets_signatures_and_public_key() {
     assert_eq!(document["PublicKey"].as_str().unwrap().as_bytes(), desk.read("device/signkey.pub.pem"));
     for entry in document["Data"].as_array().unwrap() {
         let (token, signature) = (base64(&entry["Digest"]), base64(&entry["Signature"]));
-        let (token, signature) = (desk.write("token", &token), desk.write("signature", &signature));
-        let key = desk.path("device/signkey.pub.pem");
-        openssl(&[
-            "pkeyutl",
-            "-verify",
-            "-pubin",
-            "-inkey",
-            key.to_str().unwrap(),
-            "-pkeyopt",
-            "digest:sha256",
-            "-in",
-            token.to_str().unwrap(),
-            "-sigfile",
-            signature.to_str().unwrap(),
-        ]);
+        assert!(openssl_accepts_digest(&desk, &token, &signature, "device/signkey.pub.pem"));
     }
     desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"]).go().exits(0);
     let before = desk.read("authdata.json");
@@ -151,4 +137,17 @@ fn the_template_that_approve_token_reads_is_in_the_readme() {
     ] {
         assert!(readme.contains(line), "{line}");
     }
+}
+
+#[test]
+fn a_larger_key_makes_a_larger_signature_and_says_so() {
+    let desk = Desk::provisioned(&["--keys", "rsa3072"]);
+    desk.write("officer.token", b"token");
+    let sign = ["sign", "--detached", "--allow-key-size", "--key", "pkcs11:object=rsa3072", "officer.token"];
+    desk.countersign(&sign)
+        .with_pin()
+        .go()
+        .exits(0)
+        .says("The signature is in officer.token.sig, 384 bytes.");
+    assert_eq!(desk.read("officer.token.sig").len(), 384);
 }

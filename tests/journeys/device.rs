@@ -83,6 +83,13 @@ impl Desk {
         self.prepare(command)
     }
 
+    /// The program in a mount namespace of its own, by a script that mounts something and then runs `"$@"`.
+    pub fn countersign_after_mounting(&self, script: &str, arguments: &[&str]) -> Run {
+        let as_root: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+        let wrapper = [&["unshare", "--mount"], as_root, &["sh", "-c", script, "sh"]].concat();
+        self.countersign_under(&wrapper, arguments)
+    }
+
     fn prepare(&self, mut command: Command) -> Run {
         command
             .env_clear()
@@ -258,19 +265,23 @@ pub fn token_pairs(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
 /// Whether `openssl pkeyutl -verify` accepts each signature of a file as one over the token as a digest: what AWS's
 /// guide does, by a program that shares no code with this one.
 pub fn openssl_accepts(desk: &Desk, file: &str, public_key: &str) -> bool {
-    token_pairs(&desk.read(file)).iter().all(|(token, signature)| {
-        let token = desk.write("openssl-token", token);
-        let signature = desk.write("openssl-signature", signature);
-        let output = Command::new("openssl")
-            .args(["pkeyutl", "-verify", "-pubin", "-inkey", public_key, "-pkeyopt", "digest:sha256", "-in"])
-            .arg(token)
-            .arg("-sigfile")
-            .arg(signature)
-            .current_dir(desk.folder())
-            .output()
-            .expect("openssl runs");
-        output.status.success()
-    })
+    let pairs = token_pairs(&desk.read(file));
+    pairs.iter().all(|(token, signature)| openssl_accepts_digest(desk, token, signature, public_key))
+}
+
+/// Whether `openssl pkeyutl -verify` accepts a signature over a digest.
+pub fn openssl_accepts_digest(desk: &Desk, digest: &[u8], signature: &[u8], public_key: &str) -> bool {
+    let digest = desk.write("openssl-digest", digest);
+    let signature = desk.write("openssl-signature", signature);
+    let output = Command::new("openssl")
+        .args(["pkeyutl", "-verify", "-pubin", "-inkey", public_key, "-pkeyopt", "digest:sha256", "-in"])
+        .arg(digest)
+        .arg("-sigfile")
+        .arg(signature)
+        .current_dir(desk.folder())
+        .output()
+        .expect("openssl runs");
+    output.status.success()
 }
 
 /// A token file with `count` tokens, each another digest.

@@ -55,13 +55,10 @@ fn a_disk_that_fills_up_leaves_the_old_file() {
     let script =
         "mount -t tmpfs -o size=64k none small && cp unsigned.json small/tokens.json && \"$@\"; code=$?
                   cp small/tokens.json after.json; ls -A small > listing; exit $code";
-    let mut wrapper = vec!["unshare", "--mount"];
-    if !rustix::process::geteuid().is_root() {
-        wrapper.push("--map-root-user");
-    }
-    wrapper.extend(["sh", "-c", script, "sh"]);
-    let done =
-        desk.countersign_under(&wrapper, &["sign", "--key", SIGNKEY, "small/tokens.json"]).with_pin().go();
+    let done = desk
+        .countersign_after_mounting(script, &["sign", "--key", SIGNKEY, "small/tokens.json"])
+        .with_pin()
+        .go();
     pinned("file_disk_full", &desk, "countersign sign --key … small/tokens.json", &done);
     assert_eq!(done.code(), 1);
     assert_eq!(desk.read("after.json"), unsigned);

@@ -15,12 +15,7 @@ fn with_p11_kit(desk: &Desk, modules: &[(&str, &str)], arguments: &[&str]) -> Do
         fs::write(folder.join(name), contents).unwrap();
     }
     let script = format!("mount --bind '{}' /usr/share/p11-kit/modules && exec \"$@\"", folder.display());
-    let mut wrapper = vec!["unshare", "--mount"];
-    if !rustix::process::geteuid().is_root() {
-        wrapper.push("--map-root-user");
-    }
-    wrapper.extend(["sh", "-c", &script, "sh"]);
-    desk.countersign_under(&wrapper, arguments).with_pin().without_env("COUNTERSIGN_MODULE").go()
+    desk.countersign_after_mounting(&script, arguments).with_pin().without_env("COUNTERSIGN_MODULE").go()
 }
 
 fn softhsm() -> String {
@@ -146,12 +141,8 @@ fn no_libp11_kit_is_reported_with_the_loader_s_own_words() {
         .expect("p11-kit is installed");
     // An empty file in its place is as good as no library.
     let script = format!("mount --bind /dev/null '{}' && exec \"$@\"", library.display());
-    let mut wrapper = vec!["unshare", "--mount"];
-    if !rustix::process::geteuid().is_root() {
-        wrapper.push("--map-root-user");
-    }
-    wrapper.extend(["sh", "-c", &script, "sh"]);
-    let done = desk.countersign_under(&wrapper, &SIGN).without_env("COUNTERSIGN_MODULE").go().exits(3);
+    let done =
+        desk.countersign_after_mounting(&script, &SIGN).without_env("COUNTERSIGN_MODULE").go().exits(3);
     assert!(done.stderr().contains("libp11-kit.so.0: "), "{}", done.stderr());
     assert!(done.stderr().contains("help: name the device's module with --module PATH"), "{}", done.stderr());
 }

@@ -33,6 +33,15 @@ fn sign(desk: &Desk) -> Terminal {
     run(desk, &["sign", "--key", SIGNKEY, "tokens.json"], &[])
 }
 
+/// Signs with the PIN from a file on a device that takes its time.
+fn sign_slowly(desk: &Desk, faults: &str) -> Terminal {
+    desk.write("tokens.json", UNSIGNED);
+    let (module, real) = (fault_module(), softhsm_module());
+    let environment =
+        [("COUNTERSIGN_MODULE", module.to_str().unwrap()), ("FAULT_MODULE", real), ("FAULTS", faults)];
+    run(desk, &["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"], &environment)
+}
+
 /// What is said until the program's end; it must end with `code`, and the terminal must echo again.
 fn ends(mut terminal: Terminal, code: i32) -> String {
     let found = terminal.expect(Eof).expect("the program ends");
@@ -150,15 +159,7 @@ fn an_empty_answer_and_ctrl_d_are_not_sent_to_the_device() {
 #[test]
 fn a_device_that_waits_is_said_to_want_a_touch() {
     let desk = Desk::new();
-    desk.write("tokens.json", UNSIGNED);
-    let (module, real) = (fault_module(), softhsm_module());
-    let environment = [
-        ("COUNTERSIGN_MODULE", module.to_str().unwrap()),
-        ("FAULT_MODULE", real),
-        ("FAULTS", "C_Sign:2=delay:1200"),
-    ];
-    let arguments = ["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"];
-    let mut terminal = run(&desk, &arguments, &environment);
+    let mut terminal = sign_slowly(&desk, "C_Sign:2=delay:1200");
     terminal.expect("The device is waiting: touch it if it blinks (token 2 of 3)").unwrap();
     ends(terminal, 0);
 }
@@ -166,15 +167,7 @@ fn a_device_that_waits_is_said_to_want_a_touch() {
 #[test]
 fn ctrl_c_while_the_device_blocks_leaves_the_file_alone() {
     let desk = Desk::new();
-    desk.write("tokens.json", UNSIGNED);
-    let (module, real) = (fault_module(), softhsm_module());
-    let environment = [
-        ("COUNTERSIGN_MODULE", module.to_str().unwrap()),
-        ("FAULT_MODULE", real),
-        ("FAULTS", "C_Sign:2=delay:15000"),
-    ];
-    let arguments = ["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"];
-    let mut terminal = run(&desk, &arguments, &environment);
+    let mut terminal = sign_slowly(&desk, "C_Sign:2=delay:15000");
     terminal.expect("touch it if it blinks").unwrap();
     terminal.send(ControlCode::EndOfText).unwrap();
     ends(terminal, 130);

@@ -1,6 +1,6 @@
 //! Approvers sign quorum files, and openssl judges each signature twice: over the digest and over the data.
 
-use crate::device::{Desk, SIGNKEY, openssl};
+use crate::device::{Desk, SIGNKEY, openssl, openssl_accepts_digest};
 use crate::pinned::pinned;
 
 const QUORUM: &[u8] = include_bytes!("../samples/aws-quorum-user-unsigned.json");
@@ -9,24 +9,11 @@ const QUORUM: &[u8] = include_bytes!("../samples/aws-quorum-user-unsigned.json")
 #[track_caller]
 pub fn openssl_accepts_both_ways(desk: &Desk, data: &[u8], signature: &[u8], public_key: &str) {
     use sha2::{Digest, Sha256};
+    assert!(openssl_accepts_digest(desk, &Sha256::digest(data), signature, public_key));
     let path = |name: &str, bytes: &[u8]| desk.write(name, bytes).to_str().unwrap().to_owned();
-    let (data_file, digest_file) = (path("o-data", data), path("o-digest", &Sha256::digest(data)));
-    let (signature_file, key) =
-        (path("o-signature", signature), desk.path(public_key).to_str().unwrap().to_owned());
+    let (data_file, signature_file) = (path("openssl-data", data), path("openssl-signature", signature));
+    let key = desk.path(public_key).to_str().unwrap().to_owned();
     openssl(&["dgst", "-sha256", "-verify", &key, "-signature", &signature_file, &data_file]);
-    openssl(&[
-        "pkeyutl",
-        "-verify",
-        "-pubin",
-        "-inkey",
-        &key,
-        "-pkeyopt",
-        "digest:sha256",
-        "-in",
-        &digest_file,
-        "-sigfile",
-        &signature_file,
-    ]);
 }
 
 pub fn json(desk: &Desk, name: &str) -> serde_json::Value {
@@ -365,6 +352,23 @@ fn a_replaced_approval_keeps_its_other_members() {
     desk.write("quorum.json", noted.as_bytes());
     let sign = ["sign", "--force", "--key", SIGNKEY, "--username", "alice", "quorum.json"];
     desk.countersign(&sign).with_pin().go().exits(0);
+    let entry = &json(&desk, "quorum.json")["signatures"][0];
+    assert_eq!((entry["role"].as_str(), entry["note"].to_string()), (Some("admin"), "[1]".into()));
+    desk.countersign(&["verify", "--public-key", "alice=device/signkey.pub.pem", "quorum.json"])
+        .go()
+        .exits(0);
+}
+
+#[test]
+fn a_role_that_is_added_to_an_approval_leaves_its_other_members() {
+    let desk = Desk::new();
+    desk.write("quorum.json", QUORUM);
+    let sign = ["sign", "--key", SIGNKEY, "--username", "alice", "quorum.json"];
+    desk.countersign(&sign).with_pin().go().exits(0);
+    let text = String::from_utf8(desk.read("quorum.json")).unwrap();
+    desk.write("quorum.json", text.replace("\"username\"", "\"note\": [1], \"username\"").as_bytes());
+    let with_role = [&sign[..], &["--force", "--role", "admin"]].concat();
+    desk.countersign(&with_role).with_pin().go().exits(0);
     let entry = &json(&desk, "quorum.json")["signatures"][0];
     assert_eq!((entry["role"].as_str(), entry["note"].to_string()), (Some("admin"), "[1]".into()));
     desk.countersign(&["verify", "--public-key", "alice=device/signkey.pub.pem", "quorum.json"])

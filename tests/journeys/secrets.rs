@@ -67,17 +67,15 @@ fn a_program_that_p11_kit_starts_does_not_inherit_the_pin() {
         .as_bytes(),
     );
     fs::write(desk.path("modules/far.module"), format!("remote: |sh {}\n", remote.display())).unwrap();
-    let mut wrapper = vec!["unshare", "--mount"];
-    if !rustix::process::geteuid().is_root() {
-        wrapper.push("--map-root-user");
-    }
-    wrapper.extend(["sh", "-c", "mount --bind modules /usr/share/p11-kit/modules && exec \"$@\"", "sh"]);
-    desk.countersign_under(&wrapper, &["sign", "--pin-source", "env:OFFICER_PIN", "tokens.json"])
-        .without_env("COUNTERSIGN_MODULE")
-        .env("OFFICER_PIN", PIN)
-        .env("COUNTERSIGN_KEY", format!("{SIGNKEY}?pin-value=654321"))
-        .go()
-        .exits(0);
+    desk.countersign_after_mounting(
+        "mount --bind modules /usr/share/p11-kit/modules && exec \"$@\"",
+        &["sign", "--pin-source", "env:OFFICER_PIN", "tokens.json"],
+    )
+    .without_env("COUNTERSIGN_MODULE")
+    .env("OFFICER_PIN", PIN)
+    .env("COUNTERSIGN_KEY", format!("{SIGNKEY}?pin-value=654321"))
+    .go()
+    .exits(0);
     let seen = String::from_utf8(desk.read("seen")).unwrap();
     assert!(seen.contains("SOFTHSM2_CONF="), "the program ran: {seen}");
     assert!(!seen.contains(PIN) && !seen.contains("654321"), "{seen}");

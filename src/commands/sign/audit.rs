@@ -77,11 +77,16 @@ impl Audit {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How many files are done, in their order.
+    pub(super) fn files_done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
     /// Says that the run failed, for each file that is not done, or, when all are, for what else was to be written. The
     /// error goes on, with a word if not even it could be logged.
     pub(super) fn failed(&self, inputs: &[Input], progress: &Progress, error: Error) -> Error {
         let Some(log) = &self.log else { return error };
-        let rest = self.files.get(self.done.load(Ordering::Relaxed)..).unwrap_or_default();
+        let rest = self.files.get(self.files_done()..).unwrap_or_default();
         let names = if rest.is_empty() {
             vec!["(the public key)"]
         } else {

@@ -6,6 +6,7 @@ use countersign::error::Error;
 use countersign::save::{self, Output};
 
 use crate::cli::Sign;
+use crate::commands::detached::{read_signature, signature_file};
 use crate::commands::terminal::Terminal;
 use crate::commands::tokens;
 use crate::commands::usage::UsageError;
@@ -15,9 +16,6 @@ pub(super) enum Destination {
     File(Box<Output>),
     Stdout,
 }
-
-/// A signature file is smaller by far.
-const MAX_SIGNATURE_BYTES: u64 = 4096;
 
 impl Destination {
     /// One for each file.
@@ -36,12 +34,12 @@ impl Destination {
 
     fn of(file: &Path, arguments: &Sign) -> Result<Self, Error> {
         Ok(match &arguments.output {
-            Some(path) if tokens::is_stdin(path) || path == Path::new("/dev/stdout") => Destination::Stdout,
+            Some(path) if tokens::is_dash(path) || path == Path::new("/dev/stdout") => Destination::Stdout,
             // Writing onto the file itself is signing it in place.
             Some(path) if !arguments.detached && save::is_same_file(file, path) => Destination::InPlace,
             Some(path) => Destination::File(Box::new(Output::at(path)?)),
-            None if tokens::is_stdin(file) => Destination::Stdout,
-            None if arguments.detached => Destination::File(Box::new(Output::at(&beside(file))?)),
+            None if tokens::is_dash(file) => Destination::Stdout,
+            None if arguments.detached => Destination::File(Box::new(Output::at(&signature_file(file))?)),
             None => Destination::InPlace,
         })
     }
@@ -49,13 +47,13 @@ impl Destination {
     /// No file of a run may be two things at once, but for `-o` that names the one file itself.
     pub(super) fn refuse_collisions(arguments: &Sign) -> Result<(), UsageError> {
         let mut paths: Vec<(&'static str, PathBuf)> = Vec::new();
-        for file in arguments.files.iter().filter(|file| !tokens::is_stdin(file)) {
+        for file in arguments.files.iter().filter(|file| !tokens::is_dash(file)) {
             paths.push(("FILE", file.clone()));
             if arguments.detached && arguments.output.is_none() {
-                paths.push(("the signature", beside(file)));
+                paths.push(("the signature", signature_file(file)));
             }
         }
-        let output = arguments.output.as_ref().filter(|path| !tokens::is_stdin(path));
+        let output = arguments.output.as_ref().filter(|path| !tokens::is_dash(path));
         let in_place = |path: &&PathBuf| !arguments.detached && save::is_same_file(path, &arguments.files[0]);
         paths.extend(output.filter(|path| !in_place(path)).map(|path| ("-o", path.clone())));
         paths.extend(arguments.write_public_key.clone().map(|path| ("--write-public-key", path)));
@@ -75,20 +73,13 @@ impl Destination {
     pub(super) fn existing_bytes(&self) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Destination::File(output) if output.path().is_file() => {
-                let bytes = save::read(output.path(), MAX_SIGNATURE_BYTES)?;
+                let bytes = read_signature(output.path())?;
                 // As mktemp makes it: a place, not a signature.
                 Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
             }
             _ => Ok(None),
         }
     }
-}
-
-/// `FILE.sig`.
-pub(crate) fn beside(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".sig");
-    PathBuf::from(name)
 }
 
 /// What a path leads to, also where nothing is there yet.

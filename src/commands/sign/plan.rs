@@ -237,8 +237,8 @@ impl<'a> Plan<'a> {
         file.with(changes)
     }
 
-    /// What a person is told at the end.
-    pub(super) fn outcome(&self, choice: MechanismChoice, waited: bool) -> String {
+    /// What a person is told at the end, when so many bytes were written.
+    pub(super) fn outcome(&self, choice: MechanismChoice, waited: bool, bytes: usize) -> String {
         let name = self.input.name();
         let place = match self.destination {
             Destination::InPlace => name.clone(),
@@ -264,7 +264,7 @@ impl<'a> Plan<'a> {
         let format = self.input.tokens.as_ref().map(TokenFile::format);
         let next = match (self.destination, format) {
             _ if self.hashes_twice(choice) => "They are hashed twice, and not for CloudHSM.".into(),
-            (_, None) => format!("The signature is in {place}, {} bytes.", 256),
+            (_, None) => format!("The signature is in {place}, {bytes} bytes."),
             (Destination::Stdout, _) => "The file is on stdout.".into(),
             (_, Some(Format::QuorumApproval)) => {
                 let count = self.input.tokens.as_ref().map_or(0, |file| file.approvals().len());

@@ -1,5 +1,6 @@
 //! What could have been meant, in errors.
 
+use crate::device::Device;
 use crate::device::objects::{Exportability, KeyFacts};
 use crate::uri::{ObjectType, Uri};
 
@@ -13,6 +14,16 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Devices, by URIs that tell them apart from all that are present.
+    pub(in crate::device) fn devices<'a>(
+        devices: impl Iterator<Item = &'a Device>,
+        present: &[Device],
+    ) -> Vec<Self> {
+        let candidate =
+            |device: &Device| Candidate { uri: device.uri(present).to_string(), facts: device.describe() };
+        devices.map(candidate).collect()
+    }
+
     /// The keys of one device.
     pub(in crate::device) fn keys(keys: &[&KeyFacts], device: &Uri) -> Vec<Self> {
         keys.iter().map(|facts| Self::key(facts, device.clone(), facts.shares_its_id(keys))).collect()
