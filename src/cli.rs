@@ -6,6 +6,7 @@ use clap::{
     Args, ColorChoice, Command as ClapCommand, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint,
 };
 
+use countersign::device::UserType;
 use countersign::signature::MechanismChoice;
 
 /// The groups of the help page: what a person wants, the commonest first.
@@ -47,6 +48,14 @@ pub(crate) struct Global {
     /// Send the PIN even if a wrong one would lock the device
     #[arg(long, global = true)]
     pub(crate) use_last_try: bool,
+    /// As whom to log in: user, crypto-user (Luna), or a vendor's number
+    #[arg(long, global = true, value_name = "TYPE", default_value = "user", hide_default_value = true,
+          value_parser = str::parse::<UserType>)]
+    pub(crate) user_type: UserType,
+    /// Give up on a device that has not answered for so long
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) timeout: u64,
     /// Print one JSON document on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,

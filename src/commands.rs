@@ -14,9 +14,9 @@ mod show;
 mod sign;
 pub(crate) mod terminal;
 mod tokens;
-mod touch;
 mod usage;
 mod verify;
+mod watch;
 
 use countersign::error::Error;
 

@@ -1,5 +1,7 @@
 //! From the options that every command has to modules, a device and a key.
 
+use std::time::Duration;
+
 use countersign::device::{
     Chosen, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules, Notice, OpenDevice, Policy,
     SigningKey, choose,
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::terminal::Terminal;
 use super::usage::{BadUri, UsageError};
+use super::watch::DeviceWatch;
 use crate::cli::{Global, Key};
 
 /// AWS allows as many MFA devices for one user.
@@ -21,6 +24,7 @@ const MAX_KEYS: usize = 8;
 pub(crate) struct KeyOptions {
     modules: ModuleChoice,
     login: LoginOptions,
+    watch: DeviceWatch,
 }
 
 impl KeyOptions {
@@ -34,12 +38,21 @@ impl KeyOptions {
         environment::forget("COUNTERSIGN_KEY");
         Ok(KeyOptions {
             modules: ModuleChoice { path: global.module.clone() },
-            login: LoginOptions { pin_source, use_last_try: global.use_last_try },
+            login: LoginOptions {
+                pin_source,
+                use_last_try: global.use_last_try,
+                user_type: global.user_type,
+            },
+            watch: DeviceWatch::new(Duration::from_secs(global.timeout)),
         })
     }
 
     pub(crate) fn login(&self) -> &LoginOptions {
         &self.login
+    }
+
+    pub(crate) fn watch(&self) -> &DeviceWatch {
+        &self.watch
     }
 
     /// Loads the modules that the URIs may mean.
@@ -52,6 +65,7 @@ impl KeyOptions {
                 ));
             }
         }
+        self.watch.start(terminal);
         let modules = Modules::load(&self.modules, uris)?;
         // Which modules do not answer is asked of the modules: only for whoever wants to know.
         if terminal.is_verbose() {

@@ -1,9 +1,9 @@
 //! The process itself: nothing of its memory is left behind, and a signal ends it cleanly.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use countersign::error::Exit;
+use countersign::error::{Error, Exit};
 use countersign::pin::{environment, terminal as pin_prompt};
 use countersign::save;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -41,12 +41,50 @@ pub(crate) fn forget_empty_variables() {
     }
 }
 
-/// What a signal has to have done before the program ends.
-static ON_SIGNAL: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+/// An end that another thread makes while a device blocks.
+pub(crate) enum Ending {
+    /// By a signal.
+    Interrupted,
+    /// A device did not answer.
+    GaveUp(Error),
+}
 
-/// Has `work` done when a signal ends the program.
-pub(crate) fn on_signal(work: impl FnOnce() + Send + 'static) {
-    *ON_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(work));
+type LastWork = Box<dyn FnOnce(&Ending) -> Vec<String> + Send>;
+
+/// What such an end has to have done.
+static LAST_WORK: Mutex<Option<LastWork>> = Mutex::new(None);
+
+/// Has `work` done before such an end. It returns what the end means for the files.
+pub(crate) fn before_an_early_end(work: impl FnOnce(&Ending) -> Vec<String> + Send + 'static) {
+    *LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(work));
+}
+
+/// Ends the program from a thread beside the one that is in the middle of something.
+pub(crate) fn end(ending: Ending) -> ! {
+    static ENDS: Once = Once::new();
+    // A second end waits for the first, and never comes.
+    ENDS.call_once(|| {
+        pin_prompt::restore();
+        save::wait_until_replaced(REPLACING);
+        let work = LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let consequences = work.map(|work| work(&ending)).unwrap_or_default();
+        let exit = match ending {
+            Ending::Interrupted => {
+                terminal::interrupted(&consequences);
+                Exit::Interrupted
+            }
+            Ending::GaveUp(error) => {
+                let exit = error.exit();
+                terminal::gave_up(consequences.into_iter().fold(error, Error::with_consequence));
+                exit
+            }
+        };
+        // Without the exit handlers: a module may be in the middle of a call on the other thread.
+        signal_hook::low_level::exit(exit as i32)
+    });
+    loop {
+        std::thread::park();
+    }
 }
 
 /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
@@ -54,14 +92,7 @@ pub(crate) fn exit_on_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return };
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
-            pin_prompt::restore();
-            save::wait_until_replaced(REPLACING);
-            if let Some(work) = ON_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                work();
-            }
-            terminal::interrupted();
-            // Without the exit handlers: a module may be in the middle of a call on the other thread.
-            signal_hook::low_level::exit(Exit::Interrupted as i32);
+            end(Ending::Interrupted);
         }
     });
 }

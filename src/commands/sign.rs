@@ -5,9 +5,11 @@ mod audit;
 mod destination;
 mod plan;
 mod refusal;
+mod tally;
 mod wait;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use countersign::device::{Chosen, Policy, SigningKey};
 use countersign::error::Error;
@@ -18,7 +20,6 @@ use serde_json::{Value, json};
 use super::key::{KeyOptions, device_json, introduce, key_json};
 use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
-use super::touch::TouchNotice;
 use super::usage::UsageError;
 use crate::cli::Sign;
 use approver::Approver;
@@ -26,15 +27,18 @@ use audit::Audit;
 use destination::Destination;
 use plan::Plan;
 use refusal::UnusableKey;
+use tally::Tally;
 use wait::Deadline;
 
 pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     Destination::refuse_collisions(arguments)?;
-    let audit = Audit::open(arguments)?;
+    let tally = Arc::new(Tally::default());
+    let audit = Audit::open(arguments, &tally)?;
     // From here on the audit log tells of every end.
     let mut progress = Progress::default();
     let early = |error: Error| audit.failed(&[], &Progress::default(), error);
     let destinations = Destination::of_all(arguments, terminal).map_err(early)?;
+    tally.expect(arguments, &destinations);
     let public_key_output = public_key_output(arguments).map_err(early)?;
     let in_place = matches!(destinations[..], [Destination::InPlace, ..]) && !arguments.dry_run;
     let purpose = match () {
@@ -49,10 +53,10 @@ pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -
         Ok(inputs)
     };
     let inputs = deadline.until_done(terminal, read).map_err(early)?;
-    let run = Run { arguments, options, terminal, audit: &audit, deadline, public_key_output };
+    let run = Run { arguments, options, terminal, audit: &audit, tally: &tally, deadline, public_key_output };
     run.sign_files(&inputs, &destinations, &mut progress)
         .map_err(|error| audit.failed(&inputs, &progress, error))
-        .map_err(|error| progress.explain(error, &inputs, &destinations, audit.files_done()))
+        .map_err(|error| tally.consequences().into_iter().fold(error, Error::with_consequence))
 }
 
 fn public_key_output(arguments: &Sign) -> Result<Option<Output>, Error> {
@@ -76,15 +80,14 @@ struct Run<'a> {
     options: &'a KeyOptions,
     terminal: &'a Terminal,
     audit: &'a Audit,
+    tally: &'a Tally,
     deadline: Deadline,
     public_key_output: Option<Output>,
 }
 
-/// How far a run came: what an error and the audit log have to say about the files.
+/// What a run has found out: for its document and the audit log.
 #[derive(Default)]
 struct Progress {
-    tokens_signed: usize,
-    tokens_to_sign: usize,
     device: Value,
     key: Value,
     mechanism: Option<Mechanism>,
@@ -124,14 +127,17 @@ impl Run<'_> {
         if self.is_done_without_pin(&plans, &chosen, progress)? {
             return Ok(());
         }
-        let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+        let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
         introduce(&key, terminal);
         (progress.device, progress.key) = key_json(&key);
         for plan in &plans {
             plan.check_kept(key.verifier(), key.public_key(), choice)?;
+            for job in &plan.to_sign {
+                key.check_allowed(&choice.apply(job.payload.clone()).1)?;
+            }
         }
         for plan in &plans {
-            let signatures = self.sign_tokens(plan, &key, progress)?;
+            let signatures = self.sign_tokens(plan, &mut key, progress)?;
             self.finish(plan, &plan.result(&signatures, key.public_key()), progress)?;
         }
         self.write_public_key(&plans, key.public_key())?;
@@ -178,25 +184,25 @@ impl Run<'_> {
     fn sign_tokens(
         &self,
         plan: &Plan<'_>,
-        key: &SigningKey,
+        key: &mut SigningKey,
         progress: &mut Progress,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        let touch = TouchNotice::new(self.terminal);
+        let watch = self.options.watch();
         let mut signatures = Vec::with_capacity(plan.to_sign.len());
-        progress.tokens_to_sign = plan.to_sign.len();
+        self.tally.begin(plan.to_sign.len());
         for (number, job) in plan.to_sign.iter().enumerate() {
             let (payload, mechanisms) = self.arguments.mechanism.choice.apply(job.payload.clone());
             let what = || format!("token {} of {}", number + 1, plan.to_sign.len());
-            let (signature, mechanism) = touch.during(what, || key.sign(&payload, &mechanisms))?;
+            let (signature, mechanism) = watch.signing(what, || key.sign(&payload, &mechanisms))?;
             signatures.push(signature);
-            progress.tokens_signed += 1;
+            self.tally.signed();
             progress.mechanism = Some(mechanism);
         }
         Ok(signatures)
     }
 
     /// Logs and writes the result, if anything changed, and says what to do with it.
-    fn finish(&self, plan: &Plan<'_>, bytes: &[u8], progress: &mut Progress) -> Result<(), Error> {
+    fn finish(&self, plan: &Plan<'_>, bytes: &[u8], progress: &Progress) -> Result<(), Error> {
         // Before the file: what cannot be logged is not written.
         self.audit.signed(plan, bytes, progress)?;
         match (plan.destination, &plan.input.to_replace) {
@@ -208,8 +214,7 @@ impl Run<'_> {
         }
         let Sign { mechanism, wait, .. } = self.arguments;
         self.terminal.say(&plan.outcome(mechanism.choice, wait.is_some(), bytes.len()));
-        self.audit.file_done();
-        progress.tokens_signed = 0;
+        self.tally.file_done();
         Ok(())
     }
 
@@ -245,33 +250,5 @@ impl Run<'_> {
                 .map(|output| output.path().display().to_string()),
             "dry_run": self.arguments.dry_run,
         })
-    }
-}
-
-impl Progress {
-    fn explain(
-        &self,
-        mut error: Error,
-        inputs: &[Input],
-        destinations: &[Destination],
-        files_done: usize,
-    ) -> Error {
-        if self.tokens_signed > 0 {
-            error = error.with_consequence(format!(
-                "{} of {} signatures had been made; none of them was written.",
-                self.tokens_signed, self.tokens_to_sign
-            ));
-        }
-        for (index, (input, destination)) in inputs.iter().zip(destinations).enumerate() {
-            let done = index < files_done;
-            let consequence = match destination {
-                Destination::InPlace if done => format!("{} is signed.", input.name()),
-                Destination::InPlace => format!("{} was not changed.", input.name()),
-                Destination::File(output) if done => format!("{} was written.", output.path().display()),
-                Destination::File(_) | Destination::Stdout => continue,
-            };
-            error = error.with_consequence(consequence);
-        }
-        error
     }
 }

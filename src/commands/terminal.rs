@@ -106,30 +106,8 @@ impl Terminal {
 
     /// What is wrong, the detail, what to do, and what it means for the files.
     pub(crate) fn error(&self, error: &Error) {
-        let detail = error.detail();
-        let hint = error.hint();
-        to_stderr(&format!("{ERROR}error:{ERROR:#} "), &error.to_string());
-        for line in &detail {
-            to_stderr("  ", line);
-        }
-        if let Some(hint) = &hint {
-            to_stderr(&format!("{HELP}help:{HELP:#} "), hint);
-        }
-        for line in error.consequences() {
-            to_stderr("", line);
-        }
         // A command that printed its document already has said all but this.
-        if self.json && !self.has_document.get() {
-            let message = error.to_string();
-            // There is nowhere left to report that stdout is gone.
-            let _ = self.document(&error_document(
-                error.exit(),
-                &message,
-                &detail,
-                hint.as_deref(),
-                error.consequences(),
-            ));
-        }
+        show(error, self.json && !self.has_document.get());
     }
 
     /// What clap has to say: an error, or a help page that was asked for.
@@ -168,12 +146,45 @@ impl Terminal {
 }
 
 /// Said when a signal ends the program.
-pub(crate) fn interrupted() {
+pub(crate) fn interrupted(consequences: &[String]) {
     to_stderr("\n", "interrupted");
-    // Not when the other thread writes, or wrote: it may be waiting for a reader for ever, and one document is enough.
-    if WANTS_JSON.load(Ordering::Relaxed) && !STDOUT_USED.load(Ordering::Relaxed) {
-        let document = error_document(Exit::Interrupted, "interrupted", &[], None, &[]);
+    for line in consequences {
+        to_stderr("", line);
+    }
+    if wants_last_document() {
+        let document = error_document(Exit::Interrupted, "interrupted", &[], None, consequences);
         let _ = write_stdout(format!("{document:#}\n").as_bytes());
+    }
+}
+
+/// Said when the program ends because a device does not answer.
+pub(crate) fn gave_up(error: Error) {
+    show(&error, wants_last_document());
+}
+
+/// Not when the other thread writes, or wrote: it may be waiting for a reader for ever, and one document is enough.
+fn wants_last_document() -> bool {
+    WANTS_JSON.load(Ordering::Relaxed) && !STDOUT_USED.load(Ordering::Relaxed)
+}
+
+fn show(error: &Error, with_document: bool) {
+    let detail = error.detail();
+    let hint = error.hint();
+    to_stderr(&format!("{ERROR}error:{ERROR:#} "), &error.to_string());
+    for line in &detail {
+        to_stderr("  ", line);
+    }
+    if let Some(hint) = &hint {
+        to_stderr(&format!("{HELP}help:{HELP:#} "), hint);
+    }
+    for line in error.consequences() {
+        to_stderr("", line);
+    }
+    if with_document {
+        let document =
+            error_document(error.exit(), &error.to_string(), &detail, hint.as_deref(), error.consequences());
+        // There is nowhere left to report that stdout is gone.
+        let _ = write_stdout(format!("{:#}\n", redacted(&document)).as_bytes());
     }
 }
 

@@ -1,17 +1,19 @@
 //! A private key on a device that signs. What it returns has been verified in software under its public key.
 
-use cryptoki::error::{Error as CryptokiError, RvError};
+use cryptoki::error::RvError;
 use cryptoki::mechanism::{Mechanism as Ckm, MechanismType};
-use cryptoki::session::{Session, UserType};
 
 use super::call::CallError;
-use super::error::SignError;
+use super::error::{KeyError, SignError};
 use super::ffi::SinglePart;
+use super::login::{Login, log_in_again};
 use super::module::Device;
-use super::objects::{KeyFacts, PrivateKey};
+use super::objects::{self, KeyFacts, PrivateKey, TouchPolicy};
+use super::session::{Session, SignJob};
+use super::watch::WaitsFor;
 use crate::error::Error;
-use crate::pin::Pin;
 use crate::signature::{Mechanism, Payload, PublicKey, Verifier};
+use crate::uri::Uri;
 
 /// A private key, in a session in which its user is logged in.
 #[derive(Debug)]
@@ -24,8 +26,9 @@ pub struct SigningKey {
     verifier: Verifier,
     /// C_GetMechanismList; none where the device does not answer.
     offered: Option<Vec<MechanismType>>,
-    /// For a key that asks for it at each signature, which it may do although the device does not say so.
-    pin: Option<Pin>,
+    /// For a key that asks for its PIN at each signature, which it may do although the device does not say so, and for a
+    /// session that is lost.
+    login: Login,
 }
 
 impl SigningKey {
@@ -35,45 +38,48 @@ impl SigningKey {
         key: PrivateKey,
         uri: String,
         public_key: PublicKey,
-        pin: Option<Pin>,
+        login: Login,
     ) -> Result<Self, Error> {
         let verifier = Verifier::new(&public_key)
             .map_err(|error| SignError::Wrong { device: device.describe(), error })?;
         let offered = device.mechanisms();
-        Ok(SigningKey { session, device, key, uri, public_key, verifier, offered, pin })
+        Ok(SigningKey { session, device, key, uri, public_key, verifier, offered, login })
     }
 
-    /// Signs on the device, by the first of `mechanisms` that the device offers and accepts, and verifies the result.
-    /// Returns the signature and the mechanism that made it.
+    /// That the key is not bound to other mechanisms than `wanted` (CKA_ALLOWED_MECHANISMS), without a call.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAllowed`], with the mechanisms that it is bound to.
+    pub fn check_allowed(&self, wanted: &[Mechanism]) -> Result<(), KeyError> {
+        match &self.key.facts.allowed_mechanisms {
+            Some(allowed) if !wanted.iter().any(|mechanism| self.allows(*mechanism)) => {
+                Err(KeyError::NotAllowed {
+                    uri: self.uri.clone(),
+                    wanted: wanted.iter().map(ToString::to_string).collect(),
+                    allowed: allowed.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Signs on the device, by the first of `mechanisms` that key and device offer and accept, and verifies the result.
+    /// Returns the signature and the mechanism that made it. A session that was lost is opened again, once.
     ///
     /// # Errors
     /// [`SignError`] when the device refuses, or signs wrongly.
     pub fn sign(
-        &self,
+        &mut self,
         payload: &Payload,
         mechanisms: &[Mechanism],
     ) -> Result<(Vec<u8>, Mechanism), SignError> {
-        let mut refused = None;
-        for mechanism in mechanisms.iter().copied().filter(|mechanism| self.offers(*mechanism)) {
-            match self.sign_data(&ckm(mechanism), &mechanism.input(payload, self.signature_bytes())) {
-                // Lists of mechanisms are not always true.
-                Err(SignError::Call { error, .. }) if error.is(RvError::MechanismInvalid) => {
-                    refused = Some(error)
-                }
-                Err(error) => return Err(error),
-                Ok(signature) => {
-                    let wrong = |error| SignError::Wrong { device: self.device.describe(), error };
-                    self.verifier.verify(payload, &signature).map_err(wrong)?;
-                    return Ok((signature, mechanism));
-                }
+        match self.try_mechanisms(payload, mechanisms) {
+            Err(SignError::Call { error, .. }) if is_lost_session(&error) => {
+                self.reopen(error)?;
+                self.try_mechanisms(payload, mechanisms)
             }
+            result => result,
         }
-        let names = |mechanisms: &[Mechanism]| mechanisms.iter().map(ToString::to_string).collect();
-        Err(SignError::NoMechanism {
-            device: self.device.describe(),
-            wanted: names(mechanisms),
-            error: refused,
-        })
     }
 
     /// A URI that names the key.
@@ -101,9 +107,43 @@ impl SigningKey {
         &self.device
     }
 
+    fn try_mechanisms(
+        &self,
+        payload: &Payload,
+        mechanisms: &[Mechanism],
+    ) -> Result<(Vec<u8>, Mechanism), SignError> {
+        let mut refused = None;
+        let worth_a_try = |mechanism: &Mechanism| self.offers(*mechanism) && self.allows(*mechanism);
+        for mechanism in mechanisms.iter().copied().filter(worth_a_try) {
+            match self.sign_data(&ckm(mechanism), &mechanism.input(payload, self.signature_bytes())) {
+                // Lists of mechanisms are not always true.
+                Err(SignError::Call { error, .. }) if error.is(RvError::MechanismInvalid) => {
+                    refused = Some(error)
+                }
+                Err(error) => return Err(error),
+                Ok(signature) => {
+                    let wrong = |error| SignError::Wrong { device: self.device.describe(), error };
+                    self.verifier.verify(payload, &signature).map_err(wrong)?;
+                    return Ok((signature, mechanism));
+                }
+            }
+        }
+        let names = |mechanisms: &[Mechanism]| mechanisms.iter().map(ToString::to_string).collect();
+        Err(SignError::NoMechanism {
+            device: self.device.describe(),
+            wanted: names(mechanisms),
+            error: refused,
+        })
+    }
+
     /// By the device's list; where it gives none, everything is worth a try.
     fn offers(&self, mechanism: Mechanism) -> bool {
         self.offered.as_ref().is_none_or(|offered| offered.contains(&ckm(mechanism).mechanism_type()))
+    }
+
+    fn allows(&self, mechanism: Mechanism) -> bool {
+        let allowed = self.key.facts.allowed_mechanisms.as_ref();
+        allowed.is_none_or(|allowed| allowed.iter().any(|name| name == mechanism.ckm_name()))
     }
 
     fn signature_bytes(&self) -> usize {
@@ -111,19 +151,19 @@ impl SigningKey {
     }
 
     fn sign_data(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
-        if self.key.facts.always_authenticate != Some(true) {
-            match self.session.sign(mechanism, self.key.handle, data) {
+        let facts = &self.key.facts;
+        let waits_for =
+            if facts.touch == Some(TouchPolicy::Always) { WaitsFor::Touch } else { WaitsFor::Device };
+        let signature_bytes = self.signature_bytes();
+        let job = SignJob { mechanism, key: self.key.handle, data, signature_bytes, waits_for };
+        if facts.always_authenticate != Some(true) {
+            match self.session.sign(&job) {
                 Ok(signature) => return Ok(signature),
                 // A key that asks for its PIN although the device did not say so, or could not.
-                Err(CryptokiError::Pkcs11(RvError::UserNotLoggedIn, _)) => {}
+                Err(error) if error.is(RvError::UserNotLoggedIn) => {}
                 Err(error) => return Err(self.refused(error)),
             }
         }
-        self.sign_with_pin(mechanism, data)
-    }
-
-    /// C_SignInit, C_Login as CKU_CONTEXT_SPECIFIC, C_Sign, with nothing between (PKCS#11 v2.40 section 4.9).
-    fn sign_with_pin(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
         let spec = self.device.module.spec();
         if spec.proxy && !matches!(mechanism, Ckm::Sha256RsaPkcs) {
             return Err(SignError::Proxy);
@@ -131,26 +171,49 @@ impl SigningKey {
         let single_part = if spec.proxy {
             None
         } else {
-            Some(SinglePart::of_module(&spec.path).map_err(|error| self.refused(error))?)
+            let single_part = SinglePart::of_module(&spec.path).map_err(CallError::from);
+            Some(single_part.map_err(|error| self.refused(error))?)
         };
-        let pin = self.pin.as_ref().map(Pin::expose);
-        let sign = || -> Result<Vec<u8>, CryptokiError> {
-            self.session.sign_init(mechanism, self.key.handle)?;
-            self.session.login(UserType::ContextSpecific, pin)?;
-            match &single_part {
-                Some(c_sign) => c_sign.sign(&self.session, data, self.signature_bytes()),
-                None => {
-                    self.session.sign_update(data)?;
-                    self.session.sign_final()
-                }
-            }
-        };
-        sign().map_err(|error| self.refused(error))
+        let signature = self.session.sign_with_pin(&job, self.login.pin.as_ref(), single_part.as_ref());
+        signature.map_err(|error| match self.login.failure(&self.device, error) {
+            Ok(about_pin) => SignError::Login(about_pin),
+            Err(error) => self.refused(error),
+        })
     }
 
-    fn refused(&self, error: CryptokiError) -> SignError {
-        SignError::Call { device: self.device.describe(), error: CallError::from(error) }
+    /// A new session in place of one that the module does not know any more: a card that another program reset, a
+    /// connection that was made anew. Only on the same device, with the PIN that was right before, and for the same key;
+    /// `lost` is the error where that cannot be had.
+    fn reopen(&mut self, lost: CallError) -> Result<(), SignError> {
+        if !self.device.is_still_there() {
+            return Err(self.refused(lost));
+        }
+        let lost = |_: CallError| self.refused(lost.clone());
+        let session = self.device.open_session().map_err(lost)?;
+        log_in_again(&session, &self.device, &self.login)?;
+        let facts = &self.key.facts;
+        let same = Uri { id: facts.id.clone(), object: facts.label.clone(), ..Uri::default() };
+        let found = objects::private_keys(&session, &same).map_err(lost)?;
+        let key = found.into_iter().find(|key| key.facts.public_key.as_ref() == Some(&self.public_key));
+        let Some(key) = key else {
+            return Err(SignError::KeyGone { device: self.device.describe(), uri: self.uri.clone() });
+        };
+        self.key.handle = key.handle;
+        // The session that was lost ends here, after the new one is logged in: the last one to end logs out.
+        self.session = session;
+        Ok(())
     }
+
+    fn refused(&self, error: CallError) -> SignError {
+        SignError::Call { device: self.device.describe(), error }
+    }
+}
+
+/// CKR_OPERATION_ACTIVE is no lost session, but one that is of no use any more: PKCS#11 v2.40 has no way to end an
+/// operation.
+fn is_lost_session(error: &CallError) -> bool {
+    let codes = [RvError::SessionHandleInvalid, RvError::SessionClosed, RvError::OperationActive];
+    codes.into_iter().any(|code| error.is(code))
 }
 
 fn ckm(mechanism: Mechanism) -> Ckm<'static> {

@@ -1,13 +1,16 @@
 //! Logging in: one try at a time, and never the last one unasked.
 
 use std::fmt;
+use std::str::FromStr;
 
 use cryptoki::error::RvError;
-use cryptoki::session::{Session, UserType};
+use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
+use super::kind::DeviceKind;
 use super::module::{Device, PinState};
+use super::session::Session;
 use crate::pin::{Pin, PinError, PinSource};
 use crate::uri::Uri;
 
@@ -18,6 +21,46 @@ pub struct LoginOptions {
     pub pin_source: Option<PinSource>,
     /// Send a PIN even if a wrong one would lock the device.
     pub use_last_try: bool,
+    /// As whom.
+    pub user_type: UserType,
+}
+
+/// As whom to log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UserType {
+    /// CKU_USER.
+    #[default]
+    User,
+    /// A vendor's own type of user, CKU_VENDOR_DEFINED and above.
+    Vendor(u32),
+}
+
+impl UserType {
+    /// Luna's Crypto User, who may sign and not generate (CKU_LIMITED_USER in Thales' headers).
+    pub const LUNA_CRYPTO_USER: Self = UserType::Vendor(0x8000_0001);
+
+    fn cku(self) -> Cku {
+        match self {
+            UserType::User => Cku::User,
+            UserType::Vendor(number) => Cku::VendorExtension(number),
+        }
+    }
+}
+
+impl FromStr for UserType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number =
+            |digits: &str| u32::from_str_radix(digits, 16).ok().filter(|number| *number >= 0x8000_0000);
+        match text {
+            "user" => Ok(UserType::User),
+            "crypto-user" => Ok(UserType::LUNA_CRYPTO_USER),
+            _ => text.strip_prefix("0x").and_then(number).map(UserType::Vendor).ok_or_else(|| {
+                "possible values: user, crypto-user (Luna), or a vendor's number from 0x80000000 on".into()
+            }),
+        }
+    }
 }
 
 impl LoginOptions {
@@ -57,8 +100,24 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Logs in as the user. Returns the PIN that was right, for keys that ask for it again; none where no login is needed
-/// or the PIN was entered on the device.
+/// A login that succeeded, with what it takes to log in again.
+#[derive(Debug)]
+pub(super) struct Login {
+    /// The PIN that was right; none where no login is needed or the PIN was entered on the device.
+    pub(super) pin: Option<Pin>,
+    user: Cku,
+    use_last_try: bool,
+    is_person: bool,
+}
+
+impl Login {
+    /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
+    pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
+        about_pin(device, error, self.is_person)
+    }
+}
+
+/// Logs in.
 ///
 /// A wrong PIN from a file is not tried again. A person is asked once more, and only while more than one try must be
 /// left: on a device that keeps CKF_USER_PIN_COUNT_LOW, which shows in that the wrong PIN switched it on, this was the
@@ -70,18 +129,21 @@ pub(super) fn log_in(
     source: &PinSource,
     options: &LoginOptions,
     notice: &mut dyn FnMut(Notice),
-) -> Result<Option<Pin>, LoginError> {
+) -> Result<Login, LoginError> {
     let name = || device.describe();
+    let user = options.user_type.cku();
+    let is_person = source.is_person();
+    let login = |pin| Login { pin, user, use_last_try: options.use_last_try, is_person };
     let before = device.pin_state();
     if !before.login_required {
-        return Ok(None);
+        return Ok(login(None));
     }
-    refuse_early(&before, device, options)?;
+    refuse_early(&before, device, options.use_last_try)?;
     if before.on_device {
         notice(Notice::EnterPinOnDevice { device: name() });
-        return match session.login(UserType::User, None).map_err(CallError::from) {
-            Ok(()) => Ok(None),
-            Err(error) if error.is(RvError::UserAlreadyLoggedIn) => Ok(None),
+        return match session.login(user, None) {
+            Ok(()) => Ok(login(None)),
+            Err(error) if error.is(RvError::UserAlreadyLoggedIn) => Ok(login(None)),
             Err(error) => Err(failed(device, error, true)),
         };
     }
@@ -89,12 +151,12 @@ pub(super) fn log_in(
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let mut may_ask_again = source.is_person() && !before.count_low;
+    let mut may_ask_again = is_person && !before.count_low;
     loop {
         let pin = source.read(&format!("PIN for {}: ", name()))?;
-        match session.login(UserType::User, Some(pin.expose())).map_err(CallError::from) {
-            Ok(()) => return Ok(Some(pin)),
-            Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(Some(pin)),
+        match session.login(user, Some(&pin)) {
+            Ok(()) => return Ok(login(Some(pin))),
+            Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
             Err(error) if error.is(RvError::PinIncorrect) && may_ask_again => {
                 let now = device.pin_state();
                 if !now.count_low || now.locked || now.final_try {
@@ -103,39 +165,70 @@ pub(super) fn log_in(
                 may_ask_again = false;
                 notice(Notice::WrongPin { device: name() });
             }
-            Err(error) => return Err(failed(device, error, source.is_person())),
+            Err(error) => return Err(failed(device, error, is_person)),
         }
     }
 }
 
-fn refuse_early(state: &PinState, device: &Device, options: &LoginOptions) -> Result<(), LoginError> {
+/// Logs in once more on a new session, with what was right before.
+pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
+    let state = device.pin_state();
+    if !state.login_required {
+        return Ok(());
+    }
+    refuse_early(&state, device, login.use_last_try)?;
+    match session.login(login.user, login.pin.as_ref()) {
+        Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => Err(failed(device, error, login.is_person)),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_early(state: &PinState, device: &Device, use_last_try: bool) -> Result<(), LoginError> {
+    let kind = DeviceKind::of(device);
     let device = device.describe();
     if state.locked {
-        Err(LoginError::Locked { device })
+        Err(LoginError::Locked { device, kind })
     } else if !state.set {
         Err(LoginError::NoPinSet { device })
-    } else if state.final_try && !options.use_last_try {
+    } else if state.final_try && !use_last_try {
         Err(LoginError::LastTry { device })
     } else {
         Ok(())
     }
 }
 
-/// Reads the state again: a wrong PIN may have been the one that locked the device.
 fn failed(device: &Device, error: CallError, person: bool) -> LoginError {
+    about_pin(device, error, person).unwrap_or_else(|error| LoginError::Failed {
+        device: device.describe(),
+        error,
+        kind: DeviceKind::of(device),
+    })
+}
+
+/// Reads the state again: a wrong PIN may have been the one that locked the device.
+fn about_pin(device: &Device, error: CallError, person: bool) -> Result<LoginError, CallError> {
+    let kind = DeviceKind::of(device);
+    let name = device.describe();
+    let codes = [
+        RvError::PinIncorrect,
+        RvError::PinInvalid,
+        RvError::PinLenRange,
+        RvError::PinLocked,
+        RvError::PinExpired,
+        RvError::UserPinNotInitialized,
+    ];
+    if !codes.into_iter().any(|code| error.is(code)) {
+        return Err(error);
+    }
     let state = device.pin_state();
-    let device = device.describe();
     if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && state.locked) {
-        return LoginError::Locked { device };
+        return Ok(LoginError::Locked { device: name, kind });
     }
     if error.is(RvError::UserPinNotInitialized) {
-        return LoginError::NoPinSet { device };
+        return Ok(LoginError::NoPinSet { device: name });
     }
-    let is_about_pin = [RvError::PinIncorrect, RvError::PinInvalid, RvError::PinLenRange]
-        .into_iter()
-        .any(|code| error.is(code));
-    if !is_about_pin {
-        return LoginError::Failed { device, error };
+    if error.is(RvError::PinExpired) {
+        return Ok(LoginError::Expired { device: name });
     }
     let tries = if state.final_try {
         "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)"
@@ -144,5 +237,21 @@ fn failed(device: &Device, error: CallError, person: bool) -> LoginError {
     } else {
         "the device does not say how many tries are left; most lock after three"
     };
-    LoginError::Wrong { device, error, tries, person }
+    Ok(LoginError::Wrong { device: name, error, tries, person, kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_type_is_one_of_the_names_or_a_vendors_number() {
+        assert_eq!("user".parse(), Ok(UserType::User));
+        assert_eq!("crypto-user".parse(), Ok(UserType::Vendor(0x8000_0001)));
+        assert_eq!("0x80000002".parse(), Ok(UserType::Vendor(0x8000_0002)));
+        // CKU_SO is none that signs, and a number below the vendors' is one of the standard's.
+        for wrong in ["so", "0x0", "1", "0x7fffffff", "0x180000000", "", "0x"] {
+            assert!(wrong.parse::<UserType>().is_err(), "{wrong}");
+        }
+    }
 }

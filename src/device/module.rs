@@ -3,11 +3,11 @@
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::MechanismType;
-use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki_sys::{
     CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_PROTECTED_AUTHENTICATION_PATH, CKF_TOKEN_INITIALIZED,
@@ -17,11 +17,15 @@ use cryptoki_sys::{
 use super::call::CallError;
 use super::ffi;
 use super::modules::{ModuleSpec, module_path, reason_of};
+use super::session::Session;
+use super::watch;
 use crate::uri::{self, Uri};
 
 /// A module that is loaded and initialised.
 pub(super) struct Module {
     spec: ModuleSpec,
+    /// The path, for messages.
+    name: Arc<str>,
     pkcs11: Pkcs11,
     manufacturer: String,
     description: String,
@@ -38,7 +42,9 @@ impl Module {
     pub(super) fn load(spec: ModuleSpec) -> Result<Self, ModuleFailure> {
         let failure =
             |reason: String, hint: Option<&str>| ModuleFailure { reason, hint: hint.map(str::to_owned) };
-        let pkcs11 = Pkcs11::new(&spec.path).map_err(|error| match &error {
+        let name = Arc::from(spec.path.to_string_lossy());
+        let load = || Pkcs11::new(&spec.path);
+        let pkcs11 = watch::during("C_GetFunctionList", &name, load).map_err(|error| match &error {
             Error::LibraryLoading(source) => failure(
                 reason_of(source),
                 Some("--module wants the path of the device's PKCS#11 library, a file that ends in .so"),
@@ -49,11 +55,11 @@ impl Module {
             ),
             _ => failure(CallError::from(error).to_string(), None),
         })?;
-        let initialized = match &spec.init_reserved {
+        let initialize = || match &spec.init_reserved {
             Some(reserved) => ffi::initialize_with_reserved(&pkcs11, reserved),
             None => pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)),
         };
-        match initialized {
+        match watch::during("C_Initialize", &name, initialize) {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
                 let path = spec.path.to_string_lossy();
@@ -79,6 +85,7 @@ impl Module {
                 .as_ref()
                 .map_or((0, 0), |info| (info.library_version().major(), info.library_version().minor())),
             spec,
+            name,
             pkcs11,
         })
     }
@@ -89,7 +96,7 @@ impl Module {
 
     /// The initialised devices in the module's slots. A slot that fails hides no other one.
     pub(super) fn devices(self: &Rc<Self>) -> Vec<Device> {
-        let slots = self.pkcs11.get_slots_with_token().unwrap_or_default();
+        let slots = self.slots().unwrap_or_default();
         let mut devices: Vec<Device> =
             slots.into_iter().filter_map(|slot| Device::read(self, slot)).collect();
         // Slots come in an order that some modules change from run to run.
@@ -98,7 +105,12 @@ impl Module {
     }
 
     pub(super) fn slot_error(&self) -> Option<CallError> {
-        self.pkcs11.get_slots_with_token().err().map(CallError::from)
+        self.slots().err()
+    }
+
+    fn slots(&self) -> Result<Vec<Slot>, CallError> {
+        let slots = watch::during("C_GetSlotList", &self.name, || self.pkcs11.get_slots_with_token());
+        slots.map_err(CallError::from)
     }
 
     fn library(&self) -> uri::Library<'_> {
@@ -114,7 +126,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         // Finalized, so that the device is free for others; never unloaded, which some modules do not survive.
         std::mem::forget(self.pkcs11.clone());
-        let _ = self.pkcs11.clone().finalize();
+        let _ = watch::during("C_Finalize", &self.name, || self.pkcs11.clone().finalize());
     }
 }
 
@@ -131,6 +143,8 @@ pub struct Device {
     slot: Slot,
     slot_manufacturer: String,
     slot_description: String,
+    /// What a person calls it.
+    name: Arc<str>,
     /// CK_TOKEN_INFO.label without its padding.
     pub label: String,
     /// CK_TOKEN_INFO.manufacturerID.
@@ -168,6 +182,7 @@ impl Device {
         Some(Device {
             module: Rc::clone(module),
             slot,
+            name: Arc::from(info.describe()),
             slot_manufacturer: slot_info
                 .as_ref()
                 .map(|info| trim(info.manufacturer_id()))
@@ -236,18 +251,7 @@ impl Device {
 
     /// What a person calls it: `officer (SoftHSM v2, serial 21b3c0ffee)`.
     pub fn describe(&self) -> String {
-        let label = if self.label.is_empty() { "a device without a label" } else { &self.label };
-        let mut facts = Vec::new();
-        if !self.model.is_empty() {
-            facts.push(self.model.clone());
-        }
-        if !self.serial.is_empty() && !self.label.contains(&self.serial) {
-            facts.push(format!("serial {}", self.serial));
-        }
-        let text =
-            if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
-        // A label is anybody's bytes, and this text goes into prompts: it must not be able to move the cursor.
-        text.replace(char::is_control, "\u{fffd}")
+        self.name.to_string()
     }
 
     /// The path of the module that shows the device.
@@ -255,18 +259,31 @@ impl Device {
         &self.module.spec.path
     }
 
+    /// Whether the same device is in the slot now: by what it says of itself.
+    pub(super) fn is_still_there(&self) -> bool {
+        DeviceInfo::read(&self.module, self.slot).is_some_and(|info| {
+            info.initialised
+                && (&info.label, &info.manufacturer, &info.model, &info.serial)
+                    == (&self.label, &self.manufacturer, &self.model, &self.serial)
+        })
+    }
+
     /// C_GetMechanismList; none where the device does not answer.
     pub(super) fn mechanisms(&self) -> Option<Vec<MechanismType>> {
-        self.module.pkcs11.get_mechanism_list(self.slot).ok().filter(|mechanisms| !mechanisms.is_empty())
+        let list = || self.module.pkcs11.get_mechanism_list(self.slot);
+        let mechanisms = watch::during("C_GetMechanismList", &self.name, list);
+        mechanisms.ok().filter(|mechanisms| !mechanisms.is_empty())
     }
 
     /// Opens a session: read-only, or read-write where the module knows no other.
     pub(super) fn open_session(&self) -> Result<Session, CallError> {
         let pkcs11 = &self.module.pkcs11;
-        pkcs11
-            .open_ro_session(self.slot)
-            .or_else(|error| pkcs11.open_rw_session(self.slot).map_err(|_| error))
-            .map_err(CallError::from)
+        let open = || {
+            let read_only = pkcs11.open_ro_session(self.slot);
+            read_only.or_else(|error| pkcs11.open_rw_session(self.slot).map_err(|_| error))
+        };
+        let session = watch::during("C_OpenSession", &self.name, open).map_err(CallError::from)?;
+        Ok(Session::new(session, Arc::clone(&self.name)))
     }
 
     /// The same slot of the same module.
@@ -308,9 +325,24 @@ struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    fn describe(&self) -> String {
+        let label = if self.label.is_empty() { "a device without a label" } else { &self.label };
+        let mut facts = Vec::new();
+        if !self.model.is_empty() {
+            facts.push(self.model.clone());
+        }
+        if !self.serial.is_empty() && !self.label.contains(&self.serial) {
+            facts.push(format!("serial {}", self.serial));
+        }
+        let text =
+            if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
+        // A label is anybody's bytes, and this text goes into prompts: it must not be able to move the cursor.
+        text.replace(char::is_control, "\u{fffd}")
+    }
+
     /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
     fn read(module: &Module, slot: Slot) -> Option<Self> {
-        match module.pkcs11.get_token_info(slot) {
+        match watch::during("C_GetTokenInfo", &module.name, || module.pkcs11.get_token_info(slot)) {
             Ok(info) => Some(Self::from(&info)),
             Err(Error::Pkcs11(..)) => None,
             Err(_) if module.spec.proxy => None,

@@ -1,9 +1,9 @@
 //! Reading keys and certificates off a device. An attribute that a module does not give is unknown, never false.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use cryptoki::session::Session;
 
 use super::call::CallError;
+use super::session::Session;
 use crate::certificate::{Certificate, CertificateError};
 use crate::signature::PublicKey;
 use crate::uri::{self, ObjectType, Uri};
@@ -51,6 +51,21 @@ pub struct KeyFacts {
     pub local: Option<bool>,
     /// CKA_ALWAYS_AUTHENTICATE: the PIN is needed for each signature.
     pub always_authenticate: Option<bool>,
+    /// CKA_ALLOWED_MECHANISMS by their names, where the key is bound to some.
+    pub allowed_mechanisms: Option<Vec<String>>,
+    /// Whether a signature needs a touch; known of a key that is about to sign, where its module says so.
+    pub touch: Option<TouchPolicy>,
+}
+
+/// When a key wants the device touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TouchPolicy {
+    /// Never.
+    Never,
+    /// For each signature.
+    Always,
+    /// For a signature more than 15 seconds after the last touch.
+    Cached,
 }
 
 impl KeyFacts {
@@ -194,7 +209,7 @@ pub(super) fn certificates(session: &Session, uri: &Uri) -> Result<Vec<Certifica
         if !fits(uri, ObjectType::Certificate, label.as_deref(), id.as_deref()) {
             continue;
         }
-        let value = attributes(session, handle, &[AttributeType::Value]).into_iter().find_map(|attribute| {
+        let value = session.attributes(handle, &[AttributeType::Value]).into_iter().find_map(|attribute| {
             match attribute {
                 Attribute::Value(der) => Some(der),
                 _ => None,
@@ -212,7 +227,7 @@ fn find(session: &Session, class: ObjectClass, uri: &Uri) -> Result<Vec<ObjectHa
     let mut template = vec![Attribute::Class(class), Attribute::Token(true)];
     template.extend(uri.id.clone().map(Attribute::Id));
     template.extend(uri.object.clone().map(Attribute::Label));
-    session.find_objects(&template).map_err(CallError::from)
+    session.find(&template)
 }
 
 /// The type of the URI has been decided on by the caller; id and label are compared again because modules differ in
@@ -224,7 +239,7 @@ fn fits(uri: &Uri, object_type: ObjectType, label: Option<&[u8]>, id: Option<&[u
 
 fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let (mut label, mut id) = (None, None);
-    for attribute in attributes(session, handle, &[AttributeType::Label, AttributeType::Id]) {
+    for attribute in session.attributes(handle, &[AttributeType::Label, AttributeType::Id]) {
         match attribute {
             Attribute::Label(value) => label = Some(value),
             Attribute::Id(value) => id = Some(value),
@@ -246,7 +261,7 @@ fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyFacts {
         AttributeType::Local,
         AttributeType::AlwaysAuthenticate,
     ];
-    for attribute in attributes(session, handle, &wanted) {
+    for attribute in session.attributes(handle, &wanted) {
         match attribute {
             Attribute::Sign(value) => facts.sign = Some(value),
             Attribute::Sensitive(value) => facts.sensitive = Some(value),
@@ -258,18 +273,26 @@ fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyFacts {
             _ => {}
         }
     }
+    // Asked apart: some modules refuse the whole call for its sake.
+    if let Some(Attribute::AllowedMechanisms(mechanisms)) =
+        session.attributes(handle, &[AttributeType::AllowedMechanisms]).into_iter().next()
+    {
+        let names: Vec<String> = mechanisms.iter().map(ToString::to_string).collect();
+        facts.allowed_mechanisms = Some(names).filter(|names| !names.is_empty());
+    }
     facts
 }
 
 /// The public half from the object itself: RSA private keys carry it by the standard, EC ones on some modules.
 fn public_key(session: &Session, handle: ObjectHandle) -> Option<PublicKey> {
-    let key_type = attributes(session, handle, &[AttributeType::KeyType]);
+    let key_type = session.attributes(handle, &[AttributeType::KeyType]);
     let wanted = match key_type.first() {
         Some(Attribute::KeyType(KeyType::RSA)) => [AttributeType::Modulus, AttributeType::PublicExponent],
         Some(Attribute::KeyType(KeyType::EC)) => [AttributeType::EcParams, AttributeType::EcPoint],
         _ => return None,
     };
-    let values: Vec<Vec<u8>> = attributes(session, handle, &wanted)
+    let values: Vec<Vec<u8>> = session
+        .attributes(handle, &wanted)
         .into_iter()
         .filter_map(|attribute| match attribute {
             Attribute::Modulus(value)
@@ -289,16 +312,18 @@ fn public_key(session: &Session, handle: ObjectHandle) -> Option<PublicKey> {
     }
 }
 
-/// Those of the attributes that the module gives. One that it cannot give must not cost the others: when the call for
-/// all of them fails, each is asked for alone.
-fn attributes(session: &Session, handle: ObjectHandle, wanted: &[AttributeType]) -> Vec<Attribute> {
-    session.get_attributes(handle, wanted).unwrap_or_else(|_| {
-        wanted
-            .iter()
-            .filter_map(|attribute| session.get_attributes(handle, std::slice::from_ref(attribute)).ok())
-            .flatten()
-            .collect()
-    })
+/// The touch policy of a YubiKey's key, by ykcs11's vendor attribute (from 2.3.0 on).
+pub(super) fn touch_policy(session: &Session, key: &PrivateKey) -> Option<TouchPolicy> {
+    const CKA_YUBICO_TOUCH_POLICY: AttributeType = AttributeType::VendorDefined(0xD955_4201);
+    match session.attributes(key.handle, &[CKA_YUBICO_TOUCH_POLICY]).first() {
+        Some(Attribute::VendorDefined((_, value))) => match value.as_slice() {
+            [1] => Some(TouchPolicy::Never),
+            [2] => Some(TouchPolicy::Always),
+            [3] => Some(TouchPolicy::Cached),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! From a chosen device to the one private key that is meant: log in, search, decide.
 
-use cryptoki::session::Session;
-
 use super::choose::Chosen;
 use super::error::{Candidate, DeviceError, KeyError};
 use super::key::SigningKey;
-use super::login::{LoginOptions, Notice, log_in};
+use super::login::{Login, LoginOptions, Notice, log_in};
 use super::objects::{self, KeyFacts, Policy, PrivateKey};
+use super::session::Session;
 use crate::error::Error;
-use crate::pin::Pin;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
 
@@ -17,7 +15,7 @@ use crate::uri::{ObjectType, Uri};
 pub struct OpenDevice {
     session: Session,
     chosen: Chosen,
-    pin: Option<Pin>,
+    login: Login,
 }
 
 impl Chosen {
@@ -31,8 +29,8 @@ impl Chosen {
             .open_session()
             .map_err(|error| DeviceError::Call { device: self.device.describe(), error })?;
         let source = options.source_for(&self.uri)?;
-        let pin = log_in(&session, &self.device, &source, options, notice)?;
-        Ok(OpenDevice { session, chosen: self, pin })
+        let login = log_in(&session, &self.device, &source, options, notice)?;
+        Ok(OpenDevice { session, chosen: self, login })
     }
 }
 
@@ -43,7 +41,8 @@ impl OpenDevice {
     /// # Errors
     /// [`KeyError`], with what was found as URIs to paste.
     pub fn signing_key(self, policy: Policy) -> Result<SigningKey, Error> {
-        let key = self.the_key(policy)?;
+        let mut key = self.the_key(policy)?;
+        key.facts.touch = objects::touch_policy(&self.session, &key);
         let uri = self.key_uri(&key.facts);
         let reasons = key.facts.unfit_reasons(policy);
         if !reasons.is_empty() {
@@ -53,7 +52,7 @@ impl OpenDevice {
         let Some(public_key) = key.facts.public_key.clone() else {
             return Err(KeyError::NoPublicKey { uri, device: device.describe() }.into());
         };
-        SigningKey::new(self.session, device, key, uri, public_key, self.pin)
+        SigningKey::new(self.session, device, key, uri, public_key, self.login)
     }
 
     /// The public key of the private key that is meant, whatever it is fit for.

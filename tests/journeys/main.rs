@@ -4,20 +4,26 @@
 // A test program exports nothing, and a test that cannot go on panics.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod always_authenticate;
 mod audit_log;
 mod bad_input;
 mod cmu;
 mod device;
-mod faults;
+mod faults_midway;
+mod faulty;
 mod files;
 mod help;
 mod list;
+mod mechanism_choice;
 mod modules;
 mod officer_signs;
 mod pin_prompt;
+mod pin_safety;
 mod pinned;
 mod quorum;
 mod secrets;
+mod sessions;
+mod several_devices;
 mod verify;
 mod waiting;
 mod which_key;

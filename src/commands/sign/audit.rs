@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign::audit::AuditLog;
@@ -13,8 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::Progress;
 use super::plan::Plan;
+use super::tally::Tally;
 use crate::cli::Sign;
-use crate::commands::process;
+use crate::commands::process::{self, Ending};
 use crate::commands::tokens::Input;
 
 /// How long to wait for another writer of the log.
@@ -29,13 +29,12 @@ pub(super) struct Audit {
     files: Vec<String>,
     /// What else a line says of the attempt.
     attempt: Map<String, Value>,
-    /// How many files are done: what a signal has to know.
-    done: Arc<AtomicUsize>,
+    tally: Arc<Tally>,
 }
 
 impl Audit {
     /// A log that cannot be written ends the run before anything is signed. A dry run is no attempt.
-    pub(super) fn open(arguments: &Sign) -> Result<Self, Error> {
+    pub(super) fn open(arguments: &Sign, tally: &Arc<Tally>) -> Result<Self, Error> {
         let path = arguments.audit_log.as_deref().filter(|_| !arguments.dry_run);
         let log = path.map(|path| AuditLog::open(path, PATIENCE)).transpose()?;
         let name =
@@ -54,9 +53,9 @@ impl Audit {
                 "username": arguments.username,
                 "role": arguments.role,
             })),
-            done: Arc::default(),
+            tally: Arc::clone(tally),
         };
-        audit.expect_signals(path);
+        audit.expect_an_early_end(path);
         Ok(audit)
     }
 
@@ -72,28 +71,18 @@ impl Audit {
         Ok(log.append(&entry)?)
     }
 
-    /// Notes that the file that was logged as signed is written.
-    pub(super) fn file_done(&self) {
-        self.done.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many files are done, in their order.
-    pub(super) fn files_done(&self) -> usize {
-        self.done.load(Ordering::Relaxed)
-    }
-
     /// Says that the run failed, for each file that is not done, or, when all are, for what else was to be written. The
     /// error goes on, with a word if not even it could be logged.
     pub(super) fn failed(&self, inputs: &[Input], progress: &Progress, error: Error) -> Error {
         let Some(log) = &self.log else { return error };
-        let rest = self.files.get(self.files_done()..).unwrap_or_default();
+        let rest = self.files.get(self.tally.files_done()..).unwrap_or_default();
         let names = if rest.is_empty() {
             vec!["(the public key)"]
         } else {
             rest.iter().map(String::as_str).collect()
         };
         for (index, name) in names.into_iter().enumerate() {
-            let signatures = if index == 0 { progress.tokens_signed } else { 0 };
+            let signatures = if index == 0 { self.tally.signatures() } else { 0 };
             let mut entry = self.entry(name, progress, signatures, "failed");
             let input = inputs.iter().find(|input| input.name() == name);
             entry.insert("format".into(), input.map(Input::format_name).into());
@@ -106,15 +95,25 @@ impl Audit {
         error
     }
 
-    /// A signal ends the run on another thread, which then says so.
-    fn expect_signals(&self, path: Option<&Path>) {
-        let Some(path) = path.map(Path::to_owned) else { return };
-        let (files, attempt, done) = (self.files.clone(), self.attempt.clone(), Arc::clone(&self.done));
-        process::on_signal(move || {
-            let Ok(log) = AuditLog::open(&path, PATIENCE_AT_THE_END) else { return };
-            for file in files.iter().skip(done.load(Ordering::Relaxed)) {
-                let _ = log.append(&with_facts(&attempt, file, &Progress::default(), 0, "interrupted"));
+    /// A signal, or a device that does not answer, ends the run on another thread, which then says so.
+    fn expect_an_early_end(&self, path: Option<&Path>) {
+        let path = path.map(Path::to_owned);
+        let (files, attempt, tally) = (self.files.clone(), self.attempt.clone(), Arc::clone(&self.tally));
+        process::before_an_early_end(move |ending| {
+            let log = path.and_then(|path| AuditLog::open(&path, PATIENCE_AT_THE_END).ok());
+            for (index, file) in files.iter().enumerate().skip(tally.files_done()).filter(|_| log.is_some()) {
+                let outcome = match ending {
+                    Ending::Interrupted => "interrupted",
+                    Ending::GaveUp(_) => "failed",
+                };
+                let signatures = if index == tally.files_done() { tally.signatures() } else { 0 };
+                let mut entry = with_facts(&attempt, file, &Progress::default(), signatures, outcome);
+                if let Ending::GaveUp(error) = ending {
+                    entry.insert("error".into(), countersign::uri::redact(&error.to_string()).into());
+                }
+                let _ = log.as_ref().map(|log| log.append(&entry));
             }
+            tally.consequences()
         });
     }
 

@@ -57,6 +57,16 @@ pub enum KeyError {
         /// Why.
         reasons: Vec<String>,
     },
+    /// The key is bound to other mechanisms.
+    #[error("the key '{uri}' may not sign by {}", wanted.join(" or "))]
+    NotAllowed {
+        /// The key.
+        uri: String,
+        /// The mechanisms that would do.
+        wanted: Vec<String>,
+        /// CKA_ALLOWED_MECHANISMS.
+        allowed: Vec<String>,
+    },
     /// Keys are there, none of them fit.
     #[error("{} on {device} is fit to sign CloudHSM's files", match candidates.len() {
         1 => "not even the one private key".to_owned(),
@@ -100,6 +110,9 @@ impl Explain for KeyError {
                 let there = table(candidates).into_iter().map(|line| format!("there is: {line}"));
                 rejected.iter().cloned().chain(there).collect()
             }
+            KeyError::NotAllowed { allowed, .. } => {
+                vec![format!("it is bound to {} (CKA_ALLOWED_MECHANISMS)", allowed.join(", "))]
+            }
             _ => Vec::new(),
         }
     }
@@ -120,6 +133,9 @@ impl Explain for KeyError {
             }
             KeyError::NotFound { .. } => "correct the key URI; countersign list --login shows all keys",
             KeyError::Type { .. } => "--key wants a private key (type=private) or a certificate (type=cert)",
+            KeyError::NotAllowed { .. } => {
+                "name another key with --key, or make one without CKA_ALLOWED_MECHANISMS"
+            }
             KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
                 "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"
             }

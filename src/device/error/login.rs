@@ -1,6 +1,6 @@
 //! A login that failed or was not tried.
 
-use crate::device::CallError;
+use crate::device::{CallError, DeviceKind};
 use crate::error::{Exit, Explain};
 use crate::pin::PinError;
 
@@ -21,10 +21,20 @@ pub enum LoginError {
         tries: &'static str,
         /// Whether a person typed it.
         person: bool,
+        /// The device's kind.
+        kind: DeviceKind,
     },
     /// The PIN is locked.
     #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
     Locked {
+        /// The device.
+        device: String,
+        /// Its kind.
+        kind: DeviceKind,
+    },
+    /// The PIN is too old.
+    #[error("the PIN of {device} has expired (CKR_PIN_EXPIRED)")]
+    Expired {
         /// The device.
         device: String,
     },
@@ -47,6 +57,8 @@ pub enum LoginError {
         device: String,
         /// What it said.
         error: CallError,
+        /// Its kind.
+        kind: DeviceKind,
     },
 }
 
@@ -62,7 +74,10 @@ impl Explain for LoginError {
     fn detail(&self) -> Vec<String> {
         match self {
             LoginError::Pin(error) => error.detail(),
-            LoginError::Wrong { tries, .. } => vec![(*tries).to_owned()],
+            LoginError::Wrong { tries, kind, .. } => {
+                std::iter::once(*tries).chain(kind.pin_form()).map(str::to_owned).collect()
+            }
+            LoginError::Failed { kind, .. } => kind.pin_form().map(str::to_owned).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -76,14 +91,15 @@ impl Explain for LoginError {
             LoginError::Wrong { person: false, .. } => {
                 "correct the PIN source before the next run: each run with a wrong PIN costs a try"
             }
-            LoginError::Locked { .. } => {
-                "unblock it with the device's own tool: ykman piv access unblock-pin (YubiKey, with the PUK), \
-                 pkcs11-tool --init-pin (with the SO PIN)"
-            }
+            LoginError::Locked { kind, .. } => kind.unblocking(),
+            LoginError::Expired { .. } => "change it with the device's own tool, or pkcs11-tool --change-pin",
             LoginError::LastTry { .. } => {
                 "check the PIN with care, then repeat the command with --use-last-try"
             }
             LoginError::NoPinSet { .. } => "set one with the device's own tool, or pkcs11-tool --init-pin",
+            LoginError::Failed { error, .. } if error.ckr_name() == "CKR_USER_TYPE_INVALID" => {
+                "the device knows no such user: leave --user-type out, or name another"
+            }
             LoginError::Failed { .. } => "unplug the device, plug it in again, and repeat the command",
         };
         Some(hint.into())

@@ -1,5 +1,6 @@
 //! A device that did not sign, or not rightly.
 
+use super::login::LoginError;
 use crate::device::CallError;
 use crate::error::{Exit, Explain};
 use crate::signature::VerifyError;
@@ -33,6 +34,17 @@ pub enum SignError {
         /// What it said to the last that it listed.
         error: Option<CallError>,
     },
+    /// The PIN that the key wants for each signature was refused, or a new login was.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The session was lost, and in the new one the key is not there.
+    #[error("the key '{uri}' is not on the device {device} any more")]
+    KeyGone {
+        /// The device.
+        device: String,
+        /// The key.
+        uri: String,
+    },
     /// An always-authenticate key behind p11-kit-proxy.
     #[error("the key asks for its PIN at each signature, which cannot be done through p11-kit-proxy")]
     Proxy,
@@ -40,12 +52,16 @@ pub enum SignError {
 
 impl Explain for SignError {
     fn exit(&self) -> Exit {
-        Exit::Sign
+        match self {
+            SignError::Login(error) => error.exit(),
+            _ => Exit::Sign,
+        }
     }
 
     fn detail(&self) -> Vec<String> {
         match self {
             SignError::NoMechanism { error, .. } => error.iter().map(ToString::to_string).collect(),
+            SignError::Login(error) => error.detail(),
             _ => Vec::new(),
         }
     }
@@ -64,6 +80,10 @@ impl Explain for SignError {
                 }
                 _ => "make sure that the device is still plugged in, then repeat the command",
             },
+            SignError::Login(error) => return error.hint(),
+            SignError::KeyGone { .. } => {
+                "somebody else uses the device, or it was exchanged: see countersign list --login"
+            }
             SignError::Wrong { .. } => {
                 "the public key on the device may belong to another key: compare with countersign list --login"
             }

@@ -1,0 +1,146 @@
+//! Watching the calls to devices: tells a person what a device waits for, and gives up on one that does not answer.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use countersign::device::{PendingCall, WaitsFor, pending_calls};
+use countersign::error::{Error, Exit, Explain};
+
+use super::process::{self, Ending};
+use super::terminal::Terminal;
+
+/// A device that has not signed by then is probably waiting for a touch: PKCS#11 has no way to ask it.
+const TOUCH_AFTER: Duration = Duration::from_millis(500);
+/// One thread looks at all calls of a run; being woken for each would cost more than signing in software does.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The thread that watches, from the first device on.
+pub(crate) struct DeviceWatch {
+    patience: Duration,
+    told: OnceLock<Told>,
+}
+
+/// What a person was told about the signature that is being made; none while nobody is there, or none is made.
+type Told = Arc<Mutex<Option<Signing>>>;
+
+/// A signature that is being made.
+struct Signing {
+    since: Instant,
+    what: String,
+    told: bool,
+}
+
+impl DeviceWatch {
+    /// Gives up on a call that has not returned after `patience`.
+    pub(crate) fn new(patience: Duration) -> Self {
+        DeviceWatch { patience, told: OnceLock::new() }
+    }
+
+    /// Begins to watch.
+    pub(crate) fn start(&self, terminal: &Terminal) {
+        let (patience, is_watched) = (self.patience, terminal.is_watched());
+        self.told.get_or_init(|| {
+            let told = Told::default();
+            let shared = Arc::clone(&told);
+            thread::spawn(move || {
+                loop {
+                    thread::sleep(LOOK_EVERY);
+                    look(&shared, patience, is_watched);
+                }
+            });
+            told
+        });
+    }
+
+    /// Makes a signature: `what` is told to a person if the device waits. It is taken back when the device has answered.
+    pub(crate) fn signing<T>(&self, what: impl FnOnce() -> String, work: impl FnOnce() -> T) -> T {
+        let Some(told) = self.told.get() else { return work() };
+        *lock(told) = Some(Signing { since: Instant::now(), what: what(), told: false });
+        let result = work();
+        if lock(told).take().is_some_and(|signing| signing.told) {
+            write("\r\x1b[K");
+        }
+        result
+    }
+}
+
+fn look(told: &Told, patience: Duration, is_watched: bool) {
+    let calls = pending_calls();
+    if let Some(call) = calls.iter().find(|call| call.since.elapsed() >= patience) {
+        give_up(told, call, patience);
+    }
+    if !is_watched {
+        return;
+    }
+    let mut signing = lock(told);
+    let Some(signing) = signing.as_mut().filter(|signing| !signing.told) else { return };
+    let waits_for = calls.first().map(|call| call.waits_for);
+    let line = match waits_for {
+        Some(WaitsFor::PinPad) => format!("Enter the PIN on the device ({})…", signing.what),
+        Some(WaitsFor::Touch) => format!("Touch the device now ({})…", signing.what),
+        _ if signing.since.elapsed() >= TOUCH_AFTER => {
+            format!("The device is waiting: touch it if it blinks ({})…", signing.what)
+        }
+        _ => return,
+    };
+    write(&line);
+    signing.told = true;
+}
+
+/// The other thread is in a call that cannot be ended: the process ends.
+fn give_up(told: &Told, call: &PendingCall, patience: Duration) -> ! {
+    if lock(told).take().is_some_and(|signing| signing.told) {
+        write("\r\x1b[K");
+    }
+    let error = NoAnswer {
+        device: call.subject.to_string(),
+        function: call.function,
+        waits_for: call.waits_for,
+        seconds: patience.as_secs(),
+    };
+    process::end(Ending::GaveUp(Error::from(error)))
+}
+
+/// A device that does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{device} has not answered for {seconds} s ({function})")]
+struct NoAnswer {
+    device: String,
+    function: &'static str,
+    waits_for: WaitsFor,
+    seconds: u64,
+}
+
+impl Explain for NoAnswer {
+    fn exit(&self) -> Exit {
+        match self.function {
+            "C_SignInit" | "C_Sign" => Exit::Sign,
+            _ if self.waits_for == WaitsFor::PinPad => Exit::Pin,
+            _ => Exit::Device,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match (self.function, self.waits_for) {
+            (_, WaitsFor::PinPad) => "repeat the command, and enter the PIN on the device",
+            ("C_Sign", _) => {
+                "repeat the command, and touch the device when it blinks; --timeout SECONDS waits longer"
+            }
+            _ => {
+                "unplug the device, plug it in again, and repeat the command; --timeout SECONDS waits longer"
+            }
+        };
+        Some(hint.into())
+    }
+}
+
+fn lock(told: &Told) -> MutexGuard<'_, Option<Signing>> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(text: &str) {
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}

@@ -1,0 +1,63 @@
+//! The calls to devices that have not returned, for whoever tells a person what a device waits for, or gives up on it.
+//! PKCS#11 has no way to end a call from outside.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Instant;
+
+/// A PKCS#11 call that has not returned.
+#[derive(Clone, Debug)]
+pub struct PendingCall {
+    /// The function, or the first of those that make one step, such as `C_FindObjectsInit`.
+    pub function: &'static str,
+    /// The device, as it is called in messages; while there is none yet, the module.
+    pub subject: Arc<str>,
+    /// When it began.
+    pub since: Instant,
+    /// What is known of the reason that it may take long.
+    pub waits_for: WaitsFor,
+    thread: ThreadId,
+}
+
+/// What a call may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// For the device to have done its work; or for a touch, which most devices do not announce.
+    Device,
+    /// For a touch, as the key's policy says.
+    Touch,
+    /// For a PIN that is entered on the device itself.
+    PinPad,
+}
+
+static PENDING: Mutex<Vec<PendingCall>> = Mutex::new(Vec::new());
+
+/// The calls that have not returned, the oldest first: at most one for each thread that talks to devices.
+pub fn pending_calls() -> Vec<PendingCall> {
+    pending().clone()
+}
+
+/// Runs a call, which is pending meanwhile.
+pub(super) fn during<T>(function: &'static str, subject: &Arc<str>, work: impl FnOnce() -> T) -> T {
+    waiting(WaitsFor::Device, function, subject, work)
+}
+
+/// Runs a call that is known to wait for something.
+pub(super) fn waiting<T>(
+    waits_for: WaitsFor,
+    function: &'static str,
+    subject: &Arc<str>,
+    work: impl FnOnce() -> T,
+) -> T {
+    let thread = thread::current().id();
+    let call =
+        PendingCall { function, subject: Arc::clone(subject), since: Instant::now(), waits_for, thread };
+    pending().push(call);
+    let result = work();
+    pending().retain(|call| call.thread != thread);
+    result
+}
+
+fn pending() -> MutexGuard<'static, Vec<PendingCall>> {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}

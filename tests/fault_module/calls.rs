@@ -1,0 +1,245 @@
+//! The calls, with their faults.
+
+use cryptoki_sys::*;
+
+use crate::faults::{Fault, alone, faults_of, gone, pull_out};
+use crate::real;
+
+/// The call with the faults that are the same for all calls. `own` looks at the others; a code from it is the answer.
+fn pass(
+    call: &'static str,
+    detail: &str,
+    mut own: impl FnMut(&Fault) -> Option<CK_RV>,
+    next: impl FnOnce() -> CK_RV,
+) -> CK_RV {
+    alone(|| {
+        for fault in faults_of(call, detail) {
+            match fault {
+                Fault::Code(code) => return *code,
+                Fault::Delay(time) => std::thread::sleep(*time),
+                Fault::Gone(code) => pull_out(*code),
+                fault => {
+                    if let Some(code) = own(fault) {
+                        return code;
+                    }
+                }
+            }
+        }
+        // What a module does without its device: it can be asked for slots, and be ended.
+        match gone() {
+            Some(code) if !["C_GetSlotList", "C_Finalize", "C_GetInfo"].contains(&call) => code,
+            _ => next(),
+        }
+    })
+}
+
+macro_rules! pass {
+    ($($name:ident($($argument:ident: $type:ty),*);)*) => {
+        $(unsafe extern "C" fn $name($($argument: $type),*) -> CK_RV {
+            pass(stringify!($name), "", |_| None, || unsafe { (real().$name.unwrap())($($argument),*) })
+        })*
+        /// Puts the calls of this module into a function list.
+        pub fn replace(list: &mut CK_FUNCTION_LIST) {
+            $(list.$name = Some($name);)*
+            list.C_GetSlotList = Some(C_GetSlotList);
+            list.C_GetTokenInfo = Some(C_GetTokenInfo);
+            list.C_GetMechanismList = Some(C_GetMechanismList);
+            list.C_OpenSession = Some(C_OpenSession);
+            list.C_Login = Some(C_Login);
+            list.C_Sign = Some(C_Sign);
+            list.C_GetAttributeValue = Some(C_GetAttributeValue);
+        }
+    };
+}
+
+pass! {
+    C_Initialize(arguments: CK_VOID_PTR);
+    C_Finalize(reserved: CK_VOID_PTR);
+    C_GetInfo(info: CK_INFO_PTR);
+    C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR);
+    C_CloseSession(session: CK_SESSION_HANDLE);
+    C_FindObjectsInit(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG);
+    C_FindObjects(session: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, max: CK_ULONG, count: CK_ULONG_PTR);
+    C_FindObjectsFinal(session: CK_SESSION_HANDLE);
+    C_SignInit(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE);
+    C_GenerateKeyPair(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, public: CK_ATTRIBUTE_PTR, public_count: CK_ULONG, private: CK_ATTRIBUTE_PTR, private_count: CK_ULONG, public_key: CK_OBJECT_HANDLE_PTR, private_key: CK_OBJECT_HANDLE_PTR);
+    C_CreateObject(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object: CK_OBJECT_HANDLE_PTR);
+    C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
+}
+
+unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR) -> CK_RV {
+    let next = || {
+        if gone().is_some() {
+            unsafe { *count = 0 };
+            return CKR_OK;
+        }
+        unsafe { (real().C_GetSlotList.unwrap())(present, slots, count) }
+    };
+    pass("C_GetSlotList", "", |_| None, next)
+}
+
+unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
+    let (mut added, mut removed, mut clock) = (0, 0, false);
+    let own = |fault: &Fault| {
+        match fault {
+            Fault::Flags(flags) => added |= flags,
+            Fault::NoFlags(flags) => removed |= flags,
+            Fault::Clock => clock = true,
+            _ => {}
+        }
+        None
+    };
+    let code = pass("C_GetTokenInfo", "", own, || unsafe { (real().C_GetTokenInfo.unwrap())(slot, info) });
+    if code == CKR_OK {
+        unsafe {
+            (*info).flags = ((*info).flags | added) & !removed;
+            if clock {
+                (*info).flags |= CKF_CLOCK_ON_TOKEN;
+                (*info).utcTime = *b"no time at all !";
+            }
+        }
+    }
+    code
+}
+
+unsafe extern "C" fn C_GetMechanismList(
+    slot: CK_SLOT_ID,
+    list: CK_MECHANISM_TYPE_PTR,
+    count: CK_ULONG_PTR,
+) -> CK_RV {
+    let mut hidden = Vec::new();
+    let own = |fault: &Fault| {
+        if let Fault::HideMechanism(mechanism) = fault {
+            hidden.push(*mechanism);
+        }
+        None
+    };
+    let next = || unsafe { (real().C_GetMechanismList.unwrap())(slot, list, count) };
+    let code = pass("C_GetMechanismList", "", own, next);
+    if code == CKR_OK && !list.is_null() {
+        let all = unsafe { std::slice::from_raw_parts_mut(list, *count as usize) };
+        let kept: Vec<_> = all.iter().copied().filter(|mechanism| !hidden.contains(mechanism)).collect();
+        all[..kept.len()].copy_from_slice(&kept);
+        unsafe { *count = kept.len() as CK_ULONG };
+    }
+    code
+}
+
+unsafe extern "C" fn C_OpenSession(
+    slot: CK_SLOT_ID,
+    flags: CK_FLAGS,
+    application: CK_VOID_PTR,
+    notify: CK_NOTIFY,
+    session: CK_SESSION_HANDLE_PTR,
+) -> CK_RV {
+    let writes = flags & CKF_RW_SESSION != 0;
+    let own = |fault: &Fault| match fault {
+        Fault::ReadOnly(code) if !writes => Some(*code),
+        Fault::ReadWrite(code) if writes => Some(*code),
+        _ => None,
+    };
+    let next = || unsafe { (real().C_OpenSession.unwrap())(slot, flags, application, notify, session) };
+    pass("C_OpenSession", if writes { " read-write" } else { " read-only" }, own, next)
+}
+
+unsafe extern "C" fn C_Login(
+    session: CK_SESSION_HANDLE,
+    user: CK_USER_TYPE,
+    pin: CK_UTF8CHAR_PTR,
+    length: CK_ULONG,
+) -> CK_RV {
+    let (mut as_user, mut pad) = (user, false);
+    let own = |fault: &Fault| {
+        match fault {
+            Fault::OnlyUser(only) if *only == user => as_user = CKU_USER,
+            Fault::OnlyUser(_) if user != CKU_CONTEXT_SPECIFIC => return Some(CKR_USER_TYPE_INVALID),
+            Fault::Pad if pin.is_null() => pad = true,
+            Fault::Pad => return Some(CKR_ARGUMENTS_BAD),
+            _ => {}
+        }
+        None
+    };
+    let detail = if user == CKU_CONTEXT_SPECIFIC { " context" } else { "" };
+    // `own` has run before this is made.
+    let login =
+        |as_user, pin, length| alone(|| unsafe { (real().C_Login.unwrap())(session, as_user, pin, length) });
+    let code = pass("C_Login", detail, own, || CKR_OK);
+    if code != CKR_OK {
+        return code;
+    }
+    if pad {
+        let mut typed = std::env::var("FAULT_PAD_PIN").expect("FAULT_PAD_PIN").into_bytes();
+        let length = typed.len() as CK_ULONG;
+        return login(as_user, typed.as_mut_ptr(), length);
+    }
+    login(as_user, pin, length)
+}
+
+unsafe extern "C" fn C_Sign(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    length: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_length: CK_ULONG_PTR,
+) -> CK_RV {
+    let next = || unsafe { (real().C_Sign.unwrap())(session, data, length, signature, signature_length) };
+    // A call that only asks for the length is none that signs.
+    if signature.is_null() {
+        return alone(next);
+    }
+    let mut corrupt = false;
+    let own = |fault: &Fault| match fault {
+        Fault::Corrupt => {
+            corrupt = true;
+            None
+        }
+        Fault::Lost => {
+            unsafe { (real().C_CloseSession.unwrap())(session) };
+            Some(CKR_SESSION_HANDLE_INVALID)
+        }
+        _ => None,
+    };
+    let code = pass("C_Sign", "", own, next);
+    if corrupt && code == CKR_OK {
+        unsafe { *signature.add(100) ^= 1 };
+    }
+    code
+}
+
+unsafe extern "C" fn C_GetAttributeValue(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    template: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+) -> CK_RV {
+    let attributes = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
+    let (mut hidden, mut given) = (Vec::new(), Vec::new());
+    let own = |fault: &Fault| {
+        match fault {
+            Fault::Hide(attribute) => hidden.push(*attribute),
+            Fault::Give(attribute, value) => given.push((*attribute, value.clone())),
+            _ => {}
+        }
+        None
+    };
+    let next = || unsafe { (real().C_GetAttributeValue.unwrap())(session, object, template, count) };
+    let mut code = pass("C_GetAttributeValue", "", own, next);
+    for attribute in attributes {
+        if hidden.contains(&attribute.type_) && code == CKR_OK {
+            attribute.ulValueLen = CK_UNAVAILABLE_INFORMATION;
+            code = CKR_ATTRIBUTE_TYPE_INVALID;
+        }
+        if let Some((_, value)) = given.iter().find(|(given, _)| *given == attribute.type_) {
+            if !attribute.pValue.is_null() && attribute.ulValueLen >= value.len() as CK_ULONG {
+                unsafe {
+                    std::ptr::copy_nonoverlapping(value.as_ptr(), attribute.pValue.cast(), value.len())
+                };
+            }
+            attribute.ulValueLen = value.len() as CK_ULONG;
+            if code == CKR_ATTRIBUTE_TYPE_INVALID {
+                code = CKR_OK;
+            }
+        }
+    }
+    code
+}

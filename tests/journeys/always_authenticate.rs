@@ -1,0 +1,65 @@
+//! Keys that want their PIN for each signature.
+
+use crate::device::{Desk, openssl_accepts};
+use crate::faulty::{calls, untouched, with_faults};
+
+const SIGN: [&str; 4] = ["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"];
+
+fn desk() -> Desk {
+    let desk = Desk::provisioned(&["--keys", "alwayskey"]);
+    desk.countersign(&["public-key", "--key", "pkcs11:object=alwayskey", "-o", "always.pub"]).go().exits(0);
+    desk
+}
+
+#[test]
+fn the_pin_is_given_between_sign_init_and_sign_and_nothing_else_is() {
+    let desk = desk();
+    with_faults(&desk, &SIGN, "").go().exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "always.pub"));
+    let log = String::from_utf8(desk.read("calls")).unwrap();
+    let calls: Vec<&str> = log.lines().collect();
+    let first = calls.iter().position(|call| *call == "C_SignInit").unwrap();
+    let each = ["C_SignInit", "C_Login context", "C_Sign"];
+    assert_eq!(calls[first..first + 9], [each, each, each].concat(), "three tokens");
+}
+
+#[test]
+fn a_login_that_the_key_does_not_know_is_no_reason_not_to_sign() {
+    // Modules that let the user's login count for all signatures, and say so when it is repeated: the operation goes on.
+    for code in ["0x91", "0x100", "0x103"] {
+        let desk = Desk::new();
+        let sign = crate::faulty::SIGN;
+        let faults =
+            format!("C_GetAttributeValue=give:0x202:01,C_Login:2={code},C_Login:3={code},C_Login:4={code}");
+        with_faults(&desk, &sign, &faults).go().exits(0);
+        assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"), "{code}");
+        assert_eq!(calls(&desk, "C_SignInit"), 3);
+    }
+}
+
+#[test]
+fn a_pin_that_is_refused_in_the_middle_is_not_sent_again() {
+    let desk = desk();
+    with_faults(&desk, &SIGN, "C_Login:3=0xa0")
+        .go()
+        .exits(5)
+        .says("is wrong (C_Login said CKR_PIN_INCORRECT)")
+        .says("1 of 3 signatures had been made; none of them was written.")
+        .says("tokens.json was not changed.");
+    assert_eq!(calls(&desk, "C_Login"), 3);
+    untouched(&desk);
+    with_faults(&desk, &SIGN, "C_Login:3=0xa4").go().exits(5).says("is locked (CKR_PIN_LOCKED)");
+    untouched(&desk);
+}
+
+#[test]
+fn a_key_that_turns_out_to_want_its_pin_each_time_gets_it() {
+    // The device does not say CKA_ALWAYS_AUTHENTICATE, and the key wants it all the same.
+    let desk = Desk::provisioned(&["--keys", "alwayskey"]);
+    let sign = ["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"];
+    with_faults(&desk, &sign, "C_GetAttributeValue=hide:0x202").go().exits(0);
+    desk.countersign(&["public-key", "--key", "pkcs11:object=alwayskey", "-o", "always.pub"]).go().exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "always.pub"));
+    // One login for the user, one for each token.
+    assert_eq!(calls(&desk, "C_Login"), 4);
+}

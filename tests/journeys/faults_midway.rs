@@ -1,0 +1,218 @@
+//! Faults in the middle of a batch: the file is right or untouched, and nothing hangs.
+
+use std::time::{Duration, Instant};
+
+use crate::device::{Desk, UNSIGNED, openssl_accepts};
+use crate::faulty::{COMMAND, SIGN, calls, untouched, with_faults};
+use crate::pinned::pinned;
+
+#[test]
+fn a_wrong_signature_is_never_written() {
+    let desk = Desk::new();
+    let done = with_faults(&desk, &SIGN, "C_Sign:3=corrupt").go().exits(6);
+    pinned("sign_device_signs_wrongly", &desk, COMMAND, &done);
+    untouched(&desk);
+}
+
+#[test]
+fn a_device_that_fails_in_the_middle_leaves_the_file_alone() {
+    let desk = Desk::new();
+    let done = with_faults(&desk, &SIGN, "C_Sign:2=0x30").go().exits(6);
+    pinned("sign_device_fails_midway", &desk, COMMAND, &done);
+    untouched(&desk);
+}
+
+#[test]
+fn a_device_that_is_pulled_out_ends_the_run_wherever_it_was() {
+    let desk = Desk::new();
+    for (faults, code) in [
+        ("C_GetSlotList:1=gone:0x30", 3),
+        ("C_OpenSession:2=gone:0x32", 3),
+        ("C_Login:1=gone:0x32", 3),
+        ("C_FindObjectsInit:4=gone:0x30", 3),
+        ("C_SignInit:1=gone:0x5", 6),
+        ("C_Sign:1=gone:0x30", 6),
+        ("C_Sign:3=gone:0x32", 6),
+    ] {
+        let done = with_faults(&desk, &SIGN, faults).go();
+        assert_eq!(done.code(), code, "{faults}: {}", done.stderr());
+        assert!(done.stderr().contains("tokens.json was not changed."), "{faults}: {}", done.stderr());
+        untouched(&desk);
+    }
+    with_faults(&desk, &SIGN, "C_Sign:3=gone:0x32")
+        .go()
+        .says("2 of 3 signatures had been made; none of them was written.");
+}
+
+#[test]
+fn a_session_that_is_lost_is_opened_again_once_and_the_run_goes_on() {
+    let desk = Desk::new();
+    with_faults(&desk, &SIGN, "C_Sign:2=lost").go().exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+    assert_eq!((calls(&desk, "C_Login"), calls(&desk, "C_Sign")), (2, 4));
+    // Lost again at the next try of the same signature.
+    with_faults(&desk, &SIGN, "C_Sign:2=lost,C_Sign:3=lost")
+        .go()
+        .exits(6)
+        .says("C_Sign said CKR_SESSION_HANDLE_INVALID")
+        .says("1 of 3 signatures had been made");
+    untouched(&desk);
+    // Also where an operation is left over, which PKCS#11 2.40 cannot end.
+    with_faults(&desk, &SIGN, "C_SignInit:2=0x90").go().exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn a_session_is_not_opened_again_on_another_device_or_with_a_pin_at_risk() {
+    let desk = Desk::new();
+    with_faults(&desk, &SIGN, "C_Sign:2=lost").go().exits(0);
+    // The state of the PIN is read last when the session is opened again.
+    let reads = calls(&desk, "C_GetTokenInfo");
+    let last_try = format!("C_Sign:2=lost,C_GetTokenInfo:{reads}=flags:0x20000");
+    with_faults(&desk, &SIGN, &last_try).go().exits(5).says("one try is left");
+    assert_eq!(calls(&desk, "C_Login"), 1);
+    untouched(&desk);
+    // What is in the slot is asked before: it does not answer.
+    let absent = format!("C_Sign:2=lost,C_GetTokenInfo:{}=0xe0", reads - 1);
+    with_faults(&desk, &SIGN, &absent).go().exits(6).says("CKR_SESSION_HANDLE_INVALID");
+    assert_eq!(calls(&desk, "C_Login"), 1);
+    untouched(&desk);
+}
+
+#[test]
+fn a_device_that_does_not_answer_is_given_up() {
+    let desk = Desk::new();
+    let sign = [&SIGN[..], &["--timeout", "1", "--audit-log", "log"]].concat();
+    for (faults, code) in [
+        ("C_Initialize=delay:30000", 3),
+        ("C_GetSlotList:1=delay:30000", 3),
+        ("C_OpenSession:2=delay:30000", 3),
+        ("C_Login:1=delay:30000", 3),
+        ("C_FindObjectsInit:3=delay:30000", 3),
+        ("C_Sign:2=delay:30000", 6),
+    ] {
+        let start = Instant::now();
+        with_faults(&desk, &sign, faults).go().exits(code).says("has not answered for 1 s");
+        assert!(start.elapsed() < Duration::from_secs(15), "{faults}");
+        untouched(&desk);
+    }
+    let done = with_faults(&desk, &sign, "C_Sign:2=delay:30000").go().exits(6);
+    let command = format!("{COMMAND} --timeout 1");
+    pinned("sign_no_answer", &desk, &command, &done);
+    let log = String::from_utf8(desk.read("log")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((&line["outcome"], &line["signatures"]), (&"failed".into(), &1.into()));
+    assert!(line["error"].as_str().unwrap().contains("has not answered"), "{line}");
+    let json =
+        with_faults(&desk, &[&sign[..], &["--json"]].concat(), "C_Sign:2=delay:30000").go().exits(6).json();
+    assert_eq!(json["error"]["exit"], 6);
+}
+
+/// A generator of numbers that is the same everywhere and for ever (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
+    }
+
+    fn of<'a, T>(&mut self, values: &'a [T]) -> &'a T {
+        &values[self.below(values.len())]
+    }
+}
+
+/// One to three faults at random places.
+fn schedule(seed: u64) -> String {
+    const CALLS: [&str; 16] = [
+        "C_Initialize",
+        "C_GetSlotList",
+        "C_GetSlotInfo",
+        "C_GetTokenInfo",
+        "C_GetMechanismList",
+        "C_OpenSession",
+        "C_CloseSession",
+        "C_Login",
+        "C_FindObjectsInit",
+        "C_FindObjects",
+        "C_FindObjectsFinal",
+        "C_GetAttributeValue",
+        "C_SignInit",
+        "C_Sign",
+        "C_Finalize",
+        "C_GetInfo",
+    ];
+    const FAULTS: [&str; 22] = [
+        "0x1",
+        "0x2",
+        "0x5",
+        "0x6",
+        "0x7",
+        "0x30",
+        "0x31",
+        "0x32",
+        "0x50",
+        "0x54",
+        "0x70",
+        "0x90",
+        "0x91",
+        "0xa0",
+        "0xa4",
+        "0xb3",
+        "0xe0",
+        "0x101",
+        "0x80000001",
+        "gone:0x30",
+        "gone:0x32",
+        "delay:20",
+    ];
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let rules: Vec<String> = (0..=random.below(3))
+        .map(|_| {
+            let call = *random.of(&CALLS);
+            let nth = 1 + random.below(if call == "C_GetAttributeValue" { 30 } else { 4 });
+            let fault = match call {
+                "C_Sign" => {
+                    *random.of(&["lost", "corrupt", "0x30", "0x101", "0x150", "gone:0x30", "0x54", "0xb3"])
+                }
+                "C_GetTokenInfo" => *random.of(&[
+                    "clock",
+                    "flags:0x40000",
+                    "flags:0x20000",
+                    "noflags:0x8",
+                    "noflags:0x4",
+                    "0x30",
+                    "0xe1",
+                ]),
+                _ => *random.of(&FAULTS),
+            };
+            format!("{call}:{nth}={fault}")
+        })
+        .collect();
+    rules.join(",")
+}
+
+#[test]
+fn two_hundred_random_fault_schedules_end_with_a_right_file_or_an_untouched_one() {
+    let desk = Desk::new();
+    let mut ends = std::collections::BTreeMap::<i32, usize>::new();
+    for seed in 1..=200 {
+        let faults = schedule(seed);
+        let done = with_faults(&desk, &[&SIGN[..], &["--timeout", "10"]].concat(), &faults).go();
+        let code = done.code();
+        let context = || format!("seed {seed}, FAULTS={faults}: {}", done.stderr());
+        if code == 0 {
+            assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"), "{}", context());
+        } else {
+            assert!([3, 4, 5, 6].contains(&code), "exit {code}, {}", context());
+            assert_eq!(desk.read("tokens.json"), UNSIGNED, "{}", context());
+            assert!(done.stderr().contains("error: "), "{}", context());
+        }
+        assert_eq!(calls(&desk, "CONCURRENT"), 0, "{}", context());
+        *ends.entry(code).or_default() += 1;
+    }
+    // The schedules are worth something: runs that end well and runs that end in each way are among them.
+    assert!([0, 3, 4, 5, 6].iter().all(|code| ends.contains_key(code)), "{ends:?}");
+}

@@ -1,0 +1,31 @@
+//! The program on a SoftHSM device behind the module that makes calls fail.
+
+use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, fault_module, softhsm_module};
+
+pub const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
+pub const COMMAND: &str = "countersign sign --key 'pkcs11:token=officer;id=%01;type=private' tokens.json";
+
+/// A run with what goes wrong, in the words of tests/fault_module/lib.rs. tokens.json is AWS's sample, unsigned.
+pub fn with_faults(desk: &Desk, arguments: &[&str], faults: &str) -> Run {
+    desk.write("tokens.json", UNSIGNED);
+    let _ = std::fs::remove_file(desk.path("calls"));
+    desk.countersign(arguments)
+        .with_pin()
+        .env("COUNTERSIGN_MODULE", fault_module())
+        .env("FAULT_MODULE", softhsm_module())
+        .env("FAULTS", faults)
+        .env("FAULT_LOG", desk.path("calls"))
+}
+
+/// How often a call was made in the last run with faults.
+pub fn calls(desk: &Desk, call: &str) -> usize {
+    let log = String::from_utf8(desk.read("calls")).unwrap();
+    log.lines().filter(|line| line.split(' ').next() == Some(call)).count()
+}
+
+/// Asserts that the run left the file alone, and made no two calls at once.
+#[track_caller]
+pub fn untouched(desk: &Desk) {
+    assert_eq!(desk.read("tokens.json"), UNSIGNED, "the file was changed");
+    assert_eq!(calls(desk, "CONCURRENT"), 0, "two calls at once");
+}
