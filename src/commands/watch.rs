@@ -29,7 +29,8 @@ type Told = Arc<Mutex<Option<Signing>>>;
 struct Signing {
     since: Instant,
     what: String,
-    told: bool,
+    /// The line that was written, in characters.
+    told: Option<usize>,
 }
 
 impl DeviceWatch {
@@ -57,11 +58,9 @@ impl DeviceWatch {
     /// Makes a signature: `what` is told to a person if the device waits. It is taken back when the device has answered.
     pub(crate) fn signing<T>(&self, what: impl FnOnce() -> String, work: impl FnOnce() -> T) -> T {
         let Some(told) = self.told.get() else { return work() };
-        *lock(told) = Some(Signing { since: Instant::now(), what: what(), told: false });
+        *lock(told) = Some(Signing { since: Instant::now(), what: what(), told: None });
         let result = work();
-        if lock(told).take().is_some_and(|signing| signing.told) {
-            write("\r\x1b[K");
-        }
+        take_back(told);
         result
     }
 }
@@ -75,7 +74,7 @@ fn look(told: &Told, patience: Duration, is_watched: bool) {
         return;
     }
     let mut signing = lock(told);
-    let Some(signing) = signing.as_mut().filter(|signing| !signing.told) else { return };
+    let Some(signing) = signing.as_mut().filter(|signing| signing.told.is_none()) else { return };
     let waits_for = calls.first().map(|call| call.waits_for);
     let line = match waits_for {
         Some(WaitsFor::PinPad) => format!("Enter the PIN on the device ({})…", signing.what),
@@ -86,14 +85,12 @@ fn look(told: &Told, patience: Duration, is_watched: bool) {
         _ => return,
     };
     write(&line);
-    signing.told = true;
+    signing.told = Some(line.chars().count());
 }
 
 /// The other thread is in a call that cannot be ended: the process ends.
 fn give_up(told: &Told, call: &PendingCall, patience: Duration) -> ! {
-    if lock(told).take().is_some_and(|signing| signing.told) {
-        write("\r\x1b[K");
-    }
+    take_back(told);
     let error = NoAnswer {
         device: call.subject.to_string(),
         function: call.function,
@@ -133,6 +130,13 @@ impl Explain for NoAnswer {
             }
         };
         Some(hint.into())
+    }
+}
+
+/// By spaces: who wants no colours, or has a terminal without them, gets no escape sequence through.
+fn take_back(told: &Told) {
+    if let Some(length) = lock(told).take().and_then(|signing| signing.told) {
+        write(&format!("\r{:length$}\r", ""));
     }
 }
 

@@ -24,6 +24,8 @@ mod quorum;
 mod secrets;
 mod sessions;
 mod several_devices;
+mod terminal;
+mod touching;
 mod verify;
 mod waiting;
 mod which_key;

@@ -1,58 +1,17 @@
 //! The prompt, on a real terminal.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::process::Command;
-use std::time::Duration;
 
 use expectrl::process::Healthcheck;
-use expectrl::{ControlCode, Eof, Expect, Session};
+use expectrl::{ControlCode, Expect, Session};
 
-use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module, tool};
-
-type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
-
-/// A shell on a terminal of its own, so that what is left of the terminal afterwards can be looked at.
-fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
-    let mut command = Command::new("sh");
-    command.arg("-c").arg("stty echo; trap : INT; \"$@\"; echo \"exit $?\"; stty -a").arg("sh");
-    command.arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
-    command.current_dir(desk.folder()).env_clear();
-    command.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("NO_COLOR", "1");
-    command
-        .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf"))
-        .env("COUNTERSIGN_MODULE", softhsm_module());
-    command.envs(environment.iter().copied());
-    let mut terminal = Session::spawn(command).expect("a terminal");
-    terminal.set_expect_timeout(Some(Duration::from_secs(20)));
-    terminal
-}
+use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, openssl_accepts, softhsm_module, tool};
+use crate::terminal::{Terminal, ends, run};
 
 fn sign(desk: &Desk) -> Terminal {
     desk.write("tokens.json", UNSIGNED);
     run(desk, &["sign", "--key", SIGNKEY, "tokens.json"], &[])
-}
-
-/// Signs with the PIN from a file on a device that takes its time.
-fn sign_slowly(desk: &Desk, faults: &str) -> Terminal {
-    desk.write("tokens.json", UNSIGNED);
-    let (module, real) = (fault_module(), softhsm_module());
-    let environment =
-        [("COUNTERSIGN_MODULE", module.to_str().unwrap()), ("FAULT_MODULE", real), ("FAULTS", faults)];
-    run(desk, &["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"], &environment)
-}
-
-/// What is said until the program's end; it must end with `code`, and the terminal must echo again.
-fn ends(mut terminal: Terminal, code: i32) -> String {
-    let found = terminal.expect(Eof).expect("the program ends");
-    let mut said = String::from_utf8_lossy(found.as_bytes()).into_owned();
-    let _ = terminal.read_to_string(&mut said);
-    assert!(said.contains(&format!("exit {code}")), "{said}");
-    for setting in ["echo", "isig", "icanon"] {
-        assert!(said.split_whitespace().any(|word| word == setting), "{setting} is off: {said}");
-    }
-    assert!(!said.contains(PIN), "the PIN is echoed: {said}");
-    said
 }
 
 #[test]
@@ -78,7 +37,7 @@ fn the_prompt_goes_to_the_terminal_although_stdin_and_stdout_are_not() {
         .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf"))
         .env("COUNTERSIGN_MODULE", softhsm_module());
     let mut terminal = Session::spawn(command).unwrap();
-    terminal.set_expect_timeout(Some(Duration::from_secs(20)));
+    terminal.set_expect_timeout(Some(std::time::Duration::from_secs(20)));
     terminal.expect("PIN for officer").unwrap();
     terminal.expect(": ").unwrap();
     terminal.send_line(PIN).unwrap();
@@ -154,24 +113,6 @@ fn an_empty_answer_and_ctrl_d_are_not_sent_to_the_device() {
         let said = ends(terminal, 5);
         assert!(said.contains("the PIN is empty; it was not sent to the device"), "{said}");
     }
-}
-
-#[test]
-fn a_device_that_waits_is_said_to_want_a_touch() {
-    let desk = Desk::new();
-    let mut terminal = sign_slowly(&desk, "C_Sign:2=delay:1200");
-    terminal.expect("The device is waiting: touch it if it blinks (token 2 of 3)").unwrap();
-    ends(terminal, 0);
-}
-
-#[test]
-fn ctrl_c_while_the_device_blocks_leaves_the_file_alone() {
-    let desk = Desk::new();
-    let mut terminal = sign_slowly(&desk, "C_Sign:2=delay:15000");
-    terminal.expect("touch it if it blinks").unwrap();
-    terminal.send(ControlCode::EndOfText).unwrap();
-    ends(terminal, 130);
-    assert_eq!(desk.read("tokens.json"), UNSIGNED);
 }
 
 #[test]
