@@ -12,7 +12,7 @@ use countersign::signature::MechanismChoice;
 /// The groups of the help page: what a person wants, the commonest first.
 const GROUPS: [(&str, &[&str]); 3] = [
     ("CloudHSM token files", &["sign", "verify", "show", "merge", "audit"]),
-    ("Devices and keys", &["list", "public-key"]),
+    ("Devices and keys", &["list", "doctor", "public-key"]),
     ("This program", &["completions", "man", "help"]),
 ];
 
@@ -86,6 +86,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Audit(Audit),
     List(List),
+    Doctor(Doctor),
     PublicKey(PublicKey),
     Completions(Completions),
     Man(Man),
@@ -253,6 +254,24 @@ pub(crate) struct List {
     /// Log in to each device, to see its private keys
     #[arg(long)]
     pub(crate) login: bool,
+}
+
+/// Say what is wrong with modules, devices, keys, PIN, certificate, clock
+///
+/// Checks in the order in which one thing depends on another, and says for each ok, warning or FAULT and what to do. Exits
+/// with the code of the first fault. No PIN is asked for and no try is spent, unless --sign is given.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign doctor
+  countersign doctor --key 'pkcs11:token=officer;id=%01'
+  countersign doctor --sign --pin-source file:/run/secrets/pin --key 'pkcs11:token=officer;id=%01'")]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) key: Key,
+    /// Log in and make a signature too, one that means nothing, and verify it
+    #[arg(long)]
+    pub(crate) sign: bool,
 }
 
 /// Write a key's public key, the PEM file that CloudHSM CLI asks for

@@ -4,6 +4,7 @@ mod approval;
 mod audit;
 mod completions;
 mod detached;
+mod doctor;
 mod key;
 mod list;
 mod man;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::Merge(arguments) => merge::run(&arguments, terminal),
         Command::Audit(arguments) => audit::run(&arguments, terminal),
         Command::List(arguments) => list::run(&arguments, &options, terminal),
+        Command::Doctor(arguments) => doctor::run(&arguments, &options, terminal),
         Command::PublicKey(arguments) => public_key::run(&arguments, &options, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Man(arguments) => man::run(&arguments, terminal),

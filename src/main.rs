@@ -13,6 +13,7 @@ use commands::terminal::Terminal;
 fn main() -> ExitCode {
     commands::process::harden();
     commands::process::forget_empty_variables();
+    commands::process::quieten_modules();
     let cli = match cli::tree().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),

@@ -1,6 +1,5 @@
 //! The PIN: where it comes from, and how it is kept.
 
-pub mod environment;
 mod error;
 pub mod terminal;
 
@@ -91,7 +90,7 @@ impl PinSource {
     #[must_use]
     pub fn capture(self) -> Self {
         match self {
-            PinSource::Environment { name, value: None } => match environment::take(&name) {
+            PinSource::Environment { name, value: None } => match crate::environment::take(&name) {
                 Ok(value) => PinSource::Environment { name, value: Some(value) },
                 // Left there, to be reported when it is read.
                 Err(_) => PinSource::Environment { name, value: None },
@@ -124,7 +123,7 @@ impl PinSource {
                 first_line(no_terminal(std::fs::File::open(path).map_err(unreadable)?, self)?, self)?
             }
             PinSource::Environment { value: Some(value), .. } => value.clone(),
-            PinSource::Environment { name, value: None } => match environment::take(name) {
+            PinSource::Environment { name, value: None } => match crate::environment::take(name) {
                 Ok(value) => value,
                 Err(std::env::VarError::NotPresent) => return Err(PinError::Unset { name: name.clone() }),
                 Err(std::env::VarError::NotUnicode(_)) => {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use countersign::device::{
     Chosen, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules, Notice, OpenDevice, Policy,
-    SigningKey, choose,
+    SigningKey, choose, let_modules_speak,
 };
+use countersign::environment;
 use countersign::error::Error;
-use countersign::pin::{PinSource, environment};
+use countersign::pin::PinSource;
 use countersign::signature::PublicKey;
 use countersign::uri::Uri;
 use serde_json::{Value, json};
@@ -34,6 +35,9 @@ impl KeyOptions {
             Some(text) => Some(text.parse::<PinSource>().map_err(|_| UsageError::PinSource)?.capture()),
             None => None,
         };
+        if global.verbose {
+            let_modules_speak();
+        }
         // It may hold a pin-value; clap has read it by now.
         environment::forget("COUNTERSIGN_KEY");
         Ok(KeyOptions {
@@ -49,6 +53,16 @@ impl KeyOptions {
 
     pub(crate) fn login(&self) -> &LoginOptions {
         &self.login
+    }
+
+    /// Whether `--module` was given.
+    pub(crate) fn names_module(&self) -> bool {
+        self.modules.path.is_some()
+    }
+
+    /// Where the PIN for a device that the URI names would come from.
+    pub(crate) fn pin_source(&self, uri: Option<&Uri>) -> Result<PinSource, Error> {
+        Ok(self.login.source_for(uri.unwrap_or(&Uri::default()))?)
     }
 
     pub(crate) fn watch(&self) -> &DeviceWatch {
@@ -175,7 +189,7 @@ pub(crate) fn parse_uri(text: &str, place: &'static str) -> Result<Uri, BadUri> 
     text.parse().map_err(|source| BadUri { place, source })
 }
 
-fn parse_key_uris(texts: &[String]) -> Result<Vec<Uri>, Error> {
+pub(crate) fn parse_key_uris(texts: &[String]) -> Result<Vec<Uri>, Error> {
     if texts.len() > MAX_KEYS {
         return Err(UsageError::TooManyKeys(texts.len()).into());
     }

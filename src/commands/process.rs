@@ -3,8 +3,10 @@
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
+use countersign::device;
+use countersign::environment;
 use countersign::error::{Error, Exit};
-use countersign::pin::{environment, terminal as pin_prompt};
+use countersign::pin::terminal as pin_prompt;
 use countersign::save;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -41,6 +43,14 @@ pub(crate) fn forget_empty_variables() {
     }
 }
 
+/// Has modules keep what they would write to stderr at each call, unless somebody set them up to write. Called while there
+/// is one thread.
+pub(crate) fn quieten_modules() {
+    // tpm2-pkcs11 and the TPM's libraries below it.
+    environment::set_default("TSS2_LOG", "all+NONE");
+    environment::set_default("TPM2_PKCS11_LOG_LEVEL", "0");
+}
+
 /// An end that another thread makes while a device blocks.
 pub(crate) enum Ending {
     /// By a signal.
@@ -65,6 +75,7 @@ pub(crate) fn end(ending: Ending) -> ! {
     // A second end waits for the first, and never comes.
     ENDS.call_once(|| {
         pin_prompt::restore();
+        device::restore_stderr();
         save::wait_until_replaced(REPLACING);
         let work = LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
         let consequences = work.map(|work| work(&ending)).unwrap_or_default();

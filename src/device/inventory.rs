@@ -1,6 +1,7 @@
 //! All that is there: modules, devices, keys and certificates, each with a URI to paste.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::choose::distinct;
 use super::error::{Candidate, DeviceError, KeyError};
@@ -29,6 +30,8 @@ pub struct ModuleEntry {
     pub path: Option<String>,
     /// Why it was skipped.
     pub skipped: Option<String>,
+    /// How long it took to load and initialise it.
+    pub took: Duration,
     /// Its devices.
     pub devices: Vec<DeviceEntry>,
 }
@@ -68,6 +71,8 @@ pub struct CertificateEntry {
     pub uri: String,
     /// CKA_LABEL.
     pub label: Option<Vec<u8>>,
+    /// CKA_ID.
+    pub id: Option<Vec<u8>>,
     /// The certificate, or why it cannot be read.
     pub certificate: Result<Certificate, String>,
 }
@@ -121,6 +126,7 @@ pub fn inventory(
                 Some(error) => Some(error.to_string()),
                 None => shows_others.then(|| "it shows the devices of a module above once more".into()),
             },
+            took: module.took(),
             devices,
         });
     }
@@ -128,6 +134,7 @@ pub fn inventory(
         name: failed.name.clone(),
         path: failed.path.as_ref().map(|path| path.display().to_string()),
         skipped: Some(failed.reason.clone()),
+        took: Duration::ZERO,
         devices: Vec::new(),
     }));
     Ok(Inventory { modules: entries })
@@ -171,10 +178,11 @@ fn read(
     }
     if wanted(ObjectType::Certificate) {
         for found in objects::certificates(&session, uri).map_err(failed)? {
-            let named = KeyFacts { label: found.label.clone(), id: found.id, ..KeyFacts::default() };
+            let named = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
             entry.certificates.push(CertificateEntry {
                 uri: named.name_in(device.uri(present), ObjectType::Certificate, false).to_string(),
                 label: found.label,
+                id: found.id,
                 certificate: found.certificate.map_err(|error| error.to_string()),
             });
         }

@@ -65,7 +65,10 @@ impl FromStr for UserType {
 
 impl LoginOptions {
     /// The source for a device that `uri` names: the option, else the URI's own, else the terminal.
-    pub(super) fn source_for(&self, uri: &Uri) -> Result<PinSource, PinError> {
+    ///
+    /// # Errors
+    /// [`PinError`] for a `pin-source` in the URI that is not accepted.
+    pub fn source_for(&self, uri: &Uri) -> Result<PinSource, PinError> {
         match &self.pin_source {
             Some(source) => Ok(source.clone()),
             None => Ok(PinSource::from_uri(uri)?.unwrap_or(PinSource::Prompt)),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -16,7 +17,9 @@ use cryptoki_sys::{
 
 use super::call::CallError;
 use super::ffi;
+use super::kind::DeviceKind;
 use super::modules::{ModuleSpec, module_path, reason_of};
+use super::quiet::quietly;
 use super::session::Session;
 use super::watch;
 use crate::uri::{self, Uri};
@@ -30,6 +33,7 @@ pub(super) struct Module {
     manufacturer: String,
     description: String,
     version: (u8, u8),
+    took: Duration,
 }
 
 /// Why a module cannot be used.
@@ -42,24 +46,26 @@ impl Module {
     pub(super) fn load(spec: ModuleSpec) -> Result<Self, ModuleFailure> {
         let failure =
             |reason: String, hint: Option<&str>| ModuleFailure { reason, hint: hint.map(str::to_owned) };
+        let start = Instant::now();
         let name = Arc::from(spec.path.to_string_lossy());
         let load = || Pkcs11::new(&spec.path);
-        let pkcs11 = watch::during("C_GetFunctionList", &name, load).map_err(|error| match &error {
-            Error::LibraryLoading(source) => failure(
-                reason_of(source),
-                Some("--module wants the path of the device's PKCS#11 library, a file that ends in .so"),
-            ),
-            Error::MissingSymbol(_) | Error::NullFunctionPointer => failure(
-                "it is a library, but no PKCS#11 module: it has no C_GetFunctionList".into(),
-                Some("--module wants the device's PKCS#11 library; its manual names the file"),
-            ),
-            _ => failure(CallError::from(error).to_string(), None),
-        })?;
+        let pkcs11 =
+            watch::during("C_GetFunctionList", &name, || quietly(load)).map_err(|error| match &error {
+                Error::LibraryLoading(source) => failure(
+                    reason_of(source),
+                    Some("--module wants the path of the device's PKCS#11 library, a file that ends in .so"),
+                ),
+                Error::MissingSymbol(_) | Error::NullFunctionPointer => failure(
+                    "it is a library, but no PKCS#11 module: it has no C_GetFunctionList".into(),
+                    Some("--module wants the device's PKCS#11 library; its manual names the file"),
+                ),
+                _ => failure(CallError::from(error).to_string(), None),
+            })?;
         let initialize = || match &spec.init_reserved {
             Some(reserved) => ffi::initialize_with_reserved(&pkcs11, reserved),
             None => pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)),
         };
-        match watch::during("C_Initialize", &name, initialize) {
+        match watch::during("C_Initialize", &name, || quietly(initialize)) {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
                 let path = spec.path.to_string_lossy();
@@ -87,11 +93,17 @@ impl Module {
             spec,
             name,
             pkcs11,
+            took: start.elapsed(),
         })
     }
 
     pub(super) fn spec(&self) -> &ModuleSpec {
         &self.spec
+    }
+
+    /// How long it took to load and initialise it.
+    pub(super) fn took(&self) -> Duration {
+        self.took
     }
 
     /// The initialised devices in the module's slots. A slot that fails hides no other one.
@@ -252,6 +264,11 @@ impl Device {
     /// What a person calls it: `officer (SoftHSM v2, serial 21b3c0ffee)`.
     pub fn describe(&self) -> String {
         self.name.to_string()
+    }
+
+    /// How its PIN is unblocked once it is locked.
+    pub fn unblocking(&self) -> &'static str {
+        DeviceKind::of(self).unblocking()
     }
 
     /// The path of the module that shows the device.

@@ -27,6 +27,11 @@ enum State {
     Ending,
 }
 
+/// Whether there is a terminal at which a person could be asked.
+pub fn is_there() -> bool {
+    File::open(TERMINAL).is_ok()
+}
+
 /// Asks without echo. What was typed before the prompt was there is thrown away: it was echoed.
 pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     let failed = |source: io::Error| PinError::Terminal { source };

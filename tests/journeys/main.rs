@@ -9,6 +9,7 @@ mod audit_log;
 mod bad_input;
 mod cmu;
 mod device;
+mod doctor;
 mod faults_midway;
 mod faulty;
 mod files;

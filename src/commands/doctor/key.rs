@@ -1,0 +1,140 @@
+//! The key that would sign, its certificate, and, if that is asked for, a signature.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use countersign::device::{
+    CertificateEntry, Exportability, Inventory, KeyEntry, KeyRequest, Modules, Policy, choose, inventory,
+};
+use countersign::error::{Error, Exit};
+use countersign::signature::{Mechanism, Payload};
+use countersign::uri::Uri;
+
+use super::report::Report;
+use crate::commands::key::{KeyOptions, tell};
+use crate::commands::terminal::Terminal;
+
+/// Renewing a certificate takes people some days.
+const SOON: Duration = Duration::from_secs(30 * 86400);
+
+/// Which key is meant, and what can be seen of it without a PIN. True if a key could be chosen.
+pub(super) fn check(modules: &Modules, uris: &[Uri], report: &mut Report<'_>) -> Result<bool, Error> {
+    let request = KeyRequest { uris: uris.to_vec(), policy: Policy::default() };
+    let chosen = match choose(modules, &request) {
+        Ok(chosen) => chosen,
+        // Without a URI the question may have no answer, and nobody asked it.
+        Err(error) if uris.is_empty() => {
+            let advice = "name the key with --key URI";
+            report.warning("key", format!("not named, and {error}"), Some(advice))?;
+            return Ok(false);
+        }
+        Err(error) => {
+            report.error("key", &error)?;
+            return Ok(false);
+        }
+    };
+    for uri in &chosen.passed_over {
+        report.warning("key", format!("not present: {}", uri.shown()), None)?;
+    }
+    match chosen.public_key() {
+        Some(key) => report.ok("key", format!("{} on {}", key.describe(), chosen.device.describe()))?,
+        None => report.ok(
+            "key",
+            format!(
+                "on {}, which shows after login whether it is there and fit (--sign)",
+                chosen.device.describe()
+            ),
+        )?,
+    }
+    let device = Uri { object_type: None, object: None, id: chosen.uri.id.clone(), ..chosen.device_uri() };
+    let found = inventory(modules, &device, None, &mut |_| {})?;
+    certificates(&found, report)?;
+    Ok(true)
+}
+
+/// Signs a text that means nothing, and verifies the signature.
+pub(super) fn sign(
+    modules: &Modules,
+    uris: &[Uri],
+    options: &KeyOptions,
+    terminal: &Terminal,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
+    match try_signing(modules, uris, options, terminal) {
+        Ok(found) => report.ok("signature", found),
+        Err(error) => report.error("signature", &error),
+    }
+}
+
+fn try_signing(
+    modules: &Modules,
+    uris: &[Uri],
+    options: &KeyOptions,
+    terminal: &Terminal,
+) -> Result<String, Error> {
+    let policy = Policy { allow_exportable: true, allow_key_size: true };
+    let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
+    let mut key =
+        chosen.log_in(options.login(), &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
+    let payload = Payload::Message(b"countersign doctor: a signature that means nothing".to_vec());
+    let mechanisms = Mechanism::for_payload(&payload);
+    key.check_allowed(mechanisms)?;
+    let start = Instant::now();
+    let (_, mechanism) = options.watch().signing(|| "a trial".into(), || key.sign(&payload, mechanisms))?;
+    let exportability = match key.facts().exportability() {
+        Exportability::CannotLeave => "cannot leave the device",
+        Exportability::CanLeave => "CAN LEAVE the device, so that sign refuses it without --allow-exportable",
+        Exportability::Unknown => "the device does not say whether it can leave",
+    };
+    Ok(format!(
+        "{} signed by {mechanism} in {} ms, verified under its public key; {exportability}",
+        key.uri(),
+        start.elapsed().as_millis()
+    ))
+}
+
+fn certificates(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
+    for device in found.modules.iter().flat_map(|module| &module.devices) {
+        for entry in &device.certificates {
+            certificate(entry, &device.keys, report)?;
+        }
+    }
+    Ok(())
+}
+
+fn certificate(entry: &CertificateEntry, keys: &[KeyEntry], report: &mut Report<'_>) -> Result<(), Error> {
+    let topic = "certificate";
+    let certificate = match &entry.certificate {
+        Ok(certificate) => certificate,
+        Err(reason) => return report.warning(topic, format!("{} cannot be read: {reason}", entry.uri), None),
+    };
+    let named = format!("{} ({})", certificate.subject(), entry.uri);
+    let of_same_id: Vec<&KeyEntry> = keys
+        .iter()
+        .filter(|key| key.facts.id.is_some() && key.facts.id == entry.id)
+        .filter(|key| key.facts.public_key.is_some())
+        .collect();
+    let fits = |key: &&KeyEntry| key.facts.public_key.as_ref() == Some(certificate.public_key());
+    if !of_same_id.is_empty() && !of_same_id.iter().any(fits) {
+        return report.fault(
+            topic,
+            Exit::Key,
+            format!("{named} has the id of a key that is not its own"),
+            "put the right certificate on the device under this id",
+        );
+    }
+    let now = SystemTime::now();
+    let last_day = certificate.last_day();
+    match certificate.not_after().duration_since(now) {
+        Err(_) => report.warning(
+            topic,
+            format!("{named} expired on {last_day}"),
+            Some("CloudHSM's files do not need it; AWS IAM Roles Anywhere refuses it"),
+        ),
+        Ok(left) if left < SOON => report.warning(
+            topic,
+            format!("{named} is valid for {} days more, until {last_day}", left.as_secs() / 86400),
+            Some("renew it"),
+        ),
+        Ok(_) => report.ok(topic, format!("{named}, valid until {last_day}")),
+    }
+}

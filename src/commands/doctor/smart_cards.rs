@@ -1,0 +1,77 @@
+//! What stands between a smart card and its module: pcscd, and GnuPG's scdaemon, which keeps a card for itself.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use countersign::error::{Error, Exit};
+
+use super::report::Report;
+
+/// `modules`: the paths of the modules that were found.
+pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), Error> {
+    let speaks_to_cards = |path: &&String| {
+        ["opensc", "ykcs11", "pcsc", "ccid"].iter().any(|name| path.to_lowercase().contains(name))
+    };
+    let module = modules.iter().find(speaks_to_cards);
+    let reader = usb_reader();
+    match (pcscd(), module, &reader) {
+        (Ok(socket), _, _) => report.ok("pcscd", format!("runs ({})", socket.display()))?,
+        (Err(_), None, None) => {
+            report.ok("pcscd", "does not run; no smart card module and no reader needs it")?;
+        }
+        (Err(reason), module, Some(reader)) => report.fault(
+            "pcscd",
+            Exit::Device,
+            format!(
+                "does not answer ({reason}), and there is a smart card or reader: {reader}{}",
+                if module.is_none() { ", for which no module is configured" } else { "" }
+            ),
+            "apt install pcscd; systemctl start pcscd.socket",
+        )?,
+        (Err(reason), Some(module), None) => report.warning(
+            "pcscd",
+            format!("does not answer ({reason}): {module} will see no card"),
+            Some("apt install pcscd; systemctl start pcscd.socket"),
+        )?,
+    }
+    match scdaemon() {
+        Some(process) => report.warning(
+            "scdaemon",
+            format!("GnuPG's scdaemon runs (process {process}): it may hold a YubiKey for itself"),
+            Some("gpgconf --kill scdaemon; for good: disable-ccid and pcsc-shared in ~/.gnupg/scdaemon.conf"),
+        ),
+        None => report.ok("scdaemon", "does not run"),
+    }
+}
+
+/// The socket of a pcscd that answers, or why it does not.
+fn pcscd() -> Result<PathBuf, String> {
+    let named = std::env::var_os("PCSCLITE_CSOCK_NAME").map(PathBuf::from);
+    let socket = named.unwrap_or_else(|| PathBuf::from("/run/pcscd/pcscd.comm"));
+    match UnixStream::connect(&socket) {
+        Ok(_) => Ok(socket),
+        Err(error) => Err(format!("{}: {error}", socket.display())),
+    }
+}
+
+/// A reader, or a key that is one, on USB: an interface of class CCID (0b).
+fn usb_reader() -> Option<String> {
+    let read = |path: PathBuf| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let interfaces = std::fs::read_dir("/sys/bus/usb/devices").ok()?.flatten();
+    interfaces.map(|entry| entry.path()).find_map(|interface| {
+        (read(interface.join("bInterfaceClass"))? == "0b").then_some(())?;
+        // 1-2:1.0 is an interface of the device 1-2.
+        let device = interface.file_name()?.to_str()?.split(':').next()?.to_owned();
+        let product = read(Path::new("/sys/bus/usb/devices").join(&device).join("product"));
+        Some(product.unwrap_or(device))
+    })
+}
+
+/// The number of a process that is called so.
+fn scdaemon() -> Option<String> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+    let mut named = processes.filter(|process| {
+        std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "scdaemon")
+    });
+    Some(named.next()?.file_name()?.to_string_lossy().into_owned())
+}

@@ -1,0 +1,82 @@
+//! What is around the device: the clock, core dumps, and who can read the PIN.
+
+use std::path::Path;
+
+use countersign::error::{Error, Exit};
+use countersign::pin::PinSource;
+use jiff::Timestamp;
+use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+use super::report::Report;
+
+/// Before this program was written no clock was right: 2026-01-01.
+const EARLIEST: i64 = 1_767_225_600;
+
+pub(super) fn clock(report: &mut Report<'_>) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let text = now.strftime("%Y-%m-%dT%H:%M:%SZ");
+    if now.as_second() < EARLIEST {
+        return report.fault(
+            "clock",
+            Exit::Other,
+            format!("it is {text} here, which cannot be"),
+            "set the clock: certificates and AWS's signatures depend on it",
+        );
+    }
+    let is_synchronised = Path::new("/run/systemd/timesync/synchronized").exists();
+    let known = if is_synchronised { "synchronised" } else { "whether it is synchronised is not known here" };
+    report.ok("clock", format!("{text}, {known}"))
+}
+
+pub(super) fn core_dumps(report: &mut Report<'_>) -> Result<(), Error> {
+    let limit = getrlimit(Resource::Core).current;
+    let no_debugger = matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+    match (limit, no_debugger) {
+        (Some(0), true) => report.ok("core dumps", "this process leaves none, and lets no debugger in"),
+        _ => report.warning(
+            "core dumps",
+            "the system refused to switch them off for this process: a crash could write the PIN to a disk",
+            Some("ulimit -c 0"),
+        ),
+    }
+}
+
+/// Where a PIN would come from, and who else can read it. It is not read.
+pub(super) fn pin_source(source: &PinSource, report: &mut Report<'_>) -> Result<(), Error> {
+    let topic = "PIN source";
+    if let Some(exposure) = source.exposure() {
+        return report.warning(topic, exposure, None);
+    }
+    match source {
+        PinSource::Prompt if countersign::pin::terminal::is_there() => {
+            report.ok(topic, "a person at the terminal")
+        }
+        PinSource::Prompt => report.warning(
+            topic,
+            "the terminal, and there is none: a login here would fail",
+            Some("for a server: --pin-source file:PATH"),
+        ),
+        PinSource::File(path) => match path.metadata() {
+            Err(error) => report.fault(
+                topic,
+                Exit::Pin,
+                format!("the PIN file {path:?} cannot be read: {error}"),
+                "correct the path, or write the file with mode 0600",
+            ),
+            Ok(file) if file.is_file() && file.len() == 0 => report.fault(
+                topic,
+                Exit::Pin,
+                format!("the PIN file {path:?} is empty"),
+                "write the PIN into it, as its first line",
+            ),
+            Ok(_) => report.ok(topic, format!("the file {path:?}, which no other user can read")),
+        },
+        PinSource::Environment { value: None, name } => report.fault(
+            topic,
+            Exit::Pin,
+            format!("the environment variable {name} is not set"),
+            "set it, or use --pin-source file:PATH",
+        ),
+        source => report.ok(topic, source.to_string()),
+    }
+}

@@ -1,0 +1,39 @@
+//! Changing the environment while there is one thread: taking a PIN out of it, so that no child process inherits it
+//! (p11-kit starts programs for `remote:` modules, and any module may), and telling modules to be quiet.
+
+use std::env::{self, VarError};
+
+use secrecy::SecretString;
+
+/// Reads the variable and removes it from the environment of this process.
+///
+/// # Errors
+/// [`VarError`], as [`env::var`].
+pub(crate) fn take(name: &str) -> Result<SecretString, VarError> {
+    let value = env::var(name).map(SecretString::from)?;
+    forget(name);
+    Ok(value)
+}
+
+/// Removes a variable from the environment that children would inherit. Does nothing once a second thread runs, which
+/// could be reading the environment: call it first thing.
+#[allow(unsafe_code)]
+pub fn forget(name: &str) {
+    if is_one_thread() {
+        // SAFETY: std wants that no other thread touches the environment meanwhile. There is no other thread.
+        unsafe { env::remove_var(name) };
+    }
+}
+
+/// Sets a variable that is not set yet, under the same condition.
+#[allow(unsafe_code)]
+pub fn set_default(name: &str, value: &str) {
+    if env::var_os(name).is_none() && is_one_thread() {
+        // SAFETY: as in [`forget`].
+        unsafe { env::set_var(name, value) };
+    }
+}
+
+fn is_one_thread() -> bool {
+    std::fs::read_dir("/proc/self/task").map(Iterator::count).is_ok_and(|count| count == 1)
+}

@@ -1,0 +1,60 @@
+//! The program on a real terminal.
+
+use std::io::Read;
+use std::process::Command;
+use std::time::Duration;
+
+use expectrl::{Eof, Expect, Session};
+
+use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, fault_module, softhsm_module};
+
+pub type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
+
+/// A shell on a terminal of its own, so that what is left of the terminal afterwards can be looked at.
+pub fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg("stty echo; trap : INT; \"$@\"; echo \"exit $?\"; stty -a").arg("sh");
+    command.arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
+    command.current_dir(desk.folder()).env_clear();
+    command.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("NO_COLOR", "1");
+    command
+        .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf"))
+        .env("COUNTERSIGN_MODULE", softhsm_module());
+    command.envs(environment.iter().copied());
+    let mut terminal = Session::spawn(command).expect("a terminal");
+    terminal.set_expect_timeout(Some(Duration::from_secs(20)));
+    terminal
+}
+
+/// A run with what goes wrong, in the words of tests/fault_module/lib.rs.
+pub fn run_with_faults(
+    desk: &Desk,
+    arguments: &[&str],
+    faults: &str,
+    environment: &[(&str, &str)],
+) -> Terminal {
+    let (module, real) = (fault_module(), softhsm_module());
+    let faulty =
+        [("COUNTERSIGN_MODULE", module.to_str().unwrap()), ("FAULT_MODULE", real), ("FAULTS", faults)];
+    run(desk, arguments, &[&faulty[..], environment].concat())
+}
+
+/// Signs with the PIN from a file on a device that takes its time.
+pub fn sign_slowly(desk: &Desk, faults: &str) -> Terminal {
+    desk.write("tokens.json", UNSIGNED);
+    let sign = ["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"];
+    run_with_faults(desk, &sign, faults, &[])
+}
+
+/// What is said until the program's end; it must end with `code`, and the terminal must echo again.
+pub fn ends(mut terminal: Terminal, code: i32) -> String {
+    let found = terminal.expect(Eof).expect("the program ends");
+    let mut said = String::from_utf8_lossy(found.as_bytes()).into_owned();
+    let _ = terminal.read_to_string(&mut said);
+    assert!(said.contains(&format!("exit {code}")), "{said}");
+    for setting in ["echo", "isig", "icanon"] {
+        assert!(said.split_whitespace().any(|word| word == setting), "{setting} is off: {said}");
+    }
+    assert!(!said.contains(PIN), "the PIN is echoed: {said}");
+    said
+}

@@ -1,0 +1,76 @@
+//! A device that waits for a touch, or for its PIN, and who is told.
+
+use std::time::{Duration, Instant};
+
+use expectrl::{ControlCode, Expect};
+
+use crate::device::{Desk, PIN, UNSIGNED, openssl_accepts};
+use crate::faulty::{SIGN, with_faults};
+use crate::terminal::{ends, sign_slowly};
+
+#[test]
+fn a_device_that_waits_is_said_to_want_a_touch() {
+    let desk = Desk::new();
+    let mut terminal = sign_slowly(&desk, "C_Sign:2=delay:1200");
+    terminal.expect("The device is waiting: touch it if it blinks (token 2 of 3)").unwrap();
+    ends(terminal, 0);
+}
+
+#[test]
+fn a_key_whose_policy_wants_a_touch_says_so_at_once() {
+    let desk = Desk::new();
+    // As ykcs11 2.3 answers for its vendor attribute: always.
+    let faults = "C_GetAttributeValue=give:0xD9554201:02,C_Sign:1=delay:400";
+    let mut terminal = sign_slowly(&desk, faults);
+    terminal.expect("Touch the device now (token 1 of 3)").unwrap();
+    // Taken back when it was touched.
+    terminal.expect(&*format!("\r{:36}\r", "")).unwrap();
+    ends(terminal, 0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn a_pin_that_the_device_wants_for_each_signature_is_asked_for_there() {
+    let desk = Desk::new();
+    let faults =
+        "C_GetAttributeValue=give:0x202:01,C_GetTokenInfo=flags:0x100,C_Login=pad,C_Login:3=delay:400";
+    desk.write("tokens.json", UNSIGNED);
+    let mut terminal = crate::terminal::run_with_faults(&desk, &SIGN, faults, &[("FAULT_PAD_PIN", PIN)]);
+    terminal.expect("enter the PIN on the device officer").unwrap();
+    terminal.expect("Enter the PIN on the device (token 2 of 3)").unwrap();
+    // SoftHSM knows no such login for this key, which is no reason not to sign.
+    ends(terminal, 0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn nothing_is_said_of_a_touch_where_nobody_watches() {
+    let desk = Desk::new();
+    let faults = "C_GetAttributeValue=give:0xD9554201:02,C_Sign:1=delay:700";
+    let done = with_faults(&desk, &SIGN, faults).go().exits(0);
+    assert!(!done.stderr().to_lowercase().contains("touch"), "{}", done.stderr());
+}
+
+#[test]
+fn a_touch_that_does_not_come_ends_the_run() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let start = Instant::now();
+    let sign = [&SIGN[..], &["--timeout", "2", "--pin-source", "file:device/pin"]].concat();
+    let mut terminal = crate::terminal::run_with_faults(&desk, &sign, "C_Sign:2=delay:30000", &[]);
+    terminal.expect("touch it if it blinks (token 2 of 3)").unwrap();
+    let said = ends(terminal, 6);
+    assert!(said.contains("has not answered for 2 s (C_Sign)"), "{said}");
+    assert!(start.elapsed() < Duration::from_secs(15));
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn ctrl_c_while_the_device_blocks_leaves_the_file_alone() {
+    let desk = Desk::new();
+    let mut terminal = sign_slowly(&desk, "C_Sign:2=delay:15000");
+    terminal.expect("touch it if it blinks").unwrap();
+    terminal.send(ControlCode::EndOfText).unwrap();
+    ends(terminal, 130);
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
