@@ -5,6 +5,9 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod audit_log;
+mod aws_authority;
+mod aws_clients;
+mod aws_server;
 mod bad_input;
 mod cmu;
 mod device;
@@ -16,6 +19,7 @@ mod modules;
 mod officer_signs;
 mod pin_prompt;
 mod pinned;
+mod python;
 mod quorum;
 mod secrets;
 mod verify;
