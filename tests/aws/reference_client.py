@@ -41,6 +41,7 @@ def read_options():
     for name in ("endpoint", "certificate", "private-key", "role-arn", "profile-arn", "trust-anchor-arn"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--ca-bundle")
+    parser.add_argument("--proxy")
     parser.add_argument("--intermediates")
     parser.add_argument("--session-duration", type=int, default=3600)
     parser.add_argument("--tamper", choices=TAMPERS)
@@ -69,11 +70,15 @@ def create_session(options):
     }
     if options.intermediates and tamper != "chain-unsigned":
         headers["x-amz-x509-chain"] = _chain(options)
-    headers["authorization"] = authorization(options, certificate, headers, body)
+    headers["authorization"] = signed(options, certificate, headers, body)
     headers, body, path = tampered(options, headers, body)
     if url.scheme == "https":
         context = ssl.create_default_context(cafile=options.ca_bundle)
-        connection = http.client.HTTPSConnection(url.hostname, url.port, context=context, timeout=30)
+        first = urlsplit(options.proxy) if options.proxy else url
+        connection = http.client.HTTPSConnection(first.hostname, first.port, context=context, timeout=30)
+        if options.proxy:
+            authorization = {"Proxy-Authorization": f"Basic {first.username}"} if first.username else {}
+            connection.set_tunnel(url.hostname, url.port, authorization)
     else:
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
     connection.request("POST", path, body, headers)
@@ -81,7 +86,7 @@ def create_session(options):
     return response.status, response.headers, response.read()
 
 
-def authorization(options, certificate, headers, body):
+def signed(options, certificate, headers, body):
     key = serialization.load_pem_private_key(open(options.private_key, "rb").read(), None)
     algorithm = f"AWS4-X509-{'RSA' if isinstance(key, rsa.RSAPrivateKey) else 'ECDSA'}-SHA256"
     region = options.trust_anchor_arn.split(":")[3] + ("-fips" if options.tamper == "region" else "")

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::aws_authority::{Authority, Leaf, text};
 use crate::aws_server::{PROFILE, ROLE, RolesAnywhere, TRUST_ANCHOR};
 use crate::device::{Desk, softhsm_module};
-use crate::python::{PythonServer, python, python_env};
+use crate::python::{PythonServer, installed, python};
 
 /// AWS on loopback, which ends with this value. It takes any access key.
 pub struct Moto {
@@ -57,9 +57,7 @@ pub fn boto3_with(desk: &Desk, moto: &Moto, way: &Way<'_>, options: &[&str]) -> 
 
 /// The AWS CLI, version 1.
 pub fn aws_cli(desk: &Desk, moto: &Moto, way: &Way<'_>, arguments: &[&str]) -> Output {
-    let mut command = Command::new(python_env().join("bin/python"));
-    command.arg(python_env().join("bin/aws")).env_clear().env("PATH", "/usr/bin:/bin");
-    at_desk(&mut command, desk, way)
+    at_desk(&mut installed("aws"), desk, way)
         .args(["--endpoint-url", moto.url()])
         .args(arguments)
         .output()

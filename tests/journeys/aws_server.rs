@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -51,8 +51,7 @@ impl RolesAnywhere {
 
     /// Every request so far, with what the service thought of it.
     pub fn log(&self) -> Vec<Value> {
-        let log = fs::read_to_string(self.folder.path().join("log.jsonl")).expect("the server's log is read");
-        log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+        lines(&self.folder.path().join("log.jsonl"))
     }
 
     /// The log as soon as it has so many lines.
@@ -104,6 +103,40 @@ impl RolesAnywhere {
         assert!(answer.split(' ').nth(1) == Some("200"), "{path} {body}: {answer}");
         self
     }
+}
+
+/// An HTTP proxy that knows CONNECT, which ends with this value.
+pub struct Proxy {
+    server: PythonServer,
+    folder: TempDir,
+}
+
+impl Proxy {
+    pub fn start() -> Self {
+        Self::with_options(&[])
+    }
+
+    /// The same with options of `tests/aws/proxy.py`: `--authorization`.
+    pub fn with_options(options: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("countersign-proxy-").expect("a temporary folder");
+        let log = folder.path().join("log.jsonl");
+        let options = [&["--log", text(&log)], options].concat();
+        Proxy { server: PythonServer::start("proxy.py", &options), folder }
+    }
+
+    pub fn url(&self) -> &str {
+        self.server.ready("url")
+    }
+
+    /// Every request so far: `method`, `target`, `status`, `authorization`.
+    pub fn log(&self) -> Vec<Value> {
+        lines(&self.folder.path().join("log.jsonl"))
+    }
+}
+
+fn lines(log: &Path) -> Vec<Value> {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }
 
 /// The credentials that a reference client with a key in a file gets, or what the service told it.
@@ -256,12 +289,11 @@ fn the_test_server_misbehaves_once_and_only_as_it_was_told() {
         assert!(refused.contains(said), "{behaviour}: {refused}");
         let last = service.log().pop().unwrap();
         assert_eq!(&last["behaviour"], behaviour);
-        let until = reference_client(&service, &authority, &pair, &[]).unwrap();
-        let until: jiff::Timestamp = until["Expiration"].as_str().unwrap().parse().unwrap();
-        assert!(until < jiff::Timestamp::now() + Duration::from_secs(7), "{until}");
     }
-    let log = service.log_of(2 * behaviours.len());
-    assert_eq!(log.len(), 2 * behaviours.len());
+    assert_eq!(service.log_of(behaviours.len()).len(), behaviours.len());
+    let until = reference_client(&service, &authority, &pair, &[]).unwrap();
+    let until: jiff::Timestamp = until["Expiration"].as_str().unwrap().parse().unwrap();
+    assert!(until < jiff::Timestamp::now() + Duration::from_secs(7), "{until}");
     service.next(json!([{"do": "denied", "times": 0}]));
     for _ in 0..2 {
         reference_client(&service, &authority, &pair, &[]).unwrap_err();
@@ -270,4 +302,24 @@ fn the_test_server_misbehaves_once_and_only_as_it_was_told() {
     reference_client(&service, &authority, &pair, &[]).unwrap();
     service.settings(json!({"skew": 400}));
     reference_client(&service, &authority, &pair, &[]).unwrap_err();
+}
+
+#[test]
+fn a_reference_client_gets_through_the_test_proxy_and_not_without_its_password() {
+    let folder = TempDir::new().unwrap();
+    let authority = Authority::new();
+    let service = RolesAnywhere::trusting(&authority);
+    let pair = authority.issue_with_key(folder.path(), "client", &RSA, &Leaf::default());
+    let (open, closed) = (Proxy::start(), Proxy::with_options(&["--authorization", "Basic dTpw"]));
+    let mine = closed.url().replace("://", "://dTpw@");
+    reference_client(&service, &authority, &pair, &["--proxy", open.url()]).unwrap();
+    reference_client(&service, &authority, &pair, &["--proxy", &mine]).unwrap();
+    let refused = reference_client(&service, &authority, &pair, &["--proxy", closed.url()]).unwrap_err();
+    assert!(refused.contains("407"), "{refused}");
+    assert_eq!(open.log()[0]["target"], service.url().replace("https://", ""));
+    assert_eq!(
+        closed.log().iter().map(|line| &line["status"]).collect::<Vec<_>>(),
+        [&json!(200), &json!(407)]
+    );
+    assert_eq!(service.access_keys().len(), 2);
 }

@@ -49,15 +49,24 @@ impl Drop for PythonServer {
 
 /// A script of `tests/aws` that is about to start, with nothing of the caller's environment.
 pub fn python(script: &str) -> Command {
+    interpreter(&root().join("tests/aws").join(script))
+}
+
+/// A program of the Python environment itself.
+pub fn installed(program: &str) -> Command {
+    interpreter(&python_env().join("bin").join(program))
+}
+
+fn interpreter(script: &Path) -> Command {
     let mut command = Command::new(python_env().join("bin/python"));
-    command.arg(root().join("tests/aws").join(script)).env_clear().env("PATH", "/usr/bin:/bin");
+    command.arg(script).env_clear().env("PATH", "/usr/bin:/bin");
     // Bytecode goes below target/, not among the sources.
     command.env("PYTHONPYCACHEPREFIX", python_env().join("pycache"));
     command
 }
 
 /// The folder that `scripts/python-env` makes, once for all tests.
-pub fn python_env() -> &'static Path {
+fn python_env() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let output =
