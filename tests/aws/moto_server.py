@@ -1,4 +1,4 @@
-"""AWS on loopback by moto: `python moto_server.py`. Prints `READY url=…` and serves until SIGTERM or until its stdin ends."""
+"""AWS on loopback by moto. Prints `READY url=…` and serves until SIGTERM or until its stdin ends."""
 
 import logging
 import signal

@@ -1,7 +1,7 @@
 """IAM Roles Anywhere on loopback, for tests: `python roles_anywhere_server.py --folder DIR --trust-anchor CA.pem`.
 
-Prints one line, `READY port=… control=… ca=… log=… url=…`, and serves until SIGTERM or until its stdin ends, so that
-a test that was killed leaves nothing behind. roles_anywhere/faults.py says how to make it misbehave.
+Prints one line, `READY port=… control=… ca=… log=… url=…`, and serves until SIGTERM or until its stdin ends, so
+that a test that was killed leaves nothing behind. roles_anywhere/faults.py says how to make it misbehave.
 """
 
 import argparse
@@ -38,14 +38,14 @@ def main():
 def read_options():
     parser = argparse.ArgumentParser(description="IAM Roles Anywhere's CreateSession on loopback, for tests")
     parser.add_argument("--folder", type=Path, required=True, help="where ca.pem, server.pem and the log go")
-    parser.add_argument("--trust-anchor", type=Path, required=True, help="PEM of the CAs that clients' certificates come from")
+    parser.add_argument("--trust-anchor", type=Path, required=True, help="PEM of the CAs of clients' certificates")
     parser.add_argument("--log", type=Path, help="one JSON line a request (FOLDER/log.jsonl)")
-    parser.add_argument("--address", default="127.0.0.1", choices=["127.0.0.1", "::1"], help="where to listen (127.0.0.1)")
+    parser.add_argument("--address", default="127.0.0.1", choices=["127.0.0.1", "::1"], help="(127.0.0.1)")
     parser.add_argument("--port", type=int, default=0, help="0, the default, is any free one")
     parser.add_argument("--plain", action="store_true", help="http instead of https")
     parser.add_argument("--lifetime", type=int, help="seconds that credentials live, whatever was asked for")
     parser.add_argument("--skew", type=int, default=0, help="seconds that the service's clock is ahead")
-    parser.add_argument("--server-name", action="append", help="for the server's certificate, instead of localhost, 127.0.0.1 and ::1")
+    parser.add_argument("--server-name", action="append", help="in its certificate, instead of localhost, 127.0.0.1, ::1")
     parser.add_argument("--expired-server-certificate", action="store_true")
     return parser.parse_args()
 

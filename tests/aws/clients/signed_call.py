@@ -4,7 +4,8 @@ The way comes from the environment, as for any program: AWS_PROFILE with a confi
 or a shared credentials file), AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_CONTAINER_CREDENTIALS_FULL_URI. --method says
 which one must be found, in boto3's names, so that no other one can have helped out. Prints a JSON object:
 
-  {"method", "calls": [{"access_key", "secret_key", "token", "expires", "sent_access_key", "account", "arn", "buckets"}]}
+  {"method", "calls": [{"access_key", "secret_key", "token", "expires", "sent_access_key", "account", "arn",
+                        "buckets"}]}
 
 or {"error": {"type", "message"}} with exit code 1.
 """

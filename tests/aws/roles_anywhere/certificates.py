@@ -98,7 +98,8 @@ def _check_validity(certificate, now):
     if now < certificate.not_valid_before_utc:
         raise denied(_UNTRUSTED, f"{_name(certificate)} is not valid before {certificate.not_valid_before_utc}")
     if now > certificate.not_valid_after_utc:
-        raise denied("Untrusted certificate. Expired certificate", f"{_name(certificate)} expired {certificate.not_valid_after_utc}")
+        detail = f"{_name(certificate)} expired {certificate.not_valid_after_utc}"
+        raise denied("Untrusted certificate. Expired certificate", detail)
 
 
 def _issued(certificate, issuer):

@@ -9,17 +9,16 @@ cleared), other members are its own:
   {"do": "redirect", "location"}                    302
   {"do": "body", "body", "status"?, "content_type"?}   any body
   {"do": "not-json"}  {"do": "empty-credential-set"}   201 with a body that is of no use
-  {"do": "html", "status"?}                         a proxy's page instead of the service's answer, 200 unless told otherwise
+  {"do": "html", "status"?}                         a proxy's page, 200 unless told otherwise
   {"do": "huge", "bytes"}                           201 with a JSON string of that length
   {"do": "delay", "ms"}                             the normal answer, late
   {"do": "drip", "ms", "bytes"?}                    the normal answer, so many bytes (1) at a time with a pause between
   {"do": "cut", "at": "before-headers" | "after-headers", "reset"?}   the connection ends there; reset: with an RST
-  {"do": "truncate", "bytes"?}                      the normal answer's headers, half of its body (or so many bytes), the end
-  {"do": "skew", "seconds"}                         the service's clock is off: in what it checks, in Date, in expiration
+  {"do": "truncate", "bytes"?}                      the normal answer's headers, half of its body, the end
+  {"do": "skew", "seconds"}                         the service's clock is off: in checks, Date, expiration
   {"do": "lifetime", "seconds"}                     credentials that live so long, may be negative
 """
 
-import json
 import threading
 
 from . import answer
@@ -86,7 +85,8 @@ def instead(behaviour):
         case "status":
             status = behaviour["status"]
             code = behaviour.get("code", _CODES.get(status, "InternalServerException"))
-            return answer.error(status, code, behaviour.get("message", "Please try again later."), behaviour.get("headers"))
+            message = behaviour.get("message", "Please try again later.")
+            return answer.error(status, code, message, behaviour.get("headers"))
         case "denied":
             code = behaviour.get("code", "AccessDeniedException")
             return answer.error(403, code, behaviour.get("message", "Unable to assume role."))
@@ -103,5 +103,5 @@ def instead(behaviour):
             page = b"<!DOCTYPE html><html><title>Blocked</title><body>Sign in to the guest network.</body></html>"
             return answer.Answer(behaviour.get("status", 200), page, {"Content-Type": "text/html"})
         case "huge":
-            return answer.Answer(201, json.dumps("x" * behaviour["bytes"]).encode(), {"Content-Type": "application/json"})
+            return answer.json_answer(201, "x" * behaviour["bytes"])
     return None

@@ -76,7 +76,8 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 self.request = settings.tls.wrap_socket(self.request, server_side=True)
             except (OSError, ValueError) as error:
-                settings.record({"verdict": "tls-failed", "at": _iso(_now()), "peer": self._peer(), "reason": str(error)})
+                line = {"verdict": "tls-failed", "at": _iso(_now()), "peer": self._peer(), "reason": str(error)}
+                settings.record(line)
                 raise
         super().setup()
 
@@ -196,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Control(ThreadingHTTPServer):
-    """Where a test steers the service: POST /next [behaviours], POST /clear, POST /settings {lifetime, skew}, GET /state."""
+    """Where a test steers: POST /next [behaviours], POST /clear, POST /settings {lifetime, skew}, GET /state."""
 
     daemon_threads = True
 

@@ -70,7 +70,8 @@ def verify(request, anchors, now, session=None):
     session.leaf = certificates.read_leaf(request.headers["x-amz-x509"])
     session.chain = certificates.read_chain(request.headers.get("x-amz-x509-chain"))
     if session.serial != str(session.leaf.serial_number):
-        raise denied("Invalid signature", f"Credential names serial {session.serial}, the certificate has {session.leaf.serial_number}")
+        detail = f"Credential names serial {session.serial}, the certificate has {session.leaf.serial_number}"
+        raise denied("Invalid signature", detail)
     _check_signed_headers(request.headers, session.signed_headers)
     _check_signature(request, session)
     certificates.check_leaf(session.leaf, now)
@@ -105,10 +106,11 @@ def _check_date(date, session, now):
         raise denied("Invalid date", f"X-Amz-Date is {date!r}") from None
     if session.scope[:8] != date[:8]:
         raise denied("Invalid credential scope", f"the scope is of {session.scope[:8]}, X-Amz-Date is {date}")
-    if at < now - CLOCK_TOLERANCE:
-        raise denied(f"Signature expired: {date} is now earlier than {_stamp(now - CLOCK_TOLERANCE)} ({_stamp(now)} - 5 min.)")
-    if at > now + CLOCK_TOLERANCE:
-        raise denied(f"Signature not yet current: {date} is still later than {_stamp(now + CLOCK_TOLERANCE)} ({_stamp(now)} + 5 min.)")
+    first, last = now - CLOCK_TOLERANCE, now + CLOCK_TOLERANCE
+    if at < first:
+        raise denied(f"Signature expired: {date} is now earlier than {_stamp(first)} ({_stamp(now)} - 5 min.)")
+    if at > last:
+        raise denied(f"Signature not yet current: {date} is still later than {_stamp(last)} ({_stamp(now)} + 5 min.)")
 
 
 def _check_signed_headers(headers, signed):
@@ -164,7 +166,8 @@ def _read_parameters(request, session):
         if not match:
             raise invalid(f"Invalid {name}", f"{name} is {value!r}")
         if match[1] and match[1] != session.region:
-            raise denied("Credential should be scoped to a valid region.", f"the scope's region is {session.region}, {name} is of {match[1]}")
+            detail = f"the scope's region is {session.region}, {name} is of {match[1]}"
+            raise denied("Credential should be scoped to a valid region.", detail)
     duration = parameters["durationSeconds"]
     if type(duration) is not int or not 900 <= duration <= 43200:
         raise invalid("Invalid durationSeconds: between 900 and 43200", f"durationSeconds is {duration!r}")
