@@ -25,6 +25,7 @@ BAD = {
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--authorization", default="")
+    parser.add_argument("--lifetime", type=int, default=3600, help="seconds")
     parser.add_argument("--bad", choices=BAD)
     parser.add_argument("--bad-every", type=int, default=100)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -62,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
             "AccessKeyId": f"ASIAREFERENCE{number:07d}",
             "SecretAccessKey": "secret",
             "Token": "token",
-            "Expiration": (now + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": (now + timedelta(seconds=self.server.options.lifetime)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         options = self.server.options
         if not options.bad or number % options.bad_every:
