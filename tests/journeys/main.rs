@@ -6,6 +6,9 @@
 
 mod always_authenticate;
 mod audit_log;
+mod aws_authority;
+mod aws_clients;
+mod aws_server;
 mod bad_input;
 mod cmu;
 mod device;
@@ -21,6 +24,7 @@ mod officer_signs;
 mod pin_prompt;
 mod pin_safety;
 mod pinned;
+mod python;
 mod quorum;
 mod secrets;
 mod sessions;

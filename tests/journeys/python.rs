@@ -1,0 +1,83 @@
+//! Scripts and servers of `tests/aws`, in the Python environment that `scripts/python-env` makes.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::device::root;
+
+/// A server of `tests/aws`, which says `READY name=value …` when it is up, and ends with this value.
+pub struct PythonServer {
+    process: Child,
+    ready: String,
+}
+
+impl PythonServer {
+    pub fn start(script: &str, options: &[&str]) -> Self {
+        let mut errors = tempfile::tempfile().expect("a temporary file");
+        let mut process = python(script)
+            .args(options)
+            // It ends when this pipe does, so it cannot outlive a test program that was killed.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors.try_clone().expect("a file can be opened twice"))
+            .spawn()
+            .expect("Python starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("the server's first line is read");
+        let server = PythonServer { process, ready: line.trim().to_owned() };
+        assert!(server.ready.starts_with("READY "), "{script}: {}{}", server.ready, said(&mut errors));
+        server
+    }
+
+    /// A value of the line that the server printed when it was up.
+    pub fn ready(&self, name: &str) -> &str {
+        let value = self.ready.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("no {name} in {:?}", self.ready))
+    }
+}
+
+impl Drop for PythonServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A script of `tests/aws` that is about to start, with nothing of the caller's environment.
+pub fn python(script: &str) -> Command {
+    interpreter(&root().join("tests/aws").join(script))
+}
+
+/// A program of the Python environment itself.
+pub fn installed(program: &str) -> Command {
+    interpreter(&python_env().join("bin").join(program))
+}
+
+fn interpreter(script: &Path) -> Command {
+    let mut command = Command::new(python_env().join("bin/python"));
+    command.arg(script).env_clear().env("PATH", "/usr/bin:/bin");
+    // Bytecode goes below target/, not among the sources.
+    command.env("PYTHONPYCACHEPREFIX", python_env().join("pycache"));
+    command
+}
+
+/// The folder that `scripts/python-env` makes, once for all tests.
+fn python_env() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let output =
+            Command::new(root().join("scripts/python-env")).output().expect("scripts/python-env runs");
+        assert!(output.status.success(), "scripts/python-env: {}", String::from_utf8_lossy(&output.stderr));
+        PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
+    })
+}
+
+fn said(errors: &mut File) -> String {
+    let mut text = String::new();
+    errors.rewind().and_then(|()| errors.read_to_string(&mut text)).expect("a file is read");
+    text
+}
