@@ -84,7 +84,9 @@ fn users_of_one_signature(file: &TokenFile) -> Option<String> {
 
 fn records(file: &TokenFile) -> Vec<ApprovalRecord> {
     match (file.format(), file.tokens().first().map(|token| &token.payload)) {
-        (Format::QuorumApproval, Some(Payload::Message(data))) => approval_records(data).unwrap_or_default(),
+        (Format::QuorumApproval, Some(Payload::Message { bytes: data, .. })) => {
+            approval_records(data).unwrap_or_default()
+        }
         _ => Vec::new(),
     }
 }

@@ -133,7 +133,7 @@ impl Run<'_> {
         for plan in &plans {
             plan.check_kept(key.verifier(), key.public_key(), choice)?;
             for job in &plan.to_sign {
-                key.check_allowed(&choice.apply(job.payload.clone()).1)?;
+                key.check_allowed(&choice.mechanisms(&job.payload, key.public_key()))?;
             }
         }
         for plan in &plans {
@@ -187,11 +187,12 @@ impl Run<'_> {
         key: &mut SigningKey,
         progress: &mut Progress,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        let watch = self.options.watch();
+        let (watch, choice) = (self.options.watch(), self.arguments.mechanism.choice);
         let mut signatures = Vec::with_capacity(plan.to_sign.len());
         self.tally.begin(plan.to_sign.len());
         for (number, job) in plan.to_sign.iter().enumerate() {
-            let (payload, mechanisms) = self.arguments.mechanism.choice.apply(job.payload.clone());
+            let payload = choice.payload(job.payload.clone());
+            let mechanisms = choice.mechanisms(&payload, key.public_key());
             let what = || format!("token {} of {}", number + 1, plan.to_sign.len());
             let (signature, mechanism) = watch.signing(what, || key.sign(&payload, &mechanisms))?;
             signatures.push(signature);

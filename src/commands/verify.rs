@@ -96,7 +96,7 @@ impl Check<'_> {
     }
 
     fn check_token(&self, token: &Token, verifier: &Verifier) -> Result<(), String> {
-        let (payload, _) = self.arguments.mechanism.choice.apply(token.payload.clone());
+        let payload = self.arguments.mechanism.choice.payload(token.payload.clone());
         check_signature(&token.signed, &payload, verifier)
     }
 
@@ -157,7 +157,7 @@ impl Check<'_> {
         let key = self.keys.plain()?;
         let verifier = keys::verifier(&key, self.terminal)?;
         let outcome = read_signature(&place).map_err(|error| error.to_string()).and_then(|signature| {
-            let payload = Payload::Message(input.bytes().to_vec());
+            let payload = Payload::message(input.bytes());
             verifier.verify(&payload, &signature).map_err(|error| error.to_string())
         });
         let verdict = if outcome.is_ok() { "verifies" } else { "does not verify" };

@@ -12,7 +12,7 @@ use super::objects::{self, KeyFacts, PrivateKey, TouchPolicy};
 use super::session::{Session, SignJob};
 use super::watch::WaitsFor;
 use crate::error::Error;
-use crate::signature::{Mechanism, Payload, PublicKey, Verifier};
+use crate::signature::{Hash, Mechanism, Payload, PublicKey, Verifier};
 use crate::uri::Uri;
 
 /// A private key, in a session in which its user is logged in.
@@ -121,7 +121,8 @@ impl SigningKey {
                     refused = Some(error)
                 }
                 Err(error) => return Err(error),
-                Ok(signature) => {
+                Ok(from_device) => {
+                    let signature = mechanism.signature(from_device);
                     let wrong = |error| SignError::Wrong { device: self.device.describe(), error };
                     self.verifier.verify(payload, &signature).map_err(wrong)?;
                     return Ok((signature, mechanism));
@@ -147,7 +148,9 @@ impl SigningKey {
     }
 
     fn signature_bytes(&self) -> usize {
-        self.public_key.bits().div_ceil(8) as usize
+        let bytes = self.public_key.bits().div_ceil(8) as usize;
+        // Of ECDSA two numbers.
+        if matches!(self.public_key, PublicKey::Ec { .. }) { 2 * bytes } else { bytes }
     }
 
     fn sign_data(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
@@ -165,7 +168,7 @@ impl SigningKey {
             }
         }
         let spec = self.device.module.spec();
-        if spec.proxy && !matches!(mechanism, Ckm::Sha256RsaPkcs) {
+        if spec.proxy && !matches!(mechanism, Ckm::Sha256RsaPkcs | Ckm::Sha384RsaPkcs | Ckm::Sha512RsaPkcs) {
             return Err(SignError::Proxy);
         }
         let single_part = if spec.proxy {
@@ -219,7 +222,10 @@ fn is_lost_session(error: &CallError) -> bool {
 fn ckm(mechanism: Mechanism) -> Ckm<'static> {
     match mechanism {
         Mechanism::RsaPkcs => Ckm::RsaPkcs,
-        Mechanism::Sha256RsaPkcs => Ckm::Sha256RsaPkcs,
+        Mechanism::ShaRsaPkcs(Hash::Sha256) => Ckm::Sha256RsaPkcs,
+        Mechanism::ShaRsaPkcs(Hash::Sha384) => Ckm::Sha384RsaPkcs,
+        Mechanism::ShaRsaPkcs(Hash::Sha512) => Ckm::Sha512RsaPkcs,
+        Mechanism::Ecdsa => Ckm::Ecdsa,
         Mechanism::RsaX509 => Ckm::RsaX509,
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn message_of(
     digest_name: &'static str,
     digest: [u8; 32],
 ) -> Result<Payload, TokenFileError> {
-    let message = Payload::Message(base64::decode(&object.string("approval_data")?, place, "approval_data")?);
+    let message = Payload::message(base64::decode(&object.string("approval_data")?, place, "approval_data")?);
     if message.digest() == digest {
         Ok(message)
     } else {

@@ -118,7 +118,7 @@ fn the_quorum_sample_says_what_it_is_about() {
     let file = TokenFile::parse(QUORUM.as_bytes()).unwrap();
     assert_eq!(file.format(), Format::QuorumApproval);
     assert!(!file.wants_role());
-    let [Token { payload: Payload::Message(data), .. }] = file.tokens() else {
+    let [Token { payload: Payload::Message { bytes: data, .. }, .. }] = file.tokens() else {
         panic!("one token with its data")
     };
     let records = approval_records(data).unwrap();
@@ -183,7 +183,7 @@ fn registration_tokens_are_signed_over_their_data() {
     );
     let file = TokenFile::parse(text.as_bytes()).unwrap();
     assert_eq!(file.format(), Format::QuorumRegistration);
-    assert_eq!(file.tokens()[0].payload, Payload::Message(b"abc".to_vec()));
+    assert_eq!(file.tokens()[0].payload, Payload::message(b"abc"));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn copies_of_one_file_are_merged_with_one_entry_a_user() {
     assert_eq!(merge(&[file.clone(), mfa]).unwrap_err(), (1, TokenFileError::NotForMerge));
     let other = QUORUM.replace("AAEAAwAAABgA", "AAEAAwAAABkA");
     let digest = base64::encode(
-        &Payload::Message(
+        &Payload::message(
             base64::decode(
                 serde_json::from_str::<serde_json::Value>(&other).unwrap()["approval_data"].as_str().unwrap(),
                 "",

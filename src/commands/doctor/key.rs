@@ -75,11 +75,11 @@ fn try_signing(
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
     let mut key =
         chosen.log_in(options.login(), &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
-    let payload = Payload::Message(b"countersign doctor: a signature that means nothing".to_vec());
-    let mechanisms = Mechanism::for_payload(&payload);
-    key.check_allowed(mechanisms)?;
+    let payload = Payload::message(b"countersign doctor: a signature that means nothing");
+    let mechanisms = Mechanism::for_payload(&payload, key.public_key());
+    key.check_allowed(&mechanisms)?;
     let start = Instant::now();
-    let (_, mechanism) = options.watch().signing(|| "a trial".into(), || key.sign(&payload, mechanisms))?;
+    let (_, mechanism) = options.watch().signing(|| "a trial".into(), || key.sign(&payload, &mechanisms))?;
     let exportability = match key.facts().exportability() {
         Exportability::CannotLeave => "cannot leave the device",
         Exportability::CanLeave => "CAN LEAVE the device, so that sign refuses it without --allow-exportable",

@@ -65,7 +65,7 @@ impl<'a> Plan<'a> {
         };
         match &input.tokens {
             None => {
-                let payload = Payload::Message(input.bytes().to_vec());
+                let payload = Payload::message(input.bytes());
                 let there = destination.existing_bytes()?.map_or(Signed::No, Signed::Yes);
                 plan.add(0, payload, &there, "the signature".into())?;
             }
@@ -199,7 +199,7 @@ impl<'a> Plan<'a> {
         choice: MechanismChoice,
     ) -> Result<(), Error> {
         for kept in &self.kept {
-            let (payload, _) = choice.apply(kept.payload.clone());
+            let payload = choice.payload(kept.payload.clone());
             verifier.verify(&payload, &kept.signature).map_err(|error| OtherSignature {
                 name: self.input.name(),
                 what: kept.what.clone(),
