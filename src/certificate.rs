@@ -1,30 +1,35 @@
-//! X.509 certificates as far as a signer needs them: whose key it is, whose name, until when. Pure.
+//! X.509 certificates: reading them, which one belongs to a key, chains, requests for new ones. Pure.
 
+mod attestation;
+mod error;
+mod identity;
+mod pem;
+mod request;
+mod subject;
+
+pub use attestation::{Attestation, AttestationError, PinPolicy};
+pub use error::{CertificateError, SubjectError};
+pub use identity::{Belongs, belongs, chain_of, identity_of};
+pub use pem::{certificates_from_pem, certificates_to_pem};
+pub use request::{Request, Unsigned, Validity};
+pub use subject::Subject;
+
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
 use x509_cert::Certificate as X509;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 
-use crate::signature::{PublicKey, PublicKeyError};
+use crate::signature::{Hash, Payload, PublicKey, Verifier};
 
 /// A parsed certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
-    subject: String,
-    not_after: Duration,
+    x509: X509,
     public_key: PublicKey,
-}
-
-/// Why bytes are no usable certificate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateError {
-    /// Malformed DER.
-    #[error("the certificate's DER is malformed: {0}")]
-    Der(String),
-    /// A public key that cannot be used.
-    #[error("the certificate's public key: {0}")]
-    Key(#[from] PublicKeyError),
 }
 
 impl Certificate {
@@ -35,14 +40,9 @@ impl Certificate {
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let malformed = |error: der::Error| CertificateError::Der(error.to_string());
         let x509 = X509::from_der(der).map_err(malformed)?;
-        let tbs = x509.tbs_certificate();
-        let spki = tbs.subject_public_key_info().to_der().map_err(malformed)?;
-        Ok(Certificate {
-            der: der.to_owned(),
-            subject: tbs.subject().to_string(),
-            not_after: tbs.validity().not_after.to_unix_duration(),
-            public_key: PublicKey::from_spki_der(&spki)?,
-        })
+        let spki = x509.tbs_certificate().subject_public_key_info().to_der().map_err(malformed)?;
+        let public_key = PublicKey::from_spki_der(&spki)?;
+        Ok(Certificate { der: der.to_owned(), x509, public_key })
     }
 
     /// The DER that it was read from.
@@ -51,8 +51,33 @@ impl Certificate {
     }
 
     /// The subject in the form of RFC 4514, as `CN=server1-demo,O=Example`.
-    pub fn subject(&self) -> &str {
-        &self.subject
+    pub fn subject(&self) -> String {
+        self.x509.tbs_certificate().subject().to_string()
+    }
+
+    /// The issuer in the form of RFC 4514.
+    pub fn issuer(&self) -> String {
+        self.x509.tbs_certificate().issuer().to_string()
+    }
+
+    /// The subject in DER, as CKA_SUBJECT holds it.
+    pub fn subject_der(&self) -> Vec<u8> {
+        self.x509.tbs_certificate().subject().to_der().unwrap_or_default()
+    }
+
+    /// The issuer in DER, as CKA_ISSUER holds it.
+    pub fn issuer_der(&self) -> Vec<u8> {
+        self.x509.tbs_certificate().issuer().to_der().unwrap_or_default()
+    }
+
+    /// The serial number as a DER INTEGER, as CKA_SERIAL_NUMBER holds it.
+    pub fn serial_der(&self) -> Vec<u8> {
+        self.x509.tbs_certificate().serial_number().to_der().unwrap_or_default()
+    }
+
+    /// The serial number in decimal digits: up to 49 for the 20 bytes that RFC 5280 allows.
+    pub fn serial_decimal(&self) -> String {
+        decimal(self.x509.tbs_certificate().serial_number().as_bytes())
     }
 
     /// The public key that it certifies.
@@ -60,15 +85,123 @@ impl Certificate {
         &self.public_key
     }
 
+    /// The first moment at which it is valid.
+    pub fn not_before(&self) -> SystemTime {
+        UNIX_EPOCH + self.x509.tbs_certificate().validity().not_before.to_unix_duration()
+    }
+
     /// The last moment at which it is valid.
     pub fn not_after(&self) -> SystemTime {
-        UNIX_EPOCH + self.not_after
+        UNIX_EPOCH + self.not_after_duration()
+    }
+
+    /// Whether `now` is within its validity.
+    pub fn is_valid_at(&self, now: SystemTime) -> bool {
+        self.not_before() <= now && now <= self.not_after()
     }
 
     /// The day on which it ends, `YYYY-MM-DD` in UTC.
     pub fn last_day(&self) -> String {
-        der::DateTime::from_unix_duration(self.not_after)
-            .map(|time| format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day()))
-            .unwrap_or_default()
+        day(self.not_after_duration())
+    }
+
+    /// The day on which it begins, `YYYY-MM-DD` in UTC.
+    pub fn first_day(&self) -> String {
+        day(self.x509.tbs_certificate().validity().not_before.to_unix_duration())
+    }
+
+    /// basicConstraints' cA (RFC 5280 section 4.2.1.9): whether it may issue certificates.
+    pub fn is_ca(&self) -> bool {
+        self.x509
+            .tbs_certificate()
+            .get_extension::<BasicConstraints>()
+            .ok()
+            .flatten()
+            .is_some_and(|(_, constraints)| constraints.ca)
+    }
+
+    /// Whether keyUsage has digitalSignature (RFC 5280 section 4.2.1.3); none where there is no keyUsage, which allows all.
+    pub fn digital_signature(&self) -> Option<bool> {
+        let usage = self.x509.tbs_certificate().get_extension::<KeyUsage>().ok().flatten();
+        usage.map(|(_, usage)| usage.0.contains(KeyUsages::DigitalSignature))
+    }
+
+    /// Whether the subject is empty.
+    pub fn has_empty_subject(&self) -> bool {
+        self.x509.tbs_certificate().subject().is_empty()
+    }
+
+    /// Whether a YubiKey wrote it to prove where a key is: no identity, although it holds the key's public key.
+    pub fn is_attestation(&self) -> bool {
+        attestation::extensions(self).next().is_some()
+    }
+
+    /// Whether subject and issuer are the same.
+    pub fn is_self_issued(&self) -> bool {
+        let tbs = self.x509.tbs_certificate();
+        tbs.subject() == tbs.issuer()
+    }
+
+    /// The hash that its signature was made with; none for one that is not supported here (SHA-1, RSASSA-PSS, Ed25519).
+    pub fn signature_hash(&self) -> Option<Hash> {
+        signature_hash(self.x509.signature_algorithm().oid)
+    }
+
+    /// Whether `issuer` is named as its issuer and signed it (RFC 5280 section 4.1.1.3).
+    pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
+        let named = self.x509.tbs_certificate().issuer() == issuer.x509.tbs_certificate().subject();
+        let Some(hash) = self.signature_hash().filter(|_| named) else { return false };
+        let Ok(bytes) = self.x509.tbs_certificate().to_der() else { return false };
+        let payload = Payload::Message { hash, bytes };
+        Verifier::new(&issuer.public_key)
+            .is_ok_and(|verifier| verifier.verify(&payload, self.x509.signature().raw_bytes()).is_ok())
+    }
+
+    fn not_after_duration(&self) -> Duration {
+        self.x509.tbs_certificate().validity().not_after.to_unix_duration()
     }
 }
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, {:?})", self.subject(), self.public_key)
+    }
+}
+
+/// The algorithms of RFC 4055 and RFC 5758 that are supported.
+fn signature_hash(algorithm: ObjectIdentifier) -> Option<Hash> {
+    match algorithm.to_string().as_str() {
+        "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" => Some(Hash::Sha256),
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Some(Hash::Sha384),
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Some(Hash::Sha512),
+        _ => None,
+    }
+}
+
+fn day(time: Duration) -> String {
+    der::DateTime::from_unix_duration(time)
+        .map(|time| format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day()))
+        .unwrap_or_default()
+}
+
+/// A big-endian number in decimal digits.
+fn decimal(number: &[u8]) -> String {
+    // The digits, the least first.
+    let mut digits = vec![0_u8];
+    for byte in number {
+        let mut carry = u32::from(*byte);
+        for digit in &mut digits {
+            carry += u32::from(*digit) << 8;
+            *digit = (carry % 10) as u8;
+            carry /= 10;
+        }
+        while carry > 0 {
+            digits.push((carry % 10) as u8);
+            carry /= 10;
+        }
+    }
+    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! What is signed to get a certificate: a request for a CA (PKCS#10, RFC 2986), or a certificate that signs itself.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use der::asn1::{BitString, GeneralizedTime, Ia5String, Int, ObjectIdentifier, OctetString, UtcTime};
+use der::pem::{self, LineEnding};
+use der::{Any, Decode, Encode, Sequence};
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use x509_cert::attr::Attribute;
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
+use x509_cert::name::Name;
+use x509_cert::request::{CertReqInfo, Version};
+use x509_cert::time::Time;
+
+use super::{Subject, SubjectError};
+use crate::signature::{Hash, Payload, PublicKey};
+
+const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+/// RFC 5280 section 4.1.2.5: years from here on are written as GeneralizedTime.
+const YEAR_2050: Duration = Duration::from_secs(2_524_608_000);
+
+/// What a certificate shall say.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The subject.
+    pub subject: Subject,
+    /// DNS names for subjectAltName.
+    pub dns_names: Vec<String>,
+    /// Whether extendedKeyUsage shall have clientAuth.
+    pub client_auth: bool,
+}
+
+/// How long a certificate that signs itself is valid.
+#[derive(Clone, Copy, Debug)]
+pub struct Validity {
+    /// Its first moment.
+    pub from: SystemTime,
+    /// Days from there on.
+    pub days: u32,
+}
+
+/// Something to be signed, as a message; with the signature it is a PEM file.
+#[derive(Clone, Debug)]
+pub struct Unsigned {
+    label: &'static str,
+    body: Vec<u8>,
+    algorithm: AlgorithmIdentifierOwned,
+    hash: Hash,
+}
+
+impl Request {
+    /// The request for a CA: with keyUsage digitalSignature as extension request (RFC 2985 section 5.4.2).
+    ///
+    /// # Errors
+    /// [`SubjectError::DnsName`].
+    pub fn for_ca(&self, key: &PublicKey) -> Result<Unsigned, SubjectError> {
+        let extensions = self.extensions()?;
+        let encode = || -> der::Result<Vec<u8>> {
+            let mut attribute = Attribute { oid: EXTENSION_REQUEST, values: Default::default() };
+            attribute.values.insert(Any::encode_from(&extensions)?)?;
+            let mut attributes = x509_cert::attr::Attributes::default();
+            attributes.insert(attribute)?;
+            let info = CertReqInfo {
+                version: Version::V1,
+                subject: self.subject.0.clone(),
+                public_key: SubjectPublicKeyInfoOwned::from_der(&key.to_spki_der())?,
+                attributes,
+            };
+            info.to_der()
+        };
+        Ok(Unsigned::new("CERTIFICATE REQUEST", encode, key))
+    }
+
+    /// A certificate that this key signs for itself. `serial` is 1 to 20 random bytes.
+    ///
+    /// # Errors
+    /// [`SubjectError::DnsName`].
+    pub fn self_signed(
+        &self,
+        key: &PublicKey,
+        validity: Validity,
+        serial: [u8; 16],
+    ) -> Result<Unsigned, SubjectError> {
+        let mut extensions = self.extensions()?;
+        let encode = || -> der::Result<Vec<u8>> {
+            let constraints = BasicConstraints { ca: false, path_len_constraint: None };
+            extensions.push(extension(BASIC_CONSTRAINTS, true, &constraints)?);
+            // Positive, and not zero.
+            let mut positive = serial;
+            positive[0] = positive[0] & 0x7f | 0x40;
+            let tbs = TbsCertificate {
+                version: 2,
+                serial: Int::new(&positive)?,
+                signature: algorithm(key).0,
+                issuer: self.subject.0.clone(),
+                validity: validity.encode()?,
+                subject: self.subject.0.clone(),
+                public_key: SubjectPublicKeyInfoOwned::from_der(&key.to_spki_der())?,
+                extensions: extensions.clone(),
+            };
+            tbs.to_der()
+        };
+        Ok(Unsigned::new("CERTIFICATE", encode, key))
+    }
+
+    fn extensions(&self) -> Result<Vec<Extension>, SubjectError> {
+        let names = self.dns_names.iter().map(|name| {
+            let invalid = || SubjectError::DnsName(name.clone());
+            let name = is_dns_name(name).then_some(name).ok_or_else(invalid)?;
+            Ia5String::new(name).map(GeneralName::DnsName).map_err(|_| invalid())
+        });
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let encode = || -> der::Result<Vec<Extension>> {
+            let usage = KeyUsage(KeyUsages::DigitalSignature.into());
+            let mut extensions = vec![extension(KEY_USAGE, true, &usage)?];
+            if self.client_auth {
+                extensions.push(extension(EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(vec![CLIENT_AUTH]))?);
+            }
+            if !names.is_empty() {
+                extensions.push(extension(SUBJECT_ALT_NAME, false, &SubjectAltName(names.clone()))?);
+            }
+            Ok(extensions)
+        };
+        // Encoding fails only for values beyond 256 MiB, which no command line gives.
+        Ok(encode().unwrap_or_default())
+    }
+}
+
+impl Unsigned {
+    fn new(label: &'static str, encode: impl FnOnce() -> der::Result<Vec<u8>>, key: &PublicKey) -> Self {
+        let (algorithm, hash) = algorithm(key);
+        Unsigned { label, body: encode().unwrap_or_default(), algorithm, hash }
+    }
+
+    /// What is to be signed.
+    pub fn payload(&self) -> Payload {
+        Payload::Message { hash: self.hash, bytes: self.body.clone() }
+    }
+
+    /// The DER with its signature, which must be one over [`Unsigned::payload`].
+    pub fn der(&self, signature: &[u8]) -> Vec<u8> {
+        let encode = || -> der::Result<Vec<u8>> {
+            let body = Any::from_der(&self.body)?;
+            let signature = BitString::from_bytes(signature)?;
+            Signed { body, algorithm: self.algorithm.clone(), signature }.to_der()
+        };
+        encode().unwrap_or_default()
+    }
+
+    /// The same in PEM.
+    pub fn pem(&self, signature: &[u8]) -> String {
+        pem::encode_string(self.label, LineEnding::LF, &self.der(signature)).unwrap_or_default()
+    }
+}
+
+impl Validity {
+    fn encode(self) -> der::Result<Any> {
+        #[derive(Sequence)]
+        struct Period {
+            from: Time,
+            until: Time,
+        }
+        let moment = |time: SystemTime| -> der::Result<Time> {
+            let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+            Ok(if time < YEAR_2050 {
+                Time::UtcTime(UtcTime::from_unix_duration(time)?)
+            } else {
+                Time::GeneralTime(GeneralizedTime::from_unix_duration(time)?)
+            })
+        };
+        let until = self.from + Duration::from_secs(u64::from(self.days) * 86_400);
+        Any::encode_from(&Period { from: moment(self.from)?, until: moment(until)? })
+    }
+}
+
+/// RFC 5280 section 4.1.2.
+#[derive(Sequence)]
+struct TbsCertificate {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    version: u8,
+    serial: Int,
+    signature: AlgorithmIdentifierOwned,
+    issuer: Name,
+    validity: Any,
+    subject: Name,
+    public_key: SubjectPublicKeyInfoOwned,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT")]
+    extensions: Vec<Extension>,
+}
+
+/// RFC 2986 section 4.2, and RFC 5280 section 4.1.
+#[derive(Sequence)]
+struct Signed {
+    body: Any,
+    algorithm: AlgorithmIdentifierOwned,
+    signature: BitString,
+}
+
+fn extension(id: ObjectIdentifier, critical: bool, value: &impl Encode) -> der::Result<Extension> {
+    Ok(Extension { extn_id: id, critical, extn_value: OctetString::new(value.to_der()?)? })
+}
+
+/// The signature algorithm that fits the key (RFC 4055 section 5, RFC 5758 section 3.2).
+fn algorithm(key: &PublicKey) -> (AlgorithmIdentifierOwned, Hash) {
+    let (oid, hash) = match key {
+        PublicKey::Rsa { .. } => ("1.2.840.113549.1.1.11", Hash::Sha256),
+        PublicKey::Ec { .. } if key.bits() <= 256 => ("1.2.840.10045.4.3.2", Hash::Sha256),
+        PublicKey::Ec { .. } if key.bits() <= 384 => ("1.2.840.10045.4.3.3", Hash::Sha384),
+        PublicKey::Ec { .. } => ("1.2.840.10045.4.3.4", Hash::Sha512),
+    };
+    let is_rsa = matches!(key, PublicKey::Rsa { .. });
+    let parameters = is_rsa.then(Any::null);
+    (AlgorithmIdentifierOwned { oid: ObjectIdentifier::new_unwrap(oid), parameters }, hash)
+}
+
+/// RFC 1123 section 2.1, and a wildcard as the first label.
+fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
+}
