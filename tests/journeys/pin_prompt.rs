@@ -10,10 +10,10 @@ use expectrl::{ControlCode, Eof, Expect, Session};
 
 use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module, tool};
 
-type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
+pub type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
 
 /// A shell on a terminal of its own, so that what is left of the terminal afterwards can be looked at.
-fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
+pub fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
     let mut command = Command::new("sh");
     command.arg("-c").arg("stty echo; trap : INT; \"$@\"; echo \"exit $?\"; stty -a").arg("sh");
     command.arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
@@ -43,7 +43,7 @@ fn sign_slowly(desk: &Desk, faults: &str) -> Terminal {
 }
 
 /// What is said until the program's end; it must end with `code`, and the terminal must echo again.
-fn ends(mut terminal: Terminal, code: i32) -> String {
+pub fn ends(mut terminal: Terminal, code: i32) -> String {
     let found = terminal.expect(Eof).expect("the program ends");
     let mut said = String::from_utf8_lossy(found.as_bytes()).into_owned();
     let _ = terminal.read_to_string(&mut said);
