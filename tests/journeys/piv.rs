@@ -1,10 +1,11 @@
 //! A PIV card through the modules that people have for it: OpenSC, and Yubico's ykcs11.
 
+use std::process::Command;
 use std::time::Duration;
 
 use expectrl::Expect;
 
-use crate::device::{Desk, Done, UNSIGNED, openssl_accepts};
+use crate::device::{Desk, Done, UNSIGNED, openssl, openssl_accepts};
 use crate::modules::under_p11_kit;
 use crate::pin_prompt;
 use crate::pinned::pinned;
@@ -214,4 +215,49 @@ fn sign_through_both(card: &PivCard, desk: &Desk, arguments: &[&str], pin: &str)
     let modules = [("opensc.module", &*opensc), ("ykcs11.module", &*ykcs11)];
     let run = card.reached_by(under_p11_kit(desk, &modules, arguments));
     run.env("COUNTERSIGN_PIN_SOURCE", card.pin_source(pin)).go()
+}
+
+#[test]
+fn a_key_made_by_yubico_s_tool_signs_after_it_has_a_certificate() {
+    let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
+    piv_tool(&card, &desk, &["--action=generate", "--slot=9a", "--algorithm=RSA2048", "--output=pub.pem"]);
+    openssl(&["genrsa", "-out", &text(&desk, "issuer.pem"), "2048"]);
+    let (public_key, issuer) = (text(&desk, "pub.pem"), text(&desk, "issuer.pem"));
+    let names = ["-subj", "/CN=made", "-out", &text(&desk, "certificate.pem")];
+    openssl(&[&["x509", "-new", "-force_pubkey", &public_key, "-signkey", &issuer], &names[..]].concat());
+    piv_tool(&card, &desk, &["--action=import-certificate", "--slot=9a", "--input=certificate.pem"]);
+    for module in BOTH {
+        sign(&card, &desk, module, &["sign", "tokens.json"]).exits(0);
+        assert!(openssl_accepts(&desk, "tokens.json", "pub.pem"));
+    }
+}
+
+#[test]
+fn the_card_attests_that_it_made_a_key() {
+    let (card, desk) = (PivCard::inserted(&["--blank", "--serial", "7654321"]), Desk::without_device());
+    let generate = ["--action=generate", "--slot=9a", "--output=pub.pem"];
+    let policies = ["--pin-policy=once", "--touch-policy=cached"];
+    piv_tool(&card, &desk, &[&generate[..], &policies].concat());
+    piv_tool(&card, &desk, &["--action=attest", "--slot=9a", "--output=attestation.pem"]);
+    piv_tool(&card, &desk, &["--action=read-certificate", "--slot=f9", "--output=attester.pem"]);
+    let [attestation, attester] = ["attestation.pem", "attester.pem"].map(|name| text(&desk, name));
+    let root = card.path("attestation-root.pem").to_str().unwrap().to_owned();
+    openssl(&["verify", "-CAfile", &root, "-untrusted", &attester, &attestation]);
+    assert_eq!(openssl(&["x509", "-in", &attestation, "-noout", "-pubkey"]), desk.read("pub.pem"));
+    // Yubico's extensions: the serial number as an INTEGER; PIN once (2), touch cached (3).
+    let parsed = String::from_utf8(openssl(&["asn1parse", "-in", &attestation])).unwrap();
+    let extension = |oid: &str| parsed.lines().skip_while(|line| !line.ends_with(oid)).nth(1).unwrap();
+    assert!(extension(":1.3.6.1.4.1.41482.3.7").ends_with("[HEX DUMP]:020374CBB1"), "{parsed}");
+    assert!(extension(":1.3.6.1.4.1.41482.3.8").ends_with("[HEX DUMP]:0203"), "{parsed}");
+}
+
+fn piv_tool(card: &PivCard, desk: &Desk, arguments: &[&str]) {
+    let (name, socket) = card.socket_variable();
+    let mut command = Command::new("yubico-piv-tool");
+    let output = command.args(arguments).env(name, socket).current_dir(desk.folder()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn text(desk: &Desk, name: &str) -> String {
+    desk.path(name).to_str().unwrap().to_owned()
 }
