@@ -19,6 +19,7 @@ mod pin_prompt;
 mod pinned;
 mod piv;
 mod piv_card;
+mod piv_provisioning;
 mod quorum;
 mod secrets;
 mod verify;

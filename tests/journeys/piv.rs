@@ -1,24 +1,23 @@
 //! A PIV card through the modules that people have for it: OpenSC, and Yubico's ykcs11.
 
-use std::process::Command;
 use std::time::Duration;
 
-use expectrl::Expect;
+use expectrl::{ControlCode, Expect};
 
-use crate::device::{Desk, Done, UNSIGNED, openssl, openssl_accepts};
+use crate::device::{Desk, Done, UNSIGNED, openssl_accepts};
 use crate::modules::under_p11_kit;
 use crate::pin_prompt;
 use crate::pinned::pinned;
 use crate::piv_card::{OPENSC, PivCard, YKCS11, module_path};
 
-const BOTH: [&str; 2] = [OPENSC, YKCS11];
+pub const BOTH: [&str; 2] = [OPENSC, YKCS11];
 
 /// The PIV slots' objects, by the CKA_ID that both modules give them.
 const KEY_9A: [&str; 4] = ["sign", "--key", "pkcs11:id=%01", "tokens.json"];
 const KEY_9C: [&str; 4] = ["sign", "--key", "pkcs11:id=%02", "tokens.json"];
 const KEY_9E: [&str; 4] = ["sign", "--key", "pkcs11:id=%04", "tokens.json"];
 
-fn sign(card: &PivCard, desk: &Desk, module: &str, arguments: &[&str]) -> Done {
+pub fn sign(card: &PivCard, desk: &Desk, module: &str, arguments: &[&str]) -> Done {
     desk.write("tokens.json", UNSIGNED);
     card.countersign(desk, module, arguments).go()
 }
@@ -169,15 +168,7 @@ fn a_card_that_wants_a_touch_is_said_to_wait() {
     let card = PivCard::inserted(&options);
     for module in BOTH {
         let desk = Desk::without_device();
-        desk.write("tokens.json", UNSIGNED);
-        let (module, pin) = (module_path(module), card.pin_source("123456"));
-        let (name, socket) = card.socket_variable();
-        let environment = [
-            ("COUNTERSIGN_MODULE", module.to_str().unwrap()),
-            ("COUNTERSIGN_PIN_SOURCE", &pin),
-            (name, socket.to_str().unwrap()),
-        ];
-        let mut terminal = pin_prompt::run(&desk, &KEY_9A, &environment);
+        let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source("123456"));
         for token in 1..=3 {
             let notice = format!("The device is waiting: touch it if it blinks (token {token} of 3)");
             terminal.expect(notice).unwrap();
@@ -208,6 +199,18 @@ fn one_card_seen_through_both_modules_is_one_key() {
     assert_eq!(card.pin_tries(), "2");
 }
 
+fn sign_at_terminal(card: &PivCard, desk: &Desk, module: &str, pin_source: &str) -> pin_prompt::Terminal {
+    desk.write("tokens.json", UNSIGNED);
+    let module = module_path(module);
+    let (name, socket) = card.socket_variable();
+    let environment = [
+        ("COUNTERSIGN_MODULE", module.to_str().unwrap()),
+        ("COUNTERSIGN_PIN_SOURCE", pin_source),
+        (name, socket.to_str().unwrap()),
+    ];
+    pin_prompt::run(desk, &KEY_9A, &environment)
+}
+
 /// With p11-kit configured with both modules.
 fn sign_through_both(card: &PivCard, desk: &Desk, arguments: &[&str], pin: &str) -> Done {
     desk.write("tokens.json", UNSIGNED);
@@ -218,46 +221,14 @@ fn sign_through_both(card: &PivCard, desk: &Desk, arguments: &[&str], pin: &str)
 }
 
 #[test]
-fn a_key_made_by_yubico_s_tool_signs_after_it_has_a_certificate() {
-    let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
-    piv_tool(&card, &desk, &["--action=generate", "--slot=9a", "--algorithm=RSA2048", "--output=pub.pem"]);
-    openssl(&["genrsa", "-out", &text(&desk, "issuer.pem"), "2048"]);
-    let (public_key, issuer) = (text(&desk, "pub.pem"), text(&desk, "issuer.pem"));
-    let names = ["-subj", "/CN=made", "-out", &text(&desk, "certificate.pem")];
-    openssl(&[&["x509", "-new", "-force_pubkey", &public_key, "-signkey", &issuer], &names[..]].concat());
-    piv_tool(&card, &desk, &["--action=import-certificate", "--slot=9a", "--input=certificate.pem"]);
+fn ctrl_c_while_the_card_waits_for_a_touch_leaves_the_file_alone() {
+    let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "30000"];
     for module in BOTH {
-        sign(&card, &desk, module, &["sign", "tokens.json"]).exits(0);
-        assert!(openssl_accepts(&desk, "tokens.json", "pub.pem"));
+        let (card, desk) = (PivCard::inserted(&options), Desk::without_device());
+        let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source("123456"));
+        terminal.expect("touch it if it blinks").unwrap();
+        terminal.send(ControlCode::EndOfText).unwrap();
+        pin_prompt::ends(terminal, 130);
+        assert_eq!(desk.read("tokens.json"), UNSIGNED);
     }
-}
-
-#[test]
-fn the_card_attests_that_it_made_a_key() {
-    let (card, desk) = (PivCard::inserted(&["--blank", "--serial", "7654321"]), Desk::without_device());
-    let generate = ["--action=generate", "--slot=9a", "--output=pub.pem"];
-    let policies = ["--pin-policy=once", "--touch-policy=cached"];
-    piv_tool(&card, &desk, &[&generate[..], &policies].concat());
-    piv_tool(&card, &desk, &["--action=attest", "--slot=9a", "--output=attestation.pem"]);
-    piv_tool(&card, &desk, &["--action=read-certificate", "--slot=f9", "--output=attester.pem"]);
-    let [attestation, attester] = ["attestation.pem", "attester.pem"].map(|name| text(&desk, name));
-    let root = card.path("attestation-root.pem").to_str().unwrap().to_owned();
-    openssl(&["verify", "-CAfile", &root, "-untrusted", &attester, &attestation]);
-    assert_eq!(openssl(&["x509", "-in", &attestation, "-noout", "-pubkey"]), desk.read("pub.pem"));
-    // Yubico's extensions: the serial number as an INTEGER; PIN once (2), touch cached (3).
-    let parsed = String::from_utf8(openssl(&["asn1parse", "-in", &attestation])).unwrap();
-    let extension = |oid: &str| parsed.lines().skip_while(|line| !line.ends_with(oid)).nth(1).unwrap();
-    assert!(extension(":1.3.6.1.4.1.41482.3.7").ends_with("[HEX DUMP]:020374CBB1"), "{parsed}");
-    assert!(extension(":1.3.6.1.4.1.41482.3.8").ends_with("[HEX DUMP]:0203"), "{parsed}");
-}
-
-fn piv_tool(card: &PivCard, desk: &Desk, arguments: &[&str]) {
-    let (name, socket) = card.socket_variable();
-    let mut command = Command::new("yubico-piv-tool");
-    let output = command.args(arguments).env(name, socket).current_dir(desk.folder()).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn text(desk: &Desk, name: &str) -> String {
-    desk.path(name).to_str().unwrap().to_owned()
 }

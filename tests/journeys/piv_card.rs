@@ -103,8 +103,9 @@ impl PivCard {
         ("PCSCLITE_CSOCK_NAME", self.socket())
     }
 
+    /// A file with a PIN, as `--pin-source` wants it.
     pub fn pin_source(&self, pin: &str) -> String {
-        let path = self.folder.path().join("given-pin");
+        let path = self.folder.path().join(format!("given-pin-{pin}"));
         fs::write(&path, pin).and_then(|()| fs::set_permissions(&path, private())).expect("a PIN file");
         format!("file:{}", path.display())
     }
