@@ -163,6 +163,61 @@ fn a_card_is_waited_for() {
 }
 
 #[test]
+fn two_cards_are_told_apart() {
+    let card = PivCard::inserted(&["--blank", "--key", "9a=rsa2048", "--without-attestation"]);
+    let options = ["--serial", "87654321", "--name", "other"];
+    let other =
+        card.beside(&[&["--blank", "--key", "9a=rsa2048", "--without-attestation"], &options[..]].concat());
+    let desk = Desk::without_device();
+    for (module, uri) in
+        [(OPENSC, "pkcs11:token=other"), (YKCS11, "pkcs11:token=YubiKey%20PIV%20%2387654321")]
+    {
+        sign(&card, &desk, module, &["sign", "tokens.json"]).exits(4).says("2 keys could be meant");
+        sign(&card, &desk, module, &KEY_9A).exits(4).says("2 keys match");
+        sign(&card, &desk, module, &["sign", "--key", uri, "tokens.json"]).exits(0);
+        assert!(openssl_accepts(&desk, "tokens.json", &other.public_key("9a")));
+    }
+    assert_eq!(card.count("20 0080 8", ""), 0, "no PIN was given to the one that was not meant");
+}
+
+#[test]
+fn a_card_put_back_in_the_middle_does_not_go_on() {
+    for module in BOTH {
+        let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "1500"];
+        let (mut card, desk) = (PivCard::inserted(&options), Desk::without_device());
+        desk.write("tokens.json", UNSIGNED);
+        let run = card.countersign(&desk, module, &KEY_9A);
+        let signing = std::thread::spawn(move || run.go());
+        card.wait_for("87 079a");
+        card.insert(&[]);
+        signing.join().unwrap().exits(6).says("did not sign");
+        assert_eq!(desk.read("tokens.json"), UNSIGNED);
+        sign(&card, &desk, module, &KEY_9A).exits(0);
+    }
+}
+
+#[test]
+fn a_person_is_asked_again_only_if_the_card_is_known_to_have_tries_left() {
+    let card = PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]);
+    for (module, asks_again) in [(OPENSC, false), (YKCS11, true)] {
+        let desk = Desk::without_device();
+        let mut terminal = sign_at_terminal(&card, &desk, module, "prompt");
+        terminal.expect("): ").unwrap();
+        terminal.send_line("000000").unwrap();
+        if asks_again {
+            terminal.expect("you can try once more").unwrap();
+            terminal.expect("): ").unwrap();
+            terminal.send_line("123456").unwrap();
+        }
+        pin_prompt::ends(terminal, if asks_again { 0 } else { 5 });
+        let signed = desk.read("tokens.json") != UNSIGNED;
+        assert_eq!(signed, asks_again);
+        sign(&card, &desk, module, &KEY_9A).exits(0);
+        assert_eq!(card.pin_tries(), "3");
+    }
+}
+
+#[test]
 fn a_card_that_wants_a_touch_is_said_to_wait() {
     let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "800"];
     let card = PivCard::inserted(&options);

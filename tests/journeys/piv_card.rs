@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -15,16 +16,25 @@ use crate::device::{Desk, PIN, Run, example};
 /// Starting pcscd, or noticing a card, takes some tenths of a second.
 const LONGEST: Duration = Duration::from_secs(20);
 
+/// pcscd looks every 400 ms, which is faster than anybody's hand.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+
 /// Two PKCS#11 modules for PIV cards.
 pub const OPENSC: &str = "opensc-pkcs11.so";
 pub const YKCS11: &str = "libykcs11.so";
 
-/// A card with its reader. Both are gone when this is.
+/// A card, and the reader that it is in or beside. Both are gone when this is.
 pub struct PivCard {
+    reader: Rc<Reader>,
+    slot: u16,
+    program: Option<Child>,
+}
+
+/// pcscd, with two slots of vpcd.
+struct Reader {
     folder: TempDir,
     port: u16,
     pcscd: Child,
-    program: Option<Child>,
 }
 
 impl PivCard {
@@ -37,15 +47,13 @@ impl PivCard {
 
     /// A reader without a card.
     pub fn absent() -> Self {
-        let folder = TempDir::with_prefix("countersign-piv-").expect("a temporary folder");
-        let port = two_free_ports();
-        let pcscd = start_pcscd(folder.path(), port);
-        let card = PivCard { folder, port, pcscd, program: None };
-        // Before it is pcscd, it may stand in the file system where the machine's own pcscd listens.
-        let comm = format!("/proc/{}/comm", card.pcscd.id());
-        until("pcscd listens", || {
-            fs::read(&comm).is_ok_and(|name| name == b"pcscd\n") && card.socket().exists()
-        });
+        PivCard { reader: Rc::new(Reader::start()), slot: 0, program: None }
+    }
+
+    /// A new card in the reader's second slot.
+    pub fn beside(&self, options: &[&str]) -> Self {
+        let mut card = PivCard { reader: self.reader.clone(), slot: 1, program: None };
+        card.insert(options);
         card
     }
 
@@ -54,21 +62,25 @@ impl PivCard {
         self.pull();
         let _ = fs::remove_file(self.path("ready"));
         let mut command = Command::new(program());
-        command.arg(self.path("")).args(["--port", &self.port.to_string()]).args(options);
+        let port = (self.reader.port + self.slot).to_string();
+        command.arg(self.path("")).args(["--port", &port]).args(options);
         self.program = Some(command.spawn().expect("the card's program starts"));
-        until("the reader has noticed the card", || self.path("ready").exists() && self.reader_says("Yes"));
+        let is_there = || self.path("ready").exists() && self.reader.has_card(self.slot);
+        until("the reader has noticed the card", is_there);
     }
 
     pub fn pull(&mut self) {
         if let Some(mut program) = self.program.take() {
             end(&mut program);
-            until("the reader has noticed that the card is gone", || !self.reader_says("Yes"));
+            until("the reader has noticed that the card is gone", || !self.reader.has_card(self.slot));
+            // A card that comes back before pcscd looks again would be taken for the one that never left.
+            std::thread::sleep(BETWEEN_LOOKS);
         }
     }
 
     /// A file of the card's memory.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("card").join(name)
+        self.reader.folder.path().join(format!("card{}", self.slot)).join(name)
     }
 
     pub fn pin_tries(&self) -> String {
@@ -79,6 +91,11 @@ impl PivCard {
     pub fn count(&self, start: &str, status: &str) -> usize {
         let commands = fs::read_to_string(self.path("commands")).unwrap_or_default();
         commands.lines().filter(|line| line.starts_with(start) && line.ends_with(status)).count()
+    }
+
+    /// Until the card has been asked to do something, and has.
+    pub fn wait_for(&self, start: &str) {
+        until(start, || self.count(start, "") > 0);
     }
 
     /// The public key of a slot, for openssl.
@@ -100,25 +117,14 @@ impl PivCard {
 
     /// What tells a PC/SC client where this pcscd is.
     pub fn socket_variable(&self) -> (&'static str, PathBuf) {
-        ("PCSCLITE_CSOCK_NAME", self.socket())
+        ("PCSCLITE_CSOCK_NAME", self.reader.socket())
     }
 
     /// A file with a PIN, as `--pin-source` wants it.
     pub fn pin_source(&self, pin: &str) -> String {
-        let path = self.folder.path().join(format!("given-pin-{pin}"));
+        let path = self.reader.folder.path().join(format!("given-pin-{pin}"));
         fs::write(&path, pin).and_then(|()| fs::set_permissions(&path, private())).expect("a PIN file");
         format!("file:{}", path.display())
-    }
-
-    fn socket(&self) -> PathBuf {
-        format!("/proc/{}/root/run/pcscd/pcscd.comm", self.pcscd.id()).into()
-    }
-
-    fn reader_says(&self, word: &str) -> bool {
-        let (name, socket) = self.socket_variable();
-        let mut command = Command::new("opensc-tool");
-        let output = command.arg("--list-readers").env(name, socket).output().expect("opensc-tool runs");
-        String::from_utf8_lossy(&output.stdout).contains(word)
     }
 }
 
@@ -127,6 +133,38 @@ impl Drop for PivCard {
         if let Some(program) = &mut self.program {
             end(program);
         }
+    }
+}
+
+impl Reader {
+    fn start() -> Self {
+        let folder = TempDir::with_prefix("countersign-piv-").expect("a temporary folder");
+        let port = two_free_ports();
+        let pcscd = start_pcscd(folder.path(), port);
+        let reader = Reader { folder, port, pcscd };
+        // Before it is pcscd, it may stand in the file system where the machine's own pcscd listens.
+        let name = format!("/proc/{}/comm", reader.pcscd.id());
+        let is_pcscd = || fs::read(&name).is_ok_and(|name| name == b"pcscd\n");
+        until("pcscd listens", || is_pcscd() && reader.socket().exists());
+        reader
+    }
+
+    fn socket(&self) -> PathBuf {
+        format!("/proc/{}/root/run/pcscd/pcscd.comm", self.pcscd.id()).into()
+    }
+
+    /// As a table says, with a line for each slot that begins with its number.
+    fn has_card(&self, slot: u16) -> bool {
+        let mut command = Command::new("opensc-tool");
+        command.arg("--list-readers").env("PCSCLITE_CSOCK_NAME", self.socket());
+        let output = command.output().expect("opensc-tool runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines().any(|line| line.starts_with(&format!("{slot} ")) && line.contains(" Yes "))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
         end(&mut self.pcscd);
     }
 }

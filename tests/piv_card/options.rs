@@ -17,7 +17,7 @@ pub struct Options {
     #[arg(long)]
     pub port: u16,
     /// (new) The card's serial number
-    #[arg(long, default_value_t = 12_345_678)]
+    #[arg(long, default_value_t = 11_223_344)]
     pub serial: u32,
     /// (new) The subject of the certificates
     #[arg(long, default_value = "officer")]
