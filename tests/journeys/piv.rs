@@ -287,3 +287,44 @@ fn ctrl_c_while_the_card_waits_for_a_touch_leaves_the_file_alone() {
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
     }
 }
+
+#[test]
+fn each_key_can_be_named_as_it_is_listed() {
+    let (card, desk) = (PivCard::inserted(&[]), Desk::without_device());
+    for module in BOTH {
+        for list in [&["list"][..], &["list", "--login"]] {
+            let listed = card.countersign(&desk, module, list).go().exits(0).stdout();
+            for line in listed.lines().filter(|line| line.contains("key") && line.contains("RSA-2048")) {
+                let (_, uri) = line.rsplit_once("pkcs11:").unwrap();
+                if uri.contains("id=%19") {
+                    // Made to attest, and for nothing else.
+                    continue;
+                }
+                let uri = format!("pkcs11:{uri}");
+                let done = sign(&card, &desk, module, &["sign", "--key", &uri, "tokens.json"]);
+                assert_eq!(done.code(), 0, "{module}, {list:?}: {uri}: {}", done.stderr());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_yubikey_s_attestation_key_is_never_the_one_that_is_meant() {
+    let card = PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]);
+    let desk = Desk::without_device();
+    let named = ["sign", "--key", "pkcs11:token=YubiKey%20PIV%20%2311223344", "tokens.json"];
+    sign(&card, &desk, YKCS11, &named).exits(0);
+    sign_through_both(&card, &desk, &["sign", "tokens.json"], "123456").exits(0);
+    // The public key and the certificate are there without a PIN.
+    let public_key = card.countersign(&desk, YKCS11, &["public-key"]).without_env("COUNTERSIGN_PIN_SOURCE");
+    public_key.go().exits(0);
+}
+
+#[test]
+fn a_card_that_wants_its_pin_again_is_said_to() {
+    for module in BOTH {
+        let (card, desk) = (PivCard::inserted(&["--at", "2-9=6982"]), Desk::without_device());
+        let done = sign(&card, &desk, module, &KEY_9A).exits(6);
+        assert!(done.stderr().contains("C_Sign said CKR_USER_NOT_LOGGED_IN"), "{module}: {}", done.stderr());
+    }
+}
