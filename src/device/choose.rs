@@ -200,7 +200,11 @@ fn drop_second_views(shown: &mut Vec<Fitting>) {
 fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallError> {
     let session = device.open_session()?;
     let mut keys: Vec<ShownKey> = Vec::new();
+    let is_hidden = |facts: &KeyFacts| !uri.names_object() && device.is_own_key(facts.id.as_deref());
     let mut add = |facts: KeyFacts, source| {
+        if is_hidden(&facts) {
+            return;
+        }
         let same = |other: &ShownKey| match (&other.facts.public_key, &facts.public_key) {
             (Some(a), Some(b)) => a == b,
             _ => other.facts.id == facts.id && facts.id.as_ref().is_some_and(|id| !id.is_empty()),

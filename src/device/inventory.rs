@@ -162,7 +162,12 @@ fn read(
     }
     if wanted(ObjectType::Private) || wanted(ObjectType::Public) {
         for key in objects::public_keys(&session, uri).map_err(failed)? {
-            let seen = |other: &KeyEntry| other.facts.id == key.id && other.facts.label == key.label;
+            // The public half of a key that is seen itself has another label on some devices.
+            let seen = |other: &KeyEntry| {
+                other.facts.id == key.id
+                    && (other.facts.label == key.label
+                        || (key.key.is_some() && other.facts.public_key == key.key))
+            };
             if !entry.keys.iter().any(seen) {
                 entry.keys.push(KeyEntry { uri: String::new(), facts: key.into(), private_seen: false });
             }

@@ -159,11 +159,12 @@ impl SigningKey {
             if facts.touch == Some(TouchPolicy::Always) { WaitsFor::Touch } else { WaitsFor::Device };
         let signature_bytes = self.signature_bytes();
         let job = SignJob { mechanism, key: self.key.handle, data, signature_bytes, waits_for };
+        let mut refusal = None;
         if facts.always_authenticate != Some(true) {
             match self.session.sign(&job) {
                 Ok(signature) => return Ok(signature),
                 // A key that asks for its PIN although the device did not say so, or could not.
-                Err(error) if error.is(RvError::UserNotLoggedIn) => {}
+                Err(error) if error.is(RvError::UserNotLoggedIn) => refusal = Some(error),
                 Err(error) => return Err(self.refused(error)),
             }
         }
@@ -180,7 +181,8 @@ impl SigningKey {
         let signature = self.session.sign_with_pin(&job, self.login.pin.as_ref(), single_part.as_ref());
         signature.map_err(|error| match self.login.failure(&self.device, error) {
             Ok(about_pin) => SignError::Login(about_pin),
-            Err(error) => self.refused(error),
+            // The card's own word counts, not that the PIN was no answer to it.
+            Err(error) => self.refused(refusal.unwrap_or(error)),
         })
     }
 
@@ -203,6 +205,7 @@ impl SigningKey {
         };
         self.key.handle = key.handle;
         // The session that was lost ends here, after the new one is logged in: the last one to end logs out.
+        self.session.leave_logged_in();
         self.session = session;
         Ok(())
     }

@@ -266,6 +266,12 @@ impl Device {
         self.name.to_string()
     }
 
+    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody: a YubiKey's attestation key in
+    /// PIV slot F9, by the number that ykcs11 gives it.
+    pub(super) fn is_own_key(&self, id: Option<&[u8]>) -> bool {
+        id == Some(&[0x19]) && DeviceKind::of(self) == DeviceKind::YubiKey
+    }
+
     /// How its PIN is unblocked once it is locked.
     pub fn unblocking(&self) -> &'static str {
         DeviceKind::of(self).unblocking()

@@ -3,6 +3,7 @@
 use super::choose::Chosen;
 use super::error::{Candidate, DeviceError, KeyError};
 use super::key::SigningKey;
+use super::kind::DeviceKind;
 use super::login::{Login, LoginOptions, Notice, log_in};
 use super::objects::{self, KeyFacts, Policy, PrivateKey};
 use super::session::Session;
@@ -83,13 +84,14 @@ impl OpenDevice {
             return Err(KeyError::NotFound {
                 uri: uri(),
                 device: device.describe(),
+                kind: DeviceKind::of(device),
                 candidates: candidates(&all),
                 rejected,
             }
             .into());
         }
         let (fit, unfit): (Vec<_>, Vec<_>) = if self.chosen.by_uri {
-            (found, Vec::new())
+            (without_those_of_the_device_itself(found), Vec::new())
         } else {
             found.into_iter().partition(|key| key.facts.unfit_reasons(policy).is_empty())
         };
@@ -111,6 +113,15 @@ impl OpenDevice {
         let by_label = self.chosen.uri.object.is_some();
         facts.name_in(self.chosen.device_uri(), ObjectType::Private, by_label).to_string()
     }
+}
+
+/// What a person means is a key that signs: where there is one, those that may not sign are not meant, as a YubiKey's
+/// attestation key.
+fn without_those_of_the_device_itself(keys: Vec<PrivateKey>) -> Vec<PrivateKey> {
+    if keys.iter().all(|key| key.facts.sign == Some(false)) {
+        return keys;
+    }
+    keys.into_iter().filter(|key| key.facts.sign != Some(false)).collect()
 }
 
 /// The private keys that a URI leads to. A URI of a certificate leads to the key with the same CKA_ID and public key,

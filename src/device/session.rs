@@ -1,5 +1,6 @@
 //! A session with a device: the calls that are made in it, each of them pending while it has not returned.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use cryptoki::error::{Error, RvError};
@@ -18,6 +19,8 @@ pub(super) struct Session {
     raw: Raw,
     /// What the device is called.
     device: Arc<str>,
+    /// Whether the user is logged in by this session's doing.
+    logged_in: Cell<bool>,
 }
 
 /// What is to be signed, and how.
@@ -32,13 +35,22 @@ pub(super) struct SignJob<'a> {
 
 impl Session {
     pub(super) fn new(raw: Raw, device: Arc<str>) -> Self {
-        Session { raw, device }
+        Session { raw, device, logged_in: Cell::new(false) }
     }
 
     /// C_Login. Without a PIN it is entered on the device itself.
     pub(super) fn login(&self, user: UserType, pin: Option<&Pin>) -> Result<(), CallError> {
         let waits_for = if pin.is_none() { WaitsFor::PinPad } else { WaitsFor::Device };
-        self.waiting(waits_for, "C_Login", || self.raw.login(user, pin.map(Pin::expose)))
+        let result = self.waiting(waits_for, "C_Login", || self.raw.login(user, pin.map(Pin::expose)));
+        if result.is_ok() {
+            self.logged_in.set(true);
+        }
+        result
+    }
+
+    /// Leaves the login to another session: there is one for all sessions of a program (PKCS#11 v2.40 section 2.6.8).
+    pub(super) fn leave_logged_in(&self) {
+        self.logged_in.set(false);
     }
 
     /// All objects that fit the template. The search has ended when this returns: modules allow one at a time.
@@ -100,6 +112,15 @@ impl Session {
         call: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, CallError> {
         watch::waiting(waits_for, function, &self.device, call).map_err(CallError::from)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Some middleware leaves the card open to others for a while when a session is merely closed.
+        if self.logged_in.get() {
+            let _ = self.during("C_Logout", || self.raw.logout());
+        }
     }
 }
 

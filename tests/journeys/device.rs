@@ -221,21 +221,23 @@ pub fn softhsm_module() -> &'static str {
         .expect("SoftHSM2 is installed (apt install softhsm2)")
 }
 
-/// The test-only module that makes calls fail. `cargo test` builds it, but not when it is told to run one test file.
+/// The test-only module that makes calls fail.
 pub fn fault_module() -> PathBuf {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "--example", "fault_module", "--target-dir"]);
-        cargo.arg(programs.parent().expect("the target folder")).current_dir(root());
-        if programs.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("cargo runs").success(), "the fault module is built");
-        programs.join("examples/libfault_module.so")
-    };
-    MODULE.get_or_init(build).clone()
+    MODULE.get_or_init(|| example("fault_module").with_file_name("libfault_module.so")).clone()
+}
+
+/// A test-only program. `cargo test` builds it, but not when it is told to run one test file.
+pub fn example(name: &str) -> PathBuf {
+    let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--example", name, "--target-dir"]);
+    cargo.arg(programs.parent().expect("the target folder")).current_dir(root());
+    if programs.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().expect("cargo runs").success(), "{name} is built");
+    programs.join("examples").join(name)
 }
 
 /// A program that must succeed; its stdout.

@@ -1,4 +1,5 @@
-//! What people do with countersign, done with the real binary on real parts: SoftHSM2, p11-kit, openssl, a terminal.
+//! What people do with countersign, done with the real binary on real parts: SoftHSM2, p11-kit, OpenSC and
+//! ykcs11 on a virtual PIV card, openssl, a terminal.
 //! A part that is missing fails the test.
 
 // A test program exports nothing, and a test that cannot go on panics.
@@ -24,6 +25,9 @@ mod officer_signs;
 mod pin_prompt;
 mod pin_safety;
 mod pinned;
+mod piv;
+mod piv_card;
+mod piv_provisioning;
 mod python;
 mod quorum;
 mod secrets;

@@ -1,6 +1,7 @@
 //! A key that is not there, not unique, or not fit.
 
 use super::candidate::{Candidate, table};
+use crate::device::DeviceKind;
 use crate::error::{Exit, Explain};
 use crate::uri::ObjectType;
 
@@ -36,6 +37,8 @@ pub enum KeyError {
         uri: Option<String>,
         /// The device that was searched.
         device: String,
+        /// Its kind.
+        kind: DeviceKind,
         /// The private keys that are there.
         candidates: Vec<Candidate>,
         /// What was found and why it did not count.
@@ -127,6 +130,12 @@ impl Explain for KeyError {
             }
             KeyError::PinForMany { .. } => {
                 "name one of them by its URI: a wrong PIN costs a try on each device"
+            }
+            KeyError::NotFound { candidates, kind, .. }
+                if candidates.is_empty() && *kind == DeviceKind::SmartCard =>
+            {
+                "OpenSC shows a PIV card's key only together with its certificate: put one on the card, or use the card \
+                 maker's own module (a YubiKey's is libykcs11.so)"
             }
             KeyError::NotFound { candidates, .. } if candidates.is_empty() => {
                 "the device holds no private key that can be seen; countersign list --login shows what it holds"

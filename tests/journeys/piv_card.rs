@@ -1,0 +1,239 @@
+//! A PIV card in a reader of its own: `tests/piv_card` behind pcscd, apart from whatever readers this machine has.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::device::{Desk, PIN, Run, example};
+
+/// Starting pcscd, or noticing a card, takes some tenths of a second.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// pcscd looks every 400 ms, which is faster than anybody's hand.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+
+/// Two PKCS#11 modules for PIV cards.
+pub const OPENSC: &str = "opensc-pkcs11.so";
+pub const YKCS11: &str = "libykcs11.so";
+
+/// A card, and the reader that it is in or beside. Both are gone when this is.
+pub struct PivCard {
+    reader: Rc<Reader>,
+    slot: u16,
+    program: Option<Child>,
+}
+
+/// pcscd, with two slots of vpcd.
+struct Reader {
+    folder: TempDir,
+    port: u16,
+    pcscd: Child,
+}
+
+impl PivCard {
+    /// A new card with options of `tests/piv_card`, inserted.
+    pub fn inserted(options: &[&str]) -> Self {
+        let mut card = Self::absent();
+        card.insert(options);
+        card
+    }
+
+    /// A reader without a card.
+    pub fn absent() -> Self {
+        PivCard { reader: Rc::new(Reader::start()), slot: 0, program: None }
+    }
+
+    /// A new card in the reader's second slot.
+    pub fn beside(&self, options: &[&str]) -> Self {
+        let mut card = PivCard { reader: self.reader.clone(), slot: 1, program: None };
+        card.insert(options);
+        card
+    }
+
+    /// The card remembers keys, PIN and counters from one time to the next.
+    pub fn insert(&mut self, options: &[&str]) {
+        self.pull();
+        let _ = fs::remove_file(self.path("ready"));
+        let mut command = Command::new(program());
+        let port = (self.reader.port + self.slot).to_string();
+        command.arg(self.path("")).args(["--port", &port]).args(options);
+        self.program = Some(command.spawn().expect("the card's program starts"));
+        let is_there = || self.path("ready").exists() && self.reader.has_card(self.slot);
+        until("the reader has noticed the card", is_there);
+    }
+
+    pub fn pull(&mut self) {
+        if let Some(mut program) = self.program.take() {
+            end(&mut program);
+            until("the reader has noticed that the card is gone", || !self.reader.has_card(self.slot));
+            // A card that comes back before pcscd looks again would be taken for the one that never left.
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+
+    /// A file of the card's memory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.reader.folder.path().join(format!("card{}", self.slot)).join(name)
+    }
+
+    pub fn pin_tries(&self) -> String {
+        fs::read_to_string(self.path("pin-tries")).expect("the card counts")
+    }
+
+    /// How often the card was asked to do something, and did, or did not: `20 0080 8 -> 63c2`.
+    pub fn count(&self, start: &str, status: &str) -> usize {
+        let commands = fs::read_to_string(self.path("commands")).unwrap_or_default();
+        commands.lines().filter(|line| line.starts_with(start) && line.ends_with(status)).count()
+    }
+
+    /// Until the card has been asked to do something, and has.
+    pub fn wait_for(&self, start: &str) {
+        until(start, || self.count(start, "") > 0);
+    }
+
+    /// The public key of a slot, for openssl.
+    pub fn public_key(&self, slot: &str) -> String {
+        self.path(&format!("{slot}.pub.pem")).to_str().expect("UTF-8").to_owned()
+    }
+
+    /// countersign with this card and the right PIN, through one module.
+    pub fn countersign(&self, desk: &Desk, module: &str, arguments: &[&str]) -> Run {
+        self.reached_by(desk.countersign(arguments))
+            .env("COUNTERSIGN_MODULE", module_path(module))
+            .env("COUNTERSIGN_PIN_SOURCE", self.pin_source(PIN))
+    }
+
+    pub fn reached_by(&self, run: Run) -> Run {
+        let (name, socket) = self.socket_variable();
+        run.env(name, socket)
+    }
+
+    /// What tells a PC/SC client where this pcscd is.
+    pub fn socket_variable(&self) -> (&'static str, PathBuf) {
+        ("PCSCLITE_CSOCK_NAME", self.reader.socket())
+    }
+
+    /// A file with a PIN, as `--pin-source` wants it.
+    pub fn pin_source(&self, pin: &str) -> String {
+        let path = self.reader.folder.path().join(format!("given-pin-{pin}"));
+        fs::write(&path, pin).and_then(|()| fs::set_permissions(&path, private())).expect("a PIN file");
+        format!("file:{}", path.display())
+    }
+}
+
+impl Drop for PivCard {
+    fn drop(&mut self) {
+        if let Some(program) = &mut self.program {
+            end(program);
+        }
+    }
+}
+
+impl Reader {
+    fn start() -> Self {
+        let folder = TempDir::with_prefix("countersign-piv-").expect("a temporary folder");
+        let port = two_free_ports();
+        let pcscd = start_pcscd(folder.path(), port);
+        let reader = Reader { folder, port, pcscd };
+        // Before it is pcscd, it may stand in the file system where the machine's own pcscd listens.
+        let name = format!("/proc/{}/comm", reader.pcscd.id());
+        let is_pcscd = || fs::read(&name).is_ok_and(|name| name == b"pcscd\n");
+        until("pcscd listens", || is_pcscd() && reader.socket().exists());
+        reader
+    }
+
+    fn socket(&self) -> PathBuf {
+        format!("/proc/{}/root/run/pcscd/pcscd.comm", self.pcscd.id()).into()
+    }
+
+    /// As a table says, with a line for each slot that begins with its number.
+    fn has_card(&self, slot: u16) -> bool {
+        let mut command = Command::new("opensc-tool");
+        command.arg("--list-readers").env("PCSCLITE_CSOCK_NAME", self.socket());
+        let output = command.output().expect("opensc-tool runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines().any(|line| line.starts_with(&format!("{slot} ")) && line.contains(" Yes "))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        end(&mut self.pcscd);
+    }
+}
+
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| example("piv_card"))
+}
+
+/// A module where Debian has it.
+pub fn module_path(module: &str) -> PathBuf {
+    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
+        .map(|folder| Path::new(folder).join(module))
+        .into_iter()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("{module} is installed (apt install opensc ykcs11)"))
+}
+
+/// pcscd has its socket's path compiled in, so it gets a file system of its own; with no drivers but vpcd's in it, lest it
+/// takes a real reader away from the machine's own pcscd.
+fn start_pcscd(folder: &Path, port: u16) -> Child {
+    let configuration = folder.join("reader.conf.d");
+    fs::create_dir(&configuration).expect("a folder");
+    let driver = folder.join("libifdvpcd.so");
+    fs::copy("/usr/lib/pcsc/drivers/serial/libifdvpcd.so", &driver).expect("vsmartcard-vpcd is installed");
+    // ykcs11 wants a reader whose name says that it is a YubiKey.
+    let reader = format!(
+        "FRIENDLYNAME \"Yubico YubiKey OTP+FIDO+CCID\"\nDEVICENAME /dev/null:{port:#x}\nLIBPATH {}\nCHANNELID {port:#x}\n",
+        driver.display()
+    );
+    fs::write(configuration.join("vpcd"), reader).expect("a file is written");
+    let script = "mount -t tmpfs none /run && mkdir /run/pcscd && mount -t tmpfs none /usr/lib/pcsc/drivers && \
+                  exec pcscd --foreground --config \"$0\"";
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare", "--mount"]);
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command.args(["sh", "-c", script]).arg(configuration).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("pcscd starts")
+}
+
+/// vpcd listens at the one for a first card and at the next for a second. Below those that the system gives to others.
+fn two_free_ports() -> u16 {
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    // Another run of the tests begins elsewhere.
+    let next = NEXT.get_or_init(|| AtomicU16::new(10_000 + (std::process::id() % 5_000) as u16 * 4));
+    let is_free = |port| TcpListener::bind(("0.0.0.0", port)).is_ok();
+    (0..1000)
+        .map(|_| next.fetch_add(2, Ordering::Relaxed))
+        .find(|port| is_free(*port) && is_free(port + 1))
+        .expect("two free ports")
+}
+
+fn until(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < LONGEST, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn private() -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    fs::Permissions::from_mode(0o600)
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
