@@ -17,6 +17,7 @@ mod officer_signs;
 mod pin_prompt;
 mod pinned;
 mod quorum;
+mod real_modules;
 mod secrets;
 mod verify;
 mod waiting;

@@ -1,0 +1,96 @@
+//! Real PKCS#11 modules beside SoftHSM2, each set up by its own tools: what they have in common is signed by countersign,
+//! and what they do differently does not show.
+
+mod p11_kit_server;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::device::{Desk, Done, Run, UNSIGNED, openssl_accepts};
+
+/// A program that runs beside the test, in a process group of its own: killed with all that it started.
+struct Service(Child);
+
+impl Service {
+    fn start(command: &mut Command) -> Self {
+        use std::os::unix::process::CommandExt;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn();
+        Service(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    fn kill(&mut self) {
+        // Gone already is as good.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits for what a program that was started does in its own time.
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what}: not after 30 seconds");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The file of a module in one of the folders where Debian has them.
+fn module(name: &str) -> PathBuf {
+    let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|folder| Path::new("/usr/lib").join(folder));
+    folders
+        .iter()
+        .flat_map(|folder| [folder.join("pkcs11"), folder.clone()])
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("{name} is installed (scripts/test says by which package)"))
+}
+
+/// What all devices have in common: the published sample is signed with `key`, openssl accepts every signature, and
+/// `list` shows the device and a key without a PIN. Nothing is said that is not countersign's.
+#[track_caller]
+fn lists_and_signs(desk: &Desk, key: &str, options: &[&str], run: impl Fn(&[&str]) -> Run) -> Done {
+    let listed = run(&["list"]).without_env("COUNTERSIGN_PIN_SOURCE").go().exits(0);
+    let device = key.split(';').next().unwrap_or(key);
+    for text in [device, "RSA-2048"] {
+        assert!(listed.stdout().contains(text), "{text} is not in: {}", listed.stdout());
+    }
+    run(&["public-key", "--key", key, "-o", "officer.pub"]).go().exits(0);
+    desk.write("tokens.json", UNSIGNED);
+    let done = run(&[&["sign", "--key", key], options, &["tokens.json"]].concat()).go().exits(0);
+    assert!(openssl_accepts(desk, "tokens.json", "officer.pub"));
+    only_countersign_speaks(&listed);
+    only_countersign_speaks(&done);
+    done
+}
+
+/// Asserts that every line on stderr is one of countersign's: none is the module's own.
+#[track_caller]
+fn only_countersign_speaks(done: &Done) {
+    let ours = |line: &str| {
+        let first = line.split([' ', ':']).next().unwrap_or_default();
+        ["tokens.json", "officer.token", "pkcs11", "error", "help", "warning", "", "Private"].contains(&first)
+            || first
+                .parse::<usize>()
+                .is_ok_and(|_| line.contains(" signed ") || line.contains(" signatures "))
+            || line.contains(", serial ") && !line.contains("WARNING") && !line.contains("ERROR")
+    };
+    let said = done.stderr();
+    assert!(said.lines().all(ours), "the module writes on stderr: {said}");
+}
+
+/// Asserts that a device that went away is reported as that, and that the file is as it was.
+#[track_caller]
+fn device_is_gone(desk: &Desk, done: &Done) {
+    assert!([3, 6].contains(&done.code()), "exit {}: {}", done.code(), done.stderr());
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
