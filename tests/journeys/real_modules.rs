@@ -1,6 +1,7 @@
 //! Real PKCS#11 modules beside SoftHSM2, each set up by its own tools: what they have in common is signed by countersign,
 //! and what they do differently does not show.
 
+mod nss;
 mod p11_kit_server;
 
 use std::path::{Path, PathBuf};
