@@ -1,16 +1,18 @@
 //! Real PKCS#11 modules beside SoftHSM2, each set up by its own tools: what they have in common is signed by countersign,
 //! and what they do differently does not show.
 
+mod kryoptic;
 mod nss;
 mod p11_kit_server;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::device::{Desk, Done, Run, UNSIGNED, openssl_accepts};
+use crate::device::{Desk, Done, Run, UNSIGNED, openssl_accepts, tool};
 
 /// A program that runs beside the test, in a process group of its own: killed with all that it started.
 struct Service(Child);
@@ -54,6 +56,37 @@ fn module(name: &str) -> PathBuf {
         .map(|folder| folder.join(name))
         .find(|path| path.exists())
         .unwrap_or_else(|| panic!("{name} is installed (scripts/test says by which package)"))
+}
+
+/// The PIN of a device that `initialise` makes.
+const PIN: &str = "12345678";
+
+/// Makes a module's empty slot the device `officer`, by OpenSC's tool, which runs behind `wrapper`.
+fn initialise(wrapper: &[&str], module: &Path, slot: &str) {
+    let first_pin = "11111111";
+    let so = ["--login", "--login-type", "so", "--so-pin", "87654321"];
+    let steps: [&[&str]; 3] = [
+        &["--init-token", "--label", "officer", "--so-pin", "87654321"],
+        &[&so[..], &["--init-pin", "--pin", first_pin]].concat(),
+        // openCryptoki wants the user to change the PIN that another set.
+        &["--login", "--pin", first_pin, "--change-pin", "--new-pin", PIN],
+    ];
+    for step in steps {
+        pkcs11_tool(wrapper, module, &[&["--slot", slot], step].concat());
+    }
+}
+
+/// Makes an RSA-2048 key on the device that `initialise` made.
+fn generate_key(wrapper: &[&str], module: &Path, id: &str, label: &str, options: &[&str]) {
+    let device = ["--token-label", "officer", "--login", "--pin", PIN];
+    let key = ["--keypairgen", "--key-type", "rsa:2048", "--id", id, "--label", label, "--usage-sign"];
+    pkcs11_tool(wrapper, module, &[&device[..], &key, &["--sensitive"], options].concat());
+}
+
+fn pkcs11_tool(wrapper: &[&str], module: &Path, arguments: &[&str]) {
+    let tool_and_module = ["pkcs11-tool", "--module", module.to_str().expect("UTF-8")];
+    let words = [wrapper, &tool_and_module, arguments].concat();
+    tool(words[0], &words[1..].iter().map(OsStr::new).collect::<Vec<_>>());
 }
 
 /// What all devices have in common: the published sample is signed with `key`, openssl accepts every signature, and
