@@ -3,6 +3,7 @@
 
 mod kryoptic;
 mod nss;
+mod opencryptoki;
 mod p11_kit_server;
 
 use std::ffi::OsStr;
@@ -22,6 +23,10 @@ impl Service {
         use std::os::unix::process::CommandExt;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn();
         Service(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    fn id(&self) -> u32 {
+        self.0.id()
     }
 
     fn kill(&mut self) {
@@ -58,8 +63,8 @@ fn module(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is installed (scripts/test says by which package)"))
 }
 
-/// The PIN of a device that `initialise` makes.
-const PIN: &str = "12345678";
+/// The PIN of a device that `initialise` makes. openCryptoki refuses 12345678, its own first one.
+const PIN: &str = "24681357";
 
 /// Makes a module's empty slot the device `officer`, by OpenSC's tool, which runs behind `wrapper`.
 fn initialise(wrapper: &[&str], module: &Path, slot: &str) {
