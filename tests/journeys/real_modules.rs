@@ -5,6 +5,7 @@ mod kryoptic;
 mod nss;
 mod opencryptoki;
 mod p11_kit_server;
+mod tpm2;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ struct Service(Child);
 impl Service {
     fn start(command: &mut Command) -> Self {
         use std::os::unix::process::CommandExt;
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn();
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn();
         Service(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
@@ -50,6 +52,15 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(30), "{what}: not after 30 seconds");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Waits for the second signature of a run whose FAULT_LOG is `calls`.
+#[track_caller]
+fn wait_for_second_signature(desk: &Desk) {
+    wait_until("the second signature begins", || {
+        let calls = std::fs::read_to_string(desk.path("calls")).unwrap_or_default();
+        calls.lines().filter(|call| *call == "C_Sign").count() == 2
+    });
 }
 
 /// The file of a module in one of the folders where Debian has them.

@@ -4,7 +4,10 @@
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use super::{Service, device_is_gone, lists_and_signs, module, only_countersign_speaks, wait_until};
+use super::{
+    Service, device_is_gone, lists_and_signs, module, only_countersign_speaks, wait_for_second_signature,
+    wait_until,
+};
 use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module};
 
 /// A desk whose device only the server reaches.
@@ -88,12 +91,7 @@ fn a_server_that_goes_away_between_two_signatures_leaves_the_file_alone() {
         .env("FAULTS", "C_Sign:2=delay:2000")
         .env("FAULT_LOG", remote.desk.path("calls"));
     let signing = std::thread::spawn(|| run.go());
-    let calls = remote.desk.path("calls");
-    let signatures = || {
-        let calls = std::fs::read_to_string(&calls).unwrap_or_default();
-        calls.lines().filter(|call| *call == "C_Sign").count()
-    };
-    wait_until("the second signature begins", || signatures() == 2);
+    wait_for_second_signature(&remote.desk);
     remote.server.kill();
     let done = signing.join().unwrap();
     device_is_gone(&remote.desk, &done);
