@@ -31,6 +31,11 @@ impl Service {
         self.0.id()
     }
 
+    /// Has it hang.
+    fn stop(&self) {
+        kill_process_group(Pid::from_child(&self.0), Signal::STOP).expect("it is stopped");
+    }
+
     fn kill(&mut self) {
         // Gone already is as good.
         let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);

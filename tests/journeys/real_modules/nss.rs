@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 
 use super::{lists_and_signs, module, only_countersign_speaks};
-use crate::device::{Desk, Run, UNSIGNED, tool};
+use crate::device::{Desk, Run, UNSIGNED, openssl_accepts, tool};
 
 // Without a login softokn shows the name on the certificate alone, so the key is named by that.
 const KEY: &str = "pkcs11:token=NSS%20Certificate%20DB;object=signkey;type=cert";
@@ -16,11 +16,16 @@ struct Nss {
 
 impl Nss {
     fn with_key() -> Self {
+        Self::locked_by(b"12345678\n")
+    }
+
+    /// A database with this password; with none it is open.
+    fn locked_by(password: &[u8]) -> Self {
         let desk = Desk::without_device();
         for folder in ["db", "p11-kit-modules"] {
             fs::create_dir(desk.path(folder)).unwrap();
         }
-        desk.write("pin", b"12345678\n");
+        desk.write("pin", password);
         // certutil asks for keys to be struck otherwise; NSS adds the system's randomness to it.
         desk.write("noise", &[7; 1024]);
         let nss = Nss { desk };
@@ -66,6 +71,24 @@ fn a_key_in_the_database_of_a_browser_signs() {
     let done =
         lists_and_signs(&nss.desk, KEY, &["--allow-exportable"], |arguments| nss.countersign(arguments));
     done.says("CAN leave the device");
+}
+
+#[test]
+fn a_database_without_a_password_needs_no_pin() {
+    let nss = Nss::locked_by(b"\n");
+    nss.desk.write("tokens.json", UNSIGNED);
+    let sign =
+        ["sign", "--allow-exportable", "--key", KEY, "--write-public-key", "officer.pub", "tokens.json"];
+    nss.countersign(&sign).without_env("COUNTERSIGN_PIN_SOURCE").go().exits(0);
+    assert!(openssl_accepts(&nss.desk, "tokens.json", "officer.pub"));
+}
+
+#[test]
+fn a_device_that_needs_no_pin_is_none_to_choose_among() {
+    // softokn always has a second one, for its own calculations: "no PIN needed", says list.
+    let nss = Nss::with_key();
+    let listed = nss.countersign(&["list", "--login"]).go().exits(0);
+    assert!(listed.stdout().contains("RSA-2048, EXPORTABLE"), "{}", listed.stdout());
 }
 
 #[test]

@@ -30,9 +30,11 @@ impl Remote {
     }
 
     fn countersign(&self, arguments: &[&str]) -> Run {
-        self.desk
-            .countersign(arguments)
-            .with_pin()
+        self.reaching(self.desk.countersign(arguments))
+    }
+
+    fn reaching(&self, run: Run) -> Run {
+        run.with_pin()
             .env("COUNTERSIGN_MODULE", module("p11-kit-client.so"))
             .env("P11_KIT_SERVER_ADDRESS", format!("unix:path={}", self.desk.path("socket").display()))
             .without_env("SOFTHSM2_CONF")
@@ -96,6 +98,16 @@ fn a_server_that_goes_away_between_two_signatures_leaves_the_file_alone() {
     let done = signing.join().unwrap();
     device_is_gone(&remote.desk, &done);
     only_countersign_speaks(&done);
+}
+
+#[test]
+fn a_server_that_does_not_answer_can_be_given_up() {
+    let remote = Remote::serving(&["--keys", "signkey"]);
+    remote.desk.write("tokens.json", UNSIGNED);
+    remote.server.stop();
+    let ctrl_c = ["timeout", "--preserve-status", "--signal=INT", "2"];
+    remote.reaching(remote.desk.countersign_under(&ctrl_c, &SIGN)).go().exits(130).says("interrupted");
+    assert_eq!(remote.desk.read("tokens.json"), UNSIGNED);
 }
 
 #[test]
