@@ -8,6 +8,7 @@ mod p11_kit_server;
 mod tpm2;
 
 use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,29 +18,46 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::device::{Desk, Done, Run, UNSIGNED, openssl_accepts, tool};
 
 /// A program that runs beside the test, in a process group of its own: killed with all that it started.
-struct Service(Child);
+struct Service {
+    process: Child,
+    /// What it says.
+    log: PathBuf,
+}
 
 impl Service {
-    fn start(command: &mut Command) -> Self {
+    fn start(desk: &Desk, command: &mut Command) -> Self {
         use std::os::unix::process::CommandExt;
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn();
-        Service(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+        let log = desk.path(&format!("{}.log", command.get_program().display()));
+        let file = File::create(&log).expect("a log is made");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).process_group(0);
+        let process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Service { process, log }
+    }
+
+    /// Waits for what it does in its own time.
+    #[track_caller]
+    fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        wait_until(what, || {
+            let ended = self.process.try_wait().expect("its state is known");
+            let said = || fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(ended.is_none(), "{what}: it ended ({ended:?}) and said: {}", said());
+            is_so(self)
+        });
     }
 
     fn id(&self) -> u32 {
-        self.0.id()
+        self.process.id()
     }
 
     /// Has it hang.
     fn stop(&self) {
-        kill_process_group(Pid::from_child(&self.0), Signal::STOP).expect("it is stopped");
+        kill_process_group(Pid::from_child(&self.process), Signal::STOP).expect("it is stopped");
     }
 
     fn kill(&mut self) {
         // Gone already is as good.
-        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
-        let _ = self.0.wait();
+        let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
+        let _ = self.process.wait();
     }
 }
 
@@ -63,7 +81,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[track_caller]
 fn wait_for_second_signature(desk: &Desk) {
     wait_until("the second signature begins", || {
-        let calls = std::fs::read_to_string(desk.path("calls")).unwrap_or_default();
+        let calls = fs::read_to_string(desk.path("calls")).unwrap_or_default();
         calls.lines().filter(|call| *call == "C_Sign").count() == 2
     });
 }

@@ -7,7 +7,6 @@ use std::process::Command;
 
 use super::{
     PIN, Service, device_is_gone, generate_key, initialise, lists_and_signs, module, only_countersign_speaks,
-    wait_until,
 };
 use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, openssl, openssl_accepts, softhsm_module, tool};
 
@@ -16,11 +15,11 @@ const QUORUM: &[u8] = include_bytes!("../../samples/aws-quorum-user-unsigned.jso
 /// The soft token is in the slot that Debian's configuration gives it.
 const SLOT: &str = "3";
 
-/// The name of the daemon, the shared memory and the folders are the machine's: each test gets a machine of its own,
-/// which is a namespace for processes, shared memory and mounts. In it p11-kit knows openCryptoki and SoftHSM2.
+/// The name of the daemon, its shared memory (of both kinds) and its folders are the machine's: each test gets a machine
+/// of its own, made of namespaces for processes, shared memory and mounts. There p11-kit knows openCryptoki and SoftHSM2.
 const MACHINE: &str = "
     set -e
-    for folder in /var/lib/opencryptoki /run; do mount -t tmpfs tmpfs $folder; done
+    for folder in /var/lib/opencryptoki /run /dev/shm; do mount -t tmpfs tmpfs $folder; done
     mkdir -p /var/lib/opencryptoki/swtok/TOK_OBJ /run/lock/opencryptoki/swtok
     mount --bind \"$1\" /usr/share/p11-kit/modules
     pkcsslotd
@@ -51,9 +50,9 @@ impl OpenCryptoki {
         desk.write("tokens.json", UNSIGNED);
         let mut machine = Command::new("unshare");
         machine.args(["--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"]);
-        let machine = Service::start(machine.args(["sh", "-c", MACHINE, "sh"]).arg(modules));
+        let mut machine = Service::start(&desk, machine.args(["sh", "-c", MACHINE, "sh"]).arg(modules));
         let mut inside = String::new();
-        wait_until("pkcsslotd runs", || {
+        machine.until("pkcsslotd runs", |machine| {
             let child = Command::new("pgrep").args(["--parent", &machine.id().to_string()]).output().unwrap();
             inside = String::from_utf8(child.stdout).unwrap().trim().to_owned();
             Path::new(&format!("/proc/{inside}/root/run/pkcsslotd.socket")).exists()

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use super::{
     Service, device_is_gone, lists_and_signs, module, only_countersign_speaks, wait_for_second_signature,
-    wait_until,
 };
 use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module};
 
@@ -19,13 +18,14 @@ struct Remote {
 impl Remote {
     fn serving(options: &[&str]) -> Self {
         let desk = Desk::provisioned(options);
-        let server = Service::start(
+        let mut server = Service::start(
+            &desk,
             Command::new("p11-kit")
                 .args(["server", "--foreground", "--provider", softhsm_module(), "--name"])
                 .args([desk.path("socket").as_os_str(), "pkcs11:token=officer".as_ref()])
                 .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf")),
         );
-        wait_until("p11-kit server listens", || UnixStream::connect(desk.path("socket")).is_ok());
+        server.until("p11-kit server listens", |_| UnixStream::connect(desk.path("socket")).is_ok());
         Remote { server, desk }
     }
 

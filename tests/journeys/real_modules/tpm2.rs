@@ -6,7 +6,6 @@ use std::process::Command;
 
 use super::{
     Service, device_is_gone, lists_and_signs, module, only_countersign_speaks, wait_for_second_signature,
-    wait_until,
 };
 use crate::device::{
     Desk, Run, SIGNKEY as SOFTHSM_KEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module, tool,
@@ -38,20 +37,17 @@ impl Tpm {
         let (state, flags) = (format!("dir={}", at("state")), "not-need-init,startup-clear");
         let mut swtpm = Command::new("swtpm");
         swtpm.args(["socket", "--tpm2", "--tpmstate", &state, "--server", &server, "--ctrl", &control]);
-        let chip = Service::start(swtpm.args(["--flags", flags]));
+        let mut chip = Service::start(&desk, swtpm.args(["--flags", flags]));
         let address = format!("unix:path={}", at("bus"));
-        let bus = Service::start(Command::new("dbus-daemon").args([
-            "--session",
-            "--nofork",
-            "--address",
-            &address,
-        ]));
-        wait_until("swtpm and the bus listen", || {
-            ["tpm", "tpm.ctrl", "bus"].iter().all(|socket| desk.path(socket).exists())
-        });
+        let mut bus = Service::start(
+            &desk,
+            Command::new("dbus-daemon").args(["--session", "--nofork", "--address", &address]),
+        );
+        chip.until("swtpm listens", |_| ["tpm", "tpm.ctrl"].iter().all(|socket| desk.path(socket).exists()));
+        bus.until("the bus is there", |_| desk.path("bus").exists());
         let mut manager = Command::new("tpm2-abrmd");
         manager.args(["--session", "--allow-root", "--tcti", &format!("swtpm:path={}", at("tpm"))]);
-        let resource_manager = Service::start(manager.env("DBUS_SESSION_BUS_ADDRESS", &address));
+        let mut manager = Service::start(&desk, manager.env("DBUS_SESSION_BUS_ADDRESS", &address));
 
         let variables = vec![
             format!("DBUS_SESSION_BUS_ADDRESS={address}"),
@@ -59,11 +55,11 @@ impl Tpm {
             "TPM2_PKCS11_TCTI=tabrmd:bus_type=session".into(),
             format!("TPM2_PKCS11_STORE={}", at("store")),
         ];
-        let tpm = Tpm { _resource_manager: resource_manager, _bus: bus, chip, variables, desk };
-        wait_until("the resource manager answers", || {
+        manager.until("the resource manager answers", |_| {
             let mut ask = Command::new("env");
-            ask.args(&tpm.variables).args(["tpm2_getrandom", "--hex", "1"]).output().unwrap().status.success()
+            ask.args(&variables).args(["tpm2_getrandom", "--hex", "1"]).output().unwrap().status.success()
         });
+        let tpm = Tpm { _resource_manager: manager, _bus: bus, chip, variables, desk };
         tpm.ptool(&["init"]);
         tpm.ptool(&["addtoken", "--pid=1", "--label=officer", "--userpin=123456", "--sopin=87654321"]);
         tpm
