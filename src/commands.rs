@@ -13,6 +13,7 @@ pub(crate) mod process;
 mod public_key;
 mod show;
 mod sign;
+mod stderr;
 pub(crate) mod terminal;
 mod tokens;
 mod usage;

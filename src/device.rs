@@ -14,7 +14,6 @@ mod module;
 mod modules;
 mod objects;
 mod open;
-mod quiet;
 mod session;
 mod watch;
 
@@ -29,5 +28,4 @@ pub use module::{Device, PinState};
 pub use modules::{ModuleChoice, ModuleError, Modules};
 pub use objects::{Exportability, KeyFacts, Policy, TouchPolicy};
 pub use open::OpenDevice;
-pub use quiet::{let_modules_speak, restore_stderr};
 pub use watch::{PendingCall, WaitsFor, pending_calls};

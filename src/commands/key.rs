@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign::device::{
     Chosen, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules, Notice, OpenDevice, Policy,
-    SigningKey, choose, let_modules_speak,
+    SigningKey, choose,
 };
 use countersign::environment;
 use countersign::error::Error;
@@ -35,9 +35,6 @@ impl KeyOptions {
             Some(text) => Some(text.parse::<PinSource>().map_err(|_| UsageError::PinSource)?.capture()),
             None => None,
         };
-        if global.verbose {
-            let_modules_speak();
-        }
         // It may hold a pin-value; clap has read it by now.
         environment::forget("COUNTERSIGN_KEY");
         Ok(KeyOptions {

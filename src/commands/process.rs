@@ -3,7 +3,6 @@
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use countersign::device;
 use countersign::environment;
 use countersign::error::{Error, Exit};
 use countersign::pin::terminal as pin_prompt;
@@ -75,7 +74,6 @@ pub(crate) fn end(ending: Ending) -> ! {
     // A second end waits for the first, and never comes.
     ENDS.call_once(|| {
         pin_prompt::restore();
-        device::restore_stderr();
         save::wait_until_replaced(REPLACING);
         let work = LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
         let consequences = work.map(|work| work(&ending)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +12,7 @@ use countersign::error::{Error, Exit};
 use countersign::uri::redact;
 use serde_json::{Value, json};
 
+use super::stderr;
 use crate::cli::{Color, Global};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -37,6 +38,9 @@ impl Terminal {
             Color::Auto => {}
             Color::Always => anstream::ColorChoice::Always.write_global(),
             Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        if !global.verbose {
+            stderr::take_from_modules();
         }
         WANTS_JSON.store(global.json, Ordering::Relaxed);
         Terminal {
@@ -118,7 +122,7 @@ impl Terminal {
             return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Other as u8) };
         }
         let text = error.render().ansi().to_string();
-        let _ = writeln!(anstream::stderr(), "{}", without_secrets(text.trim_end()));
+        let _ = writeln!(stderr::stream(), "{}", without_secrets(text.trim_end()));
         let is_cut_uri = |argument: String| argument.starts_with("pkcs11:") && !argument.contains(';');
         if error.kind() == ErrorKind::MissingRequiredArgument
             && std::env::args_os().any(|argument| argument.into_string().is_ok_and(is_cut_uri))
@@ -141,7 +145,7 @@ impl Terminal {
 
     /// Whether a person watches, who can touch a device.
     pub(crate) fn is_watched(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        !self.quiet && stderr::is_terminal()
     }
 }
 
@@ -190,7 +194,7 @@ fn show(error: &Error, with_document: bool) {
 
 fn to_stderr(styled: &str, line: &str) {
     // When stderr is gone there is nobody to tell.
-    let _ = writeln!(anstream::stderr(), "{styled}{}", printable(line));
+    let _ = writeln!(stderr::stream(), "{styled}{}", printable(line));
 }
 
 fn write_stdout(bytes: &[u8]) -> io::Result<()> {

@@ -9,6 +9,7 @@ use countersign::device::{PendingCall, WaitsFor, pending_calls};
 use countersign::error::{Error, Exit, Explain};
 
 use super::process::{self, Ending};
+use super::stderr;
 use super::terminal::Terminal;
 
 /// A device that has not signed by then is probably waiting for a touch: PKCS#11 has no way to ask it.
@@ -145,6 +146,6 @@ fn lock(told: &Told) -> MutexGuard<'_, Option<Signing>> {
 }
 
 fn write(text: &str) {
-    let mut stderr = anstream::stderr();
+    let mut stderr = stderr::stream();
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }

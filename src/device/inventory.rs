@@ -95,7 +95,8 @@ pub fn inventory(
         Some(options) => Some((options, options.source_for(uri)?)),
         None => None,
     };
-    if fitting.len() > 1 && login.as_ref().is_some_and(|(_, source)| !source.is_person()) {
+    let wants_pin = fitting.iter().filter(|device| device.pin_state().login_required).count();
+    if wants_pin > 1 && login.as_ref().is_some_and(|(_, source)| !source.is_person()) {
         let candidates = Candidate::devices(fitting.iter(), &present);
         return Err(KeyError::PinForMany { candidates }.into());
     }

@@ -19,7 +19,6 @@ use super::call::CallError;
 use super::ffi;
 use super::kind::DeviceKind;
 use super::modules::{ModuleSpec, module_path, reason_of};
-use super::quiet::quietly;
 use super::session::Session;
 use super::watch;
 use crate::uri::{self, Uri};
@@ -49,36 +48,29 @@ impl Module {
         let start = Instant::now();
         let name = Arc::from(spec.path.to_string_lossy());
         let load = || Pkcs11::new(&spec.path);
-        let pkcs11 =
-            watch::during("C_GetFunctionList", &name, || quietly(load)).map_err(|error| match &error {
-                Error::LibraryLoading(source) => failure(
-                    reason_of(source),
-                    Some("--module wants the path of the device's PKCS#11 library, a file that ends in .so"),
-                ),
-                Error::MissingSymbol(_) | Error::NullFunctionPointer => failure(
-                    "it is a library, but no PKCS#11 module: it has no C_GetFunctionList".into(),
-                    Some("--module wants the device's PKCS#11 library; its manual names the file"),
-                ),
-                _ => failure(CallError::from(error).to_string(), None),
-            })?;
+        let pkcs11 = watch::during("C_GetFunctionList", &name, load).map_err(|error| match &error {
+            Error::LibraryLoading(source) => failure(
+                reason_of(source),
+                Some(if spec.path.components().count() == 1 {
+                    "--module wants the whole path of the device's PKCS#11 library: dpkg -L PACKAGE lists it"
+                } else {
+                    "--module wants the path of the device's PKCS#11 library, a file that ends in .so"
+                }),
+            ),
+            Error::MissingSymbol(_) | Error::NullFunctionPointer => failure(
+                "it is a library, but no PKCS#11 module: it has no C_GetFunctionList".into(),
+                Some("--module wants the device's PKCS#11 library; its manual names the file"),
+            ),
+            _ => failure(CallError::from(error).to_string(), None),
+        })?;
         let initialize = || match &spec.init_reserved {
             Some(reserved) => ffi::initialize_with_reserved(&pkcs11, reserved),
             None => pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)),
         };
-        match watch::during("C_Initialize", &name, || quietly(initialize)) {
+        match watch::during("C_Initialize", &name, initialize) {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
-                let path = spec.path.to_string_lossy();
-                let hint = if path.contains("softhsm") {
-                    Some(
-                        "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
-                    )
-                } else if path.contains("opensc") || path.contains("ykcs11") {
-                    Some("smart cards need pcscd: apt install pcscd, and make sure that it runs")
-                } else {
-                    None
-                };
-                return Err(failure(CallError::from(error).to_string(), hint));
+                return Err(failure(CallError::from(error).to_string(), hint_for(&spec.path)));
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
@@ -132,6 +124,27 @@ impl Module {
             version: self.version,
         }
     }
+}
+
+/// What a module that loads and does not start most often lacks.
+fn hint_for(path: &Path) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 7] = [
+        (
+            "softhsm",
+            "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
+        ),
+        ("opensc", "smart cards need pcscd: apt install pcscd, and make sure that it runs"),
+        ("ykcs11", "smart cards need pcscd: apt install pcscd, and make sure that it runs"),
+        ("opencryptoki", "openCryptoki needs its daemon: systemctl start pkcsslotd"),
+        ("softokn", "NSS wants its database named: x-init-reserved in a module file of p11-kit"),
+        ("tpm2", "is there a TPM (/dev/tpmrm0), and may this user use it (group tss)?"),
+        (
+            "p11-kit-client",
+            "P11_KIT_SERVER_ADDRESS must name the server's socket: unix:path=/path/of/the/socket",
+        ),
+    ];
+    let file = path.to_string_lossy();
+    HINTS.iter().find(|(name, _)| file.contains(name)).map(|(_, hint)| *hint)
 }
 
 impl Drop for Module {

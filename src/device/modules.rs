@@ -96,7 +96,7 @@ pub(super) struct ModuleSpec {
     pub(super) name: Option<String>,
     pub(super) path: PathBuf,
     pub(super) init_reserved: Option<String>,
-    /// Whether it is p11-kit's proxy.
+    /// Whether it is one of p11-kit's, where each function list is an instance of its own: its proxy, or its client.
     pub(super) proxy: bool,
     /// The `remote:` modules that the proxy is loaded for.
     pub(super) remote_names: Vec<String>,
@@ -289,7 +289,8 @@ impl Modules {
 impl ModuleSpec {
     pub(super) fn at(path: &Path) -> Self {
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let proxy = file.starts_with("p11-kit-proxy") || file.starts_with("libp11-kit.so");
+        let proxy =
+            ["p11-kit-proxy", "p11-kit-client", "libp11-kit.so"].iter().any(|name| file.starts_with(name));
         // The name alone is enough to ask for the proxy: libp11-kit is its library.
         let path = if file == "p11-kit-proxy" { Path::new(LIBP11_KIT) } else { path };
         ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, proxy, remote_names: Vec::new() }
@@ -304,6 +305,9 @@ impl ModuleSpec {
 
     /// p11-kit's name, else the file's name without `.so`.
     pub(super) fn display_name(&self) -> String {
+        if !self.remote_names.is_empty() {
+            return self.remote_names.join(", ");
+        }
         self.name.clone().unwrap_or_else(|| {
             let file =
                 self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

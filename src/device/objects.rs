@@ -124,7 +124,8 @@ impl KeyFacts {
     /// id is not enough.
     pub(super) fn name_in(&self, device: Uri, object_type: ObjectType, by_label: bool) -> Uri {
         let id = self.id.clone().filter(|id| !id.is_empty());
-        let object = if id.is_none() || by_label { self.label.clone() } else { None };
+        let label = self.label.clone().filter(|label| id.is_none() || !label.is_empty());
+        let object = if id.is_none() || by_label { label } else { None };
         Uri { id, object, object_type: Some(object_type), ..device }
     }
 }

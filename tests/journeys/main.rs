@@ -30,6 +30,7 @@ mod piv_card;
 mod piv_provisioning;
 mod python;
 mod quorum;
+mod real_modules;
 mod secrets;
 mod sessions;
 mod several_devices;

@@ -65,6 +65,12 @@ impl Explain for DeviceError {
                 "SoftHSM shows the devices of the configuration that SOFTHSM2_CONF names: set it, or plug the device in; \
                  countersign list shows what is there"
             }
+            DeviceError::Absent { present, searched, .. }
+                if present.is_empty() && searched.iter().any(|path| path.contains("p11-kit-client")) =>
+            {
+                "p11-kit's client sees the devices of a p11-kit server: make sure that it runs, and that the socket of \
+                 P11_KIT_SERVER_ADDRESS leads to it"
+            }
             DeviceError::Absent { present, .. } if present.is_empty() => {
                 "plug the device in, or name its module with --module PATH; countersign list shows what is there"
             }

@@ -46,7 +46,9 @@ pub enum SignError {
         uri: String,
     },
     /// An always-authenticate key behind p11-kit-proxy.
-    #[error("the key asks for its PIN at each signature, which cannot be done through p11-kit-proxy")]
+    #[error(
+        "the key asks for its PIN at each signature, which cannot be done through p11-kit's proxy or client"
+    )]
     Proxy,
 }
 

@@ -1,0 +1,120 @@
+//! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that want their PIN each time, and a PIN that locks.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{PIN, generate_key, initialise, lists_and_signs, only_countersign_speaks};
+use crate::device::{Desk, Run, UNSIGNED, openssl_accepts, root};
+
+/// A desk with a database of Kryoptic's.
+struct Kryoptic {
+    desk: Desk,
+    /// As `env` takes it.
+    configuration: String,
+}
+
+impl Kryoptic {
+    fn new() -> Self {
+        let desk = Desk::without_device();
+        let database = desk.path("token.sql");
+        let slot = format!("[[slots]]\nslot = 1\ndbtype = \"sqlite\"\ndbargs = {database:?}\n");
+        let file = desk.write("kryoptic.conf", slot.as_bytes());
+        desk.write("pin", PIN.as_bytes());
+        desk.write("wrong-pin", b"00000000");
+        desk.write("tokens.json", UNSIGNED);
+        let configuration = format!("KRYOPTIC_CONF={}", file.display());
+        initialise(&["env", &configuration], &module(), "1");
+        Kryoptic { desk, configuration }
+    }
+
+    fn with_key(self, id: &str, label: &str, options: &[&str]) -> Self {
+        generate_key(&["env", &self.configuration], &module(), id, label, options);
+        self
+    }
+
+    fn countersign(&self, arguments: &[&str]) -> Run {
+        self.desk
+            .countersign(arguments)
+            .env("KRYOPTIC_CONF", self.desk.path("kryoptic.conf"))
+            .env("COUNTERSIGN_MODULE", module())
+            .env("COUNTERSIGN_PIN_SOURCE", "file:pin")
+    }
+}
+
+/// The module, built once.
+fn module() -> PathBuf {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
+        let target = programs.parent().expect("the target folder");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(root().join("tests/kryoptic/Cargo.toml"));
+        let status = cargo.arg("--target-dir").arg(target).status().expect("cargo runs");
+        assert!(status.success(), "Kryoptic is built");
+        target.join("debug/libkryoptic_module.so")
+    };
+    MODULE.get_or_init(build).clone()
+}
+
+const SIGNKEY: &str = "pkcs11:token=officer;id=%01;type=private";
+
+#[test]
+fn a_module_with_interfaces_of_pkcs11_3_lists_and_signs() {
+    let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
+    lists_and_signs(&kryoptic.desk, SIGNKEY, &[], |arguments| kryoptic.countersign(arguments));
+    // Bytes of which the device makes the digest.
+    kryoptic.desk.write("officer.token", b"any bytes");
+    let detached = ["sign", "--detached", "--json", "--key", SIGNKEY, "officer.token"];
+    let document = kryoptic.countersign(&detached).go().exits(0).json();
+    assert_eq!(document["mechanism"], "CKM_SHA256_RSA_PKCS");
+    let verify = ["verify", "--detached", "--public-key", "officer.pub", "officer.token"];
+    kryoptic.countersign(&verify).go().exits(0);
+}
+
+#[test]
+fn a_key_that_wants_its_pin_each_time_gets_it() {
+    let kryoptic = Kryoptic::new().with_key("02", "alwayskey", &["--always-auth"]);
+    let key = "pkcs11:token=officer;id=%02;type=private";
+    lists_and_signs(&kryoptic.desk, key, &[], |arguments| kryoptic.countersign(arguments));
+    let listed = kryoptic.countersign(&["list", "--login"]).go().exits(0);
+    assert!(listed.stdout().contains("PIN for each signature"), "{}", listed.stdout());
+}
+
+#[test]
+fn wrong_pins_lock_the_device_after_the_last_try_that_was_asked_for() {
+    let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
+    let wrong = ["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"];
+    let refused = || kryoptic.countersign(&wrong).go().exits(5);
+    let mut tries = 1;
+    while !refused().stderr().contains("one try is left before the PIN is locked") {
+        tries += 1;
+        assert!(tries < 10, "no last try after {tries}");
+    }
+    // Of ten tries the last is kept, however often the command is repeated.
+    assert_eq!(tries, 9);
+    for _ in 0..2 {
+        refused().says("it was not used").says("--use-last-try");
+    }
+    let last = [&wrong[..], &["--use-last-try"]].concat();
+    kryoptic.countersign(&last).go().exits(5).says("is locked");
+    let locked = kryoptic.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).go().exits(5);
+    only_countersign_speaks(&locked.says("is locked"));
+    assert_eq!(kryoptic.desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn the_right_pin_is_taken_at_the_last_try_and_gives_all_tries_back() {
+    let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
+    for _ in 0..9 {
+        let wrong = ["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"];
+        kryoptic.countersign(&wrong).go().exits(5);
+    }
+    let sign = ["sign", "--key", SIGNKEY, "--write-public-key", "officer.pub", "tokens.json"];
+    kryoptic.countersign(&sign).go().exits(5).says("it was not used");
+    kryoptic.countersign(&[&sign[..], &["--use-last-try"]].concat()).go().exits(0);
+    assert!(openssl_accepts(&kryoptic.desk, "tokens.json", "officer.pub"));
+    kryoptic.countersign(&["list", "--login"]).go().exits(0);
+}

@@ -1,0 +1,119 @@
+//! NSS's own database, the one of Firefox: softokn, which p11-kit is configured to give its parameters.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use super::{lists_and_signs, module, only_countersign_speaks};
+use crate::device::{Desk, Run, UNSIGNED, openssl_accepts, tool};
+
+// Without a login softokn shows the name on the certificate alone, so the key is named by that.
+const KEY: &str = "pkcs11:token=NSS%20Certificate%20DB;object=signkey;type=cert";
+
+/// A desk with a database that `certutil` made, and a p11-kit that knows softokn alone.
+struct Nss {
+    desk: Desk,
+}
+
+impl Nss {
+    fn with_key() -> Self {
+        Self::locked_by(b"12345678\n")
+    }
+
+    /// A database with this password; with none it is open.
+    fn locked_by(password: &[u8]) -> Self {
+        let desk = Desk::without_device();
+        for folder in ["db", "p11-kit-modules"] {
+            fs::create_dir(desk.path(folder)).unwrap();
+        }
+        desk.write("pin", password);
+        // certutil asks for keys to be struck otherwise; NSS adds the system's randomness to it.
+        desk.write("noise", &[7; 1024]);
+        let nss = Nss { desk };
+        nss.certutil(&["-N"]);
+        let certificate = ["-S", "-n", "signkey", "-s", "CN=officer", "-x", "-t", ",,", "-m", "1"];
+        let noise = nss.desk.path("noise");
+        nss.certutil(
+            &[&certificate[..], &["-k", "rsa", "-g", "2048", "-z", noise.to_str().unwrap()]].concat(),
+        );
+        let configuration = format!(
+            "module: {}\nx-init-reserved: configdir='{}' certPrefix='' keyPrefix='' secmod='' flags=\n",
+            module("libsoftokn3.so").display(),
+            nss.database()
+        );
+        nss.desk.write("p11-kit-modules/nss.module", configuration.as_bytes());
+        nss
+    }
+
+    fn database(&self) -> String {
+        format!("sql:{}", self.desk.path("db").display())
+    }
+
+    fn certutil(&self, arguments: &[&str]) {
+        let (database, pin) = (self.database(), self.desk.path("pin"));
+        let whole = [&["-d", &database, "-f", pin.to_str().unwrap()], arguments].concat();
+        tool("certutil", &whole.iter().map(OsStr::new).collect::<Vec<_>>());
+    }
+
+    fn countersign(&self, arguments: &[&str]) -> Run {
+        let modules = self.desk.path("p11-kit-modules");
+        let script =
+            format!("mount --bind '{}' /usr/share/p11-kit/modules && exec \"$@\"", modules.display());
+        self.desk
+            .countersign_after_mounting(&script, arguments)
+            .without_env("COUNTERSIGN_MODULE")
+            .env("COUNTERSIGN_PIN_SOURCE", "file:pin")
+    }
+}
+
+#[test]
+fn a_key_in_the_database_of_a_browser_signs() {
+    let nss = Nss::with_key();
+    let done =
+        lists_and_signs(&nss.desk, KEY, &["--allow-exportable"], |arguments| nss.countersign(arguments));
+    done.says("CAN leave the device");
+}
+
+#[test]
+fn a_database_without_a_password_needs_no_pin() {
+    let nss = Nss::locked_by(b"\n");
+    nss.desk.write("tokens.json", UNSIGNED);
+    let sign =
+        ["sign", "--allow-exportable", "--key", KEY, "--write-public-key", "officer.pub", "tokens.json"];
+    nss.countersign(&sign).without_env("COUNTERSIGN_PIN_SOURCE").go().exits(0);
+    assert!(openssl_accepts(&nss.desk, "tokens.json", "officer.pub"));
+}
+
+#[test]
+fn a_device_that_needs_no_pin_is_none_to_choose_among() {
+    // softokn always has a second one, for its own calculations: "no PIN needed", says list.
+    let nss = Nss::with_key();
+    let listed = nss.countersign(&["list", "--login"]).go().exits(0);
+    assert!(listed.stdout().contains("RSA-2048, EXPORTABLE"), "{}", listed.stdout());
+}
+
+#[test]
+fn a_key_that_can_be_exported_is_refused_unless_asked_for() {
+    let nss = Nss::with_key();
+    nss.desk.write("tokens.json", UNSIGNED);
+    let done = nss.countersign(&["sign", "--key", KEY, "tokens.json"]).go().exits(4);
+    only_countersign_speaks(&done.says("it can leave the device"));
+    assert_eq!(nss.desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn a_wrong_password_of_the_database_is_told() {
+    let nss = Nss::with_key();
+    nss.desk.write("tokens.json", UNSIGNED);
+    nss.desk.write("wrong-pin", b"00000000");
+    let sign = ["sign", "--key", KEY, "--pin-source", "file:wrong-pin", "tokens.json"];
+    only_countersign_speaks(&nss.countersign(&sign).go().exits(5));
+    assert_eq!(nss.desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn softokn_without_its_parameters_is_reported() {
+    let desk = Desk::without_device();
+    let library = module("libsoftokn3.so").display().to_string();
+    let done = desk.countersign(&["--module", &library, "list"]).go().exits(3);
+    only_countersign_speaks(&done.says("C_Initialize said CKR_ARGUMENTS_BAD"));
+}

@@ -1,0 +1,166 @@
+//! openCryptoki's soft token: its daemon, a clock that cryptoki cannot read, no CKM_SHA256_RSA_PKCS, exportable keys.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{
+    PIN, Service, device_is_gone, generate_key, initialise, lists_and_signs, module, only_countersign_speaks,
+};
+use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, openssl, openssl_accepts, softhsm_module, tool};
+
+const QUORUM: &[u8] = include_bytes!("../../samples/aws-quorum-user-unsigned.json");
+
+/// The soft token is in the slot that Debian's configuration gives it.
+const SLOT: &str = "3";
+
+/// The name of the daemon, its shared memory (of both kinds) and its folders are the machine's: each test gets a machine
+/// of its own, made of namespaces for processes, shared memory and mounts. There p11-kit knows openCryptoki and SoftHSM2.
+const MACHINE: &str = "
+    set -e
+    for folder in /var/lib/opencryptoki /run /dev/shm; do mount -t tmpfs tmpfs $folder; done
+    mkdir -p /var/lib/opencryptoki/swtok/TOK_OBJ /run/lock/opencryptoki/swtok
+    mount --bind \"$1\" /usr/share/p11-kit/modules
+    pkcsslotd
+    exec sleep infinity";
+
+/// A machine of its own with a key on the soft token.
+struct OpenCryptoki {
+    _machine: Service,
+    /// The command that enters it.
+    enter: Vec<String>,
+    desk: Desk,
+}
+
+impl OpenCryptoki {
+    fn new() -> Self {
+        Self::beside(Desk::without_device())
+    }
+
+    /// The soft token beside the device of a desk.
+    fn beside(desk: Desk) -> Self {
+        let modules = desk.path("p11-kit-modules");
+        fs::create_dir(&modules).unwrap();
+        for (name, path) in [("opencryptoki", library()), ("softhsm2", PathBuf::from(softhsm_module()))] {
+            fs::write(modules.join(format!("{name}.module")), format!("module: {}\n", path.display()))
+                .unwrap();
+        }
+        desk.write("pin", PIN.as_bytes());
+        desk.write("tokens.json", UNSIGNED);
+        let mut machine = Command::new("unshare");
+        machine.args(["--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+        let mut machine = Service::start(&desk, machine.args(["sh", "-c", MACHINE, "sh"]).arg(modules));
+        let mut inside = String::new();
+        machine.until("pkcsslotd runs", |machine| {
+            let child = Command::new("pgrep").args(["--parent", &machine.id().to_string()]).output().unwrap();
+            inside = String::from_utf8(child.stdout).unwrap().trim().to_owned();
+            Path::new(&format!("/proc/{inside}/root/run/pkcsslotd.socket")).exists()
+        });
+        let target = format!("--target={inside}");
+        let enter = ["nsenter", &target, "--mount", "--ipc", "--pid"].map(str::to_owned).to_vec();
+        let opencryptoki = OpenCryptoki { _machine: machine, enter, desk };
+        initialise(&opencryptoki.enter(), &library(), SLOT);
+        generate_key(&opencryptoki.enter(), &library(), "01", "signkey", &[]);
+        opencryptoki
+    }
+
+    fn enter(&self) -> Vec<&str> {
+        self.enter.iter().map(String::as_str).collect()
+    }
+
+    /// The program on that machine, with p11-kit's modules.
+    fn countersign(&self, arguments: &[&str]) -> Run {
+        // Entering a mount namespace leads to its root folder.
+        let folder = self.desk.folder().to_str().unwrap();
+        let there = ["sh", "-c", "cd \"$0\" && exec \"$@\"", folder];
+        self.desk
+            .countersign_under(&[&self.enter()[..], &there].concat(), arguments)
+            .without_env("COUNTERSIGN_MODULE")
+            .env("COUNTERSIGN_PIN_SOURCE", "file:pin")
+    }
+
+    fn stop_daemon(&self) {
+        let stop =
+            "kill $(cat /run/pkcsslotd.pid) && while [ -e /run/pkcsslotd.socket ]; do sleep 0.05; done";
+        let words = [&self.enter()[1..], &["sh", "-c", stop]].concat();
+        tool("nsenter", &words.iter().map(OsStr::new).collect::<Vec<_>>());
+    }
+}
+
+fn library() -> PathBuf {
+    module("libopencryptoki.so.0")
+}
+
+const KEY: &str = "pkcs11:token=officer;manufacturer=IBM%20Corp.;id=%01;type=private";
+
+#[test]
+fn a_device_that_signs_digests_only_signs_all_formats() {
+    let opencryptoki = OpenCryptoki::new();
+    let desk = &opencryptoki.desk;
+    let exportable = ["--allow-exportable"];
+    let run = |arguments: &[&str]| opencryptoki.countersign(arguments);
+    let key = "pkcs11:token=officer;id=%01;type=private";
+    lists_and_signs(desk, key, &exportable, run).says("CAN leave the device");
+    // Where the device cannot hash, it is done here.
+    desk.write("officer.token", b"any bytes");
+    let detached = ["sign", "--detached", "--json", "--allow-exportable", "officer.token"];
+    let document = opencryptoki.countersign(&detached).go().exits(0).json();
+    assert_eq!(document["mechanism"], "CKM_RSA_PKCS");
+    let [public_key, signature, message] = ["officer.pub", "officer.token.sig", "officer.token"]
+        .map(|file| desk.path(file).display().to_string());
+    openssl(&["dgst", "-sha256", "-verify", &public_key, "-signature", &signature, &message]);
+    desk.write("quorum.json", QUORUM);
+    let approve = ["sign", "--allow-exportable", "--username", "alice", "quorum.json"];
+    opencryptoki.countersign(&approve).go().exits(0);
+    let count = ["verify", "--public-key", "alice=officer.pub", "--require", "1", "quorum.json"];
+    opencryptoki.countersign(&count).go().exits(0);
+}
+
+#[test]
+fn its_keys_can_leave_it_so_they_are_refused_unless_asked_for() {
+    let opencryptoki = OpenCryptoki::new();
+    let done = opencryptoki.countersign(&["sign", "tokens.json"]).go().exits(4);
+    only_countersign_speaks(&done.says("it can leave the device (CKA_EXTRACTABLE is true"));
+    assert_eq!(opencryptoki.desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn wrong_pins_are_counted_and_the_last_try_is_kept() {
+    let opencryptoki = OpenCryptoki::new();
+    opencryptoki.desk.write("wrong-pin", b"00000000");
+    let sign = ["sign", "--allow-exportable", "--pin-source", "file:wrong-pin", "tokens.json"];
+    let wrong = || opencryptoki.countersign(&sign).go().exits(5);
+    only_countersign_speaks(&wrong().says("CKR_PIN_INCORRECT"));
+    wrong().says("one try is left before the PIN is locked");
+    wrong().says("it was not used");
+    let last = [&sign[..], &["--use-last-try"]].concat();
+    opencryptoki.countersign(&last).go().exits(5).says("is locked");
+    opencryptoki.countersign(&["sign", "--allow-exportable", "tokens.json"]).go().exits(5).says("is locked");
+    assert_eq!(opencryptoki.desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn without_its_daemon_the_module_is_named_and_the_others_work() {
+    let opencryptoki = OpenCryptoki::beside(Desk::new());
+    let desk = &opencryptoki.desk;
+    // Two devices of one label: the manufacturer tells them apart.
+    let sign = ["sign", "--allow-exportable", "--key", KEY, "tokens.json"];
+    opencryptoki.countersign(&sign).go().exits(0);
+    desk.write("tokens.json", UNSIGNED);
+    opencryptoki.stop_daemon();
+    let listed = opencryptoki.countersign(&["list"]).go().exits(0);
+    assert!(listed.stdout().contains("opencryptoki"), "{}", listed.stdout());
+    assert!(listed.stdout().contains("skipped: C_Initialize said CKR_HOST_MEMORY"), "{}", listed.stdout());
+    let gone = opencryptoki.countersign(&sign).go();
+    device_is_gone(desk, &gone);
+    let sign = ["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"];
+    only_countersign_speaks(&opencryptoki.countersign(&sign).go().exits(0));
+    assert!(openssl_accepts(desk, "tokens.json", "device/signkey.pub.pem"));
+    // Named, it must work.
+    desk.write("tokens.json", UNSIGNED);
+    let module = library().display().to_string();
+    let named = ["--module", &module, "sign", "--allow-exportable", "tokens.json"];
+    opencryptoki.countersign(&named).go().exits(3).says("CKR_HOST_MEMORY").says("libopencryptoki.so.0");
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
