@@ -1,14 +1,20 @@
 //! The commands, one a file: each reads its arguments, calls the library, and prints.
 
 mod approval;
+mod attest;
 mod audit;
+mod certificate;
 mod completions;
+mod csr;
 mod detached;
 mod doctor;
+mod import_certificate;
 mod key;
+mod keygen;
 mod list;
 mod man;
 mod merge;
+mod pem_file;
 pub(crate) mod process;
 mod public_key;
 mod show;
@@ -29,7 +35,12 @@ use terminal::Terminal;
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
     // The PIN is taken out of the environment first, while there is one thread.
-    let options = KeyOptions::new(&cli.global)?;
+    let so_pin_source = match &cli.command {
+        Command::Keygen(arguments) => arguments.so.so_pin_source.as_deref(),
+        Command::ImportCertificate(arguments) => arguments.so.so_pin_source.as_deref(),
+        _ => None,
+    };
+    let options = KeyOptions::new(&cli.global, so_pin_source)?;
     process::exit_on_signals();
     match cli.command {
         Command::Sign(arguments) => sign::run(&arguments, &options, terminal),
@@ -40,6 +51,11 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::List(arguments) => list::run(&arguments, &options, terminal),
         Command::Doctor(arguments) => doctor::run(&arguments, &options, terminal),
         Command::PublicKey(arguments) => public_key::run(&arguments, &options, terminal),
+        Command::Certificate(arguments) => certificate::run(&arguments, &options, terminal),
+        Command::Keygen(arguments) => keygen::run(&arguments, &options, terminal),
+        Command::Csr(arguments) => csr::run(&arguments, &options, terminal),
+        Command::ImportCertificate(arguments) => import_certificate::run(&arguments, &options, terminal),
+        Command::Attest(arguments) => attest::run(&arguments, &options, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Man(arguments) => man::run(&arguments, terminal),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign::device::{
     Chosen, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules, Notice, OpenDevice, Policy,
-    SigningKey, choose,
+    SigningKey, UserType, choose,
 };
 use countersign::environment;
 use countersign::error::Error;
@@ -25,16 +25,17 @@ const MAX_KEYS: usize = 8;
 pub(crate) struct KeyOptions {
     modules: ModuleChoice,
     login: LoginOptions,
+    so_pin_source: Option<PinSource>,
     watch: DeviceWatch,
 }
 
 impl KeyOptions {
     /// Also takes what is secret out of the environment.
-    pub(crate) fn new(global: &Global) -> Result<Self, Error> {
-        let pin_source = match &global.pin_source {
-            Some(text) => Some(text.parse::<PinSource>().map_err(|_| UsageError::PinSource)?.capture()),
-            None => None,
-        };
+    pub(crate) fn new(global: &Global, so_pin_source: Option<&str>) -> Result<Self, Error> {
+        let source =
+            |text: &str| text.parse::<PinSource>().map(PinSource::capture).map_err(|_| UsageError::PinSource);
+        let pin_source = global.pin_source.as_deref().map(source).transpose()?;
+        let so_pin_source = so_pin_source.map(source).transpose()?;
         // It may hold a pin-value; clap has read it by now.
         environment::forget("COUNTERSIGN_KEY");
         Ok(KeyOptions {
@@ -44,12 +45,25 @@ impl KeyOptions {
                 use_last_try: global.use_last_try,
                 user_type: global.user_type,
             },
+            so_pin_source,
             watch: DeviceWatch::new(Duration::from_secs(global.timeout)),
         })
     }
 
     pub(crate) fn login(&self) -> &LoginOptions {
         &self.login
+    }
+
+    /// As the security officer where `--so-pin-source` was given, else as the user.
+    pub(crate) fn login_to_prepare(&self) -> LoginOptions {
+        match &self.so_pin_source {
+            None => self.login.clone(),
+            Some(source) => LoginOptions {
+                pin_source: Some(source.clone()),
+                user_type: UserType::SecurityOfficer,
+                ..self.login.clone()
+            },
+        }
     }
 
     /// Whether `--module` was given.
@@ -108,7 +122,7 @@ impl KeyOptions {
 
     /// The public key that is meant, without a PIN where the device shows it to anybody.
     pub(crate) fn public_key(&self, key: &Key, terminal: &Terminal) -> Result<PublicKey, Error> {
-        let policy = Policy { allow_exportable: true, allow_key_size: false };
+        let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
         let chosen = self.choose(key, policy, terminal)?;
         if let Some(shown) = chosen.public_key() {
             return Ok(shown.clone());

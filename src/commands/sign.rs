@@ -11,13 +11,16 @@ mod wait;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign::certificate::certificates_from_pem;
 use countersign::device::{Chosen, Policy, SigningKey};
 use countersign::error::Error;
 use countersign::save::Output;
 use countersign::signature::{Mechanism, PublicKey, Verifier};
 use serde_json::{Value, json};
 
+use super::attest;
 use super::key::{KeyOptions, device_json, introduce, key_json};
+use super::pem_file;
 use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
 use super::usage::UsageError;
@@ -102,6 +105,10 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let Run { arguments, options, terminal, .. } = self;
         let choice = arguments.mechanism.choice;
+        let roots = match &arguments.require_attested {
+            Some(path) => Some(pem_file::read(path, certificates_from_pem)?),
+            None => None,
+        };
         let approver = Approver::of(arguments, inputs)?;
         let plans: Vec<Plan> = inputs
             .iter()
@@ -118,8 +125,11 @@ impl Run<'_> {
                  samples show: these signatures are hashed twice, and CloudHSM will refuse them",
             );
         }
-        let policy =
-            Policy { allow_exportable: arguments.allow_exportable, allow_key_size: arguments.allow_key_size };
+        let policy = Policy {
+            allow_exportable: arguments.allow_exportable,
+            allow_key_size: arguments.allow_key_size,
+            any_key: false,
+        };
         let choose = || options.choose(&arguments.key, policy, terminal);
         let chosen = self.deadline.until_done(terminal, choose)?;
         progress.device = device_json(&chosen.device);
@@ -130,6 +140,10 @@ impl Run<'_> {
         let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
         introduce(&key, terminal);
         (progress.device, progress.key) = key_json(&key);
+        if let Some(roots) = &roots {
+            let proof = attest::verify(&key, roots)?;
+            terminal.say(&format!("attested by {}", proof.root));
+        }
         for plan in &plans {
             plan.check_kept(key.verifier(), key.public_key(), choice)?;
             for job in &plan.to_sign {

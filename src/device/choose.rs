@@ -2,9 +2,10 @@
 
 use super::call::CallError;
 use super::error::{Candidate, DeviceError, KeyError};
-use super::module::Device;
 use super::modules::Modules;
 use super::objects::{self, KeyFacts, Policy};
+use super::present::Device;
+use crate::certificate::Certificate;
 use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
@@ -35,6 +36,17 @@ pub struct Chosen {
     shown: Vec<ShownKey>,
 }
 
+/// A certificate on a device.
+#[derive(Clone, Debug)]
+pub struct StoredCertificate {
+    /// CKA_ID.
+    pub id: Option<Vec<u8>>,
+    /// CKA_LABEL.
+    pub label: Option<Vec<u8>>,
+    /// CKA_VALUE.
+    pub certificate: Certificate,
+}
+
 /// Chooses the device.
 ///
 /// # Errors
@@ -59,16 +71,37 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
             return Ok(Chosen { device, uri: uri.clone(), by_uri, passed_over, present, shown });
         }
     }
-    let present =
-        present.iter().map(|device| (device.uri(&present).to_string(), device.describe())).collect();
-    let wanted = request.uris.iter().map(Uri::shown).collect();
-    Err(DeviceError::Absent {
-        wanted,
-        present,
+    Err(absent(modules, &present, &request.uris).into())
+}
+
+/// The one device that fits the device attributes of `uri`, and a URI for it.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn the_device(modules: &Modules, uri: &Uri) -> Result<(Device, Uri), Error> {
+    let all = modules.devices();
+    let present = distinct(all.iter());
+    let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
+    match <[Device; 1]>::try_from(fitting) {
+        Ok([device]) => {
+            let uri = device.uri(&present);
+            Ok((device, uri))
+        }
+        Err(none) if none.is_empty() => Err(absent(modules, &present, std::slice::from_ref(uri)).into()),
+        Err(several) => {
+            let candidates = Candidate::devices(several.iter(), &present);
+            Err(DeviceError::Many { uri: uri.shown(), candidates }.into())
+        }
+    }
+}
+
+fn absent(modules: &Modules, present: &[Device], wanted: &[Uri]) -> DeviceError {
+    DeviceError::Absent {
+        wanted: wanted.iter().map(Uri::shown).collect(),
+        present: present.iter().map(|device| (device.uri(present).to_string(), device.describe())).collect(),
         searched: modules.searched(),
         failed: modules.failure_lines(),
     }
-    .into())
 }
 
 impl Chosen {
@@ -80,6 +113,21 @@ impl Chosen {
         let mut keys = self.shown.iter().filter(counts).map(|shown| shown.facts.public_key.as_ref());
         let first = keys.next().flatten()?;
         keys.all(|key| key == Some(first)).then_some(first)
+    }
+
+    /// The certificates on the device that anybody sees and that `uri`'s id and label fit. What cannot be read as one is left
+    /// out.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn certificates(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
+        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
+        let session = self.device.open_session().map_err(failed)?;
+        let found = objects::certificates(&session, uri).map_err(failed)?;
+        let stored = found.into_iter().filter_map(|found| {
+            Some(StoredCertificate { id: found.id, label: found.label, certificate: found.certificate.ok()? })
+        });
+        Ok(stored.collect())
     }
 
     /// A URI that names the device among those present.

@@ -4,10 +4,12 @@ mod candidate;
 mod device;
 mod key;
 mod login;
+mod provision;
 mod sign;
 
 pub use candidate::Candidate;
 pub use device::DeviceError;
 pub use key::KeyError;
 pub use login::LoginError;
+pub use provision::ProvisionError;
 pub use sign::SignError;

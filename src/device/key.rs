@@ -4,13 +4,14 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::{Mechanism as Ckm, MechanismType};
 
 use super::call::CallError;
-use super::error::{KeyError, SignError};
+use super::error::{DeviceError, KeyError, SignError};
 use super::ffi::SinglePart;
 use super::login::{Login, log_in_again};
-use super::module::Device;
 use super::objects::{self, KeyFacts, PrivateKey, TouchPolicy};
+use super::present::Device;
 use super::session::{Session, SignJob};
 use super::watch::WaitsFor;
+use crate::certificate::Certificate;
 use crate::error::Error;
 use crate::signature::{Hash, Mechanism, Payload, PublicKey, Verifier};
 use crate::uri::Uri;
@@ -105,6 +106,16 @@ impl SigningKey {
     /// The device that it is on.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// All certificates on the device that can be read as such.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn certificates(&self) -> Result<Vec<Certificate>, Error> {
+        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
+        let found = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        Ok(found.into_iter().filter_map(|found| found.certificate.ok()).collect())
     }
 
     fn try_mechanisms(

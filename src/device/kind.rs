@@ -1,6 +1,6 @@
 //! What kind of device it is, by what it says of itself: only for advice. Nothing else depends on it.
 
-use super::module::Device;
+use super::present::Device;
 
 /// A kind of device that has its own ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

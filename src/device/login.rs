@@ -9,7 +9,7 @@ use cryptoki::session::UserType as Cku;
 use super::call::CallError;
 use super::error::LoginError;
 use super::kind::DeviceKind;
-use super::module::{Device, PinState};
+use super::present::{Device, PinState};
 use super::session::Session;
 use crate::pin::{Pin, PinError, PinSource};
 use crate::uri::Uri;
@@ -33,6 +33,8 @@ pub enum UserType {
     User,
     /// A vendor's own type of user, CKU_VENDOR_DEFINED and above.
     Vendor(u32),
+    /// CKU_SO, who signs nothing: to prepare a device. Of a YubiKey it is who knows the management key.
+    SecurityOfficer,
 }
 
 impl UserType {
@@ -43,6 +45,7 @@ impl UserType {
         match self {
             UserType::User => Cku::User,
             UserType::Vendor(number) => Cku::VendorExtension(number),
+            UserType::SecurityOfficer => Cku::So,
         }
     }
 }
@@ -116,7 +119,7 @@ pub(super) struct Login {
 impl Login {
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
-        about_pin(device, error, self.is_person)
+        about_pin(Who { device, is_so: false }, error, self.is_person)
     }
 }
 
@@ -133,21 +136,23 @@ pub(super) fn log_in(
     options: &LoginOptions,
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Login, LoginError> {
-    let name = || device.describe();
+    let is_so = options.user_type == UserType::SecurityOfficer;
+    let who = Who { device, is_so };
+    let name = || who.name();
     let user = options.user_type.cku();
     let is_person = source.is_person();
     let login = |pin| Login { pin, user, use_last_try: options.use_last_try, is_person };
-    let before = device.pin_state();
+    let before = who.state();
     if !before.login_required {
         return Ok(login(None));
     }
-    refuse_early(&before, device, options.use_last_try)?;
+    refuse_early(&before, who, options.use_last_try)?;
     if before.on_device {
         notice(Notice::EnterPinOnDevice { device: name() });
         return match session.login(user, None) {
             Ok(()) => Ok(login(None)),
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => Ok(login(None)),
-            Err(error) => Err(failed(device, error, true)),
+            Err(error) => Err(failed(who, error, true)),
         };
     }
 
@@ -161,34 +166,54 @@ pub(super) fn log_in(
             Ok(()) => return Ok(login(Some(pin))),
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
             Err(error) if error.is(RvError::PinIncorrect) && may_ask_again => {
-                let now = device.pin_state();
+                let now = who.state();
                 if !now.count_low || now.locked || now.final_try {
-                    return Err(failed(device, error, true));
+                    return Err(failed(who, error, true));
                 }
                 may_ask_again = false;
                 notice(Notice::WrongPin { device: name() });
             }
-            Err(error) => return Err(failed(device, error, is_person)),
+            Err(error) => return Err(failed(who, error, is_person)),
         }
+    }
+}
+
+/// Whose PIN it is.
+#[derive(Clone, Copy)]
+struct Who<'a> {
+    device: &'a Device,
+    is_so: bool,
+}
+
+impl Who<'_> {
+    fn name(self) -> String {
+        let device = self.device.describe();
+        if self.is_so { format!("the security officer of {device}") } else { device }
+    }
+
+    fn state(self) -> PinState {
+        let state = self.device.pin_state();
+        if self.is_so { state.of_security_officer() } else { state }
     }
 }
 
 /// Logs in once more on a new session, with what was right before.
 pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
-    let state = device.pin_state();
+    let who = Who { device, is_so: false };
+    let state = who.state();
     if !state.login_required {
         return Ok(());
     }
-    refuse_early(&state, device, login.use_last_try)?;
+    refuse_early(&state, who, login.use_last_try)?;
     match session.login(login.user, login.pin.as_ref()) {
-        Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => Err(failed(device, error, login.is_person)),
+        Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => Err(failed(who, error, login.is_person)),
         _ => Ok(()),
     }
 }
 
-fn refuse_early(state: &PinState, device: &Device, use_last_try: bool) -> Result<(), LoginError> {
-    let kind = DeviceKind::of(device);
-    let device = device.describe();
+fn refuse_early(state: &PinState, who: Who<'_>, use_last_try: bool) -> Result<(), LoginError> {
+    let kind = DeviceKind::of(who.device);
+    let device = who.name();
     if state.locked {
         Err(LoginError::Locked { device, kind })
     } else if !state.set {
@@ -200,18 +225,18 @@ fn refuse_early(state: &PinState, device: &Device, use_last_try: bool) -> Result
     }
 }
 
-fn failed(device: &Device, error: CallError, person: bool) -> LoginError {
-    about_pin(device, error, person).unwrap_or_else(|error| LoginError::Failed {
-        device: device.describe(),
+fn failed(who: Who<'_>, error: CallError, person: bool) -> LoginError {
+    about_pin(who, error, person).unwrap_or_else(|error| LoginError::Failed {
+        device: who.name(),
         error,
-        kind: DeviceKind::of(device),
+        kind: DeviceKind::of(who.device),
     })
 }
 
 /// Reads the state again: a wrong PIN may have been the one that locked the device.
-fn about_pin(device: &Device, error: CallError, person: bool) -> Result<LoginError, CallError> {
-    let kind = DeviceKind::of(device);
-    let name = device.describe();
+fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError, CallError> {
+    let kind = DeviceKind::of(who.device);
+    let name = who.name();
     let codes = [
         RvError::PinIncorrect,
         RvError::PinInvalid,
@@ -223,7 +248,7 @@ fn about_pin(device: &Device, error: CallError, person: bool) -> Result<LoginErr
     if !codes.into_iter().any(|code| error.is(code)) {
         return Err(error);
     }
-    let state = device.pin_state();
+    let state = who.state();
     if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && state.locked) {
         return Ok(LoginError::Locked { device: name, kind });
     }

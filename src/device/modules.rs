@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::ffi::{self, LIBP11_KIT, P11KitModule};
-use super::module::{Device, Module};
+use super::module::Module;
+use super::present::Device;
 use crate::error::{Exit, Explain};
 use crate::uri::Uri;
 

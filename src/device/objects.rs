@@ -26,6 +26,8 @@ pub struct Policy {
     pub allow_exportable: bool,
     /// Accept an RSA key larger than 2048 bits.
     pub allow_key_size: bool,
+    /// Accept any kind of key that can sign: it is not for CloudHSM.
+    pub any_key: bool,
 }
 
 /// What is known of a private key, or of its public half while nobody is logged in.
@@ -92,6 +94,7 @@ impl KeyFacts {
     pub fn unfit_reasons(&self, policy: Policy) -> Vec<String> {
         let mut reasons = Vec::new();
         match &self.public_key {
+            Some(_) if policy.any_key => {}
             Some(key @ PublicKey::Rsa { .. }) if key.bits() > 2048 && !policy.allow_key_size => {
                 reasons.push(format!(
                     "it is {}; AWS asks for RSA-2048 (--allow-key-size accepts it)",
@@ -155,6 +158,7 @@ impl From<PublicKeyObject> for KeyFacts {
 /// A certificate object. One that cannot be parsed is kept, so that it hides nothing else.
 #[derive(Clone, Debug)]
 pub(super) struct CertificateObject {
+    pub(super) handle: ObjectHandle,
     pub(super) label: Option<Vec<u8>>,
     pub(super) id: Option<Vec<u8>>,
     pub(super) certificate: Result<Certificate, CertificateError>,
@@ -217,7 +221,7 @@ pub(super) fn certificates(session: &Session, uri: &Uri) -> Result<Vec<Certifica
             }
         });
         let certificate = Certificate::from_der(&value.unwrap_or_default());
-        certificates.push(CertificateObject { label, id, certificate });
+        certificates.push(CertificateObject { handle, label, id, certificate });
     }
     Ok(certificates)
 }
@@ -250,7 +254,7 @@ fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Op
     (label, id)
 }
 
-fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyFacts {
+pub(super) fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyFacts {
     let (label, id) = label_and_id(session, handle);
     let mut facts = KeyFacts { label, id, public_key: public_key(session, handle), ..KeyFacts::default() };
     let wanted = [
@@ -285,7 +289,7 @@ fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyFacts {
 }
 
 /// The public half from the object itself: RSA private keys carry it by the standard, EC ones on some modules.
-fn public_key(session: &Session, handle: ObjectHandle) -> Option<PublicKey> {
+pub(super) fn public_key(session: &Session, handle: ObjectHandle) -> Option<PublicKey> {
     let key_type = session.attributes(handle, &[AttributeType::KeyType]);
     let wanted = match key_type.first() {
         Some(Attribute::KeyType(KeyType::RSA)) => [AttributeType::Modulus, AttributeType::PublicExponent],

@@ -6,6 +6,7 @@ use super::key::SigningKey;
 use super::kind::DeviceKind;
 use super::login::{Login, LoginOptions, Notice, log_in};
 use super::objects::{self, KeyFacts, Policy, PrivateKey};
+use super::present::Device;
 use super::session::Session;
 use crate::error::Error;
 use crate::signature::PublicKey;
@@ -112,6 +113,46 @@ impl OpenDevice {
         // A label that was asked for may be what tells two keys of one id apart.
         let by_label = self.chosen.uri.object.is_some();
         facts.name_in(self.chosen.device_uri(), ObjectType::Private, by_label).to_string()
+    }
+}
+
+/// The one key that `uri` names, for whoever prepares the device: by its public half where the private one is hidden, as
+/// from the security officer.
+pub(super) fn key_to_prepare(
+    session: &Session,
+    device: &Device,
+    device_uri: &Uri,
+    uri: &Uri,
+) -> Result<KeyFacts, Error> {
+    let failed = |error| DeviceError::Call { device: device.describe(), error };
+    let mut rejected = Vec::new();
+    let mut found: Vec<KeyFacts> =
+        without_those_of_the_device_itself(matching_keys(session, uri, &mut rejected).map_err(failed)?)
+            .into_iter()
+            .map(|key| key.facts)
+            .collect();
+    if found.is_empty() {
+        let public = objects::public_keys(session, uri).map_err(failed)?;
+        found = public.into_iter().map(KeyFacts::from).collect();
+    }
+    let candidates = |keys: &[KeyFacts]| Candidate::keys(&keys.iter().collect::<Vec<_>>(), device_uri);
+    match <[KeyFacts; 1]>::try_from(found) {
+        Ok([facts]) => Ok(facts),
+        Err(none) if none.is_empty() => {
+            let all = objects::private_keys(session, &Uri::default()).map_err(failed)?;
+            let all: Vec<KeyFacts> = all.into_iter().map(|key| key.facts).collect();
+            Err(KeyError::NotFound {
+                uri: Some(uri.shown()),
+                device: device.describe(),
+                kind: DeviceKind::of(device),
+                candidates: candidates(&all),
+                rejected,
+            }
+            .into())
+        }
+        Err(several) => {
+            Err(KeyError::ManyKeys { uri: Some(uri.shown()), candidates: candidates(&several) }.into())
+        }
     }
 }
 

@@ -97,6 +97,26 @@ impl Session {
         })
     }
 
+    /// C_GenerateKeyPair: the handles of the public and the private key.
+    pub(super) fn generate(
+        &self,
+        mechanism: &Mechanism<'_>,
+        public: &[Attribute],
+        private: &[Attribute],
+    ) -> Result<(ObjectHandle, ObjectHandle), CallError> {
+        self.during("C_GenerateKeyPair", || self.raw.generate_key_pair(mechanism, public, private))
+    }
+
+    /// C_CreateObject.
+    pub(super) fn create(&self, template: &[Attribute]) -> Result<ObjectHandle, CallError> {
+        self.during("C_CreateObject", || self.raw.create_object(template))
+    }
+
+    /// C_DestroyObject.
+    pub(super) fn destroy(&self, object: ObjectHandle) -> Result<(), CallError> {
+        self.during("C_DestroyObject", || self.raw.destroy_object(object))
+    }
+
     fn during<T>(
         &self,
         function: &'static str,

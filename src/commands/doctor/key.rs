@@ -71,7 +71,7 @@ fn try_signing(
     options: &KeyOptions,
     terminal: &Terminal,
 ) -> Result<String, Error> {
-    let policy = Policy { allow_exportable: true, allow_key_size: true };
+    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
     let mut key =
         chosen.log_in(options.login(), &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;

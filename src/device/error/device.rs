@@ -1,5 +1,6 @@
 //! No device, or one that fails.
 
+use super::candidate::{Candidate, table};
 use crate::device::CallError;
 use crate::error::{Exit, Explain};
 
@@ -17,6 +18,14 @@ pub enum DeviceError {
         searched: Vec<String>,
         /// Modules that were skipped, with reasons.
         failed: Vec<String>,
+    },
+    /// Several devices fit.
+    #[error("{} devices fit '{uri}'", candidates.len())]
+    Many {
+        /// The URI.
+        uri: String,
+        /// The devices.
+        candidates: Vec<Candidate>,
     },
     /// A call failed.
     #[error("the device {device} failed: {error}")]
@@ -42,11 +51,18 @@ impl Explain for DeviceError {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Device
+        match self {
+            DeviceError::Many { .. } => Exit::Key,
+            _ => Exit::Device,
+        }
     }
 
     fn detail(&self) -> Vec<String> {
-        let DeviceError::Absent { wanted, present, searched, failed } = self else { return Vec::new() };
+        let (wanted, present, searched, failed) = match self {
+            DeviceError::Absent { wanted, present, searched, failed } => (wanted, present, searched, failed),
+            DeviceError::Many { candidates, .. } => return table(candidates),
+            DeviceError::Call { .. } => return Vec::new(),
+        };
         let mut lines = Vec::new();
         if wanted.len() > 1 {
             lines.extend(wanted.iter().map(|uri| format!("wanted:   {uri}")));
@@ -77,6 +93,7 @@ impl Explain for DeviceError {
             DeviceError::Absent { .. } => {
                 "plug the right device in, or correct the URI; countersign list shows what is there"
             }
+            DeviceError::Many { .. } => "name one of them, as in the lines above, or unplug the others",
             DeviceError::Call { .. } => "unplug the device, plug it in again, and repeat the command",
         };
         Some(hint.into())

@@ -81,6 +81,16 @@ pub enum KeyError {
         /// Each key and why not.
         candidates: Vec<Candidate>,
     },
+    /// The key has no certificate.
+    #[error("the key '{uri}' has no certificate on {device}")]
+    NoCertificate {
+        /// The key.
+        uri: String,
+        /// The device.
+        device: String,
+        /// What certificates there are.
+        there: Vec<String>,
+    },
     /// The public key cannot be had.
     #[error("the public key of '{uri}' cannot be read from {device}")]
     NoPublicKey {
@@ -112,6 +122,9 @@ impl Explain for KeyError {
             KeyError::NotFound { candidates, rejected, .. } => {
                 let there = table(candidates).into_iter().map(|line| format!("there is: {line}"));
                 rejected.iter().cloned().chain(there).collect()
+            }
+            KeyError::NoCertificate { there, .. } => {
+                there.iter().map(|subject| format!("there is: {subject}")).collect()
             }
             KeyError::NotAllowed { allowed, .. } => {
                 vec![format!("it is bound to {} (CKA_ALLOWED_MECHANISMS)", allowed.join(", "))]
@@ -147,6 +160,9 @@ impl Explain for KeyError {
             }
             KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
                 "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"
+            }
+            KeyError::NoCertificate { .. } => {
+                "put it there: countersign csr --key URI asks a CA for one, countersign import-certificate stores it"
             }
             KeyError::NoPublicKey { .. } => {
                 "put the key's public key object or certificate on the device under the same CKA_ID"

@@ -1,0 +1,128 @@
+//! `countersign attest`: what proves that a key is in its device, and what the device merely claims.
+
+use countersign::certificate::{
+    Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_of,
+};
+use countersign::device::{Policy, SigningKey};
+use countersign::error::Error;
+use countersign::save::Output;
+use serde_json::{Value, json};
+
+use super::key::{KeyOptions, key_json};
+use super::pem_file;
+use super::terminal::Terminal;
+use crate::cli::Attest;
+
+pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    let output = arguments.output.as_deref().map(Output::at).transpose()?;
+    let roots = match &arguments.root {
+        Some(path) => Some(pem_file::read(path, certificates_from_pem)?),
+        None => None,
+    };
+    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
+    let chosen = options.choose(&arguments.key, policy, terminal)?;
+    let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+    terminal.report(&format!("{}: {}", key.uri(), key.facts().kind()))?;
+    claims(&key, terminal)?;
+    let statement = statement_of(&key)?;
+    let proof = match (&roots, &statement) {
+        (Some(roots), _) => Some(verify(&key, roots)?),
+        (None, Some(_)) => {
+            terminal.report(
+                "attested:  by a certificate that was not checked: --root FILE names whom to trust",
+            )?;
+            None
+        }
+        (None, None) => {
+            terminal.report("attested:  no; what the device claims is all there is")?;
+            None
+        }
+    };
+    if let Some(proof) = &proof {
+        report(proof, terminal)?;
+    }
+    if let (Some(output), Some(chain)) = (&output, &statement) {
+        output.write(certificates_to_pem(chain).as_bytes())?;
+        terminal.say(&format!("The attestation is in {}.", output.path().display()));
+    }
+    let (device, key) = (key_json(&key), claims_json(&key));
+    terminal.document(&json!({
+        "device": device.0,
+        "key": device.1,
+        "claims": key,
+        "attestation": proof.as_ref().map(proof_json),
+        "attestation_there": statement.is_some(),
+        "written": output.as_ref().filter(|_| statement.is_some()).map(|output| output.path().display().to_string()),
+    }))
+}
+
+/// That the key was made in a device of one of the makers in `roots`.
+pub(crate) fn verify(key: &SigningKey, roots: &[Certificate]) -> Result<Attestation, Error> {
+    Ok(Attestation::verify(key.public_key(), &key.certificates()?, roots)?)
+}
+
+/// The attestation of the key with what is above it, as the device gives them.
+fn statement_of(key: &SigningKey) -> Result<Option<Vec<Certificate>>, Error> {
+    let all = key.certificates()?;
+    let statement = all
+        .iter()
+        .find(|certificate| certificate.is_attestation() && certificate.public_key() == key.public_key());
+    Ok(statement.map(|statement| {
+        let chain = chain_of(statement, &all);
+        std::iter::once(statement.clone()).chain(chain).collect()
+    }))
+}
+
+fn claims(key: &SigningKey, terminal: &Terminal) -> Result<(), Error> {
+    let facts = key.facts();
+    let said = |value: Option<bool>| match value {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "not said",
+    };
+    for (claim, value) in [
+        ("made on the device (CKA_LOCAL)", facts.local),
+        ("sensitive (CKA_SENSITIVE)", facts.sensitive),
+        ("always was (CKA_ALWAYS_SENSITIVE)", facts.always_sensitive),
+        ("never could leave (CKA_NEVER_EXTRACTABLE)", facts.never_extractable),
+        ("cannot leave (not CKA_EXTRACTABLE)", facts.extractable.map(|can_leave| !can_leave)),
+    ] {
+        terminal.report(&format!("claimed:   {claim}: {}", said(value)))?;
+    }
+    Ok(())
+}
+
+fn claims_json(key: &SigningKey) -> Value {
+    let facts = key.facts();
+    json!({
+        "local": facts.local,
+        "sensitive": facts.sensitive,
+        "always_sensitive": facts.always_sensitive,
+        "extractable": facts.extractable,
+        "never_extractable": facts.never_extractable,
+    })
+}
+
+fn report(proof: &Attestation, terminal: &Terminal) -> Result<(), Error> {
+    let serial = proof.serial.map(|serial| serial.to_string());
+    for (what, value) in [
+        ("made in the device, by the word of", Some(proof.root.as_str())),
+        ("serial number", serial.as_deref()),
+        ("firmware", proof.firmware.as_deref()),
+        ("PIN", proof.pin_policy.map(|policy| policy.name())),
+        ("touch", proof.touch_policy),
+    ] {
+        terminal.report(&format!("attested:  {what}: {}", value.unwrap_or("not said")))?;
+    }
+    Ok(())
+}
+
+fn proof_json(proof: &Attestation) -> Value {
+    json!({
+        "root": proof.root,
+        "serial": proof.serial,
+        "firmware": proof.firmware,
+        "pin_policy": proof.pin_policy.map(|policy| policy.name()),
+        "touch_policy": proof.touch_policy,
+    })
+}

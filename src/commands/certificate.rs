@@ -1,0 +1,84 @@
+//! `countersign certificate`: the certificate that belongs to a key, as PEM.
+
+use std::time::SystemTime;
+
+use countersign::certificate::{self, Certificate, certificates_to_pem};
+use countersign::device::{Chosen, KeyError, Policy};
+use countersign::error::Error;
+use countersign::save::Output;
+use countersign::uri::{ObjectType, Uri};
+use serde_json::json;
+
+use super::key::KeyOptions;
+use super::terminal::Terminal;
+use super::tokens;
+use crate::cli::CertificateOf;
+
+pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_dash(path));
+    let output = to_file.map(Output::at).transpose()?;
+    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
+    let chosen = options.choose(&arguments.key, policy, terminal)?;
+    let uri = chosen.uri.shown();
+    let device = chosen.device.describe();
+    let all: Vec<Certificate> =
+        chosen.certificates(&Uri::default())?.into_iter().map(|stored| stored.certificate).collect();
+    let own = of_key(chosen, options, terminal)?;
+    let now = SystemTime::now();
+    let Some(leaf) = certificate::identity_of(own, |certificate| certificate, now) else {
+        let there = all.iter().map(Certificate::subject).collect();
+        return Err(KeyError::NoCertificate { uri, device, there }.into());
+    };
+    if !leaf.is_valid_at(now) {
+        let when = if leaf.not_after() < now {
+            format!("ended on {}", leaf.last_day())
+        } else {
+            format!("begins on {}", leaf.first_day())
+        };
+        terminal.warn(&format!("the certificate is not valid now: its time {when}"));
+    }
+    let chain = certificate::chain_of(&leaf, &all);
+    let with_chain = std::iter::once(&leaf).chain(chain.iter().filter(|_| arguments.chain));
+    let pem = certificates_to_pem(with_chain);
+    match &output {
+        Some(output) => {
+            output.write(pem.as_bytes())?;
+            terminal.say(&format!("{} written to {}", leaf.subject(), output.path().display()));
+        }
+        None if terminal.wants_json() => {}
+        None => terminal.data(pem.as_bytes())?,
+    }
+    terminal.document(&json!({
+        "subject": leaf.subject(),
+        "issuer": leaf.issuer(),
+        "serial": leaf.serial_decimal(),
+        "valid_from": leaf.first_day(),
+        "valid_until": leaf.last_day(),
+        "chain": chain.iter().map(Certificate::subject).collect::<Vec<_>>(),
+        "public_key_sha256": leaf.public_key().sha256(),
+        "pem": pem,
+        "written": to_file.map(|path| path.display().to_string()),
+    }))
+}
+
+/// The certificates of the key that is meant: without a PIN where the device shows the public key or the URI has the id.
+fn of_key(chosen: Chosen, options: &KeyOptions, terminal: &Terminal) -> Result<Vec<Certificate>, Error> {
+    let certificates = |chosen: &Chosen, uri: &Uri| -> Result<Vec<Certificate>, Error> {
+        Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
+    };
+    if chosen.uri.object_type == Some(ObjectType::Certificate) {
+        return certificates(&chosen, &chosen.uri);
+    }
+    let mut found = certificates(&chosen, &Uri::default())?;
+    if let Some(key) = chosen.public_key() {
+        found.retain(|certificate| certificate.public_key() == key);
+        return Ok(found);
+    }
+    if let Some(id) = &chosen.uri.id {
+        return certificates(&chosen, &Uri { id: Some(id.clone()), ..Uri::default() });
+    }
+    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
+    let key = options.log_in(chosen, terminal)?.public_key(policy)?;
+    found.retain(|certificate| *certificate.public_key() == key);
+    Ok(found)
+}

@@ -1,0 +1,68 @@
+//! `countersign csr`: a certificate request, signed on the device; or a certificate that the key signs for itself.
+
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use countersign::certificate::{Request, Subject, Validity};
+use countersign::device::Policy;
+use countersign::error::Error;
+use countersign::save::Output;
+use countersign::signature::Mechanism;
+use serde_json::json;
+
+use super::key::{KeyOptions, introduce, key_json};
+use super::terminal::Terminal;
+use super::tokens;
+use super::usage::UsageError;
+use crate::cli::Csr;
+
+/// Clocks differ: a certificate that begins now is not valid yet elsewhere.
+const EARLIER: Duration = Duration::from_secs(300);
+
+pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_dash(path));
+    if to_file.is_none() && terminal.wants_json() && arguments.output.is_some() {
+        return Err(UsageError::JsonAndStdout.into());
+    }
+    let output = to_file.map(Output::at).transpose()?;
+    let subject: Subject = arguments.subject.parse()?;
+    let request = Request { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
+    // What is asked for is a certificate; what the key is fit for besides is its own matter.
+    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
+    let chosen = options.choose(&arguments.key, policy, terminal)?;
+    let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+    introduce(&key, terminal);
+    let unsigned = match arguments.self_signed {
+        None => request.for_ca(key.public_key())?,
+        Some(days) => {
+            let validity = Validity { from: SystemTime::now() - EARLIER, days };
+            let mut serial = [0; 16];
+            SystemRandom::new().fill(&mut serial).map_err(|_| UsageError::NoRandom)?;
+            request.self_signed(key.public_key(), validity, serial)?
+        }
+    };
+    let payload = unsigned.payload();
+    let mechanisms = Mechanism::for_payload(&payload, key.public_key());
+    key.check_allowed(&mechanisms)?;
+    let what = if arguments.self_signed.is_some() { "certificate" } else { "request" };
+    let (signature, mechanism) =
+        options.watch().signing(|| format!("the {what}"), || key.sign(&payload, &mechanisms))?;
+    terminal.detail(&format!("mechanism {mechanism}"));
+    let pem = unsigned.pem(&signature);
+    match &output {
+        Some(output) => {
+            output.write(pem.as_bytes())?;
+            terminal.say(&format!("The {what} is in {}.", output.path().display()));
+        }
+        None if terminal.wants_json() => {}
+        None => terminal.data(pem.as_bytes())?,
+    }
+    let (device, key) = key_json(&key);
+    terminal.document(&json!({
+        what: pem,
+        "device": device,
+        "key": key,
+        "mechanism": mechanism.ckm_name(),
+        "written": to_file.map(|path| path.display().to_string()),
+    }))
+}

@@ -1,0 +1,46 @@
+//! `countersign import-certificate`: the certificate that a CA made is put to its key.
+
+use countersign::certificate::certificates_from_pem;
+use countersign::device::WritableDevice;
+use countersign::error::Error;
+use serde_json::json;
+
+use super::key::{KeyOptions, parse_key_uris, tell};
+use super::pem_file;
+use super::terminal::Terminal;
+use super::usage::UsageError;
+use crate::cli::ImportCertificate;
+
+pub(crate) fn run(
+    arguments: &ImportCertificate,
+    options: &KeyOptions,
+    terminal: &Terminal,
+) -> Result<(), Error> {
+    let certificates = pem_file::read(&arguments.file, certificates_from_pem)?;
+    let uris = parse_key_uris(&arguments.key.uris)?;
+    let [uri] = &uris[..] else { return Err(UsageError::OneKey(uris.len()).into()) };
+    let modules = options.load_modules(&uris, terminal)?;
+    let login = options.login_to_prepare();
+    let device = WritableDevice::open(&modules, uri, &login, &mut |notice| tell(&notice, terminal))?;
+    terminal.say(&format!("{}, {}", device.device().describe(), device.device().module_path().display()));
+    let key = device.key(uri)?;
+    let stored = device.import_certificate(&key, &certificates, arguments.replace, arguments.with_chain)?;
+    if stored.was_there {
+        terminal.say("This certificate is there already.");
+    } else {
+        terminal.say("The certificate is on the device.");
+    }
+    for subject in &stored.replaced {
+        terminal.say(&format!("Removed the older one of {subject}."));
+    }
+    for subject in &stored.chain {
+        terminal.say(&format!("Above it: {subject}"));
+    }
+    terminal.report(&stored.uri)?;
+    terminal.document(&json!({
+        "uri": stored.uri,
+        "was_there": stored.was_there,
+        "replaced": stored.replaced,
+        "chain": stored.chain,
+    }))
+}

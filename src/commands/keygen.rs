@@ -1,0 +1,76 @@
+//! `countersign keygen`: a key that is made on the device and never leaves it.
+
+use countersign::device::{KeySpec, UserType, WritableDevice};
+use countersign::error::Error;
+use countersign::save::Output;
+use countersign::uri::Uri;
+use serde_json::json;
+
+use super::key::{KeyOptions, exportable_json, parse_uri, tell};
+use super::terminal::Terminal;
+use super::usage::UsageError;
+use crate::cli::Keygen;
+
+pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    let output = arguments.output.as_deref().map(Output::at).transpose()?;
+    let uri = match &arguments.device {
+        Some(text) => parse_uri(text, "--device")?,
+        None => Uri::default(),
+    };
+    let spec = KeySpec {
+        label: arguments
+            .label
+            .clone()
+            .unwrap_or_else(|| arguments.slot.map(|slot| slot.label().to_owned()).unwrap_or_default()),
+        id: match (&arguments.id, arguments.slot) {
+            (Some(hex), _) => Some(parse_id(hex)?),
+            (None, slot) => slot.map(|slot| vec![slot.id()]),
+        },
+        kind: arguments.kind,
+        always_authenticate: arguments.always_authenticate,
+    };
+    let modules = options.load_modules(std::slice::from_ref(&uri), terminal)?;
+    let login = options.login_to_prepare();
+    let device = WritableDevice::open(&modules, &uri, &login, &mut |notice| tell(&notice, terminal))?;
+    let id = device.free_id(&spec)?;
+    // A card may take a minute for it.
+    terminal.say(&format!("{} makes the key…", device.device().describe()));
+    let key = device.generate(&KeySpec { id: Some(id), ..spec })?;
+    for attribute in &key.unsaid {
+        // The security officer of most devices sees no private key.
+        if login.user_type != UserType::SecurityOfficer {
+            terminal.warn(&format!("the device does not say {attribute} of the key"));
+        }
+    }
+    if let Some(output) = &output {
+        output.write(key.public_key.to_spki_pem().as_bytes())?;
+        terminal.say(&format!("The public key is in {}.", output.path().display()));
+    }
+    terminal.say(&format!("{}, made on the device, which does not let it out:", key.public_key.describe()));
+    terminal.report(&key.uri)?;
+    terminal.document(&json!({
+        "uri": key.uri,
+        "kind": key.public_key.describe(),
+        "exportable": exportable_json(key.facts.exportability()),
+        "made_on_device": key.facts.local,
+        "always_authenticate": key.facts.always_authenticate,
+        "not_said_by_device": key.unsaid,
+        "public_key_sha256": key.public_key.sha256(),
+        "public_key_written": arguments.output,
+    }))
+}
+
+fn parse_id(hex: &str) -> Result<Vec<u8>, UsageError> {
+    let wrong = || UsageError::Id(hex.to_owned());
+    if hex.is_empty()
+        || !hex.len().is_multiple_of(2)
+        || hex.len() > 64
+        || !hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return Err(wrong());
+    }
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).map_err(|_| wrong()))
+        .collect()
+}

@@ -1,0 +1,39 @@
+//! Files of certificates, with the file's name in every error.
+
+use std::path::{Path, PathBuf};
+
+use countersign::certificate::{Certificate, CertificateError};
+use countersign::error::{Error, Exit, Explain};
+use countersign::save;
+
+use super::tokens;
+
+/// More than any chain or bundle of roots.
+const MAX_BYTES: u64 = 4 << 20;
+
+type Parse = fn(&[u8]) -> Result<Vec<Certificate>, CertificateError>;
+
+/// Reads the certificates of a file, or of stdin for `-`.
+pub(crate) fn read(path: &Path, parse: Parse) -> Result<Vec<Certificate>, Error> {
+    let bytes =
+        if tokens::is_dash(path) { save::read_stdin(MAX_BYTES)? } else { save::read(path, MAX_BYTES)? };
+    parse(&bytes).map_err(|source| InFile { path: path.to_owned(), source }.into())
+}
+
+/// A file that holds no certificate, by name.
+#[derive(Debug, thiserror::Error)]
+#[error("{path:?} cannot be used: {source}")]
+struct InFile {
+    path: PathBuf,
+    source: CertificateError,
+}
+
+impl Explain for InFile {
+    fn exit(&self) -> Exit {
+        self.source.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.source.hint()
+    }
+}

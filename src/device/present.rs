@@ -1,0 +1,326 @@
+//! The devices that are present, and what they say of themselves.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cryptoki::error::Error;
+use cryptoki::mechanism::MechanismType;
+use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki_sys::{
+    CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_PROTECTED_AUTHENTICATION_PATH, CKF_SO_PIN_COUNT_LOW,
+    CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED, CKF_TOKEN_INITIALIZED, CKF_USER_PIN_COUNT_LOW,
+    CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_INITIALIZED, CKF_USER_PIN_LOCKED,
+};
+
+use super::call::CallError;
+use super::ffi;
+use super::kind::DeviceKind;
+use super::module::{Module, trim};
+use super::modules::module_path;
+use super::session::Session;
+use super::watch;
+use crate::uri::{self, Uri};
+
+/// A device that is present: a slot with an initialised token in it, in PKCS#11's words.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub(super) module: Rc<Module>,
+    pub(super) slot: Slot,
+    slot_manufacturer: String,
+    slot_description: String,
+    /// What a person calls it.
+    name: Arc<str>,
+    /// CK_TOKEN_INFO.label without its padding.
+    pub label: String,
+    /// CK_TOKEN_INFO.manufacturerID.
+    pub manufacturer: String,
+    /// CK_TOKEN_INFO.model.
+    pub model: String,
+    /// CK_TOKEN_INFO.serialNumber.
+    pub serial: String,
+}
+
+/// What a device says of its user PIN. It costs no try to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinState {
+    /// CKF_LOGIN_REQUIRED.
+    pub login_required: bool,
+    /// CKF_USER_PIN_INITIALIZED.
+    pub set: bool,
+    /// CKF_USER_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
+    pub count_low: bool,
+    /// CKF_USER_PIN_FINAL_TRY: one more wrong PIN locks it.
+    pub final_try: bool,
+    /// CKF_USER_PIN_LOCKED.
+    pub locked: bool,
+    /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered on the device itself.
+    pub on_device: bool,
+    /// CKF_SO_PIN_COUNT_LOW.
+    pub so_count_low: bool,
+    /// CKF_SO_PIN_FINAL_TRY.
+    pub so_final_try: bool,
+    /// CKF_SO_PIN_LOCKED.
+    pub so_locked: bool,
+}
+
+impl PinState {
+    /// The same for the security officer's PIN, in the fields of the user's.
+    pub(super) fn of_security_officer(self) -> Self {
+        PinState {
+            login_required: true,
+            set: true,
+            count_low: self.so_count_low,
+            final_try: self.so_final_try,
+            locked: self.so_locked,
+            ..self
+        }
+    }
+}
+
+impl Device {
+    pub(super) fn read(module: &Rc<Module>, slot: Slot) -> Option<Self> {
+        let info = DeviceInfo::read(module, slot)?;
+        if !info.initialised {
+            return None;
+        }
+        let slot_info = module.pkcs11.get_slot_info(slot).ok();
+        Some(Device {
+            module: Rc::clone(module),
+            slot,
+            name: Arc::from(info.describe()),
+            slot_manufacturer: slot_info
+                .as_ref()
+                .map(|info| trim(info.manufacturer_id()))
+                .unwrap_or_default(),
+            slot_description: slot_info
+                .as_ref()
+                .map(|info| trim(info.slot_description()))
+                .unwrap_or_default(),
+            label: info.label,
+            manufacturer: info.manufacturer,
+            model: info.model,
+            serial: info.serial,
+        })
+    }
+
+    /// What the device says of its PIN now.
+    pub fn pin_state(&self) -> PinState {
+        // Of a device that does not answer nothing is known; the login will say.
+        let unknown = PinState { login_required: true, set: true, ..PinState::default() };
+        DeviceInfo::read(&self.module, self.slot).map_or(unknown, |info| info.pin)
+    }
+
+    /// Whether a URI's library, slot, device and module attributes fit.
+    pub fn matches(&self, uri: &Uri, module_was_named: bool) -> bool {
+        let module = self.module.spec();
+        let fits_module = module_was_named
+            || (module_path(uri).is_none_or(|path| module.is_at(&path))
+                && (uri.module_path.is_some() || self.is_of_module_named_in(uri)));
+        fits_module
+            && uri.matches_library(&self.module.library())
+            && uri.matches_slot(&uri::Slot {
+                id: self.slot.id(),
+                manufacturer: self.slot_manufacturer.as_bytes(),
+                description: self.slot_description.as_bytes(),
+            })
+            && uri.matches_device(&uri::Device {
+                label: self.label.as_bytes(),
+                manufacturer: self.manufacturer.as_bytes(),
+                model: self.model.as_bytes(),
+                serial: self.serial.as_bytes(),
+            })
+    }
+
+    fn is_of_module_named_in(&self, uri: &Uri) -> bool {
+        let module = self.module.spec();
+        uri.matches_module_name(module.name.as_deref(), &module.path)
+            || module.remote_names.iter().any(|name| uri.matches_module_name(Some(name), Path::new("")))
+    }
+
+    /// A URI that names this device and none of `others`: by its label, its serial where that is not enough, its slot
+    /// where not even that is.
+    pub fn uri(&self, others: &[Device]) -> Uri {
+        let others = || others.iter().filter(|other| !other.is(self));
+        let mut uri = Uri { token: Some(self.label.clone().into_bytes()), ..Uri::default() };
+        if others().any(|other| other.label == self.label) || self.label.is_empty() {
+            uri.serial = Some(self.serial.clone().into_bytes());
+        }
+        if others().any(|other| other.looks_like(self) && !other.is_of_another_module(self)) {
+            uri.slot_id = Some(self.slot.id());
+        }
+        if others().any(|other| other.looks_like(self) && other.is_of_another_module(self)) {
+            uri.module_path = Some(self.module_path().as_os_str().as_encoded_bytes().to_owned());
+        }
+        uri
+    }
+
+    /// What a person calls it: `officer (SoftHSM v2, serial 21b3c0ffee)`.
+    pub fn describe(&self) -> String {
+        self.name.to_string()
+    }
+
+    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody: a YubiKey's attestation key in
+    /// PIV slot F9, by the number that ykcs11 gives it.
+    pub(super) fn is_own_key(&self, id: Option<&[u8]>) -> bool {
+        id == Some(&[0x19]) && DeviceKind::of(self) == DeviceKind::YubiKey
+    }
+
+    /// How its PIN is unblocked once it is locked.
+    pub fn unblocking(&self) -> &'static str {
+        DeviceKind::of(self).unblocking()
+    }
+
+    /// The path of the module that shows the device.
+    pub fn module_path(&self) -> &Path {
+        &self.module.spec().path
+    }
+
+    /// Whether the same device is in the slot now: by what it says of itself.
+    pub(super) fn is_still_there(&self) -> bool {
+        DeviceInfo::read(&self.module, self.slot).is_some_and(|info| {
+            info.initialised
+                && (&info.label, &info.manufacturer, &info.model, &info.serial)
+                    == (&self.label, &self.manufacturer, &self.model, &self.serial)
+        })
+    }
+
+    /// C_GetMechanismList; none where the device does not answer.
+    pub(super) fn mechanisms(&self) -> Option<Vec<MechanismType>> {
+        let list = || self.module.pkcs11.get_mechanism_list(self.slot);
+        let mechanisms = watch::during("C_GetMechanismList", &self.name, list);
+        mechanisms.ok().filter(|mechanisms| !mechanisms.is_empty())
+    }
+
+    /// Opens a session: read-only, or read-write where the module knows no other.
+    pub(super) fn open_session(&self) -> Result<Session, CallError> {
+        let pkcs11 = &self.module.pkcs11;
+        self.open(|| {
+            let read_only = pkcs11.open_ro_session(self.slot);
+            read_only.or_else(|error| pkcs11.open_rw_session(self.slot).map_err(|_| error))
+        })
+    }
+
+    /// Opens a read-write session, in which objects can be made.
+    pub(super) fn open_to_write(&self) -> Result<Session, CallError> {
+        self.open(|| self.module.pkcs11.open_rw_session(self.slot))
+    }
+
+    fn open(
+        &self,
+        open: impl FnOnce() -> Result<cryptoki::session::Session, Error>,
+    ) -> Result<Session, CallError> {
+        let session = watch::during("C_OpenSession", &self.name, open).map_err(CallError::from)?;
+        Ok(Session::new(session, Arc::clone(&self.name)))
+    }
+
+    /// The same slot of the same module.
+    pub(super) fn is(&self, other: &Device) -> bool {
+        Rc::ptr_eq(&self.module, &other.module) && self.slot == other.slot
+    }
+
+    /// Seen through another module, with the same serial and all else the same: it is one device. Two alike in one
+    /// module are two.
+    pub(super) fn is_another_view_of(&self, other: &Device) -> bool {
+        self.is_of_another_module(other) && !self.serial.is_empty() && self.looks_like(other)
+    }
+
+    pub(super) fn is_of_another_module(&self, other: &Device) -> bool {
+        !Rc::ptr_eq(&self.module, &other.module)
+    }
+
+    pub(super) fn is_trust_store(&self) -> bool {
+        self.model == "p11-kit-trust"
+    }
+
+    /// The same in all that a device says of itself.
+    pub(super) fn looks_like(&self, other: &Device) -> bool {
+        self.label == other.label
+            && self.serial == other.serial
+            && self.manufacturer == other.manufacturer
+            && self.model == other.model
+    }
+}
+
+/// What is used of CK_TOKEN_INFO.
+struct DeviceInfo {
+    label: String,
+    manufacturer: String,
+    model: String,
+    serial: String,
+    initialised: bool,
+    pin: PinState,
+}
+
+impl DeviceInfo {
+    fn describe(&self) -> String {
+        let label = if self.label.is_empty() { "a device without a label" } else { &self.label };
+        let mut facts = Vec::new();
+        if !self.model.is_empty() {
+            facts.push(self.model.clone());
+        }
+        if !self.serial.is_empty() && !self.label.contains(&self.serial) {
+            facts.push(format!("serial {}", self.serial));
+        }
+        let text =
+            if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
+        // A label is anybody's bytes, and this text goes into prompts: it must not be able to move the cursor.
+        text.replace(char::is_control, "\u{fffd}")
+    }
+
+    /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
+    fn read(module: &Module, slot: Slot) -> Option<Self> {
+        match watch::during("C_GetTokenInfo", &module.name, || module.pkcs11.get_token_info(slot)) {
+            Ok(info) => Some(Self::from(&info)),
+            Err(Error::Pkcs11(..)) => None,
+            Err(_) if module.spec().proxy => None,
+            Err(_) => ffi::token_info(&module.spec().path, slot.id()).ok().map(|info| Self::from_raw(&info)),
+        }
+    }
+
+    fn from_raw(info: &CK_TOKEN_INFO) -> Self {
+        let has = |flag: CK_FLAGS| info.flags & flag != 0;
+        let text = |field: &[u8]| trim(&String::from_utf8_lossy(field));
+        DeviceInfo {
+            label: text(&info.label),
+            manufacturer: text(&info.manufacturerID),
+            model: text(&info.model),
+            serial: text(&info.serialNumber),
+            initialised: has(CKF_TOKEN_INITIALIZED),
+            pin: PinState {
+                login_required: has(CKF_LOGIN_REQUIRED),
+                set: has(CKF_USER_PIN_INITIALIZED),
+                count_low: has(CKF_USER_PIN_COUNT_LOW),
+                final_try: has(CKF_USER_PIN_FINAL_TRY),
+                locked: has(CKF_USER_PIN_LOCKED),
+                on_device: has(CKF_PROTECTED_AUTHENTICATION_PATH),
+                so_count_low: has(CKF_SO_PIN_COUNT_LOW),
+                so_final_try: has(CKF_SO_PIN_FINAL_TRY),
+                so_locked: has(CKF_SO_PIN_LOCKED),
+            },
+        }
+    }
+}
+
+impl From<&TokenInfo> for DeviceInfo {
+    fn from(info: &TokenInfo) -> Self {
+        DeviceInfo {
+            label: trim(info.label()),
+            manufacturer: trim(info.manufacturer_id()),
+            model: trim(info.model()),
+            serial: trim(info.serial_number()),
+            initialised: info.token_initialized(),
+            pin: PinState {
+                login_required: info.login_required(),
+                set: info.user_pin_initialized(),
+                count_low: info.user_pin_count_low(),
+                final_try: info.user_pin_final_try(),
+                locked: info.user_pin_locked(),
+                on_device: info.protected_authentication_path(),
+                so_count_low: info.so_pin_count_low(),
+                so_final_try: info.so_pin_final_try(),
+                so_locked: info.so_pin_locked(),
+            },
+        }
+    }
+}

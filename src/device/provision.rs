@@ -1,0 +1,61 @@
+//! Preparing a device: a key that is made on it, and the certificate that belongs to the key.
+
+mod generate;
+mod spec;
+mod store;
+
+pub use generate::Generated;
+pub use spec::{KeyKind, KeySpec};
+pub use store::Stored;
+
+use super::choose::the_device;
+use super::error::ProvisionError;
+use super::login::{LoginOptions, Notice, log_in};
+use super::modules::Modules;
+use super::objects::KeyFacts;
+use super::present::Device;
+use super::session::Session;
+use crate::error::Error;
+use crate::uri::Uri;
+
+/// A device in a session in which objects can be made, with somebody logged in.
+#[derive(Debug)]
+pub struct WritableDevice {
+    session: Session,
+    device: Device,
+    uri: Uri,
+}
+
+impl WritableDevice {
+    /// Opens the one device that `uri` names, whatever objects it names, and logs in.
+    ///
+    /// # Errors
+    /// [`super::DeviceError`], [`ProvisionError::ReadOnly`], [`super::LoginError`].
+    pub fn open(
+        modules: &Modules,
+        uri: &Uri,
+        options: &LoginOptions,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<Self, Error> {
+        let (device, device_uri) = the_device(modules, uri)?;
+        let session = device
+            .open_to_write()
+            .map_err(|error| ProvisionError::ReadOnly { device: device.describe(), error })?;
+        let source = options.source_for(uri)?;
+        log_in(&session, &device, &source, options, notice)?;
+        Ok(WritableDevice { session, device, uri: device_uri })
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The key that `uri` names, by its private or, where that is hidden from who is logged in, its public half.
+    ///
+    /// # Errors
+    /// [`super::KeyError`].
+    pub fn key(&self, uri: &Uri) -> Result<KeyFacts, Error> {
+        super::open::key_to_prepare(&self.session, &self.device, &self.uri, uri)
+    }
+}

@@ -1,0 +1,135 @@
+//! Making a key pair on the device.
+
+use cryptoki::error::RvError;
+use cryptoki::mechanism::Mechanism as Ckm;
+use cryptoki::object::Attribute;
+
+use super::spec::{not_as_asked, private_template, public_template};
+use super::{KeySpec, WritableDevice};
+use crate::device::error::{DeviceError, ProvisionError};
+use crate::device::kind::DeviceKind;
+use crate::device::objects::{self, KeyFacts};
+use crate::error::Error;
+use crate::signature::PublicKey;
+use crate::uri::{ObjectType, Uri};
+
+/// A key that was made.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// Its URI.
+    pub uri: String,
+    /// What the device says of it.
+    pub facts: KeyFacts,
+    /// Its public key.
+    pub public_key: PublicKey,
+    /// What the device does not say of it, as attributes.
+    pub unsaid: Vec<&'static str>,
+}
+
+impl WritableDevice {
+    /// Makes a key pair that cannot leave the device and may only sign, reads it back, and removes it again if it is not
+    /// what was asked for.
+    ///
+    /// # Errors
+    /// [`ProvisionError`].
+    pub fn generate(&self, spec: &KeySpec) -> Result<Generated, Error> {
+        let id = self.free_id(spec)?;
+        let (public, private) = (public_template(spec, &id), private_template(spec, &id));
+        let mechanism = if spec.kind.curve().is_some() { Ckm::EccKeyPairGen } else { Ckm::RsaPkcsKeyPairGen };
+        let generate = |private: &[Attribute]| self.session.generate(&mechanism, &public, private);
+        let handles = generate(&private).or_else(|error| {
+            // Modules that know no key that could do more than sign refuse to be told that it may not.
+            let is_about_template = [
+                RvError::AttributeTypeInvalid,
+                RvError::AttributeValueInvalid,
+                RvError::TemplateInconsistent,
+                RvError::AttributeReadOnly,
+            ];
+            let needless = |attribute: &&Attribute| {
+                !matches!(attribute, Attribute::Decrypt(_) | Attribute::Unwrap(_) | Attribute::Derive(_))
+            };
+            let plain: Vec<Attribute> = private.iter().filter(needless).cloned().collect();
+            if is_about_template.into_iter().any(|code| error.is(code)) {
+                generate(&plain)
+            } else {
+                Err(error)
+            }
+        });
+        let device = || self.device.describe();
+        let (public_handle, private_handle) = handles.map_err(|error| ProvisionError::NotGenerated {
+            device: device(),
+            error,
+            kind: DeviceKind::of(&self.device),
+            through_opensc: self.device.module_path().to_string_lossy().contains("opensc"),
+        })?;
+        let mut facts = objects::private_key_facts(&self.session, private_handle);
+        // EC private keys do not hold their point, by the standard; the security officer sees no private key at all.
+        if let Some(key) = objects::public_key(&self.session, public_handle) {
+            facts.public_key = Some(key);
+        }
+        facts.id.get_or_insert_with(|| id.clone());
+        let reasons = not_as_asked(&facts, spec);
+        if !reasons.is_empty() {
+            let removed = [private_handle, public_handle].map(|handle| self.session.destroy(handle).is_ok());
+            let removed = removed.iter().all(|removed| *removed);
+            return Err(ProvisionError::NotAsAsked { device: device(), reasons, removed }.into());
+        }
+        let said = [
+            ("CKA_SENSITIVE", facts.sensitive),
+            ("CKA_EXTRACTABLE", facts.extractable),
+            ("CKA_LOCAL", facts.local),
+            ("CKA_ALWAYS_SENSITIVE", facts.always_sensitive),
+            ("CKA_NEVER_EXTRACTABLE", facts.never_extractable),
+        ];
+        let unsaid = said.into_iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        let uri = facts.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
+        // That it is there was checked.
+        let public_key = facts.public_key.clone().unwrap_or_else(|| PublicKey::rsa(&[], &[]));
+        Ok(Generated { uri, facts, public_key, unsaid })
+    }
+
+    /// The id that was asked for, if it and the label are free; else the lowest free one of one byte.
+    ///
+    /// # Errors
+    /// [`ProvisionError::InUse`]; [`DeviceError`] when the device fails.
+    pub fn free_id(&self, spec: &KeySpec) -> Result<Vec<u8>, Error> {
+        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
+        let everything = Uri::default();
+        let mut used: Vec<(KeyFacts, ObjectType)> = Vec::new();
+        for key in objects::private_keys(&self.session, &everything).map_err(failed)? {
+            used.push((key.facts, ObjectType::Private));
+        }
+        for key in objects::public_keys(&self.session, &everything).map_err(failed)? {
+            used.push((key.into(), ObjectType::Public));
+        }
+        for found in objects::certificates(&self.session, &everything).map_err(failed)? {
+            let facts = KeyFacts { label: found.label, id: found.id, ..KeyFacts::default() };
+            used.push((facts, ObjectType::Certificate));
+        }
+        let in_use =
+            |what, value: String, (facts, object_type): &(KeyFacts, ObjectType)| ProvisionError::InUse {
+                what,
+                value,
+                device: self.device.describe(),
+                by: facts.name_in(self.uri.clone(), *object_type, true).to_string(),
+            };
+        if let Some(user) =
+            used.iter().find(|(facts, _)| facts.label.as_deref() == Some(spec.label.as_bytes()))
+        {
+            return Err(in_use("label", format!("{:?}", spec.label), user).into());
+        }
+        let has = |id: &[u8]| used.iter().find(|(facts, _)| facts.id.as_deref() == Some(id));
+        match &spec.id {
+            Some(id) => match has(id) {
+                Some(user) => {
+                    let hex = id.iter().map(|byte| format!("{byte:02x}")).collect();
+                    Err(in_use("id", hex, user).into())
+                }
+                None => Ok(id.clone()),
+            },
+            None => {
+                Ok((1..=255).map(|id| vec![id]).find(|id| has(id).is_none()).unwrap_or_else(|| vec![1, 0]))
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Which key shall be made, in PKCS#11's templates, and whether it is the one that was made.
+
+use std::str::FromStr;
+
+use cryptoki::object::{Attribute, KeyType};
+use der::Encode;
+use der::asn1::ObjectIdentifier;
+
+use crate::device::objects::{Exportability, KeyFacts};
+use crate::signature::PublicKey;
+
+/// A kind of key that can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// RSA with a modulus of so many bits.
+    Rsa(u32),
+    /// EC on P-256.
+    P256,
+    /// EC on P-384.
+    P384,
+}
+
+impl KeyKind {
+    pub(super) fn curve(self) -> Option<ObjectIdentifier> {
+        match self {
+            KeyKind::Rsa(_) => None,
+            KeyKind::P256 => Some(ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7")),
+            KeyKind::P384 => Some(ObjectIdentifier::new_unwrap("1.3.132.0.34")),
+        }
+    }
+
+    fn is_that_of(self, key: &PublicKey) -> bool {
+        match (self, key) {
+            (KeyKind::Rsa(bits), PublicKey::Rsa { .. }) => key.bits() == bits,
+            (kind, PublicKey::Ec { curve, .. }) => kind.curve() == Some(*curve),
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for KeyKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "rsa:2048" => Ok(KeyKind::Rsa(2048)),
+            "rsa:3072" => Ok(KeyKind::Rsa(3072)),
+            "rsa:4096" => Ok(KeyKind::Rsa(4096)),
+            "ec:p256" => Ok(KeyKind::P256),
+            "ec:p384" => Ok(KeyKind::P384),
+            _ => Err("possible values: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384".into()),
+        }
+    }
+}
+
+/// A key that shall be made.
+#[derive(Clone, Debug)]
+pub struct KeySpec {
+    /// CKA_LABEL.
+    pub label: String,
+    /// CKA_ID; none: a free one.
+    pub id: Option<Vec<u8>>,
+    /// Its kind.
+    pub kind: KeyKind,
+    /// Whether it wants its PIN for each signature (CKA_ALWAYS_AUTHENTICATE).
+    pub always_authenticate: bool,
+}
+
+pub(super) fn public_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
+    let mut template = vec![
+        Attribute::Token(true),
+        Attribute::Private(false),
+        Attribute::Verify(true),
+        Attribute::Label(spec.label.clone().into_bytes()),
+        Attribute::Id(id.to_vec()),
+    ];
+    match spec.kind {
+        KeyKind::Rsa(bits) => template.extend([
+            Attribute::KeyType(KeyType::RSA),
+            Attribute::ModulusBits(u64::from(bits).into()),
+            Attribute::PublicExponent(vec![1, 0, 1]),
+        ]),
+        kind => template.extend([
+            Attribute::KeyType(KeyType::EC),
+            Attribute::EcParams(kind.curve().and_then(|curve| curve.to_der().ok()).unwrap_or_default()),
+        ]),
+    }
+    template
+}
+
+pub(super) fn private_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
+    let mut template = vec![
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Sign(true),
+        Attribute::Decrypt(false),
+        Attribute::Unwrap(false),
+        Attribute::Derive(false),
+        Attribute::Label(spec.label.clone().into_bytes()),
+        Attribute::Id(id.to_vec()),
+        Attribute::KeyType(if spec.kind.curve().is_some() { KeyType::EC } else { KeyType::RSA }),
+    ];
+    if spec.always_authenticate {
+        template.push(Attribute::AlwaysAuthenticate(true));
+    }
+    template
+}
+
+/// What the device says and should not.
+pub(super) fn not_as_asked(facts: &KeyFacts, spec: &KeySpec) -> Vec<String> {
+    let mut reasons = Vec::new();
+    match &facts.public_key {
+        Some(key) if spec.kind.is_that_of(key) => {}
+        Some(key) => reasons.push(format!("it is {}", key.describe())),
+        None => reasons.push("its public key cannot be read".into()),
+    }
+    if facts.exportability() == Exportability::CanLeave {
+        reasons.push("it can leave the device (CKA_EXTRACTABLE, CKA_SENSITIVE)".into());
+    }
+    let must = [
+        ("CKA_SIGN", facts.sign),
+        ("CKA_LOCAL", facts.local),
+        ("CKA_ALWAYS_SENSITIVE", facts.always_sensitive),
+        ("CKA_NEVER_EXTRACTABLE", facts.never_extractable),
+    ];
+    reasons.extend(
+        must.into_iter()
+            .filter(|(_, value)| *value == Some(false))
+            .map(|(name, _)| format!("{name} is false")),
+    );
+    if spec.always_authenticate && facts.always_authenticate == Some(false) {
+        reasons.push("it does not want its PIN for each signature (CKA_ALWAYS_AUTHENTICATE is false)".into());
+    }
+    reasons
+}

@@ -1,0 +1,137 @@
+//! Putting a certificate to its key.
+
+use cryptoki::object::{Attribute, CertificateType, ObjectClass};
+
+use super::WritableDevice;
+use crate::certificate::{self, Certificate};
+use crate::device::call::CallError;
+use crate::device::error::{DeviceError, ProvisionError};
+use crate::device::kind::DeviceKind;
+use crate::device::objects::{self, CertificateObject, KeyFacts};
+use crate::error::Error;
+use crate::uri::{ObjectType, Uri};
+
+/// What became of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its URI.
+    pub uri: String,
+    /// Whether it was there already.
+    pub was_there: bool,
+    /// The subjects of those that it replaced.
+    pub replaced: Vec<String>,
+    /// The subjects of the certificates above it that were stored too.
+    pub chain: Vec<String>,
+}
+
+impl WritableDevice {
+    /// Stores the certificate among `certificates` that is the key's. With `replace`, the key's other ones go when it is
+    /// there; with `with_chain`, those above it are stored too.
+    ///
+    /// # Errors
+    /// [`ProvisionError`]; [`DeviceError`] when the device fails.
+    pub fn import_certificate(
+        &self,
+        key: &KeyFacts,
+        certificates: &[Certificate],
+        replace: bool,
+        with_chain: bool,
+    ) -> Result<Stored, Error> {
+        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
+        let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
+        let of_key = |certificate: &&Certificate| Some(certificate.public_key()) == key.public_key.as_ref();
+        let Some(leaf) = certificates.iter().find(of_key) else {
+            let found = certificates
+                .iter()
+                .map(|found| format!("{}:  {:?}", found.subject(), found.public_key()))
+                .collect();
+            let own = key.public_key.as_ref().map_or_else(|| "unknown".into(), |key| format!("{key:?}"));
+            return Err(ProvisionError::OtherKey { uri: key_uri, key: own, found }.into());
+        };
+        let there = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        let is_leaf = |found: &&CertificateObject| is_of(found, |certificate| certificate == leaf);
+        let is_older = |found: &&CertificateObject| {
+            is_of(found, |certificate| {
+                certificate != leaf
+                    && certificate.public_key() == leaf.public_key()
+                    && !certificate.is_attestation()
+            })
+        };
+        let older: Vec<&CertificateObject> = there.iter().filter(is_older).collect();
+        if !older.is_empty() && !replace {
+            let there = older.iter().map(|found| self.describe(found)).collect();
+            return Err(ProvisionError::HasCertificate { device: self.device.describe(), there }.into());
+        }
+        let id = key.id.clone().unwrap_or_default();
+        let was_there = there.iter().any(|found| is_leaf(&found) && found.id.as_deref() == Some(&id));
+        let label = key.label.clone().filter(|label| !label.is_empty());
+        let label = label.unwrap_or_else(|| leaf.subject().into_bytes());
+        if !was_there {
+            self.store(leaf, &label, &id)?;
+        }
+        let mut stored = Stored {
+            uri: key.name_in(self.uri.clone(), ObjectType::Certificate, false).to_string(),
+            was_there,
+            replaced: Vec::new(),
+            chain: Vec::new(),
+        };
+        if with_chain {
+            for issuer in certificate::chain_of(leaf, certificates) {
+                if !there.iter().any(|found| is_of(&found, |certificate| *certificate == issuer)) {
+                    let id = issuer.public_key().sha256().into_bytes()[..20].to_vec();
+                    self.store(&issuer, issuer.subject().as_bytes(), &id)?;
+                }
+                stored.chain.push(issuer.subject());
+            }
+        }
+        // Looked for anew: where a slot holds one certificate, the new one has taken the old one's place.
+        let now_there = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        if !now_there.iter().any(|found| is_leaf(&found)) {
+            let error = CallError::from(cryptoki::error::Error::NotSupported);
+            let (device, kind) = (self.device.describe(), DeviceKind::of(&self.device));
+            return Err(ProvisionError::NotStored { device, error, kind }.into());
+        }
+        for old in now_there.iter().filter(is_older) {
+            self.session
+                .destroy(old.handle)
+                .map_err(|error| ProvisionError::NotRemoved { device: self.device.describe(), error })?;
+        }
+        stored.replaced =
+            older.iter().filter_map(|old| old.certificate.as_ref().ok()).map(Certificate::subject).collect();
+        Ok(stored)
+    }
+
+    fn store(&self, certificate: &Certificate, label: &[u8], id: &[u8]) -> Result<(), ProvisionError> {
+        let template = [
+            Attribute::Class(ObjectClass::CERTIFICATE),
+            Attribute::CertificateType(CertificateType::X_509),
+            Attribute::Token(true),
+            Attribute::Private(false),
+            Attribute::Label(label.to_vec()),
+            Attribute::Id(id.to_vec()),
+            Attribute::Subject(certificate.subject_der()),
+            Attribute::Issuer(certificate.issuer_der()),
+            Attribute::SerialNumber(certificate.serial_der()),
+            Attribute::Value(certificate.der().to_vec()),
+        ];
+        let not_stored = |error| ProvisionError::NotStored {
+            device: self.device.describe(),
+            error,
+            kind: DeviceKind::of(&self.device),
+        };
+        self.session.create(&template).map(|_| ()).map_err(not_stored)
+    }
+
+    fn describe(&self, found: &CertificateObject) -> String {
+        let facts = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
+        let uri = facts.name_in(self.uri.clone(), ObjectType::Certificate, false);
+        match &found.certificate {
+            Ok(certificate) => format!("{uri}  {}, until {}", certificate.subject(), certificate.last_day()),
+            Err(error) => format!("{uri}  {error}"),
+        }
+    }
+}
+
+fn is_of(found: &&CertificateObject, fits: impl FnOnce(&Certificate) -> bool) -> bool {
+    found.certificate.as_ref().is_ok_and(fits)
+}
