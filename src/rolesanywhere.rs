@@ -8,18 +8,24 @@
 mod arn;
 mod canonical;
 mod create_session;
+mod credentials;
 mod endpoint;
 mod identity;
+pub mod output;
 mod region;
 mod request;
+mod response;
+mod shown;
 mod test_string;
 #[cfg(test)]
 mod tests;
 
 pub use arn::{Arn, ArnError, ArnKind, Part, ProfileArn, RoleArn, TrustAnchorArn};
 pub use create_session::{CreateSession, MAX_DURATION, MIN_DURATION, SessionError};
+pub use credentials::{Credentials, Expiration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{Algorithm, Identity, IdentityError, MAX_CHAIN};
 pub use region::Region;
 pub use request::{Request, SignedRequest, SigningTime};
+pub use response::{Answer, Refusal, ResponseError, read};
 pub use test_string::test_string;
