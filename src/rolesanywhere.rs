@@ -12,6 +12,7 @@ mod credentials;
 mod endpoint;
 mod identity;
 pub mod output;
+mod profile_file;
 mod region;
 mod request;
 mod response;
@@ -25,6 +26,7 @@ pub use create_session::{CreateSession, MAX_DURATION, MIN_DURATION, SessionError
 pub use credentials::{Credentials, Expiration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{Algorithm, Identity, IdentityError, MAX_CHAIN};
+pub use profile_file::{ProfileName, ProfileNameError, with_credentials};
 pub use region::Region;
 pub use request::{Request, SignedRequest, SigningTime};
 pub use response::{Answer, Refusal, ResponseError, read};

@@ -3,23 +3,73 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// The credentials of a session. `Debug` shows nothing secret.
 #[derive(Clone)]
 pub struct Credentials {
-    /// Not secret: it stands in every request that is signed with the credentials.
-    pub access_key_id: String,
-    /// Secret.
-    pub secret_access_key: SecretString,
-    /// As secret as the key: without it the key is of no use.
-    pub session_token: SecretString,
-    /// When they end.
-    pub expiration: Expiration,
+    access_key_id: String,
+    secret_access_key: SecretString,
+    session_token: SecretString,
+    expiration: Expiration,
     /// The session: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
     pub assumed_role_arn: Option<String>,
     /// The certificate as AWS's logs name it: `arn:aws:rolesanywhere:REGION:ACCOUNT:subject/ID`.
     pub subject_arn: Option<String>,
+}
+
+impl Credentials {
+    /// Credentials without the ARNs. None of the texts may be empty or have anything but visible ASCII in it: a line end
+    /// would make something else of a credentials file.
+    ///
+    /// # Errors
+    /// The name in AWS's JSON of the one that is not so.
+    pub fn new(
+        access_key_id: String,
+        secret_access_key: SecretString,
+        session_token: SecretString,
+        expiration: Expiration,
+    ) -> Result<Self, &'static str> {
+        let is_usable = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        for (member, text) in [
+            ("accessKeyId", access_key_id.as_str()),
+            ("secretAccessKey", secret_access_key.expose_secret()),
+            ("sessionToken", session_token.expose_secret()),
+        ] {
+            if !is_usable(text) {
+                return Err(member);
+            }
+        }
+        let (assumed_role_arn, subject_arn) = (None, None);
+        Ok(Credentials {
+            access_key_id,
+            secret_access_key,
+            session_token,
+            expiration,
+            assumed_role_arn,
+            subject_arn,
+        })
+    }
+
+    /// Not secret: it stands in every request that is signed with the credentials.
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// The key itself.
+    pub fn secret_access_key(&self) -> &SecretString {
+        &self.secret_access_key
+    }
+
+    /// As secret as the key, which is of no use without it.
+    pub fn session_token(&self) -> &SecretString {
+        &self.session_token
+    }
+
+    /// When they end.
+    pub fn expiration(&self) -> &Expiration {
+        &self.expiration
+    }
 }
 
 impl fmt::Debug for Credentials {

@@ -21,10 +21,10 @@ pub fn credential_process(credentials: &Credentials) -> Zeroizing<String> {
     }
     json(&Document {
         version: 1,
-        access_key_id: &credentials.access_key_id,
-        secret_access_key: credentials.secret_access_key.expose_secret(),
-        session_token: credentials.session_token.expose_secret(),
-        expiration: credentials.expiration.as_str(),
+        access_key_id: credentials.access_key_id(),
+        secret_access_key: credentials.secret_access_key().expose_secret(),
+        session_token: credentials.session_token().expose_secret(),
+        expiration: credentials.expiration().as_str(),
     })
 }
 
@@ -48,10 +48,10 @@ pub fn instance_metadata(credentials: &Credentials, last_updated: i64) -> Zeroiz
         code: "Success",
         last_updated: last_updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         r#type: "AWS-HMAC",
-        access_key_id: &credentials.access_key_id,
-        secret_access_key: credentials.secret_access_key.expose_secret(),
-        token: credentials.session_token.expose_secret(),
-        expiration: credentials.expiration.as_str(),
+        access_key_id: credentials.access_key_id(),
+        secret_access_key: credentials.secret_access_key().expose_secret(),
+        token: credentials.session_token().expose_secret(),
+        expiration: credentials.expiration().as_str(),
     })
 }
 
@@ -68,10 +68,10 @@ pub fn container(credentials: &Credentials, role: &RoleArn) -> Zeroizing<String>
         role_arn: String,
     }
     json(&Document {
-        access_key_id: &credentials.access_key_id,
-        secret_access_key: credentials.secret_access_key.expose_secret(),
-        token: credentials.session_token.expose_secret(),
-        expiration: credentials.expiration.as_str(),
+        access_key_id: credentials.access_key_id(),
+        secret_access_key: credentials.secret_access_key().expose_secret(),
+        token: credentials.session_token().expose_secret(),
+        expiration: credentials.expiration().as_str(),
         role_arn: role.to_string(),
     })
 }
@@ -87,14 +87,8 @@ mod tests {
     use crate::rolesanywhere::Expiration;
 
     fn credentials() -> Credentials {
-        Credentials {
-            access_key_id: "ASIA1".into(),
-            secret_access_key: "s/\"e".into(),
-            session_token: "t=".into(),
-            expiration: Expiration::parse("2026-03-01T02:02:03Z").unwrap(),
-            assumed_role_arn: None,
-            subject_arn: None,
-        }
+        let expiration = Expiration::parse("2026-03-01T02:02:03Z").unwrap();
+        Credentials::new("ASIA1".into(), "s/\"e".into(), "t=".into(), expiration).unwrap()
     }
 
     #[test]

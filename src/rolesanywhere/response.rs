@@ -50,29 +50,25 @@ pub fn read(answer: &Answer<'_>, now: i64) -> Result<Credentials, ResponseError>
     let missing = |member| ResponseError::Incomplete { member };
     let set = document.credential_set.into_iter().next().ok_or_else(|| missing("credentialSet"))?;
     let given = set.credentials.ok_or_else(|| missing("credentials"))?;
-    // In a credentials file a blank or a line end would make something else of it.
-    let text = |member: &'static str, text: Option<String>| {
-        text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()))
-            .ok_or_else(|| missing(member))
-    };
-    let access_key_id = text("accessKeyId", given.access_key_id)?;
-    let secret_access_key = SecretString::from(text("secretAccessKey", given.secret_access_key)?);
-    let session_token = SecretString::from(text("sessionToken", given.session_token)?);
+    let secret = |text: Option<String>| SecretString::from(text.unwrap_or_default());
     let expiration = given.expiration.as_deref().and_then(Expiration::parse);
     let expiration = expiration.ok_or_else(|| missing("expiration"))?;
+    let mut credentials = Credentials::new(
+        given.access_key_id.unwrap_or_default(),
+        secret(given.secret_access_key),
+        secret(given.session_token),
+        expiration,
+    )
+    .map_err(missing)?;
+    let expiration = credentials.expiration();
     if expiration.unix_seconds() <= now {
         return Err(ResponseError::Expired { expiration: expiration.as_str().to_owned(), clock_ahead });
     }
     let named =
         |arn: Option<String>| arn.map(|arn| one_line(&arn, MAX_EXCERPT)).filter(|arn| !arn.is_empty());
-    Ok(Credentials {
-        access_key_id,
-        secret_access_key,
-        session_token,
-        expiration,
-        assumed_role_arn: named(set.assumed_role_user.and_then(|user| user.arn)),
-        subject_arn: named(document.subject_arn),
-    })
+    credentials.assumed_role_arn = named(set.assumed_role_user.and_then(|user| user.arn));
+    credentials.subject_arn = named(document.subject_arn);
+    Ok(credentials)
 }
 
 /// By how many seconds this computer's clock is ahead of the answer's (RFC 9110 section 5.6.7).

@@ -26,11 +26,11 @@ fn refusal(answer: &Answer<'_>) -> Refusal {
 #[test]
 fn credentials_are_read() {
     let credentials = read(&answer(201, GOOD), NOW).unwrap();
-    assert_eq!(credentials.access_key_id, "ASIAQ7ZX");
-    assert_eq!(credentials.secret_access_key.expose_secret(), "secret/Q7ZX+");
-    assert_eq!(credentials.session_token.expose_secret(), "token/Q7ZX=");
-    assert_eq!(credentials.expiration.as_str(), "2026-03-01T02:02:03Z");
-    assert_eq!(credentials.expiration.unix_seconds(), NOW + 3600);
+    assert_eq!(credentials.access_key_id(), "ASIAQ7ZX");
+    assert_eq!(credentials.secret_access_key().expose_secret(), "secret/Q7ZX+");
+    assert_eq!(credentials.session_token().expose_secret(), "token/Q7ZX=");
+    assert_eq!(credentials.expiration().as_str(), "2026-03-01T02:02:03Z");
+    assert_eq!(credentials.expiration().unix_seconds(), NOW + 3600);
     assert_eq!(
         credentials.assumed_role_arn.as_deref(),
         Some("arn:aws:sts::123456789012:assumed-role/demo/01")
