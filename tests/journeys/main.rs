@@ -11,6 +11,7 @@ mod aws_clients;
 mod aws_server;
 mod bad_input;
 mod cmu;
+mod credentials_file;
 mod device;
 mod doctor;
 mod faults_midway;
