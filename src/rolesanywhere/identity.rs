@@ -95,7 +95,7 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// Not a whole number in decimal.
-    #[error("the certificate's serial number is not a positive number")]
+    #[error("the certificate's serial number is no whole number of zero or more")]
     Serial,
     /// A certificate without bytes.
     #[error("a certificate is empty")]

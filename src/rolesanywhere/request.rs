@@ -140,8 +140,9 @@ impl Request {
     }
 }
 
-/// A request to be sent exactly so; it holds no secret, but can be replayed for five minutes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request to be sent exactly so. Whoever has it can send it too while it is fresh, and gets credentials: `Debug` shows
+/// no values of headers.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SignedRequest {
     /// The HTTP method.
     pub method: &'static str,
@@ -151,6 +152,13 @@ pub struct SignedRequest {
     pub headers: Vec<(&'static str, String)>,
     /// JSON.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for SignedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
+        write!(f, "{} {} with {names:?}", self.method, self.url)
+    }
 }
 
 #[cfg(test)]
