@@ -22,6 +22,8 @@ pub enum Exit {
     Malformed = 7,
     /// A signature does not verify.
     Signature = 8,
+    /// AWS refused, or could not be reached.
+    Aws = 9,
     /// Interrupted by a signal.
     Interrupted = 130,
 }

@@ -5,6 +5,7 @@ pub mod device;
 pub mod environment;
 pub mod error;
 pub mod pin;
+pub mod rolesanywhere;
 pub mod save;
 pub mod signature;
 pub mod tokenfile;

@@ -12,6 +12,7 @@ mod aws_clients;
 mod aws_server;
 mod bad_input;
 mod cmu;
+mod credentials_file;
 mod device;
 mod doctor;
 mod faults_midway;

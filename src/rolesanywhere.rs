@@ -1,0 +1,33 @@
+//! IAM Roles Anywhere: temporary AWS credentials for whoever holds the key of a certificate. Pure: bytes in, bytes
+//! out; no device, no file, no clock, no network.
+//!
+//! A [`CreateSession`] and the certificate's [`Identity`] become a [`Request`], whose [`Request::payload`] is what the
+//! certificate's key signs; with the signature it is a [`SignedRequest`], ready to be sent. [`read`] makes
+//! [`Credentials`] of the answer, or says why AWS gave none.
+
+mod arn;
+mod canonical;
+mod create_session;
+mod credentials;
+mod endpoint;
+mod identity;
+pub mod output;
+mod profile_file;
+mod region;
+mod request;
+mod response;
+mod shown;
+mod test_string;
+#[cfg(test)]
+mod tests;
+
+pub use arn::{Arn, ArnError, ArnKind, Part, ProfileArn, RoleArn, TrustAnchorArn};
+pub use create_session::{CreateSession, MAX_DURATION, MIN_DURATION, SessionError};
+pub use credentials::{Credentials, Expiration};
+pub use endpoint::{Endpoint, EndpointError};
+pub use identity::{Algorithm, Identity, IdentityError, MAX_CHAIN};
+pub use profile_file::{ProfileName, ProfileNameError, with_credentials};
+pub use region::Region;
+pub use request::{Request, SignedRequest, SigningTime};
+pub use response::{Answer, Refusal, ResponseError, read};
+pub use test_string::test_string;

@@ -1,0 +1,168 @@
+//! Where Roles Anywhere is: from a region, or from a URL that somebody gives.
+
+mod error;
+
+pub use error::EndpointError;
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use super::region::Region;
+
+/// An HTTP origin. Printed as a URL without a path.
+///
+/// A URL is parsed here, and not by a URL library, because those follow the WHATWG standard: they mend what is wrong
+/// (backslashes, tabs, hosts as `0x7f.1`) rather than refuse it, and what is refused here is what must not be signed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    https: bool,
+    /// As in a URL: in lower case, an IPv6 address in brackets.
+    host: String,
+    port: u16,
+}
+
+impl Endpoint {
+    /// AWS's endpoint in a region
+    /// ([AWS](https://docs.aws.amazon.com/general/latest/gr/rolesanywhere.html)). `fips`: one whose cryptography is
+    /// validated, also taken when the region was given as a FIPS pseudo-region. `dual_stack`: with IPv6.
+    pub fn in_region(region: &Region, fips: bool, dual_stack: bool) -> Self {
+        let partition = region.partition();
+        let fips = if fips || region.is_fips() { "-fips" } else { "" };
+        let suffix = if dual_stack { partition.dual_stack_suffix } else { partition.suffix };
+        Endpoint { https: true, host: format!("rolesanywhere{fips}.{region}.{suffix}"), port: 443 }
+    }
+
+    /// Whether the connection is to be TLS; if not, the host is this computer.
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// The host as in a URL.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The `Host` header: the port only where it is not the scheme's own (RFC 9110 section 7.2).
+    pub fn host_header(&self) -> String {
+        let own = if self.https { 443 } else { 80 };
+        if self.port == own { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.https { "https" } else { "http" }, self.host_header())
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    /// Reads a URL of scheme, host and perhaps a port: `https` to anywhere, `http` to this computer alone
+    /// (127.0.0.0/8, `[::1]`, `localhost`), since credentials come back.
+    ///
+    /// # Errors
+    /// [`EndpointError`] says what is in the way.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let (scheme, rest) = text.split_once("://").ok_or(EndpointError::NoScheme)?;
+        let https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(EndpointError::NoScheme),
+        };
+        if rest.contains('@') {
+            return Err(EndpointError::UserInfo);
+        }
+        if rest.contains(['?', '#']) {
+            return Err(EndpointError::Query);
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if !path.is_empty() {
+            return Err(EndpointError::Path);
+        }
+        let (host, port) = split_port(authority);
+        let host = Host::parse(host)?;
+        let port = match port {
+            None if https => 443,
+            None => 80,
+            Some(digits) => digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse().ok())
+                .flatten()
+                .filter(|port| *port != 0)
+                .ok_or(EndpointError::Port)?,
+        };
+        if !https && !host.is_loopback() {
+            return Err(EndpointError::NotEncrypted { host: host.to_string() });
+        }
+        Ok(Endpoint { https, host: host.to_string(), port })
+    }
+}
+
+/// At the colon behind the host, which is not one within the brackets of an IPv6 address.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+enum Host {
+    Name(String),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl Host {
+    fn parse(text: &str) -> Result<Self, EndpointError> {
+        let wrong = || EndpointError::Host { text: text.chars().take(80).collect() };
+        if let Some(inner) = text.strip_prefix('[') {
+            let address = inner.strip_suffix(']').and_then(|address| address.parse().ok());
+            return address.map(Host::V6).ok_or_else(wrong);
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Host::V4(address));
+        }
+        let is_label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        };
+        // Some programs take `2130706433` and `0x7f.1` for addresses; then it is unclear who is meant.
+        let last = text.rsplit('.').next().unwrap_or_default();
+        let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+        if text.len() > 253 || is_number || !text.split('.').all(is_label) {
+            return Err(wrong());
+        }
+        Ok(Host::Name(text.to_ascii_lowercase()))
+    }
+
+    fn is_loopback(&self) -> bool {
+        match self {
+            Host::Name(name) => name == "localhost",
+            Host::V4(address) => address.is_loopback(),
+            Host::V6(address) => address.is_loopback(),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::V4(address) => address.fmt(f),
+            Host::V6(address) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! What can be wrong with a region or an endpoint.
+
+use crate::error::{Exit, Explain};
+
+/// Why there is no endpoint. No message quotes a URL, which may have a password in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It cannot be a region.
+    #[error("{text:?} cannot be a region")]
+    Region {
+        /// Its beginning.
+        text: String,
+    },
+    /// Neither `https://` nor `http://`.
+    #[error("the endpoint begins neither with https:// nor with http://")]
+    NoScheme,
+    /// `user:password@`.
+    #[error("the endpoint has a user name or an @ in it")]
+    UserInfo,
+    /// `?` or `#`.
+    #[error("the endpoint has a ? or # in it")]
+    Query,
+    /// More than the host.
+    #[error("the endpoint has a path")]
+    Path,
+    /// Neither a name nor an address.
+    #[error("{text:?} is no host name and no address")]
+    Host {
+        /// Its beginning.
+        text: String,
+    },
+    /// No number from 1 to 65535.
+    #[error("the endpoint's port is not a number from 1 to 65535")]
+    Port,
+    /// `http` to another computer.
+    #[error("the endpoint http://{host} would send credentials over the network unencrypted")]
+    NotEncrypted {
+        /// The host.
+        host: String,
+    },
+}
+
+impl Explain for EndpointError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            EndpointError::Region { .. } => "write it as AWS does, in lower case: us-east-1",
+            EndpointError::NotEncrypted { .. } => {
+                "write https://; http is for 127.0.0.1, [::1] and localhost only"
+            }
+            EndpointError::Host { .. } => {
+                "a host is a name in ASCII (an international one in its xn-- form), an IPv4 address, or an IPv6 \
+                 address in brackets"
+            }
+            _ => {
+                "write a scheme, a host and perhaps a port, as in https://rolesanywhere.us-east-1.amazonaws.com"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,196 @@
+//! Editing the AWS credentials file (`~/.aws/credentials`): one profile gets new credentials, all else stays.
+//!
+//! Whoever reads the file does so a little differently: AWS's CLI and boto3 with Python's configparser, the other SDKs
+//! by AWS's own rules. Lines are understood here as configparser does, which is the most particular about indentation;
+//! where readers differ, the edit is one that all of them read alike.
+//!
+//! When the credentials end is not written: there is no setting for it. AWS's CLI, its SDKs and its own helper neither
+//! write nor read one in this file, so whoever writes here must write again in time.
+
+mod error;
+mod lines;
+
+pub use error::ProfileNameError;
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
+
+use self::lines::{Line, Role};
+use super::Credentials;
+
+/// The settings that are written, in this order where they are new.
+const SETTINGS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+/// A setting that is taken out: the former name of `aws_session_token`, which boto3 and AWS's CLI still read, and
+/// prefer. One that an older program left there would spoil the new credentials.
+const FORMER_TOKEN: &str = "aws_security_token";
+
+/// The name of a profile as the credentials file has it, without `profile ` before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileName(String);
+
+impl ProfileName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ProfileName {
+    fn default() -> Self {
+        ProfileName("default".into())
+    }
+}
+
+impl FromStr for ProfileName {
+    type Err = ProfileNameError;
+
+    /// # Errors
+    /// [`ProfileNameError`]: some reader would take it for something else.
+    fn from_str(text: &str) -> Result<Self, ProfileNameError> {
+        if text.is_empty() {
+            return Err(ProfileNameError::Empty);
+        }
+        if text == "DEFAULT" {
+            return Err(ProfileNameError::Upper);
+        }
+        if text.starts_with("profile ") {
+            return Err(ProfileNameError::ConfigForm);
+        }
+        let is_blank_around = text.trim() != text;
+        if is_blank_around || text.chars().any(|c| c.is_control() || "[]#;\u{2028}\u{2029}".contains(c)) {
+            return Err(ProfileNameError::Character);
+        }
+        Ok(ProfileName(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The bytes of a credentials file with new credentials in one profile, which is appended if it is not there.
+///
+/// All other lines stay byte for byte, and in their order. A line with one of the three settings is written anew, with
+/// its indentation and line end; a second one of the same profile is taken out, as is `aws_security_token`. A profile
+/// that stands in the file twice gets the credentials where it comes first, and loses them elsewhere.
+pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Credentials) -> Zeroizing<Vec<u8>> {
+    // A byte-order mark stays, and is no part of the first line.
+    let (mark, text) = file.split_at(if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 });
+    let lines = lines::read(text, profile.as_str());
+    let written = |setting: usize| {
+        let value = match setting {
+            0 => credentials.access_key_id(),
+            1 => credentials.secret_access_key().expose_secret(),
+            _ => credentials.session_token().expose_secret(),
+        };
+        Zeroizing::new(format!("{} = {value}", SETTINGS[setting]))
+    };
+    let all: Vec<Zeroizing<String>> = (0..SETTINGS.len()).map(written).collect();
+    let line_end = lines.first().map(Line::end).filter(|end| !end.is_empty()).unwrap_or(b"\n");
+    // Large enough from the start: what is moved leaves a copy behind.
+    let added: usize = all.iter().map(|text| text.len() + 2 * line_end.len()).sum();
+    let indentation: usize = lines.iter().map(|line| line.indentation().len()).max().unwrap_or(0);
+    let capacity = file.len() + added + SETTINGS.len() * indentation + profile.0.len() + 16;
+    let mut edited = Zeroizing::new(Vec::with_capacity(capacity));
+    edited.extend_from_slice(mark);
+
+    let Some(place) = place_for_new(&lines) else {
+        edited.extend_from_slice(text);
+        if !text.is_empty() {
+            end_line(&mut edited, line_end);
+        }
+        if lines.last().is_some_and(|line| !line.is_blank()) {
+            edited.extend_from_slice(line_end);
+        }
+        edited.extend([b"[", profile.0.as_bytes(), b"]", line_end].concat());
+        for text in &all {
+            edited.extend_from_slice(text.as_bytes());
+            edited.extend_from_slice(line_end);
+        }
+        return edited;
+    };
+    let kept = kept_settings(&lines);
+    for (number, line) in lines.iter().enumerate() {
+        match line.role {
+            Role::Setting(setting) if kept.get(setting) == Some(&Some(number)) => {
+                edited.extend_from_slice(line.indentation());
+                edited.extend_from_slice(all[setting].as_bytes());
+                edited.extend_from_slice(line.end());
+            }
+            Role::Setting(_) | Role::RestOfSetting => {}
+            _ => edited.extend_from_slice(line.bytes),
+        }
+        if number == place.after {
+            for (text, _) in all.iter().zip(&kept).filter(|(_, kept)| kept.is_none()) {
+                end_line(&mut edited, line_end);
+                edited.extend_from_slice(place.indentation);
+                edited.extend_from_slice(text.as_bytes());
+                edited.extend_from_slice(line_end);
+            }
+        }
+    }
+    edited
+}
+
+/// Where settings go that the profile does not have yet.
+struct Place<'a> {
+    /// The number of the line before.
+    after: usize,
+    /// The same as of the line before: deeper, the settings would be taken for a part of it; less deep, what follows
+    /// could be taken for a part of them.
+    indentation: &'a [u8],
+}
+
+/// After the last of the settings that stay; else at the end of the profile; `None` if there is no such profile.
+fn place_for_new<'a>(lines: &[Line<'a>]) -> Option<Place<'a>> {
+    let header = lines.iter().position(|line| matches!(line.role, Role::Header { wanted: true }))?;
+    let length =
+        lines[header + 1..].iter().take_while(|line| !matches!(line.role, Role::Header { .. })).count();
+    let profile = header + 1..header + 1 + length;
+    if let Some(after) = kept_settings(lines).into_iter().flatten().max() {
+        return Some(Place { after, indentation: lines[after].indentation() });
+    }
+    let section = || lines[profile.clone()].iter().enumerate().rev();
+    let last = section().find(|(_, line)| line.role != Role::Blank);
+    let has_setting = section().any(|(_, line)| matches!(line.role, Role::Setting(_) | Role::Other));
+    let begins = |line: &Line<'_>| matches!(line.role, Role::Setting(_) | Role::Other | Role::Unreadable);
+    let before = section().find(|(_, line)| has_setting && begins(line)).map(|(_, line)| line);
+    // Without a setting before it, the next section's header may have any indentation.
+    let model = before.or_else(|| lines.get(profile.end));
+    Some(Place {
+        after: last.map_or(header, |(number, _)| profile.start + number),
+        indentation: model.map(Line::indentation).unwrap_or_default(),
+    })
+}
+
+/// For each of the settings the number of the line that keeps it: the first in the profile's first section.
+fn kept_settings(lines: &[Line<'_>]) -> [Option<usize>; SETTINGS.len()] {
+    let mut kept = [None; SETTINGS.len()];
+    let mut sections = 0;
+    for (number, line) in lines.iter().enumerate() {
+        match line.role {
+            Role::Header { wanted: true } => sections += 1,
+            Role::Setting(setting) if sections == 1 => {
+                if let Some(first @ None) = kept.get_mut(setting) {
+                    *first = Some(number);
+                }
+            }
+            _ => {}
+        }
+    }
+    kept
+}
+
+fn end_line(text: &mut Vec<u8>, line_end: &[u8]) {
+    if !text.ends_with(b"\n") && !text.ends_with(b"\r") {
+        text.extend_from_slice(line_end);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The lines of a credentials file, as Python's configparser understands them (`RawConfigParser` as botocore uses it:
+//! `=` or `:` after a name, names in any case, comments on lines of their own, longer values on deeper lines).
+
+use super::{FORMER_TOKEN, SETTINGS};
+
+/// A line, with its end.
+pub(super) struct Line<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) role: Role,
+}
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Blank, or a comment.
+    Blank,
+    /// `[…]`.
+    Header {
+        /// Of the profile that is looked for.
+        wanted: bool,
+    },
+    /// One of [`SETTINGS`], or beyond them [`FORMER_TOKEN`], in the profile that is looked for.
+    Setting(usize),
+    /// More of the value of a [`Role::Setting`].
+    RestOfSetting,
+    /// Any other setting.
+    Other,
+    /// What is no setting. configparser refuses the file; other readers pass over it.
+    Unreadable,
+    /// More of the value of a [`Role::Other`].
+    RestOfOther,
+}
+
+impl<'a> Line<'a> {
+    /// Its line end; empty for a last line without.
+    pub(super) fn end(&self) -> &'a [u8] {
+        let text =
+            self.bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        &self.bytes[text..]
+    }
+
+    /// White space that it begins with.
+    pub(super) fn indentation(&self) -> &'a [u8] {
+        let text = &self.bytes[..self.bytes.len() - self.end().len()];
+        &text[..text.iter().take_while(|byte| is_blank(**byte)).count()]
+    }
+
+    pub(super) fn is_blank(&self) -> bool {
+        self.bytes.iter().all(|byte| is_blank(*byte))
+    }
+}
+
+pub(super) fn read<'a>(file: &'a [u8], profile: &str) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line<'a>> = split(file);
+    let mut in_section = false;
+    let mut in_profile = false;
+    // The setting that deeper lines belong to, and how deep the last line was that could begin one.
+    let mut current: Option<Role> = None;
+    let mut depth = 0;
+    for line in &mut lines {
+        let indentation = line.indentation().len();
+        let text = trimmed(line.bytes);
+        if text.is_empty() || text.starts_with(b"#") || text.starts_with(b";") {
+            continue;
+        }
+        if let Some(current) = current.filter(|_| indentation > depth) {
+            let of_setting = matches!(current, Role::Setting(_));
+            line.role = if of_setting { Role::RestOfSetting } else { Role::RestOfOther };
+            continue;
+        }
+        depth = indentation;
+        if let Some(name) = header(text) {
+            in_section = true;
+            in_profile = name == profile.as_bytes();
+            current = None;
+            line.role = Role::Header { wanted: in_profile };
+            continue;
+        }
+        line.role = Role::Unreadable;
+        let equals = text.iter().position(|byte| matches!(byte, b'=' | b':'));
+        let name = equals.map(|equals| trimmed(&text[..equals])).filter(|name| !name.is_empty());
+        if let Some(name) = name.filter(|_| in_section) {
+            let known = SETTINGS.iter().chain([&FORMER_TOKEN]);
+            let setting = known.enumerate().find(|(_, known)| name.eq_ignore_ascii_case(known.as_bytes()));
+            let setting = setting.filter(|_| in_profile);
+            line.role = setting.map_or(Role::Other, |(setting, _)| Role::Setting(setting));
+            current = Some(line.role);
+        }
+    }
+    lines
+}
+
+/// At `\n`, `\r\n` and, as Python does, at a `\r` alone.
+fn split(file: &[u8]) -> Vec<Line<'_>> {
+    let mut lines = Vec::new();
+    let mut rest = file;
+    while !rest.is_empty() {
+        let end = rest
+            .iter()
+            .position(|byte| matches!(byte, b'\r' | b'\n'))
+            .map_or(rest.len(), |end| end + if rest[end..].starts_with(b"\r\n") { 2 } else { 1 });
+        lines.push(Line { bytes: &rest[..end], role: Role::Blank });
+        rest = &rest[end..];
+    }
+    lines
+}
+
+/// The name in a header: up to the last `]`, as configparser has it. Other readers stop at the first. So what has two is
+/// the header of no profile that can be looked for, and a new one is written, which all understand.
+fn header(text: &[u8]) -> Option<&[u8]> {
+    let inner = text.strip_prefix(b"[")?;
+    let last = inner.iter().rposition(|byte| *byte == b']').filter(|end| *end > 0)?;
+    Some(&inner[..last])
+}
+
+fn trimmed(text: &[u8]) -> &[u8] {
+    let start = text.iter().take_while(|byte| is_blank(**byte)).count();
+    let end = text.iter().rev().take_while(|byte| is_blank(**byte)).count();
+    &text[start..text.len().saturating_sub(end).max(start)]
+}
+
+/// White space in ASCII, as Python has it.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r' | 0x1c..=0x1f)
+}

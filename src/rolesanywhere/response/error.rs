@@ -1,0 +1,69 @@
+//! Why an answer gives no credentials.
+
+use super::refusal::{Refusal, clock_hint};
+use crate::error::{Exit, Explain};
+
+/// Why an answer gives no credentials. No message quotes what may be part of credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    /// The service, or a proxy, said no.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// Success, with something else in the body.
+    #[error("the answer is no credentials, although it says so{}", .excerpt.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    NotCredentials {
+        /// One line of it, if it can be shown.
+        excerpt: Option<String>,
+    },
+    /// Success, with a member missing, empty, or not as it can be.
+    #[error("the answer's credentials have no usable {member:?}")]
+    Incomplete {
+        /// The first such member.
+        member: &'static str,
+    },
+    /// Credentials that are of no use any more.
+    #[error("the credentials ended at {expiration}, before they came")]
+    Expired {
+        /// When.
+        expiration: String,
+        /// By how many seconds this computer's clock is ahead of the answer's, if that said its time.
+        clock_ahead: Option<i64>,
+    },
+}
+
+impl Explain for ResponseError {
+    fn exit(&self) -> Exit {
+        Exit::Aws
+    }
+
+    fn detail(&self) -> Vec<String> {
+        match self {
+            ResponseError::Refused(refusal) => refusal.detail(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ResponseError::Refused(refusal) => refusal.hint(),
+            ResponseError::NotCredentials { .. } => Some(
+                "a proxy or a guest network may have answered in AWS's place; check the way to the endpoint"
+                    .into(),
+            ),
+            ResponseError::Incomplete { .. } => {
+                Some("check the endpoint; if it is AWS's own, try again".into())
+            }
+            ResponseError::Expired { clock_ahead, .. } => {
+                clock_ahead.and_then(clock_hint).or_else(|| Some("check this computer's clock".into()))
+            }
+        }
+    }
+
+    fn may_pass(&self) -> bool {
+        match self {
+            ResponseError::Refused(refusal) => refusal.may_be_retried(),
+            ResponseError::NotCredentials { .. } | ResponseError::Incomplete { .. } => true,
+            ResponseError::Expired { .. } => false,
+        }
+    }
+}
