@@ -119,7 +119,7 @@ impl Request {
     /// What is signed: the private key itself signs it; there is no derived key as in other uses of Signature
     /// Version 4.
     pub fn payload(&self) -> Payload {
-        Payload::Message(self.string_to_sign().into_bytes())
+        Payload::message(self.string_to_sign())
     }
 
     /// The request with its signature: for RSA RSASSA-PKCS1-v1_5, for ECDSA the DER of RFC 3279 section 2.2.3 (PKCS#11
