@@ -1,5 +1,5 @@
-//! IAM Roles Anywhere: temporary AWS credentials for whoever holds the key of a certificate. Pure: bytes in, bytes
-//! out; no device, no file, no clock, no network.
+//! IAM Roles Anywhere: temporary AWS credentials for whoever holds the key of a certificate. Pure, but for [`Client`],
+//! which sends: bytes in, bytes out; no device, no file, no clock.
 //!
 //! A [`CreateSession`] and the certificate's [`Identity`] become a [`Request`], whose [`Request::payload`] is what the
 //! certificate's key signs; with the signature it is a [`SignedRequest`], ready to be sent. [`read`] makes
@@ -7,6 +7,7 @@
 
 mod arn;
 mod canonical;
+mod client;
 mod create_session;
 mod credentials;
 mod endpoint;
@@ -22,6 +23,7 @@ mod test_string;
 mod tests;
 
 pub use arn::{Arn, ArnError, ArnKind, Part, ProfileArn, RoleArn, TrustAnchorArn};
+pub use client::{Answered, Client, ClientError, ClientOptions};
 pub use create_session::{CreateSession, MAX_DURATION, MIN_DURATION, SessionError};
 pub use credentials::{Credentials, Expiration};
 pub use endpoint::{Endpoint, EndpointError};
