@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Doctor, options: &KeyOptions, terminal: &Terminal)
             let paths: Vec<String> = found.modules.iter().filter_map(|module| module.path.clone()).collect();
             smart_cards::check(&paths, &mut report)?;
             devices(&found, &mut report)?;
-            let chosen = key::check(&modules, &uris, &mut report)?;
+            let chosen = key::check(&modules, &uris, arguments.sign, &mut report)?;
             if arguments.sign && chosen {
                 key::sign(&modules, &uris, options, terminal, &mut report)?;
             }

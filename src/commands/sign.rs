@@ -134,6 +134,9 @@ impl Run<'_> {
         let chosen = self.deadline.until_done(terminal, choose)?;
         progress.device = device_json(&chosen.device);
 
+        if arguments.dry_run {
+            chosen.check_shown(policy)?;
+        }
         if self.is_done_without_pin(&plans, &chosen, progress)? {
             return Ok(());
         }

@@ -108,11 +108,30 @@ impl Chosen {
     /// The wanted key's public key, where the device shows it without a PIN and there is no doubt: exactly one key
     /// object fits. A certificate's key counts only for a URI that names the certificate: it may be anybody's.
     pub fn public_key(&self) -> Option<&PublicKey> {
+        self.facts()?.public_key.as_ref()
+    }
+
+    /// What the device shows of that key.
+    pub fn facts(&self) -> Option<&KeyFacts> {
         let by_certificate = self.uri.object_type == Some(ObjectType::Certificate) && self.uri.names_object();
         let counts = |shown: &&ShownKey| by_certificate || shown.source == Source::KeyObject;
-        let mut keys = self.shown.iter().filter(counts).map(|shown| shown.facts.public_key.as_ref());
-        let first = keys.next().flatten()?;
-        keys.all(|key| key == Some(first)).then_some(first)
+        let mut keys = self.shown.iter().filter(counts).map(|shown| &shown.facts);
+        let first = keys.next().filter(|facts| facts.public_key.is_some())?;
+        keys.all(|key| key.public_key == first.public_key).then_some(first)
+    }
+
+    /// That nothing of what the device shows of that key makes it unfit. What it hides shows after login.
+    ///
+    /// # Errors
+    /// [`KeyError::Unfit`].
+    pub fn check_shown(&self, policy: Policy) -> Result<(), KeyError> {
+        let Some(facts) = self.facts() else { return Ok(()) };
+        let reasons = facts.unfit_reasons(policy);
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let uri = facts.name_in(self.device_uri(), ObjectType::Private, false).to_string();
+        Err(KeyError::Unfit { uri, reasons })
     }
 
     /// The certificates on the device that anybody sees and that `uri`'s id and label fit. What cannot be read as one is left

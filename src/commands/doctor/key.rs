@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use countersign::device::{
     CertificateEntry, Exportability, Inventory, KeyEntry, KeyRequest, Modules, Policy, choose, inventory,
 };
-use countersign::error::{Error, Exit};
+use countersign::error::{Error, Exit, Explain};
 use countersign::signature::{Mechanism, Payload};
 use countersign::uri::Uri;
 
@@ -17,14 +17,22 @@ use crate::commands::terminal::Terminal;
 const SOON: Duration = Duration::from_secs(30 * 86400);
 
 /// Which key is meant, and what can be seen of it without a PIN. True if a key could be chosen.
-pub(super) fn check(modules: &Modules, uris: &[Uri], report: &mut Report<'_>) -> Result<bool, Error> {
+pub(super) fn check(
+    modules: &Modules,
+    uris: &[Uri],
+    must_sign: bool,
+    report: &mut Report<'_>,
+) -> Result<bool, Error> {
     let request = KeyRequest { uris: uris.to_vec(), policy: Policy::default() };
     let chosen = match choose(modules, &request) {
         Ok(chosen) => chosen,
         // Without a URI the question may have no answer, and nobody asked it.
         Err(error) if uris.is_empty() => {
             let advice = "name the key with --key URI";
-            report.warning("key", format!("not named, and {error}"), Some(advice))?;
+            match must_sign {
+                false => report.warning("key", format!("not named, and {error}"), Some(advice))?,
+                true => report.error("key", &error)?,
+            }
             return Ok(false);
         }
         Err(error) => {
@@ -36,7 +44,13 @@ pub(super) fn check(modules: &Modules, uris: &[Uri], report: &mut Report<'_>) ->
         report.warning("key", format!("not present: {}", uri.shown()), None)?;
     }
     match chosen.public_key() {
-        Some(key) => report.ok("key", format!("{} on {}", key.describe(), chosen.device.describe()))?,
+        Some(key) => {
+            report.ok("key", format!("{} on {}", key.describe(), chosen.device.describe()))?;
+            // For AWS credentials it may be fit all the same.
+            if let Err(unfit) = chosen.check_shown(Policy::default()) {
+                report.warning("key", unfit.to_string(), unfit.hint().as_deref())?;
+            }
+        }
         None => report.ok(
             "key",
             format!(
@@ -45,7 +59,8 @@ pub(super) fn check(modules: &Modules, uris: &[Uri], report: &mut Report<'_>) ->
             ),
         )?,
     }
-    let device = Uri { object_type: None, object: None, id: chosen.uri.id.clone(), ..chosen.device_uri() };
+    let id = chosen.facts().and_then(|facts| facts.id.clone()).or_else(|| chosen.uri.id.clone());
+    let device = Uri { object_type: None, object: None, id, ..chosen.device_uri() };
     let found = inventory(modules, &device, None, &mut |_| {})?;
     certificates(&found, report)?;
     Ok(true)
