@@ -10,12 +10,13 @@ use countersign::device::{KeyKind, UserType};
 use countersign::signature::MechanismChoice;
 
 /// The groups of the help page: what a person wants, the commonest first.
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     ("CloudHSM token files", &["sign", "verify", "show", "merge", "audit"]),
     (
         "Devices and keys",
         &["list", "doctor", "public-key", "certificate", "keygen", "csr", "import-certificate", "attest"],
     ),
+    ("AWS credentials", &["credential-process"]),
     ("This program", &["completions", "man", "help"]),
 ];
 
@@ -96,8 +97,19 @@ pub(crate) enum Command {
     Csr(Csr),
     ImportCertificate(ImportCertificate),
     Attest(Attest),
+    CredentialProcess(CredentialProcess),
     Completions(Completions),
     Man(Man),
+}
+
+impl Command {
+    /// Whether `--debug` was given, which only the commands for AWS know.
+    pub(crate) fn wants_debug(&self) -> bool {
+        match self {
+            Command::CredentialProcess(arguments) => arguments.roles_anywhere.debug,
+            _ => false,
+        }
+    }
 }
 
 /// Which key.
@@ -465,6 +477,85 @@ pub(crate) struct Attest {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// What is asked of IAM Roles Anywhere; the options of aws_signing_helper.
+#[derive(Debug, Args)]
+pub(crate) struct RolesAnywhere {
+    /// The certificate: a file (PEM or DER), or a pkcs11: URI; default: the key's own on the device
+    #[arg(long, value_name = "FILE|URI")]
+    pub(crate) certificate: Option<String>,
+    /// The key, a pkcs11: URI; default: the one of --certificate
+    #[arg(long, visible_alias = "key", env = "COUNTERSIGN_KEY", value_name = "URI", hide_env_values = true)]
+    pub(crate) private_key: Option<String>,
+    /// The certificates between the certificate and the trust anchor, a PEM file; default: those on the device
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) intermediates: Option<PathBuf>,
+    /// The role
+    #[arg(long, value_name = "ARN")]
+    pub(crate) role_arn: String,
+    /// The Roles Anywhere profile
+    #[arg(long, value_name = "ARN")]
+    pub(crate) profile_arn: String,
+    /// The trust anchor
+    #[arg(long, value_name = "ARN")]
+    pub(crate) trust_anchor_arn: String,
+    /// How long the credentials are good, 900 to 43200
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) session_duration: u32,
+    /// The session's name, where the profile accepts one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role_session_name: Option<String>,
+    /// The region; default: the trust anchor's
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Another endpoint: https, or http to this computer itself
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// Use the endpoint with FIPS 140 cryptography
+    #[arg(long, env = "AWS_USE_FIPS_ENDPOINT", hide_env = true, conflicts_with = "endpoint")]
+    pub(crate) fips: bool,
+    /// Use the endpoint that IPv6 reaches too
+    #[arg(long, env = "AWS_USE_DUALSTACK_ENDPOINT", hide_env = true, conflicts_with = "endpoint")]
+    pub(crate) dualstack: bool,
+    /// Use the proxy of HTTPS_PROXY
+    #[arg(long, env = "COUNTERSIGN_WITH_PROXY", hide_env_values = true)]
+    pub(crate) with_proxy: bool,
+    /// Accept any server's certificate: for tests of a network, never for use
+    #[arg(long)]
+    pub(crate) no_verify_ssl: bool,
+    /// Say what is signed and sent; no secrets
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Taken for aws_signing_helper's sake: the PIN is always used for both, certificate and key
+    #[arg(long, hide = true)]
+    pub(crate) reuse_pin: bool,
+}
+
+/// Print temporary credentials, as AWS's SDKs ask a program for them
+///
+/// For a line in ~/.aws/config: credential_process = countersign credential-process … One login and one signature for
+/// each credential; until five minutes before its end it is handed out again from a cache that only its owner can read.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  countersign credential-process --certificate 'pkcs11:token=server;id=%01;type=cert' \\
+    --role-arn arn:aws:iam::111122223333:role/Backup \\
+    --profile-arn arn:aws:rolesanywhere:eu-west-1:111122223333:profile/0a1b2c3d-… \\
+    --trust-anchor-arn arn:aws:rolesanywhere:eu-west-1:111122223333:trust-anchor/4e5f6a7b-… \\
+    --pin-source file:/run/secrets/pin")]
+pub(crate) struct CredentialProcess {
+    #[command(flatten)]
+    pub(crate) roles_anywhere: RolesAnywhere,
+    /// Get new credentials, and keep them in the cache
+    #[arg(long)]
+    pub(crate) refresh: bool,
+    /// Keep no credentials and use none that were kept
+    #[arg(long, conflicts_with = "refresh")]
+    pub(crate) no_cache: bool,
+    /// Do everything but sending, and say what would be sent
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -502,7 +593,7 @@ pub(crate) fn tree() -> ClapCommand {
     }
     let after = "countersign help COMMAND says more of a command, with examples.\n\
                  Exit codes: 0 done, 1 other, 2 usage, 3 device, 4 key, 5 PIN, 6 signing, 7 malformed input, \
-                 8 bad signature, 130 interrupted";
+                 8 bad signature, 9 AWS, 130 interrupted";
     tree = tree.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{commands}{{options}}\n\n{after}\n"
     ));

@@ -3,8 +3,10 @@
 mod approval;
 mod attest;
 mod audit;
+mod aws;
 mod certificate;
 mod completions;
+mod credential_process;
 mod csr;
 mod detached;
 mod doctor;
@@ -56,6 +58,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::Csr(arguments) => csr::run(&arguments, &options, terminal),
         Command::ImportCertificate(arguments) => import_certificate::run(&arguments, &options, terminal),
         Command::Attest(arguments) => attest::run(&arguments, &options, terminal),
+        Command::CredentialProcess(arguments) => credential_process::run(&arguments, &options, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Man(arguments) => man::run(&arguments, terminal),
     }

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
     };
-    let terminal = Terminal::new(&cli.global);
+    let terminal = Terminal::new(&cli.global, cli.command.wants_debug());
     match commands::run(cli, &terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,5 +1,6 @@
 //! From the options that every command has to modules, a device and a key.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use countersign::device::{
@@ -66,6 +67,11 @@ impl KeyOptions {
         }
     }
 
+    /// `--module`.
+    pub(crate) fn module(&self) -> Option<&PathBuf> {
+        self.modules.path.as_ref()
+    }
+
     /// Whether `--module` was given.
     pub(crate) fn names_module(&self) -> bool {
         self.modules.path.is_some()
@@ -113,6 +119,19 @@ impl KeyOptions {
             terminal.say(&format!("not present: {}", uri.shown()));
         }
         terminal.say(&format!("{}, {}", chosen.device.describe(), chosen.device.module_path().display()));
+        Ok(chosen)
+    }
+
+    /// The same for a server, where nobody reads along.
+    pub(crate) fn choose_quietly(
+        &self,
+        uris: &[Uri],
+        policy: Policy,
+        terminal: &Terminal,
+    ) -> Result<Chosen, Error> {
+        let modules = self.load_modules(uris, terminal)?;
+        let chosen = choose(&modules, &KeyRequest { uris: uris.to_vec(), policy })?;
+        terminal.detail(&format!("{}, {}", chosen.device.describe(), chosen.device.module_path().display()));
         Ok(chosen)
     }
 

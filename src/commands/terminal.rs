@@ -23,6 +23,7 @@ const HELP: Style = AnsiColor::Green.on_default().bold();
 pub(crate) struct Terminal {
     quiet: bool,
     verbose: bool,
+    debug: bool,
     json: bool,
     has_document: Cell<bool>,
     warned: RefCell<BTreeSet<String>>,
@@ -33,19 +34,20 @@ static WANTS_JSON: AtomicBool = AtomicBool::new(false);
 static STDOUT_USED: AtomicBool = AtomicBool::new(false);
 
 impl Terminal {
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(global: &Global, debug: bool) -> Self {
         match global.color {
             Color::Auto => {}
             Color::Always => anstream::ColorChoice::Always.write_global(),
             Color::Never => anstream::ColorChoice::Never.write_global(),
         }
-        if !global.verbose {
+        if !global.verbose && !debug {
             stderr::take_from_modules();
         }
         WANTS_JSON.store(global.json, Ordering::Relaxed);
         Terminal {
             quiet: global.quiet,
-            verbose: global.verbose,
+            verbose: global.verbose || debug,
+            debug,
             json: global.json,
             has_document: Cell::new(false),
             warned: RefCell::default(),
@@ -72,6 +74,13 @@ impl Terminal {
     /// A line for whoever wants to know more.
     pub(crate) fn detail(&self, line: &str) {
         if self.verbose {
+            to_stderr("", line);
+        }
+    }
+
+    /// A line for whoever looks for a fault.
+    pub(crate) fn debug(&self, line: &str) {
+        if self.debug {
             to_stderr("", line);
         }
     }

@@ -44,6 +44,8 @@ pub(crate) enum UsageError {
     Id(String),
     #[error("{}", if *.0 == 0 { "--key is missing".to_owned() } else { format!("--key is given {0} times, and one key is prepared", .0) })]
     OneKey(usize),
+    #[error("this computer's clock is out of all bounds")]
+    Clock,
     #[error("this system gives no random numbers")]
     NoRandom,
 }
@@ -81,6 +83,7 @@ impl Explain for UsageError {
             UsageError::UriForFile => "name the key with --key",
             UsageError::Id(_) => "write two digits for each byte, as in 01 or 0a1b",
             UsageError::OneKey(_) => "name the one key that the certificate is for",
+            UsageError::Clock => "set it",
             UsageError::NoRandom => "this should not happen; repeat the command",
         };
         Some(hint.into())

@@ -12,6 +12,7 @@ mod aws_clients;
 mod aws_server;
 mod bad_input;
 mod cmu;
+mod credential_process;
 mod credentials_file;
 mod device;
 mod doctor;

@@ -1,0 +1,177 @@
+//! The certificate that is shown to AWS: found, and judged as AWS would before a signature is spent.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use countersign::certificate::{Certificate, certificates_from_pem, chain_of, identity_of};
+use countersign::device::Chosen;
+use countersign::error::{Error, Exit, Explain};
+use countersign::rolesanywhere::{Algorithm, Identity};
+use countersign::signature::PublicKey;
+use countersign::uri::{ObjectType, Uri};
+
+use crate::commands::pem_file;
+
+/// Renewing a certificate takes people some days.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+
+/// Where the certificate is.
+#[derive(Clone, Debug)]
+pub(crate) enum CertificateSource {
+    /// In a file.
+    File { path: PathBuf, intermediates: Option<PathBuf> },
+    /// On the device: the one that the URI names, or the key's own.
+    OnDevice { named: Option<Box<Uri>>, intermediates: Option<PathBuf> },
+}
+
+/// A certificate with those above it, as AWS is shown them.
+#[derive(Clone, Debug)]
+pub(crate) struct Presented {
+    pub(crate) leaf: Certificate,
+    pub(crate) chain: Vec<Certificate>,
+}
+
+/// What the certificate may be, before the key is known.
+pub(super) struct Candidates {
+    leaves: Vec<Certificate>,
+    pool: Vec<Certificate>,
+    place: String,
+}
+
+impl CertificateSource {
+    /// Reads all that could be it: the files anew each time, since certificates are renewed while a server runs.
+    pub(super) fn read(&self, chosen: &Chosen) -> Result<Candidates, Error> {
+        let file = |path: &PathBuf| pem_file::read(path, certificates_from_pem);
+        let on_device = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
+            Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
+        };
+        let everything = on_device(&Uri::default())?;
+        let (leaves, mut pool, intermediates, place) = match self {
+            CertificateSource::File { path, intermediates } => {
+                let found = file(path)?;
+                (found.clone(), [found, everything].concat(), intermediates, format!("{path:?}"))
+            }
+            CertificateSource::OnDevice { named, intermediates } => {
+                let place = chosen.device.describe();
+                let named = named.as_ref().filter(|uri| {
+                    uri.names_object() && uri.object_type.is_none_or(|kind| kind == ObjectType::Certificate)
+                });
+                let leaves = match named {
+                    Some(uri) => on_device(uri)?,
+                    None => everything.clone(),
+                };
+                (leaves, everything, intermediates, place)
+            }
+        };
+        if let Some(path) = intermediates {
+            pool.extend(file(path)?);
+        }
+        Ok(Candidates { leaves, pool, place })
+    }
+}
+
+impl Candidates {
+    /// The one of the key; while the key is hidden, of any. Judged.
+    pub(super) fn of_key(
+        &self,
+        key: Option<&PublicKey>,
+        now: SystemTime,
+    ) -> Result<Presented, UnfitCertificate> {
+        let fits = |certificate: &&Certificate| key.is_none_or(|key| certificate.public_key() == key);
+        let leaf = identity_of(self.leaves.iter().filter(fits), |certificate| certificate, now);
+        let Some(leaf) = leaf.cloned() else {
+            return Err(UnfitCertificate::NotFound {
+                place: self.place.clone(),
+                there: self.leaves.iter().map(Certificate::subject).collect(),
+            });
+        };
+        let reasons = unfit_reasons(&leaf, now);
+        if !reasons.is_empty() {
+            return Err(UnfitCertificate::Unfit {
+                subject: leaf.subject(),
+                place: self.place.clone(),
+                reasons,
+            });
+        }
+        // A root is known to AWS as the trust anchor.
+        let chain = chain_of(&leaf, &self.pool).into_iter().filter(|above| !above.is_self_issued()).collect();
+        Ok(Presented { leaf, chain })
+    }
+}
+
+impl Presented {
+    pub(super) fn identity(&self) -> Result<Identity, Error> {
+        let chain = self.chain.iter().map(|certificate| certificate.der().to_vec()).collect();
+        let algorithm = Algorithm::of(self.leaf.public_key());
+        let serial = self.leaf.serial_decimal();
+        Ok(Identity::new(algorithm, &serial, self.leaf.der().to_vec(), chain)?)
+    }
+
+    /// How many days are left, when they are few.
+    pub(crate) fn ends_soon(&self, now: SystemTime) -> Option<u64> {
+        let left = self.leaf.not_after().duration_since(now).unwrap_or_default();
+        (left < SOON).then_some(left.as_secs() / 86_400)
+    }
+}
+
+/// What AWS wants of a certificate
+/// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>).
+fn unfit_reasons(certificate: &Certificate, now: SystemTime) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if now < certificate.not_before() {
+        reasons.push(format!(
+            "it is valid from {} on, and this computer's clock is before that",
+            certificate.first_day()
+        ));
+    }
+    if now > certificate.not_after() {
+        reasons.push(format!("it ended on {}", certificate.last_day()));
+    }
+    if certificate.is_ca() {
+        reasons.push("it is a CA's (basicConstraints)".into());
+    }
+    if certificate.digital_signature() != Some(true) {
+        reasons.push("its keyUsage has no digitalSignature".into());
+    }
+    if certificate.signature_hash().is_none() {
+        reasons.push("it is not signed with SHA-256 or stronger".into());
+    }
+    if certificate.has_empty_subject() {
+        reasons.push("its subject is empty".into());
+    }
+    reasons
+}
+
+/// No certificate that AWS would accept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnfitCertificate {
+    #[error("{place} has no certificate of the key")]
+    NotFound { place: String, there: Vec<String> },
+    #[error("AWS would refuse the certificate {subject:?} of {place}: {}", reasons.join("; "))]
+    Unfit { subject: String, place: String, reasons: Vec<String> },
+}
+
+impl Explain for UnfitCertificate {
+    fn exit(&self) -> Exit {
+        Exit::Key
+    }
+
+    fn detail(&self) -> Vec<String> {
+        match self {
+            UnfitCertificate::NotFound { there, .. } => {
+                there.iter().map(|subject| format!("there is: {subject}")).collect()
+            }
+            UnfitCertificate::Unfit { .. } => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            UnfitCertificate::NotFound { .. } => {
+                "--certificate names a file or a pkcs11: URI; countersign list shows what is on the device"
+            }
+            UnfitCertificate::Unfit { .. } => "have another one made: countersign csr --key URI asks for it",
+        };
+        Some(hint.into())
+    }
+}
