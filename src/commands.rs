@@ -44,6 +44,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
     };
     let options = KeyOptions::new(&cli.global, so_pin_source)?;
     process::exit_on_signals();
+    countersign::device::close_at_the_end();
     match cli.command {
         Command::Sign(arguments) => sign::run(&arguments, &options, terminal),
         Command::Verify(arguments) => verify::run(&arguments, &options, terminal),

@@ -31,4 +31,5 @@ pub use objects::{Exportability, KeyFacts, Policy, TouchPolicy};
 pub use open::OpenDevice;
 pub use present::{Device, PinState};
 pub use provision::{Generated, KeyKind, KeySpec, Stored, WritableDevice};
-pub use watch::{PendingCall, WaitsFor, pending_calls};
+pub use session::{close_at_the_end, close_devices};
+pub use watch::{PendingCall, WaitsFor, pending_calls, stop_calls};

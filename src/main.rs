@@ -19,11 +19,13 @@ fn main() -> ExitCode {
         Err(error) => return Terminal::command_line_error(&error),
     };
     let terminal = Terminal::new(&cli.global, cli.command.wants_debug());
-    match commands::run(cli, &terminal) {
-        Ok(()) => ExitCode::SUCCESS,
+    let exit = match commands::run(cli, &terminal) {
+        Ok(()) => 0,
         Err(error) => {
             terminal.error(&error);
-            ExitCode::from(error.exit() as u8)
+            error.exit() as u8
         }
-    }
+    };
+    commands::process::close_devices(exit.into());
+    ExitCode::from(exit)
 }

@@ -9,7 +9,7 @@ mod replace;
 pub use error::FileError;
 pub use input::InputFile;
 pub use output::Output;
-pub use replace::wait_until_replaced;
+pub use replace::stop_replacing;
 
 use std::fs::{self, File};
 use std::io::{self, Read};

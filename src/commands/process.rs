@@ -1,20 +1,27 @@
 //! The process itself: nothing of its memory is left behind, and a signal ends it cleanly.
 
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use countersign::device;
 use countersign::environment;
 use countersign::error::{Error, Exit};
 use countersign::pin::terminal as pin_prompt;
 use countersign::save;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::terminal;
 
 /// How long a signal waits for a file that is just being replaced, so that no temporary file is left behind.
 const REPLACING: Duration = Duration::from_secs(2);
+
+/// How long a signal waits for a call to a device, so that the device is not cut off while it writes.
+const CALLING: Duration = Duration::from_secs(1);
+/// All that there is to say is said by then, in seconds.
+const LAST_WORDS: std::ffi::c_uint = 5;
 
 /// All variables that the program knows.
 const VARIABLES: [&str; 6] = [
@@ -68,40 +75,85 @@ pub(crate) fn before_an_early_end(work: impl FnOnce(&Ending) -> Vec<String> + Se
     *LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(work));
 }
 
+/// Set by the first end.
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// The exit code of a run that is decided; none yet: negative.
+static DECIDED: AtomicI32 = AtomicI32::new(-1);
+
 /// Ends the program from a thread beside the one that is in the middle of something.
 pub(crate) fn end(ending: Ending) -> ! {
-    static ENDS: Once = Once::new();
-    // A second end waits for the first, and never comes.
-    ENDS.call_once(|| {
-        pin_prompt::restore();
-        save::wait_until_replaced(REPLACING);
-        let work = LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let consequences = work.map(|work| work(&ending)).unwrap_or_default();
-        let exit = match ending {
-            Ending::Interrupted => {
-                terminal::interrupted(&consequences);
-                Exit::Interrupted
-            }
-            Ending::GaveUp(error) => {
-                let exit = error.exit();
-                terminal::gave_up(consequences.into_iter().fold(error, Error::with_consequence));
-                exit
-            }
-        };
-        // Without the exit handlers: a module may be in the middle of a call on the other thread.
-        signal_hook::low_level::exit(exit as i32)
-    });
+    // A second end waits for the first.
+    if ENDING.swap(true, Ordering::SeqCst) {
+        park();
+    }
+    pin_prompt::restore();
+    let decided = DECIDED.load(Ordering::SeqCst);
+    let exit = match &ending {
+        _ if decided >= 0 => decided,
+        Ending::Interrupted => Exit::Interrupted as i32,
+        Ending::GaveUp(error) => error.exit() as i32,
+    };
+    end_at_the_latest(exit);
+    if matches!(ending, Ending::Interrupted) {
+        device::stop_calls(CALLING);
+    } else {
+        device::stop_calls(Duration::ZERO);
+    }
+    save::stop_replacing(REPLACING);
+    let work = LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let consequences = work.map(|work| work(&ending)).unwrap_or_default();
+    match ending {
+        // All was said; the device only hangs when it is let go.
+        _ if decided >= 0 => {}
+        Ending::Interrupted => terminal::interrupted(&consequences),
+        Ending::GaveUp(error) => {
+            terminal::gave_up(consequences.into_iter().fold(error, Error::with_consequence));
+        }
+    }
+    // Without the exit handlers: a module may be in the middle of a call on the other thread.
+    signal_hook::low_level::exit(exit)
+}
+
+/// A reader that does not read must not keep the last words, and with them the program: the system's alarm ends it then, and
+/// so does a second signal.
+fn end_at_the_latest(exit: i32) {
+    let now = Arc::new(AtomicBool::new(true));
+    for signal in [SIGALRM, SIGINT, SIGTERM, SIGQUIT] {
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&now));
+    }
+    nix::unistd::alarm::set(LAST_WORDS);
+}
+
+/// Whoever would go on while the program ends waits for that instead.
+pub(crate) fn wait_if_ending() {
+    if ENDING.load(Ordering::SeqCst) {
+        park();
+    }
+}
+
+fn park() -> ! {
     loop {
         std::thread::park();
     }
 }
 
+/// Lets the devices go, after all was said. One that hangs then is no reason for another exit code.
+pub(crate) fn close_devices(exit: i32) {
+    DECIDED.store(exit, Ordering::SeqCst);
+    device::close_devices();
+    wait_if_ending();
+}
+
 /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
 pub(crate) fn exit_on_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return };
+    let (ready, is_ready) = mpsc::channel();
     std::thread::spawn(move || {
+        let _ = ready.send(());
         if signals.forever().next().is_some() {
             end(Ending::Interrupted);
         }
     });
+    // A thread that is only starting waits for the loader, which a module may keep busy for ever.
+    let _ = is_ready.recv();
 }

@@ -143,6 +143,7 @@ impl Run<'_> {
         let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
         introduce(&key, terminal);
         (progress.device, progress.key) = key_json(&key);
+        self.tally.chosen(&progress.device, &progress.key);
         if let Some(roots) = &roots {
             let proof = attest::verify(&key, roots)?;
             terminal.say(&format!("attested by {}", proof.root));
@@ -224,15 +225,20 @@ impl Run<'_> {
         // Before the file: what cannot be logged is not written.
         self.audit.signed(plan, bytes, progress)?;
         match (plan.destination, &plan.input.to_replace) {
-            (Destination::Stdout, _) => self.terminal.data(bytes)?,
-            (Destination::File(_), _) if plan.is_detached() && !plan.has_work() => {}
-            (Destination::File(output), _) => output.write(bytes)?,
-            (Destination::InPlace, Some(file)) if plan.has_work() => file.replace(bytes)?,
-            (Destination::InPlace, _) => {}
+            (Destination::Stdout, _) => {
+                self.terminal.data(bytes)?;
+                self.tally.file_done();
+            }
+            (Destination::File(output), _) if !plan.is_detached() || plan.has_work() => {
+                output.write_and(bytes, || self.tally.file_done())?;
+            }
+            (Destination::InPlace, Some(file)) if plan.has_work() => {
+                file.replace(bytes, || self.tally.file_done())?;
+            }
+            (Destination::File(_) | Destination::InPlace, _) => self.tally.file_done(),
         }
         let Sign { mechanism, wait, .. } = self.arguments;
         self.terminal.say(&plan.outcome(mechanism.choice, wait.is_some(), bytes.len()));
-        self.tally.file_done();
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use countersign::error::{Error, Exit};
 use countersign::uri::redact;
 use serde_json::{Value, json};
 
+use super::process;
 use super::stderr;
 use crate::cli::{Color, Global};
 
@@ -61,6 +62,7 @@ impl Terminal {
 
     /// A line for whoever watches.
     pub(crate) fn say(&self, line: &str) {
+        process::wait_if_ending();
         if !self.quiet && !self.json {
             to_stderr("", line);
         }
@@ -114,6 +116,7 @@ impl Terminal {
 
     /// Bytes to stdout, as they are. A reader that is gone is an error: what was signed did not arrive.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Error> {
+        process::wait_if_ending();
         write_stdout(bytes).map_err(|source| StdoutError { source }.into())
     }
 

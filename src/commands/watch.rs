@@ -1,7 +1,7 @@
 //! Watching the calls to devices: tells a person what a device waits for, and gives up on one that does not answer.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,12 +46,16 @@ impl DeviceWatch {
         self.told.get_or_init(|| {
             let told = Told::default();
             let shared = Arc::clone(&told);
+            let (ready, is_ready) = mpsc::channel();
             thread::spawn(move || {
+                let _ = ready.send(());
                 loop {
-                    thread::sleep(LOOK_EVERY);
                     look(&shared, patience, is_watched);
+                    thread::sleep(LOOK_EVERY);
                 }
             });
+            // A thread that is only starting waits for the loader, which a module may keep busy for ever.
+            let _ = is_ready.recv();
             told
         });
     }

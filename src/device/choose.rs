@@ -63,6 +63,15 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
     let everything = [Uri::default()];
     let by_uri = !request.uris.is_empty();
     let uris = if by_uri { request.uris.as_slice() } else { everything.as_slice() };
+    if !by_uri {
+        // What cannot be read may be the one that is meant: the PIN must not go to another for its sake.
+        for module in &modules.loaded {
+            if let Some(error) = module.device_error() {
+                let device = format!("in a slot of {}", module.spec().display_name());
+                return Err(DeviceError::Call { device, error }.into());
+            }
+        }
+    }
     for (index, uri) in uris.iter().enumerate() {
         let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
         if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
@@ -208,8 +217,8 @@ fn one_of(
             }
         }
     }
-    // A device that was named and fails must not leave the choice to another one.
-    if let Some(failure) = failure.filter(|_| by_uri || shown.is_empty()) {
+    // A device that fails must not leave the choice, and the PIN, to another one.
+    if let Some(failure) = failure {
         return Err(failure.into());
     }
     drop_second_views(&mut shown);

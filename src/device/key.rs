@@ -176,7 +176,7 @@ impl SigningKey {
                 Ok(signature) => return Ok(signature),
                 // A key that asks for its PIN although the device did not say so, or could not.
                 Err(error) if error.is(RvError::UserNotLoggedIn) => refusal = Some(error),
-                Err(error) => return Err(self.refused(error)),
+                Err(error) => return Err(self.refused_or_about_pin(error)),
             }
         }
         let spec = self.device.module.spec();
@@ -189,12 +189,20 @@ impl SigningKey {
             let single_part = SinglePart::of_module(&spec.path).map_err(CallError::from);
             Some(single_part.map_err(|error| self.refused(error))?)
         };
-        let signature = self.session.sign_with_pin(&job, self.login.pin.as_ref(), single_part.as_ref());
-        signature.map_err(|error| match self.login.failure(&self.device, error) {
-            Ok(about_pin) => SignError::Login(about_pin),
+        let pin = self.login.pin_for_signature(&self.device)?;
+        let signature = self.session.sign_with_pin(&job, pin, single_part.as_ref());
+        signature.map_err(|error| match self.refused_or_about_pin(error) {
             // The card's own word counts, not that the PIN was no answer to it.
-            Err(error) => self.refused(refusal.unwrap_or(error)),
+            SignError::Call { error, .. } => self.refused(refusal.unwrap_or(error)),
+            about_pin => about_pin,
         })
+    }
+
+    fn refused_or_about_pin(&self, error: CallError) -> SignError {
+        match self.login.failure(&self.device, error) {
+            Ok(about_pin) => SignError::Login(about_pin),
+            Err(error) => self.refused(error),
+        }
     }
 
     /// A new session in place of one that the module does not know any more: a card that another program reset, a
@@ -216,7 +224,7 @@ impl SigningKey {
         };
         self.key.handle = key.handle;
         // The session that was lost ends here, after the new one is logged in: the last one to end logs out.
-        self.session.leave_logged_in();
+        session.take_login_of(&self.session);
         self.session = session;
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Logging in: one try at a time, and never the last one unasked.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -110,16 +111,34 @@ impl fmt::Display for Notice {
 #[derive(Debug)]
 pub(super) struct Login {
     /// The PIN that was right; none where no login is needed or the PIN was entered on the device.
-    pub(super) pin: Option<Pin>,
+    pin: OnceCell<Pin>,
     user: Cku,
     use_last_try: bool,
-    is_person: bool,
+    source: PinSource,
 }
 
 impl Login {
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
-        about_pin(Who { device, is_so: false }, error, self.is_person)
+        about_pin(Who { device, is_so: false }, error, self.source.is_person())
+    }
+}
+
+impl Login {
+    /// The PIN for a key that wants it for each signature: the one of the login, or, on a device that wanted none for that,
+    /// one that is read now. None where it is entered on the device.
+    pub(super) fn pin_for_signature(&self, device: &Device) -> Result<Option<&Pin>, LoginError> {
+        if let Some(pin) = self.pin.get() {
+            return Ok(Some(pin));
+        }
+        let who = Who { device, is_so: false };
+        let state = who.state_now()?;
+        if state.on_device {
+            return Ok(None);
+        }
+        refuse_early(&state, who, self.use_last_try)?;
+        let pin = self.source.read(&format!("PIN for {}: ", who.name()))?;
+        Ok(Some(self.pin.get_or_init(|| pin)))
     }
 }
 
@@ -141,8 +160,13 @@ pub(super) fn log_in(
     let name = || who.name();
     let user = options.user_type.cku();
     let is_person = source.is_person();
-    let login = |pin| Login { pin, user, use_last_try: options.use_last_try, is_person };
-    let before = who.state();
+    let login = |pin: Option<Pin>| Login {
+        pin: pin.map(OnceCell::from).unwrap_or_default(),
+        user,
+        use_last_try: options.use_last_try,
+        source: source.clone(),
+    };
+    let before = who.state_now()?;
     if !before.login_required {
         return Ok(login(None));
     }
@@ -192,7 +216,20 @@ impl Who<'_> {
     }
 
     fn state(self) -> PinState {
-        let state = self.device.pin_state();
+        self.of(self.device.pin_state())
+    }
+
+    /// For whoever is about to send a PIN: without an answer none is sent.
+    fn state_now(self) -> Result<PinState, LoginError> {
+        let state = self.device.pin_state_now().map_err(|error| LoginError::Failed {
+            device: self.name(),
+            error,
+            kind: DeviceKind::of(self.device),
+        })?;
+        Ok(self.of(state))
+    }
+
+    fn of(self, state: PinState) -> PinState {
         if self.is_so { state.of_security_officer() } else { state }
     }
 }
@@ -200,13 +237,15 @@ impl Who<'_> {
 /// Logs in once more on a new session, with what was right before.
 pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
     let who = Who { device, is_so: false };
-    let state = who.state();
+    let state = who.state_now()?;
     if !state.login_required {
         return Ok(());
     }
     refuse_early(&state, who, login.use_last_try)?;
-    match session.login(login.user, login.pin.as_ref()) {
-        Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => Err(failed(who, error, login.is_person)),
+    match session.login(login.user, login.pin.get()) {
+        Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => {
+            Err(failed(who, error, login.source.is_person()))
+        }
         _ => Ok(()),
     }
 }

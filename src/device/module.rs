@@ -68,7 +68,7 @@ impl Module {
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
-        let info = pkcs11.get_library_info().ok();
+        let info = watch::during("C_GetInfo", &name, || pkcs11.get_library_info()).ok();
         let text = |get: fn(&cryptoki::context::Info) -> &str| info.as_ref().map_or("", |info| get(info));
         Ok(Module {
             manufacturer: trim(text(|info| info.manufacturer_id())),
@@ -96,10 +96,15 @@ impl Module {
     pub(super) fn devices(self: &Rc<Self>) -> Vec<Device> {
         let slots = self.slots().unwrap_or_default();
         let mut devices: Vec<Device> =
-            slots.into_iter().filter_map(|slot| Device::read(self, slot)).collect();
+            slots.into_iter().filter_map(|slot| Device::read(self, slot).ok().flatten()).collect();
         // Slots come in an order that some modules change from run to run.
         devices.sort_by(|a, b| (&a.label, &a.serial, a.slot.id()).cmp(&(&b.label, &b.serial, b.slot.id())));
         devices
+    }
+
+    /// The first device that is present and cannot be read, by what it said.
+    pub(super) fn device_error(self: &Rc<Self>) -> Option<CallError> {
+        self.slots().ok()?.into_iter().find_map(|slot| Device::read(self, slot).err())
     }
 
     pub(super) fn slot_error(&self) -> Option<CallError> {

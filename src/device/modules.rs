@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::ffi::{self, LIBP11_KIT, P11KitModule};
 use super::module::Module;
 use super::present::Device;
+use super::watch;
 use crate::error::{Exit, Explain};
 use crate::uri::Uri;
 
@@ -216,7 +218,8 @@ impl Modules {
 
     fn add_configured(&mut self, uris: &[&Uri]) -> Result<(), ModuleError> {
         let (configured, message) =
-            ffi::p11_kit_modules().map_err(|error| ModuleError::NoP11Kit { reason: reason_of(&error) })?;
+            watch::during("p11_kit_modules_load", &Arc::from("p11-kit"), ffi::p11_kit_modules)
+                .map_err(|error| ModuleError::NoP11Kit { reason: reason_of(&error) })?;
         if configured.is_empty() {
             return Err(ModuleError::NoneConfigured { message });
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use cryptoki::error::Error;
+use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::MechanismType;
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki_sys::{
@@ -79,13 +79,19 @@ impl PinState {
 }
 
 impl Device {
-    pub(super) fn read(module: &Rc<Module>, slot: Slot) -> Option<Self> {
-        let info = DeviceInfo::read(module, slot)?;
+    /// None for a slot without an initialised device.
+    pub(super) fn read(module: &Rc<Module>, slot: Slot) -> Result<Option<Self>, CallError> {
+        let absent = [RvError::TokenNotPresent, RvError::TokenNotRecognized, RvError::SlotIdInvalid];
+        let info = match DeviceInfo::read(module, slot) {
+            Err(error) if absent.into_iter().any(|code| error.is(code)) => return Ok(None),
+            info => info?,
+        };
         if !info.initialised {
-            return None;
+            return Ok(None);
         }
-        let slot_info = module.pkcs11.get_slot_info(slot).ok();
-        Some(Device {
+        let slot_info =
+            watch::during("C_GetSlotInfo", &module.name, || module.pkcs11.get_slot_info(slot)).ok();
+        Ok(Some(Device {
             module: Rc::clone(module),
             slot,
             name: Arc::from(info.describe()),
@@ -101,14 +107,18 @@ impl Device {
             manufacturer: info.manufacturer,
             model: info.model,
             serial: info.serial,
-        })
+        }))
     }
 
-    /// What the device says of its PIN now.
+    /// What the device says of its PIN now; of one that does not answer nothing is known.
     pub fn pin_state(&self) -> PinState {
-        // Of a device that does not answer nothing is known; the login will say.
         let unknown = PinState { login_required: true, set: true, ..PinState::default() };
-        DeviceInfo::read(&self.module, self.slot).map_or(unknown, |info| info.pin)
+        self.pin_state_now().unwrap_or(unknown)
+    }
+
+    /// The same for whoever is about to send a PIN, and must know.
+    pub(super) fn pin_state_now(&self) -> Result<PinState, CallError> {
+        DeviceInfo::read(&self.module, self.slot).map(|info| info.pin)
     }
 
     /// Whether a URI's library, slot, device and module attributes fit.
@@ -178,7 +188,7 @@ impl Device {
 
     /// Whether the same device is in the slot now: by what it says of itself.
     pub(super) fn is_still_there(&self) -> bool {
-        DeviceInfo::read(&self.module, self.slot).is_some_and(|info| {
+        DeviceInfo::read(&self.module, self.slot).is_ok_and(|info| {
             info.initialised
                 && (&info.label, &info.manufacturer, &info.model, &info.serial)
                     == (&self.label, &self.manufacturer, &self.model, &self.serial)
@@ -211,7 +221,7 @@ impl Device {
         open: impl FnOnce() -> Result<cryptoki::session::Session, Error>,
     ) -> Result<Session, CallError> {
         let session = watch::during("C_OpenSession", &self.name, open).map_err(CallError::from)?;
-        Ok(Session::new(session, Arc::clone(&self.name)))
+        Ok(Session::new(session, Arc::clone(&self.name), Rc::clone(&self.module)))
     }
 
     /// The same slot of the same module.
@@ -269,13 +279,14 @@ impl DeviceInfo {
     }
 
     /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
-    fn read(module: &Module, slot: Slot) -> Option<Self> {
-        match watch::during("C_GetTokenInfo", &module.name, || module.pkcs11.get_token_info(slot)) {
-            Ok(info) => Some(Self::from(&info)),
-            Err(Error::Pkcs11(..)) => None,
-            Err(_) if module.spec().proxy => None,
-            Err(_) => ffi::token_info(&module.spec().path, slot.id()).ok().map(|info| Self::from_raw(&info)),
-        }
+    fn read(module: &Module, slot: Slot) -> Result<Self, CallError> {
+        let read = || match module.pkcs11.get_token_info(slot) {
+            Ok(info) => Ok(Self::from(&info)),
+            Err(error @ Error::Pkcs11(..)) => Err(error),
+            Err(error) if module.spec().proxy => Err(error),
+            Err(_) => ffi::token_info(&module.spec().path, slot.id()).map(|info| Self::from_raw(&info)),
+        };
+        watch::during("C_GetTokenInfo", &module.name, read).map_err(CallError::from)
     }
 
     fn from_raw(info: &CK_TOKEN_INFO) -> Self {

@@ -1,7 +1,9 @@
 //! A session with a device: the calls that are made in it, each of them pending while it has not returned.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -10,13 +12,16 @@ use cryptoki::session::{Session as Raw, UserType};
 
 use super::call::CallError;
 use super::ffi::SinglePart;
+use super::module::Module;
 use super::watch::{self, WaitsFor};
 use crate::pin::Pin;
 
 /// An open session.
 #[derive(Debug)]
 pub(super) struct Session {
-    raw: Raw,
+    /// Taken when the session ends.
+    raw: Option<Raw>,
+    module: Rc<Module>,
     /// What the device is called.
     device: Arc<str>,
     /// Whether the user is logged in by this session's doing.
@@ -34,35 +39,36 @@ pub(super) struct SignJob<'a> {
 }
 
 impl Session {
-    pub(super) fn new(raw: Raw, device: Arc<str>) -> Self {
-        Session { raw, device, logged_in: Cell::new(false) }
+    pub(super) fn new(raw: Raw, device: Arc<str>, module: Rc<Module>) -> Self {
+        Session { raw: Some(raw), module, device, logged_in: Cell::new(false) }
     }
 
     /// C_Login. Without a PIN it is entered on the device itself.
     pub(super) fn login(&self, user: UserType, pin: Option<&Pin>) -> Result<(), CallError> {
         let waits_for = if pin.is_none() { WaitsFor::PinPad } else { WaitsFor::Device };
-        let result = self.waiting(waits_for, "C_Login", || self.raw.login(user, pin.map(Pin::expose)));
+        let result = self.waiting(waits_for, "C_Login", |raw| raw.login(user, pin.map(Pin::expose)));
         if result.is_ok() {
             self.logged_in.set(true);
         }
         result
     }
 
-    /// Leaves the login to another session: there is one for all sessions of a program (PKCS#11 v2.40 section 2.6.8).
-    pub(super) fn leave_logged_in(&self) {
-        self.logged_in.set(false);
+    /// Takes over the login of another session: there is one for all sessions of a program (PKCS#11 v2.40 section 2.6.8).
+    pub(super) fn take_login_of(&self, other: &Session) {
+        self.logged_in.set(self.logged_in.get() || other.logged_in.get());
+        other.logged_in.set(false);
     }
 
     /// All objects that fit the template. The search has ended when this returns: modules allow one at a time.
     pub(super) fn find(&self, template: &[Attribute]) -> Result<Vec<ObjectHandle>, CallError> {
-        self.during("C_FindObjects", || self.raw.find_objects(template))
+        self.during("C_FindObjects", |raw| raw.find_objects(template))
     }
 
     /// Those of the attributes that the module gives. One that it cannot give must not cost the others: when the call for
     /// all of them fails, each is asked for alone.
     pub(super) fn attributes(&self, object: ObjectHandle, wanted: &[AttributeType]) -> Vec<Attribute> {
         let get = |wanted: &[AttributeType]| {
-            self.during("C_GetAttributeValue", || self.raw.get_attributes(object, wanted)).ok()
+            self.during("C_GetAttributeValue", |raw| raw.get_attributes(object, wanted)).ok()
         };
         get(wanted).unwrap_or_else(|| {
             wanted.iter().filter_map(|attribute| get(std::slice::from_ref(attribute))).flatten().collect()
@@ -71,7 +77,7 @@ impl Session {
 
     /// C_SignInit and C_Sign.
     pub(super) fn sign(&self, job: &SignJob<'_>) -> Result<Vec<u8>, CallError> {
-        self.waiting(job.waits_for, "C_Sign", || self.raw.sign(job.mechanism, job.key, job.data))
+        self.waiting(job.waits_for, "C_Sign", |raw| raw.sign(job.mechanism, job.key, job.data))
     }
 
     /// C_SignInit, C_Login as CKU_CONTEXT_SPECIFIC, C_Sign, with nothing between (PKCS#11 v2.40 section 4.9). Without
@@ -82,17 +88,17 @@ impl Session {
         pin: Option<&Pin>,
         single_part: Option<&SinglePart>,
     ) -> Result<Vec<u8>, CallError> {
-        self.during("C_SignInit", || self.raw.sign_init(job.mechanism, job.key))?;
+        self.during("C_SignInit", |raw| raw.sign_init(job.mechanism, job.key))?;
         if let Err(error) = self.login(UserType::ContextSpecific, pin)
             && !is_no_context_login(&error)
         {
             return Err(error);
         }
-        self.waiting(job.waits_for, "C_Sign", || match single_part {
-            Some(c_sign) => c_sign.sign(&self.raw, job.data, job.signature_bytes),
+        self.waiting(job.waits_for, "C_Sign", |raw| match single_part {
+            Some(c_sign) => c_sign.sign(raw, job.data, job.signature_bytes),
             None => {
-                self.raw.sign_update(job.data)?;
-                self.raw.sign_final()
+                raw.sign_update(job.data)?;
+                raw.sign_final()
             }
         })
     }
@@ -104,23 +110,23 @@ impl Session {
         public: &[Attribute],
         private: &[Attribute],
     ) -> Result<(ObjectHandle, ObjectHandle), CallError> {
-        self.during("C_GenerateKeyPair", || self.raw.generate_key_pair(mechanism, public, private))
+        self.during("C_GenerateKeyPair", |raw| raw.generate_key_pair(mechanism, public, private))
     }
 
     /// C_CreateObject.
     pub(super) fn create(&self, template: &[Attribute]) -> Result<ObjectHandle, CallError> {
-        self.during("C_CreateObject", || self.raw.create_object(template))
+        self.during("C_CreateObject", |raw| raw.create_object(template))
     }
 
     /// C_DestroyObject.
     pub(super) fn destroy(&self, object: ObjectHandle) -> Result<(), CallError> {
-        self.during("C_DestroyObject", || self.raw.destroy_object(object))
+        self.during("C_DestroyObject", |raw| raw.destroy_object(object))
     }
 
     fn during<T>(
         &self,
         function: &'static str,
-        call: impl FnOnce() -> Result<T, Error>,
+        call: impl FnOnce(&Raw) -> Result<T, Error>,
     ) -> Result<T, CallError> {
         self.waiting(WaitsFor::Device, function, call)
     }
@@ -129,18 +135,69 @@ impl Session {
         &self,
         waits_for: WaitsFor,
         function: &'static str,
-        call: impl FnOnce() -> Result<T, Error>,
+        call: impl FnOnce(&Raw) -> Result<T, Error>,
     ) -> Result<T, CallError> {
-        watch::waiting(waits_for, function, &self.device, call).map_err(CallError::from)
+        // It is there until the session ends.
+        let Some(raw) = &self.raw else { return Err(CallError::from(Error::NotSupported)) };
+        watch::waiting(waits_for, function, &self.device, || call(raw)).map_err(CallError::from)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Some middleware leaves the card open to others for a while when a session is merely closed.
-        if self.logged_in.get() {
-            let _ = self.during("C_Logout", || self.raw.logout());
+        let Some(raw) = self.raw.take() else { return };
+        let open = Open {
+            raw,
+            device: Arc::clone(&self.device),
+            module: Rc::clone(&self.module),
+            logged_in: self.logged_in.get(),
+        };
+        if open.logged_in && CLOSE_AT_THE_END.load(Ordering::Relaxed) {
+            TO_CLOSE.with_borrow_mut(|sessions| sessions.push(open));
+        } else {
+            open.close();
         }
+    }
+}
+
+/// A session that is to be closed.
+struct Open {
+    raw: Raw,
+    device: Arc<str>,
+    /// Outlives the session.
+    module: Rc<Module>,
+    logged_in: bool,
+}
+
+impl Open {
+    fn close(self) {
+        let Open { raw, device, module, logged_in } = self;
+        // Some middleware leaves the card open to others for a while when a session is merely closed.
+        if logged_in {
+            let _ = watch::during("C_Logout", &device, || raw.logout());
+        }
+        let _ = watch::during("C_CloseSession", &device, || raw.close());
+        drop(module);
+    }
+}
+
+static CLOSE_AT_THE_END: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static TO_CLOSE: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
+}
+
+/// From now on sessions with a login stay open until [`close_devices`]: a device that hangs when it is closed must not keep
+/// a program from saying how it ended.
+pub fn close_at_the_end() {
+    CLOSE_AT_THE_END.store(true, Ordering::Relaxed);
+}
+
+/// Closes what this thread has left open.
+pub fn close_devices() {
+    let sessions = TO_CLOSE.with_borrow_mut(std::mem::take);
+    for session in sessions {
+        session.close();
     }
 }
 

@@ -1,9 +1,10 @@
 //! The calls to devices that have not returned, for whoever tells a person what a device waits for, or gives up on it.
 //! PKCS#11 has no way to end a call from outside.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A PKCS#11 call that has not returned.
 #[derive(Clone, Debug)]
@@ -31,6 +32,17 @@ pub enum WaitsFor {
 }
 
 static PENDING: Mutex<Vec<PendingCall>> = Mutex::new(Vec::new());
+/// Set when the program ends: no call begins any more.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Lets no call begin any more, and waits for those that have, at most until they have taken `limit`: some devices do not
+/// survive a program that ends while they write (SoftHSM at login).
+pub fn stop_calls(limit: Duration) {
+    STOPPED.store(true, Ordering::SeqCst);
+    while pending().iter().any(|call| call.since.elapsed() < limit) {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// The calls that have not returned, the oldest first: at most one for each thread that talks to devices.
 pub fn pending_calls() -> Vec<PendingCall> {
@@ -50,9 +62,17 @@ pub(super) fn waiting<T>(
     work: impl FnOnce() -> T,
 ) -> T {
     let thread = thread::current().id();
+    let mut calls = pending();
+    while STOPPED.load(Ordering::SeqCst) {
+        drop(calls);
+        // Until the process has ended.
+        thread::park();
+        calls = pending();
+    }
     let call =
         PendingCall { function, subject: Arc::clone(subject), since: Instant::now(), waits_for, thread };
-    pending().push(call);
+    calls.push(call);
+    drop(calls);
     let result = work();
     pending().retain(|call| call.thread != thread);
     result

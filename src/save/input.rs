@@ -57,14 +57,15 @@ impl InputFile {
     }
 
     /// Replaces the file whole with `bytes`, with its mode and, where the system allows it, its owner. A symbolic link
-    /// stays one: the file that it points to is replaced.
+    /// stays one: the file that it points to is replaced. `done` is called when that is done, before a signal can end the
+    /// program.
     ///
     /// # Errors
     /// [`FileError::Changed`] when somebody changed the file since it was read, else what the system said. The file is
     /// then as it was.
-    pub fn replace(&self, bytes: &[u8]) -> Result<(), FileError> {
+    pub fn replace(&self, bytes: &[u8], done: impl FnOnce()) -> Result<(), FileError> {
         let metadata = self.file.metadata().map_err(|source| FileError::write(&self.path, source))?;
-        replace_whole(&self.target()?, bytes, Some(&metadata), || self.check_unchanged())
+        replace_whole(&self.target()?, bytes, Some(&metadata), || self.check_unchanged(), done)
     }
 
     /// The file behind symbolic links: renaming over a link would put a file in the link's place.

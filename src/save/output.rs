@@ -57,13 +57,24 @@ impl Output {
     /// # Errors
     /// What the system said; a file that was there is then as it was.
     pub fn write(&self, bytes: &[u8]) -> Result<(), FileError> {
+        self.write_and(bytes, || {})
+    }
+
+    /// The same, and calls `done` when that is done, before a signal can end the program.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub fn write_and(&self, bytes: &[u8], done: impl FnOnce()) -> Result<(), FileError> {
         match &self.kind {
             Kind::Stream => File::options()
                 .append(true)
                 .open(&self.path)
                 .and_then(|mut file| file.write_all(bytes))
+                .map(|()| done())
                 .map_err(|source| FileError::write(&self.path, source)),
-            Kind::File { target, existing } => replace_whole(target, bytes, existing.as_ref(), || Ok(())),
+            Kind::File { target, existing } => {
+                replace_whole(target, bytes, existing.as_ref(), || Ok(()), done)
+            }
         }
     }
 }

@@ -12,22 +12,28 @@ use super::FileError;
 /// Held from the making of the temporary file until it has its place.
 static REPLACING: Mutex<()> = Mutex::new(());
 
-/// Waits, at most for `limit`, until no file is being replaced: for the moment at which a signal ends the program, so
-/// that it leaves no temporary file behind.
-pub fn wait_until_replaced(limit: Duration) {
+/// Lets no file be replaced any more, and waits, at most for `limit`, until the one that is being replaced has its place: for
+/// the moment at which a signal ends the program, so that it leaves no temporary file behind.
+pub fn stop_replacing(limit: Duration) {
     let start = Instant::now();
-    while matches!(REPLACING.try_lock(), Err(TryLockError::WouldBlock)) && start.elapsed() < limit {
-        std::thread::sleep(Duration::from_millis(5));
+    while start.elapsed() < limit {
+        match REPLACING.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            // Never given back.
+            Ok(guard) => return std::mem::forget(guard),
+            Err(TryLockError::Poisoned(guard)) => return std::mem::forget(guard.into_inner()),
+        }
     }
 }
 
 /// Puts a file with `bytes` in the place of `target`, with mode and owner of what is there. `check` has the last word
-/// before the rename.
+/// before the rename; `done` is called when the file has its place, before a signal can end the program.
 pub(super) fn replace_whole(
     target: &Path,
     bytes: &[u8],
     existing: Option<&Metadata>,
     check: impl FnOnce() -> Result<(), FileError>,
+    done: impl FnOnce(),
 ) -> Result<(), FileError> {
     let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = |source| FileError::write(target, source);
@@ -45,6 +51,7 @@ pub(super) fn replace_whole(
     temporary.as_file().sync_all().map_err(failed)?;
     check()?;
     temporary.persist(target).map_err(|error| failed(error.error))?;
+    done();
     // The rename is done; a folder that cannot be synced (some network file systems) does not undo it.
     let _ = File::open(folder_of(target)).and_then(|folder| folder.sync_all());
     Ok(())

@@ -86,7 +86,11 @@ fn try_signing(
     options: &KeyOptions,
     terminal: &Terminal,
 ) -> Result<String, Error> {
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
+    // A key that nobody named is one that sign would take; any that was named is tried.
+    let policy = match uris {
+        [] => Policy::default(),
+        _ => Policy { allow_exportable: true, any_key: true, ..Policy::default() },
+    };
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
     let mut key =
         chosen.log_in(options.login(), &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;

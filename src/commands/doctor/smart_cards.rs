@@ -2,10 +2,16 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use countersign::error::{Error, Exit};
 
 use super::report::Report;
+
+/// pcscd accepts at once.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `modules`: the paths of the modules that were found.
 pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), Error> {
@@ -48,9 +54,14 @@ pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), E
 fn pcscd() -> Result<PathBuf, String> {
     let named = std::env::var_os("PCSCLITE_CSOCK_NAME").map(PathBuf::from);
     let socket = named.unwrap_or_else(|| PathBuf::from("/run/pcscd/pcscd.comm"));
-    match UnixStream::connect(&socket) {
-        Ok(_) => Ok(socket),
-        Err(error) => Err(format!("{}: {error}", socket.display())),
+    // One whose queue is full lets whoever connects wait.
+    let (sender, answer) = mpsc::channel();
+    let path = socket.clone();
+    thread::spawn(move || sender.send(UnixStream::connect(path).map(|_| ())));
+    match answer.recv_timeout(PATIENCE) {
+        Ok(Ok(())) => Ok(socket),
+        Ok(Err(error)) => Err(format!("{}: {error}", socket.display())),
+        Err(_) => Err(format!("{}: it accepts nobody", socket.display())),
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn core_dumps(report: &mut Report<'_>) -> Result<(), Error> {
     }
 }
 
-/// Where a PIN would come from, and who else can read it. It is not read.
+/// Where a PIN would come from, and who else can read it. It is sent nowhere.
 pub(super) fn pin_source(source: &PinSource, report: &mut Report<'_>) -> Result<(), Error> {
     let topic = "PIN source";
     if let Some(exposure) = source.exposure() {
@@ -56,19 +56,9 @@ pub(super) fn pin_source(source: &PinSource, report: &mut Report<'_>) -> Result<
             "the terminal, and there is none: a login here would fail",
             Some("for a server: --pin-source file:PATH"),
         ),
-        PinSource::File(path) => match path.metadata() {
-            Err(error) => report.fault(
-                topic,
-                Exit::Pin,
-                format!("the PIN file {path:?} cannot be read: {error}"),
-                "correct the path, or write the file with mode 0600",
-            ),
-            Ok(file) if file.is_file() && file.len() == 0 => report.fault(
-                topic,
-                Exit::Pin,
-                format!("the PIN file {path:?} is empty"),
-                "write the PIN into it, as its first line",
-            ),
+        // Read as a login would read it, and forgotten.
+        PinSource::File(path) => match source.read("") {
+            Err(error) => report.error(topic, &error.into()),
             Ok(_) => report.ok(topic, format!("the file {path:?}, which no other user can read")),
         },
         PinSource::Environment { value: None, name } => report.fault(

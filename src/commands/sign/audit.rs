@@ -107,7 +107,9 @@ impl Audit {
                     Ending::GaveUp(_) => "failed",
                 };
                 let signatures = if index == tally.files_done() { tally.signatures() } else { 0 };
-                let mut entry = with_facts(&attempt, file, &Progress::default(), signatures, outcome);
+                let (device, key) = tally.device_and_key();
+                let progress = Progress { device, key, ..Progress::default() };
+                let mut entry = with_facts(&attempt, file, &progress, signatures, outcome);
                 if let Ending::GaveUp(error) = ending {
                     entry.insert("error".into(), countersign::uri::redact(&error.to_string()).into());
                 }

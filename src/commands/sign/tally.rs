@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::Value;
+
 use super::destination::Destination;
 use crate::cli::Sign;
 use crate::commands::terminal::one_line;
@@ -13,6 +15,8 @@ use crate::commands::tokens;
 pub(super) struct Tally {
     /// For each file what is said when it is not done, and when it is.
     files: OnceLock<Vec<(Option<String>, Option<String>)>>,
+    /// Device and key, for the audit log.
+    chosen: OnceLock<(Value, Value)>,
     files_done: AtomicUsize,
     signed: AtomicUsize,
     to_sign: AtomicUsize,
@@ -36,6 +40,16 @@ impl Tally {
             }
         };
         let _ = self.files.set(arguments.files.iter().zip(destinations).map(of_file).collect());
+    }
+
+    /// Device and key are known.
+    pub(super) fn chosen(&self, device: &Value, key: &Value) {
+        let _ = self.chosen.set((device.clone(), key.clone()));
+    }
+
+    /// Device and key, once they are known.
+    pub(super) fn device_and_key(&self) -> (Value, Value) {
+        self.chosen.get().cloned().unwrap_or_default()
     }
 
     /// A file with so many tokens to sign is next.
