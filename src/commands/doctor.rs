@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &Doctor, options: &KeyOptions, terminal: &Terminal)
     if !options.names_module() {
         p11_kit::check(&mut report)?;
     }
+    smart_cards::check_that_pcscd_accepts(&mut report)?;
     // A module that was named and fails is a fault like any other: the rest is checked all the same.
     match options.load_modules(&uris, terminal) {
         Err(error) => {

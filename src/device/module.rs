@@ -1,5 +1,6 @@
 //! A loaded module, and the devices in its slots.
 
+use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
@@ -27,6 +28,7 @@ pub(super) struct Module {
     description: String,
     version: (u8, u8),
     took: Duration,
+    unreadable: Cell<Option<CallError>>,
 }
 
 /// Why a module cannot be used.
@@ -80,6 +82,7 @@ impl Module {
             name,
             pkcs11,
             took: start.elapsed(),
+            unreadable: Cell::default(),
         })
     }
 
@@ -95,16 +98,22 @@ impl Module {
     /// The initialised devices in the module's slots. A slot that fails hides no other one.
     pub(super) fn devices(self: &Rc<Self>) -> Vec<Device> {
         let slots = self.slots().unwrap_or_default();
-        let mut devices: Vec<Device> =
-            slots.into_iter().filter_map(|slot| Device::read(self, slot).ok().flatten()).collect();
+        let mut devices: Vec<Device> = slots.into_iter().filter_map(|slot| self.device(slot)).collect();
         // Slots come in an order that some modules change from run to run.
         devices.sort_by(|a, b| (&a.label, &a.serial, a.slot.id()).cmp(&(&b.label, &b.serial, b.slot.id())));
         devices
     }
 
-    /// The first device that is present and cannot be read, by what it said.
-    pub(super) fn device_error(self: &Rc<Self>) -> Option<CallError> {
-        self.slots().ok()?.into_iter().find_map(|slot| Device::read(self, slot).err())
+    fn device(self: &Rc<Self>, slot: Slot) -> Option<Device> {
+        Device::read(self, slot).unwrap_or_else(|error| {
+            self.unreadable.set(Some(error));
+            None
+        })
+    }
+
+    /// What a device said that was present and could not be read when [`Module::devices`] read all.
+    pub(super) fn device_error(&self) -> Option<CallError> {
+        self.unreadable.take()
     }
 
     pub(super) fn slot_error(&self) -> Option<CallError> {

@@ -24,6 +24,8 @@ pub(super) struct Session {
     module: Rc<Module>,
     /// What the device is called.
     device: Arc<str>,
+    /// Whether a login was tried: what came of it is to be said before the device is let go.
+    login_tried: Cell<bool>,
     /// Whether the user is logged in by this session's doing.
     logged_in: Cell<bool>,
 }
@@ -40,12 +42,13 @@ pub(super) struct SignJob<'a> {
 
 impl Session {
     pub(super) fn new(raw: Raw, device: Arc<str>, module: Rc<Module>) -> Self {
-        Session { raw: Some(raw), module, device, logged_in: Cell::new(false) }
+        Session { raw: Some(raw), module, device, login_tried: Cell::new(false), logged_in: Cell::new(false) }
     }
 
     /// C_Login. Without a PIN it is entered on the device itself.
     pub(super) fn login(&self, user: UserType, pin: Option<&Pin>) -> Result<(), CallError> {
         let waits_for = if pin.is_none() { WaitsFor::PinPad } else { WaitsFor::Device };
+        self.login_tried.set(true);
         let result = self.waiting(waits_for, "C_Login", |raw| raw.login(user, pin.map(Pin::expose)));
         if result.is_ok() {
             self.logged_in.set(true);
@@ -56,7 +59,9 @@ impl Session {
     /// Takes over the login of another session: there is one for all sessions of a program (PKCS#11 v2.40 section 2.6.8).
     pub(super) fn take_login_of(&self, other: &Session) {
         self.logged_in.set(self.logged_in.get() || other.logged_in.get());
+        self.login_tried.set(true);
         other.logged_in.set(false);
+        other.login_tried.set(false);
     }
 
     /// All objects that fit the template. The search has ended when this returns: modules allow one at a time.
@@ -152,7 +157,7 @@ impl Drop for Session {
             module: Rc::clone(&self.module),
             logged_in: self.logged_in.get(),
         };
-        if open.logged_in && CLOSE_AT_THE_END.load(Ordering::Relaxed) {
+        if self.login_tried.get() && CLOSE_AT_THE_END.load(Ordering::Relaxed) {
             TO_CLOSE.with_borrow_mut(|sessions| sessions.push(open));
         } else {
             open.close();
@@ -187,7 +192,7 @@ thread_local! {
     static TO_CLOSE: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
 }
 
-/// From now on sessions with a login stay open until [`close_devices`]: a device that hangs when it is closed must not keep
+/// From now on sessions in which a login was tried stay open until [`close_devices`]: a device that hangs when it is closed must not keep
 /// a program from saying how it ended.
 pub fn close_at_the_end() {
     CLOSE_AT_THE_END.store(true, Ordering::Relaxed);

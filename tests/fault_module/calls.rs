@@ -58,6 +58,7 @@ pass! {
     C_GetInfo(info: CK_INFO_PTR);
     C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR);
     C_CloseSession(session: CK_SESSION_HANDLE);
+    C_Logout(session: CK_SESSION_HANDLE);
     C_FindObjectsInit(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG);
     C_FindObjects(session: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, max: CK_ULONG, count: CK_ULONG_PTR);
     C_FindObjectsFinal(session: CK_SESSION_HANDLE);

@@ -63,3 +63,24 @@ fn a_key_that_turns_out_to_want_its_pin_each_time_gets_it() {
     // One login for the user, one for each token.
     assert_eq!(calls(&desk, "C_Login"), 4);
 }
+
+#[test]
+fn a_device_that_wants_no_login_gets_a_pin_that_was_asked_for() {
+    // SoftHSM shows the key, which was made public, to anybody, and wants the user's login for a signature all the same.
+    let desk = Desk::new();
+    let script = format!(
+        "SOFTHSM2_CONF='{}' pkcs11-tool --module {} --token-label officer --login --pin 123456 --keypairgen \
+         --key-type rsa:2048 --id 77 --label open --usage-sign --sensitive --private",
+        desk.path("device/softhsm2.conf").display(),
+        crate::device::softhsm_module()
+    );
+    crate::device::tool("sh", &["-c".as_ref(), script.replace(" --private", "").as_ref()]);
+    let sign = ["sign", "--key", "pkcs11:object=open", "tokens.json"];
+    let faults = "C_GetTokenInfo=noflags:0x4,C_GetAttributeValue=give:0x202:01";
+    let done = with_faults(&desk, &sign, faults).without_env("COUNTERSIGN_PIN_SOURCE").go();
+    // Whether SoftHSM shows the key without a login or not: nothing but a PIN that somebody gave is ever sent.
+    assert_ne!(done.code(), 0, "{}", done.stderr());
+    assert!([4, 5].contains(&done.code()), "{}", done.stderr());
+    assert_eq!(calls(&desk, "C_Login"), 0);
+    untouched(&desk);
+}

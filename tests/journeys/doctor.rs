@@ -206,10 +206,31 @@ fn pcscd_is_asked_whether_it_answers() {
     let (status, found, help) = check(&run(opensc).json(), "pcscd");
     assert!(status != "ok" && found.contains("does not answer"), "{status} {found}");
     assert!(help.contains("apt install pcscd"), "{help}");
+    let socket_path = socket.clone();
     let listener = UnixListener::bind(&socket).unwrap();
     let (status, found, _) = check(&run(softhsm_module()).json(), "pcscd");
     assert!(status == "ok" && found.contains("runs"), "{found}");
-    drop(listener);
+    // One that accepts nobody, and whose queue is full.
+    rustix::net::listen(&listener, 0).unwrap();
+    let waiting: Vec<_> = (0..200)
+        .map_while(|_| {
+            let socket =
+                rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None)
+                    .ok()?;
+            rustix::io::ioctl_fionbio(&socket, true).ok()?;
+            let address = rustix::net::SocketAddrUnix::new(&socket_path).ok()?;
+            rustix::net::connect(&socket, &address).ok().map(|()| socket)
+        })
+        .collect();
+    let hanging = desk.countersign(&["doctor", "--timeout", "2", "--module", opensc]);
+    let done = hanging.env("PCSCLITE_CSOCK_NAME", &socket).go().exits(3);
+    assert!(
+        done.stdout().contains("FAULT    pcscd") && done.stdout().contains("it accepts nobody"),
+        "{}",
+        done.stdout()
+    );
+    done.says("has not answered for 2 s (C_Initialize)");
+    drop((waiting, listener));
 }
 
 #[test]
@@ -234,7 +255,7 @@ fn a_clock_that_cannot_be_right_is_a_fault() {
 }
 
 #[test]
-fn who_can_read_the_pin_is_told_and_it_is_not_read() {
+fn who_can_read_the_pin_and_whether_it_can_be_read_is_told() {
     let desk = Desk::new();
     let of = |source: &str| check(&doctor(&desk, &["--pin-source", source]).json(), "PIN source");
     assert_eq!(of("file:device/pin").0, "ok");
@@ -246,6 +267,10 @@ fn who_can_read_the_pin_is_told_and_it_is_not_read() {
     fs::set_permissions(desk.path("empty"), fs::Permissions::from_mode(0o600)).unwrap();
     assert!(of("file:empty").1.contains("is empty"));
     assert_eq!(of("env:NOT_THERE").0, "fault");
+    assert_eq!(of("file:device").0, "fault");
+    desk.write("two-lines", b"123456\nsecond\n");
+    fs::set_permissions(desk.path("two-lines"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(of("file:two-lines").0, "fault");
     let (status, found, _) = of("prompt");
     assert!(status == "warning" && found.contains("there is none"), "{found}");
 }

@@ -216,3 +216,79 @@ fn two_hundred_random_fault_schedules_end_with_a_right_file_or_an_untouched_one(
     // The schedules are worth something: runs that end well and runs that end in each way are among them.
     assert!([0, 3, 4, 5, 6].iter().all(|code| ends.contains_key(code)), "{ends:?}");
 }
+
+#[test]
+fn what_was_decided_stands_although_the_device_hangs_when_it_is_let_go() {
+    let desk = Desk::new();
+    desk.write("wrong", b"999999");
+    for call in ["C_Logout", "C_CloseSession:3", "C_Finalize"] {
+        let faults = format!("{call}=delay:30000");
+        let sign = [&SIGN[..], &["--timeout", "1"]].concat();
+        let start = Instant::now();
+        let done = with_faults(&desk, &sign, &faults).go().exits(0);
+        assert!(
+            done.stderr().contains("3 signed and verified") && !done.stderr().contains("error"),
+            "{faults}"
+        );
+        assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"), "{faults}");
+        assert!(start.elapsed() < Duration::from_secs(15), "{faults}");
+        let corrupt = format!("C_Sign:2=corrupt,{faults}");
+        with_faults(&desk, &sign, &corrupt).go().exits(6).says("does not verify");
+        untouched(&desk);
+    }
+    let wrong = [&SIGN[..], &["--timeout", "1", "--pin-source", "file:wrong"]].concat();
+    with_faults(&desk, &wrong, "C_Finalize=delay:3000").go().says("is wrong");
+}
+
+#[test]
+fn every_call_has_an_end() {
+    let desk = Desk::new();
+    let sign = [&SIGN[..], &["--timeout", "1"]].concat();
+    for call in [
+        "C_GetInfo",
+        "C_GetSlotInfo:1",
+        "C_GetTokenInfo:1",
+        "C_CloseSession:1",
+        "C_GetAttributeValue:2",
+        "C_SignInit:2",
+    ] {
+        let start = Instant::now();
+        with_faults(&desk, &sign, &format!("{call}=delay:30000")).go().says("has not answered for 1 s");
+        assert!(start.elapsed() < Duration::from_secs(15), "{call}");
+        untouched(&desk);
+    }
+    // A module that hangs while it is loaded: a pipe that nobody writes to.
+    crate::device::tool("mkfifo", &[desk.path("module.so").as_os_str()]);
+    let module = desk.path("module.so");
+    for _ in 0..5 {
+        desk.countersign(&["list", "--timeout", "1", "--module", module.to_str().unwrap()])
+            .go()
+            .exits(3)
+            .says("has not answered for 1 s (C_GetFunctionList)");
+    }
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_up_no_end() {
+    use std::os::fd::OwnedFd;
+    use std::process::Stdio;
+    let desk = Desk::new();
+    for signal in ["TERM", "INT"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+        rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+        while std::io::Write::write(&mut &writer, &[b' '; 4096]).is_ok() {}
+        rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+        let mut run = with_faults(&desk, &[&SIGN[..], &["-q"]].concat(), "C_Sign:2=delay:60000");
+        let mut child = run.command.stderr(Stdio::from(OwnedFd::from(writer))).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        // setsid runs the program in its own place.
+        let start = Instant::now();
+        crate::device::tool("kill", &[format!("-{signal}").as_ref(), child.id().to_string().as_ref()]);
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(130), "{signal}: {status}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{signal}");
+        untouched(&desk);
+        drop(reader);
+    }
+}

@@ -84,3 +84,26 @@ fn a_pin_that_has_expired_is_no_wrong_one() {
     with_faults(&desk, &SIGN, "C_Login=0xa3").go().exits(5).says("has expired (CKR_PIN_EXPIRED)");
     untouched(&desk);
 }
+
+#[test]
+fn no_pin_is_sent_while_the_state_of_it_is_unknown() {
+    let desk = Desk::new();
+    with_faults(&desk, &SIGN, "C_GetTokenInfo=flags:0x20000").go().exits(5);
+    let reads = calls(&desk, "C_GetTokenInfo");
+    let faults = format!("C_GetTokenInfo=flags:0x20000,C_GetTokenInfo:{reads}=0x30");
+    with_faults(&desk, &SIGN, &faults).go().exits(3).says("C_GetTokenInfo said CKR_DEVICE_ERROR");
+    assert_eq!(calls(&desk, "C_Login"), 0);
+    untouched(&desk);
+}
+
+#[test]
+fn a_pin_does_not_go_to_another_device_because_one_cannot_be_read() {
+    let desk = Desk::provisioned(&["--keys", "signkey", "--also", "backup"]);
+    for faults in
+        ["C_FindObjectsInit:1=0x30", "C_OpenSession:1=0x30,C_OpenSession:2=0x30", "C_GetTokenInfo:1=0x30"]
+    {
+        with_faults(&desk, &["sign", "tokens.json"], faults).go().exits(3);
+        assert_eq!(calls(&desk, "C_Login"), 0, "{faults}");
+        untouched(&desk);
+    }
+}

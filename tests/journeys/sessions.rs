@@ -101,3 +101,14 @@ fn a_vendors_type_of_user_can_be_named() {
     let sign = [&SIGN[..], &["--user-type", "so"]].concat();
     with_faults(&desk, &sign, "").go().exits(2).says("crypto-user");
 }
+
+#[test]
+fn a_login_ends_with_a_logout() {
+    let desk = Desk::new();
+    for faults in ["", "C_Sign:2=lost", "C_SignInit:2=0x90"] {
+        with_faults(&desk, &SIGN, faults).go().exits(0);
+        assert_eq!(calls(&desk, "C_Logout"), 1, "{faults}");
+        // cryptoki closes a session twice that the module does not know any more.
+        assert!(calls(&desk, "C_OpenSession") <= calls(&desk, "C_CloseSession"), "{faults}");
+    }
+}

@@ -13,6 +13,19 @@ use super::report::Report;
 /// pcscd accepts at once.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Before any module is loaded: those for smart cards hang when pcscd does, and what was found until then is printed.
+pub(super) fn check_that_pcscd_accepts(report: &mut Report<'_>) -> Result<(), Error> {
+    match pcscd() {
+        Err(NoPcscd { reason, accepts: false }) => report.fault(
+            "pcscd",
+            Exit::Device,
+            format!("it does not answer ({reason}); modules for smart cards wait for it"),
+            "systemctl restart pcscd",
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// `modules`: the paths of the modules that were found.
 pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), Error> {
     let speaks_to_cards = |path: &&String| {
@@ -25,7 +38,7 @@ pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), E
         (Err(_), None, None) => {
             report.ok("pcscd", "does not run; no smart card module and no reader needs it")?;
         }
-        (Err(reason), module, Some(reader)) => report.fault(
+        (Err(NoPcscd { reason, .. }), module, Some(reader)) => report.fault(
             "pcscd",
             Exit::Device,
             format!(
@@ -34,7 +47,7 @@ pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), E
             ),
             "apt install pcscd; systemctl start pcscd.socket",
         )?,
-        (Err(reason), Some(module), None) => report.warning(
+        (Err(NoPcscd { reason, .. }), Some(module), None) => report.warning(
             "pcscd",
             format!("does not answer ({reason}): {module} will see no card"),
             Some("apt install pcscd; systemctl start pcscd.socket"),
@@ -50,8 +63,15 @@ pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), E
     }
 }
 
+/// Why pcscd does not answer.
+struct NoPcscd {
+    reason: String,
+    /// False for one that lets everybody wait.
+    accepts: bool,
+}
+
 /// The socket of a pcscd that answers, or why it does not.
-fn pcscd() -> Result<PathBuf, String> {
+fn pcscd() -> Result<PathBuf, NoPcscd> {
     let named = std::env::var_os("PCSCLITE_CSOCK_NAME").map(PathBuf::from);
     let socket = named.unwrap_or_else(|| PathBuf::from("/run/pcscd/pcscd.comm"));
     // One whose queue is full lets whoever connects wait.
@@ -60,8 +80,8 @@ fn pcscd() -> Result<PathBuf, String> {
     thread::spawn(move || sender.send(UnixStream::connect(path).map(|_| ())));
     match answer.recv_timeout(PATIENCE) {
         Ok(Ok(())) => Ok(socket),
-        Ok(Err(error)) => Err(format!("{}: {error}", socket.display())),
-        Err(_) => Err(format!("{}: it accepts nobody", socket.display())),
+        Ok(Err(error)) => Err(NoPcscd { reason: format!("{}: {error}", socket.display()), accepts: true }),
+        Err(_) => Err(NoPcscd { reason: format!("{}: it accepts nobody", socket.display()), accepts: false }),
     }
 }
 
