@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "Devices and keys",
         &["list", "doctor", "public-key", "certificate", "keygen", "csr", "import-certificate", "attest"],
     ),
-    ("AWS credentials", &["credential-process"]),
+    ("AWS credentials", &["credential-process", "update", "serve"]),
     ("This program", &["completions", "man", "help"]),
 ];
 
@@ -98,6 +98,8 @@ pub(crate) enum Command {
     ImportCertificate(ImportCertificate),
     Attest(Attest),
     CredentialProcess(CredentialProcess),
+    Update(Update),
+    Serve(Serve),
     Completions(Completions),
     Man(Man),
 }
@@ -107,6 +109,8 @@ impl Command {
     pub(crate) fn wants_debug(&self) -> bool {
         match self {
             Command::CredentialProcess(arguments) => arguments.roles_anywhere.debug,
+            Command::Update(arguments) => arguments.roles_anywhere.debug,
+            Command::Serve(arguments) => arguments.roles_anywhere.debug,
             _ => false,
         }
     }
@@ -478,7 +482,7 @@ pub(crate) struct Attest {
 }
 
 /// What is asked of IAM Roles Anywhere; the options of aws_signing_helper.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RolesAnywhere {
     /// The certificate: a file (PEM or DER), or a pkcs11: URI; default: the key's own on the device
     #[arg(long, value_name = "FILE|URI")]
@@ -491,13 +495,13 @@ pub(crate) struct RolesAnywhere {
     pub(crate) intermediates: Option<PathBuf>,
     /// The role
     #[arg(long, value_name = "ARN")]
-    pub(crate) role_arn: String,
+    pub(crate) role_arn: Option<String>,
     /// The Roles Anywhere profile
     #[arg(long, value_name = "ARN")]
-    pub(crate) profile_arn: String,
+    pub(crate) profile_arn: Option<String>,
     /// The trust anchor
     #[arg(long, value_name = "ARN")]
-    pub(crate) trust_anchor_arn: String,
+    pub(crate) trust_anchor_arn: Option<String>,
     /// How long the credentials are good, 900 to 43200
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) session_duration: u32,
@@ -554,6 +558,58 @@ pub(crate) struct CredentialProcess {
     /// Do everything but sending, and say what would be sent
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+}
+
+/// Write temporary credentials into the AWS credentials file, and renew them
+///
+/// One profile of the file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials) is changed; everything else in it stays
+/// byte for byte. Renewed five minutes before they end. SIGHUP renews at once, SIGTERM ends.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  countersign update --profile backup --certificate 'pkcs11:token=server;id=%01;type=cert' --role-arn … \\
+    --profile-arn … --trust-anchor-arn … --pin-source file:/run/secrets/pin")]
+pub(crate) struct Update {
+    #[command(flatten)]
+    pub(crate) roles_anywhere: RolesAnywhere,
+    /// The profile of the credentials file
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) profile: String,
+    /// Write once and end
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// Hand out temporary credentials on this computer, as EC2's instance metadata service does
+///
+/// SDKs find it by AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:9911/, or, the container way, by
+/// AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/creds/ROLE with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Renewed in
+/// the background five minutes before they end; old ones are handed out until they really end. SIGHUP renews at once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign serve --certificate 'pkcs11:token=server;id=%01;type=cert' --role-arn … --profile-arn … \\
+    --trust-anchor-arn … --pin-source file:/run/secrets/pin
+  countersign serve --config /etc/countersign/serve.toml --container-token-file /run/countersign/token")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) roles_anywhere: RolesAnywhere,
+    /// Several roles, a TOML file: a [[role]] for each, with name, role-arn, profile-arn and, where they differ from the
+    /// options here, trust-anchor-arn, certificate, private-key, intermediates, session-duration, role-session-name
+    #[arg(long, value_name = "TOML", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) listen: std::net::IpAddr,
+    /// The port; 0: any that is free
+    #[arg(long, default_value_t = 9911)]
+    pub(crate) port: u16,
+    /// Answers cross so many routers at most
+    #[arg(long, value_name = "HOPS", default_value_t = 64, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) hop_limit: u8,
+    /// Serve the container way too, to who has the token of this file; it is made if it is not there
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) container_token_file: Option<PathBuf>,
 }
 
 /// Print a completion script for a shell

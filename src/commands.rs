@@ -19,11 +19,13 @@ mod merge;
 mod pem_file;
 pub(crate) mod process;
 mod public_key;
+mod serve;
 mod show;
 mod sign;
 mod stderr;
 pub(crate) mod terminal;
 mod tokens;
+mod update;
 mod usage;
 mod verify;
 mod watch;
@@ -60,6 +62,8 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::ImportCertificate(arguments) => import_certificate::run(&arguments, &options, terminal),
         Command::Attest(arguments) => attest::run(&arguments, &options, terminal),
         Command::CredentialProcess(arguments) => credential_process::run(&arguments, &options, terminal),
+        Command::Update(arguments) => update::run(&arguments, &options, terminal),
+        Command::Serve(arguments) => serve::run(&arguments, &options, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Man(arguments) => man::run(&arguments, terminal),
     }

@@ -58,6 +58,8 @@ pub enum PinSource {
     Descriptor(u32),
     /// A `pin-value` in a key URI.
     Value(SecretString),
+    /// One that was right before, for who logs in again and again.
+    Remembered(Pin),
 }
 
 impl PinSource {
@@ -135,6 +137,7 @@ impl PinSource {
                 first_line(no_terminal(duplicate(*number).map_err(unreadable)?, self)?, self)?
             }
             PinSource::Value(value) => value.clone(),
+            PinSource::Remembered(pin) => return Ok(pin.clone()),
         };
         Pin::new(text).map_err(named)
     }
@@ -166,6 +169,7 @@ impl fmt::Display for PinSource {
             PinSource::Environment { name, .. } => write!(f, "the environment variable {name}"),
             PinSource::Descriptor(number) => write!(f, "file descriptor {number}"),
             PinSource::Value(_) => f.write_str("the key URI's pin-value"),
+            PinSource::Remembered(_) => f.write_str("the PIN that was right before"),
         }
     }
 }

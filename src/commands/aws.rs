@@ -4,8 +4,10 @@ mod cache;
 mod certificate;
 mod obtain;
 mod options;
+mod renewal;
 
 pub(crate) use cache::Cache;
 use certificate::{CertificateSource, Presented};
-pub(crate) use obtain::Provider;
+pub(crate) use obtain::{Provider, now};
 pub(crate) use options::Wanted;
+pub(crate) use renewal::Renewal;

@@ -135,6 +135,15 @@ impl KeyOptions {
         Ok(chosen)
     }
 
+    /// The same with other options than those of the command line.
+    pub(crate) fn log_in_by(
+        chosen: Chosen,
+        login: &LoginOptions,
+        terminal: &Terminal,
+    ) -> Result<OpenDevice, Error> {
+        chosen.log_in(login, &mut |notice| tell(&notice, terminal))
+    }
+
     pub(crate) fn log_in(&self, chosen: Chosen, terminal: &Terminal) -> Result<OpenDevice, Error> {
         chosen.log_in(&self.login, &mut |notice| tell(&notice, terminal))
     }

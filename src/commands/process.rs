@@ -1,8 +1,8 @@
 //! The process itself: nothing of its memory is left behind, and a signal ends it cleanly.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::time::{Duration, SystemTime};
 
 use countersign::device;
 use countersign::environment;
@@ -61,6 +61,8 @@ pub(crate) fn quieten_modules() {
 pub(crate) enum Ending {
     /// By a signal.
     Interrupted,
+    /// A service that is told to end.
+    Stopped,
     /// A device did not answer.
     GaveUp(Error),
 }
@@ -91,20 +93,18 @@ pub(crate) fn end(ending: Ending) -> ! {
     let exit = match &ending {
         _ if decided >= 0 => decided,
         Ending::Interrupted => Exit::Interrupted as i32,
+        Ending::Stopped => 0,
         Ending::GaveUp(error) => error.exit() as i32,
     };
     end_at_the_latest(exit);
-    if matches!(ending, Ending::Interrupted) {
-        device::stop_calls(CALLING);
-    } else {
-        device::stop_calls(Duration::ZERO);
-    }
+    device::stop_calls(if matches!(ending, Ending::GaveUp(_)) { Duration::ZERO } else { CALLING });
     save::stop_replacing(REPLACING);
     let work = LAST_WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
     let consequences = work.map(|work| work(&ending)).unwrap_or_default();
     match ending {
         // All was said; the device only hangs when it is let go.
         _ if decided >= 0 => {}
+        Ending::Stopped => {}
         Ending::Interrupted => terminal::interrupted(&consequences),
         Ending::GaveUp(error) => {
             terminal::gave_up(consequences.into_iter().fold(error, Error::with_consequence));
@@ -144,14 +144,56 @@ pub(crate) fn close_devices(exit: i32) {
     wait_if_ending();
 }
 
+/// Whether SIGTERM is the way to end, and SIGHUP asks for something.
+static SERVICE: AtomicBool = AtomicBool::new(false);
+static RENEW: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+/// From now on SIGHUP renews at once and SIGTERM ends with 0.
+pub(crate) fn become_service() {
+    SERVICE.store(true, Ordering::SeqCst);
+}
+
+/// Whether it runs until it is told to end.
+pub(crate) fn is_service() -> bool {
+    SERVICE.load(Ordering::SeqCst)
+}
+
+/// Waits until `limit` has passed or somebody asks for a renewal; true if somebody did. The clock is looked at every now and
+/// then, since a computer that sleeps does not count.
+pub(crate) fn wait_for_renewal(limit: Duration) -> bool {
+    /// A renewal is late by at most as much after a computer's sleep.
+    const LOOK_EVERY: Duration = Duration::from_secs(15);
+    let until = SystemTime::now() + limit;
+    let (asked, changed) = &RENEW;
+    let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        if std::mem::take(&mut *asked) {
+            return true;
+        }
+        let Ok(left) = until.duration_since(SystemTime::now()) else { return false };
+        let waited = changed.wait_timeout(asked, left.min(LOOK_EVERY));
+        (asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn renew_now() {
+    let (asked, changed) = &RENEW;
+    *asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    changed.notify_all();
+}
+
 /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
 pub(crate) fn exit_on_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return };
     let (ready, is_ready) = mpsc::channel();
     std::thread::spawn(move || {
         let _ = ready.send(());
-        if signals.forever().next().is_some() {
-            end(Ending::Interrupted);
+        for signal in &mut signals {
+            match signal {
+                SIGHUP if is_service() => renew_now(),
+                SIGTERM if is_service() => end(Ending::Stopped),
+                _ => end(Ending::Interrupted),
+            }
         }
     });
     // A thread that is only starting waits for the loader, which a module may keep busy for ever.

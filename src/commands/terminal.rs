@@ -80,6 +80,11 @@ impl Terminal {
         }
     }
 
+    /// A line of a service's log.
+    pub(crate) fn log(&self, line: &str) {
+        to_stderr("", line);
+    }
+
     /// A line for whoever looks for a fault.
     pub(crate) fn debug(&self, line: &str) {
         if self.debug {

@@ -73,7 +73,10 @@ impl DeviceWatch {
 fn look(told: &Told, patience: Duration, is_watched: bool) {
     let calls = pending_calls();
     if let Some(call) = calls.iter().find(|call| call.since.elapsed() >= patience) {
-        give_up(told, call, patience);
+        // A service goes on handing out what it has.
+        if !process::is_service() {
+            give_up(told, call, patience);
+        }
     }
     if !is_watched {
         return;

@@ -13,6 +13,7 @@ use super::session::{Session, SignJob};
 use super::watch::WaitsFor;
 use crate::certificate::Certificate;
 use crate::error::Error;
+use crate::pin::PinSource;
 use crate::signature::{Hash, Mechanism, Payload, PublicKey, Verifier};
 use crate::uri::Uri;
 
@@ -106,6 +107,11 @@ impl SigningKey {
     /// The device that it is on.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Where a later login takes the PIN from, if asking or reading it once more would not do: from here.
+    pub fn pin_to_remember(&self) -> Option<PinSource> {
+        self.login.to_remember()
     }
 
     /// All certificates on the device that can be read as such.

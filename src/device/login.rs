@@ -118,6 +118,12 @@ pub(super) struct Login {
 }
 
 impl Login {
+    /// A PIN that a person typed or that came through a descriptor cannot be had twice.
+    pub(super) fn to_remember(&self) -> Option<PinSource> {
+        let once = matches!(self.source, PinSource::Prompt | PinSource::Descriptor(_));
+        self.pin.get().filter(|_| once).cloned().map(PinSource::Remembered)
+    }
+
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
         about_pin(Who { device, is_so: false }, error, self.source.is_person())

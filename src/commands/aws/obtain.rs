@@ -4,10 +4,10 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use countersign::device::{Chosen, Policy, SigningKey};
+use countersign::device::{Chosen, LoginOptions, Policy, SigningKey, close_devices};
 use countersign::error::Error;
 use countersign::rolesanywhere::{
-    Client, ClientError, Credentials, Request, ResponseError, SignedRequest, SigningTime,
+    Client, ClientError, Credentials, Request, ResponseError, RoleArn, SignedRequest, SigningTime,
 };
 use countersign::signature::Mechanism;
 use serde_json::json;
@@ -30,6 +30,8 @@ pub(crate) struct Provider<'a> {
     options: &'a KeyOptions,
     terminal: &'a Terminal,
     client: Client,
+    /// With the PIN, once it was right, where it cannot be had again.
+    login: LoginOptions,
     /// Added to this computer's time, in seconds, once AWS has said that it is wrong.
     skew: i64,
 }
@@ -50,11 +52,23 @@ impl<'a> Provider<'a> {
         if wanted.client.trust_any_server {
             terminal.warn("--no-verify-ssl: anybody who stands between can take the credentials");
         }
-        Ok(Provider { wanted, options, terminal, client, skew: 0 })
+        let login = options.login().clone();
+        Ok(Provider { wanted, options, terminal, client, login, skew: 0 })
     }
 
-    /// Gets credentials.
+    /// The role that is asked for.
+    pub(crate) fn role(&self) -> &RoleArn {
+        self.wanted.session.role()
+    }
+
+    /// Gets credentials, and lets the device go.
     pub(crate) fn credentials(&mut self) -> Result<Credentials, Error> {
+        let result = self.request_credentials();
+        close_devices();
+        result
+    }
+
+    fn request_credentials(&mut self) -> Result<Credentials, Error> {
         let mut signer = self.signer()?;
         let (mut tries, mut clock_was_wrong) = (0, false);
         loop {
@@ -131,14 +145,17 @@ impl<'a> Provider<'a> {
 
     /// Finds key and certificate and logs in. What AWS would refuse is found before the PIN is used, where the device shows
     /// enough.
-    fn signer(&self) -> Result<Signer, Error> {
+    fn signer(&mut self) -> Result<Signer, Error> {
         let (options, terminal) = (self.options, self.terminal);
         // The helper that this stands in for knows no such rule; a key that can leave gets a warning.
         let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
         let chosen: Chosen = options.choose_quietly(&self.wanted.key, policy, terminal)?;
         let candidates = self.wanted.certificate.read(&chosen)?;
         candidates.of_key(chosen.public_key(), SystemTime::now())?;
-        let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+        let key = KeyOptions::log_in_by(chosen, &self.login, terminal)?.signing_key(policy)?;
+        if let Some(pin) = key.pin_to_remember() {
+            self.login.pin_source = Some(pin);
+        }
         if terminal.is_verbose() {
             introduce(&key, terminal);
         }

@@ -26,9 +26,9 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn of(options: &RolesAnywhere) -> Result<Self, Error> {
         let session = CreateSession::new(
-            options.role_arn.parse()?,
-            options.profile_arn.parse()?,
-            options.trust_anchor_arn.parse()?,
+            required("--role-arn", &options.role_arn)?.parse()?,
+            required("--profile-arn", &options.profile_arn)?.parse()?,
+            required("--trust-anchor-arn", &options.trust_anchor_arn)?.parse()?,
             options.session_duration,
             options.role_session_name.clone(),
         )?;
@@ -67,6 +67,10 @@ impl Wanted {
     }
 }
 
+fn required<'a>(name: &'static str, value: &'a Option<String>) -> Result<&'a str, AwsUsage> {
+    value.as_deref().ok_or(AwsUsage::Missing(name))
+}
+
 fn client_options(options: &RolesAnywhere, endpoint: &Endpoint) -> Result<ClientOptions, Error> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let roots = match variable("AWS_CA_BUNDLE") {
@@ -96,6 +100,8 @@ enum AwsUsage {
     KeyInFile,
     #[error("the key is not named")]
     NoKey,
+    #[error("{0} is missing")]
+    Missing(&'static str),
 }
 
 impl Explain for AwsUsage {
@@ -108,6 +114,7 @@ impl Explain for AwsUsage {
             AwsUsage::KeyInFile => {
                 "name a key on a device: --private-key 'pkcs11:…'; countersign list shows what there is"
             }
+            AwsUsage::Missing(_) => "it is on the console's page of IAM Roles Anywhere",
             AwsUsage::NoKey => {
                 "--private-key 'pkcs11:…' names it; it can be left out where --certificate is a pkcs11: URI"
             }

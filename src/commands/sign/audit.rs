@@ -103,7 +103,7 @@ impl Audit {
             let log = path.and_then(|path| AuditLog::open(&path, PATIENCE_AT_THE_END).ok());
             for (index, file) in files.iter().enumerate().skip(tally.files_done()).filter(|_| log.is_some()) {
                 let outcome = match ending {
-                    Ending::Interrupted => "interrupted",
+                    Ending::Interrupted | Ending::Stopped => "interrupted",
                     Ending::GaveUp(_) => "failed",
                 };
                 let signatures = if index == tally.files_done() { tally.signatures() } else { 0 };

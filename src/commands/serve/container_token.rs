@@ -1,0 +1,67 @@
+//! The token of the container way: in a file that only its owner can read.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::error::{Error, Exit, Explain};
+use secrecy::SecretString;
+
+/// Shorter ones can be guessed.
+const SHORTEST: usize = 16;
+
+/// The token of a file, which is made if it is not there. Without a line end: SDKs send all of the file.
+pub(super) fn of_file(path: &Path) -> Result<SecretString, Error> {
+    let failed = |source| ContainerTokenError::File { path: path.to_owned(), source };
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut file) => {
+            let mut bytes = [0; 32];
+            let random = SystemRandom::new().fill(&mut bytes);
+            random.map_err(|_| failed(std::io::Error::other("the system gives no random numbers")))?;
+            file.write_all(URL_SAFE_NO_PAD.encode(bytes).as_bytes()).map_err(failed)?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error).into()),
+    }
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
+        return Err(
+            ContainerTokenError::Open { path: path.to_owned(), mode: metadata.mode() & 0o7777 }.into()
+        );
+    }
+    let mut text = String::new();
+    File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text)).map_err(failed)?;
+    if text.len() < SHORTEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ContainerTokenError::Unusable(path.to_owned()).into());
+    }
+    Ok(SecretString::from(text))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ContainerTokenError {
+    #[error("the token's file {path:?}: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("the token's file {path:?} can be read by others (mode {mode:04o}), or is no file")]
+    Open { path: PathBuf, mode: u32 },
+    #[error("the token's file {0:?} holds no token: 16 or more visible characters without a line end")]
+    Unusable(PathBuf),
+}
+
+impl Explain for ContainerTokenError {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            ContainerTokenError::File { .. } => return None,
+            ContainerTokenError::Open { .. } => "chmod 600 it",
+            ContainerTokenError::Unusable(_) => "remove it: a new one is made at the next start",
+        };
+        Some(hint.into())
+    }
+}
