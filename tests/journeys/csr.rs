@@ -28,9 +28,8 @@ fn requests_of_each_kind_of_key_are_accepted_by_openssl() {
         ("ec:p384", "ecdsa-with-SHA384"),
     ] {
         let desk = desk_with_key(kind);
-        let done =
-            csr(&desk, &["--subject", FULL, "--dns", "a.example", "--dns", "*.b.example", "--client-auth"])
-                .exits(0);
+        csr(&desk, &["--subject", FULL, "--dns", "a.example", "--dns", "*.b.example", "--client-auth"])
+            .exits(0);
         let said = of_request(&desk, &["-text"]);
         for expected in [
             &format!("Signature Algorithm: {algorithm}"),

@@ -65,7 +65,7 @@ impl Tpm {
         tpm
     }
 
-    fn with_key(self, label: &str, options: &[&str]) -> Self {
+    pub fn with_key(self, label: &str, options: &[&str]) -> Self {
         let (named, rsa) = (format!("--key-label={label}"), "--algorithm=rsa2048");
         self.ptool(&[&["addkey", rsa, "--label=officer", &named, "--userpin=123456"], options].concat());
         self
