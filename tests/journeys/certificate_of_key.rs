@@ -27,7 +27,8 @@ fn ends_in(days: f64) -> Leaf {
 #[test]
 fn of_several_certificates_the_one_that_is_fit_is_taken_wherever_it_stands() {
     let authority = Authority::new();
-    let unfit: [(&str, fn() -> Leaf); 5] = [
+    type Make = fn() -> Leaf;
+    let unfit: [(&str, Make); 5] = [
         ("expired", Leaf::expired),
         ("not_yet", Leaf::not_yet_valid),
         ("ca", Leaf::of_a_ca),
