@@ -45,17 +45,18 @@ impl Authority {
 
     /// A certificate (PEM) at `certificate` for the public key (PEM) at `public_key`, whose private half stays where it is.
     pub fn issue(&self, public_key: &Path, leaf: &Leaf, certificate: &Path) {
-        let issuer = if self.intermediate { "intermediate" } else { "root" };
-        let (ca, key) = (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")));
         if let Some(days) = leaf.valid_days {
+            let (ca, key) = self.issuer();
             return issue_dated(public_key, days, (&ca, &key), certificate);
         }
-        let extensions = self.write("extensions", &leaf.extensions());
-        let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
-        let mut arguments = vec!["x509", "-new", "-force_pubkey", text(public_key), "-subj", leaf.subject];
-        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", &serial, "-days", "30"]);
-        arguments.extend([leaf.digest, "-extfile", text(&extensions), "-out", text(certificate)]);
-        openssl(&arguments);
+        let arguments = ["-new", "-force_pubkey", text(public_key), "-subj", leaf.subject];
+        self.sign(&arguments, leaf, certificate);
+    }
+
+    /// A certificate (PEM) at `certificate` for what a request asks: its subject and public key, and no extension of its.
+    pub fn certify(&self, request: &Path, leaf: &Leaf, certificate: &Path) {
+        openssl(&["req", "-verify", "-noout", "-in", text(request)]);
+        self.sign(&["-req", "-in", text(request)], leaf, certificate);
     }
 
     /// A private key and a certificate for it, both PEM, below a folder: `NAME.key`, `NAME.pem`.
@@ -72,6 +73,21 @@ impl Authority {
         openssl(&["pkey", "-in", text(&key), "-pubout", "-out", text(&public)]);
         self.issue(&public, leaf, &certificate);
         (key, certificate)
+    }
+
+    fn issuer(&self) -> (PathBuf, PathBuf) {
+        let issuer = if self.intermediate { "intermediate" } else { "root" };
+        (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")))
+    }
+
+    fn sign(&self, what: &[&str], leaf: &Leaf, certificate: &Path) {
+        let (ca, key) = self.issuer();
+        let extensions = self.write("extensions", &leaf.extensions());
+        let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
+        let mut arguments = [&["x509"], what].concat();
+        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", &serial, "-days", "30"]);
+        arguments.extend([leaf.digest, "-extfile", text(&extensions), "-out", text(certificate)]);
+        openssl(&arguments);
     }
 
     fn certify_ca(&self, name: &str, issuer: &str) {

@@ -6,20 +6,25 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod always_authenticate;
+mod attest;
 mod audit_log;
 mod aws_authority;
 mod aws_clients;
 mod aws_server;
 mod bad_input;
+mod certificate_of_key;
 mod cmu;
 mod credential_process;
 mod credentials_file;
+mod csr;
 mod device;
 mod doctor;
 mod faults_midway;
 mod faulty;
 mod files;
 mod help;
+mod import_certificate;
+mod keygen;
 mod list;
 mod mechanism_choice;
 mod modules;
@@ -30,6 +35,8 @@ mod pinned;
 mod piv;
 mod piv_card;
 mod piv_provisioning;
+mod prepared_devices;
+mod preparing;
 mod python;
 mod quorum;
 mod real_modules;

@@ -1,11 +1,11 @@
 //! Real PKCS#11 modules beside SoftHSM2, each set up by its own tools: what they have in common is signed by countersign,
 //! and what they do differently does not show.
 
-mod kryoptic;
+pub mod kryoptic;
 mod nss;
 mod opencryptoki;
 mod p11_kit_server;
-mod tpm2;
+pub mod tpm2;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -8,14 +8,14 @@ use super::{PIN, generate_key, initialise, lists_and_signs, only_countersign_spe
 use crate::device::{Desk, Run, UNSIGNED, openssl_accepts, root};
 
 /// A desk with a database of Kryoptic's.
-struct Kryoptic {
-    desk: Desk,
+pub struct Kryoptic {
+    pub desk: Desk,
     /// As `env` takes it.
     configuration: String,
 }
 
 impl Kryoptic {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let desk = Desk::without_device();
         let database = desk.path("token.sql");
         let slot = format!("[[slots]]\nslot = 1\ndbtype = \"sqlite\"\ndbargs = {database:?}\n");
@@ -33,7 +33,7 @@ impl Kryoptic {
         self
     }
 
-    fn countersign(&self, arguments: &[&str]) -> Run {
+    pub fn countersign(&self, arguments: &[&str]) -> Run {
         self.desk
             .countersign(arguments)
             .env("KRYOPTIC_CONF", self.desk.path("kryoptic.conf"))

@@ -12,17 +12,17 @@ use crate::device::{
 };
 
 /// A TPM of its own with one token on it. What is dropped first is what depends on the others.
-struct Tpm {
+pub struct Tpm {
     _resource_manager: Service,
     _bus: Service,
     chip: Service,
     /// As `env` takes them.
     variables: Vec<String>,
-    desk: Desk,
+    pub desk: Desk,
 }
 
 impl Tpm {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let desk = Desk::without_device();
         for folder in ["state", "store"] {
             fs::create_dir(desk.path(folder)).unwrap();
@@ -65,7 +65,7 @@ impl Tpm {
         tpm
     }
 
-    fn with_key(self, label: &str, options: &[&str]) -> Self {
+    pub fn with_key(self, label: &str, options: &[&str]) -> Self {
         let (named, rsa) = (format!("--key-label={label}"), "--algorithm=rsa2048");
         self.ptool(&[&["addkey", rsa, "--label=officer", &named, "--userpin=123456"], options].concat());
         self
@@ -78,7 +78,7 @@ impl Tpm {
         tool("env", &[&words[..], &["--path".as_ref(), store.as_os_str()]].concat());
     }
 
-    fn countersign(&self, arguments: &[&str]) -> Run {
+    pub fn countersign(&self, arguments: &[&str]) -> Run {
         let run = self
             .desk
             .countersign(arguments)
