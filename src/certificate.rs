@@ -136,6 +136,13 @@ impl Certificate {
         attestation::extensions(self).next().is_some()
     }
 
+    /// Whether ykcs11 put it into a slot to have something there beside a key that it made: signed by nobody, and over at once.
+    pub fn is_placeholder(&self) -> bool {
+        self.subject().starts_with("CN=YubiKey PIV Slot ")
+            && self.is_self_issued()
+            && !self.is_signed_by(self)
+    }
+
     /// Whether subject and issuer are the same.
     pub fn is_self_issued(&self) -> bool {
         let tbs = self.x509.tbs_certificate();

@@ -110,6 +110,14 @@ impl Request {
         Ok(Unsigned::new("CERTIFICATE", encode, key))
     }
 
+    /// That all that people wrote can stand in a request.
+    ///
+    /// # Errors
+    /// [`SubjectError::DnsName`].
+    pub fn check(&self) -> Result<(), SubjectError> {
+        self.extensions().map(|_| ())
+    }
+
     fn extensions(&self) -> Result<Vec<Extension>, SubjectError> {
         let names = self.dns_names.iter().map(|name| {
             let invalid = || SubjectError::DnsName(name.clone());
@@ -228,5 +236,7 @@ fn is_dns_name(name: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
+    // Numbers with dots are an address, not a name.
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    !is_address && name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
 }

@@ -28,6 +28,14 @@ impl FromStr for Subject {
                 return Err(wrong(part));
             }
             let is_country = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_alphabetic());
+            if let Some(wrong) = unescaped(value) {
+                let reason = wrong;
+                return Err(SubjectError::Value { subject: text.to_owned(), part: part.to_owned(), reason });
+            }
+            if kind.eq_ignore_ascii_case("CN") && value.chars().count() > 64 {
+                let reason = "a common name has 64 characters at most (X.520)";
+                return Err(SubjectError::Value { subject: text.to_owned(), part: part.to_owned(), reason });
+            }
             if kind.eq_ignore_ascii_case("C") && !is_country {
                 let reason = "a country has two letters (ISO 3166)";
                 return Err(SubjectError::Value { subject: text.to_owned(), part: part.to_owned(), reason });
@@ -53,6 +61,18 @@ fn parts(text: &str) -> Vec<(Option<char>, &str)> {
     }
     parts.push((separator, &text[start..]));
     parts
+}
+
+/// What RFC 4514 section 2.4 wants escaped and is not.
+fn unescaped(value: &str) -> Option<&'static str> {
+    let mut escaped = false;
+    for character in value.chars() {
+        if !escaped && matches!(character, '"' | ';' | '<' | '>') {
+            return Some("the characters \" ; < > are written with a \\ before them");
+        }
+        escaped = character == '\\' && !escaped;
+    }
+    escaped.then_some("it ends with a \\ that escapes nothing")
 }
 
 /// Blanks around a value do not count, but for an escaped one at its end (RFC 4514 section 2.4).

@@ -27,11 +27,12 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
     let output = to_file.map(Output::at).transpose()?;
     let subject: Subject = arguments.subject.parse()?;
     let request = Request { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
+    request.check()?;
     // What is asked for is a certificate; what the key is fit for besides is its own matter.
     let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
     let chosen = options.choose(&arguments.key, policy, terminal)?;
     let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-    introduce(&key, terminal);
+    introduce(&key, policy, terminal);
     let unsigned = match arguments.self_signed {
         None => request.for_ca(key.public_key())?,
         Some(days) => {

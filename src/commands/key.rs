@@ -168,7 +168,7 @@ pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
 }
 
 /// Says which key signs, and warns of what was waived.
-pub(crate) fn introduce(key: &SigningKey, terminal: &Terminal) {
+pub(crate) fn introduce(key: &SigningKey, policy: Policy, terminal: &Terminal) {
     let facts = key.facts();
     let exportability = match facts.exportability() {
         Exportability::CannotLeave => "cannot leave the device",
@@ -178,12 +178,16 @@ pub(crate) fn introduce(key: &SigningKey, terminal: &Terminal) {
     terminal.say(&format!("{}: {}, {exportability}", key.uri(), facts.kind()));
     match facts.exportability() {
         Exportability::CanLeave => {
-            terminal.warn("this key can leave its device; it is used because of --allow-exportable");
+            terminal.warn(if policy.any_key {
+                "this key can leave its device"
+            } else {
+                "this key can leave its device; it is used because of --allow-exportable"
+            });
         }
         Exportability::Unknown => terminal.warn("the device does not say whether this key can leave it"),
         Exportability::CannotLeave => {}
     }
-    if key.public_key().bits() > 2048 {
+    if key.public_key().bits() > 2048 && policy.allow_key_size {
         terminal.warn("AWS asks for RSA-2048; this larger key is used because of --allow-key-size");
     }
 }

@@ -1,6 +1,6 @@
 //! `countersign keygen`: a key that is made on the device and never leaves it.
 
-use countersign::device::{KeySpec, UserType, WritableDevice};
+use countersign::device::{Exportability, KeySpec, UserType, WritableDevice};
 use countersign::error::Error;
 use countersign::save::Output;
 use countersign::uri::Uri;
@@ -17,6 +17,9 @@ pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal)
         Some(text) => parse_uri(text, "--device")?,
         None => Uri::default(),
     };
+    if arguments.label.as_deref() == Some("") {
+        return Err(UsageError::EmptyLabel.into());
+    }
     let spec = KeySpec {
         label: arguments
             .label
@@ -42,12 +45,19 @@ pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal)
             terminal.warn(&format!("the device does not say {attribute} of the key"));
         }
     }
+    let leaves = match key.facts.exportability() {
+        Exportability::CannotLeave => ", which does not let it out",
+        _ => "",
+    };
+    terminal.say(&format!("{}, made on the device{leaves}:", key.public_key.describe()));
+    // First of all: whatever happens now, the key is there.
+    terminal.report(&key.uri)?;
     if let Some(output) = &output {
-        output.write(key.public_key.to_spki_pem().as_bytes())?;
+        let written = output.write(key.public_key.to_spki_pem().as_bytes());
+        written
+            .map_err(|error| Error::from(error).with_consequence(format!("The key is there: {}", key.uri)))?;
         terminal.say(&format!("The public key is in {}.", output.path().display()));
     }
-    terminal.say(&format!("{}, made on the device, which does not let it out:", key.public_key.describe()));
-    terminal.report(&key.uri)?;
     terminal.document(&json!({
         "uri": key.uri,
         "kind": key.public_key.describe(),

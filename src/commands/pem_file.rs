@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::certificate::{Certificate, CertificateError};
 use countersign::error::{Error, Exit, Explain};
-use countersign::save;
+use countersign::save::{self, FileError};
 
 use super::tokens;
 
@@ -15,9 +15,26 @@ type Parse = fn(&[u8]) -> Result<Vec<Certificate>, CertificateError>;
 
 /// Reads the certificates of a file, or of stdin for `-`.
 pub(crate) fn read(path: &Path, parse: Parse) -> Result<Vec<Certificate>, Error> {
-    let bytes =
-        if tokens::is_dash(path) { save::read_stdin(MAX_BYTES)? } else { save::read(path, MAX_BYTES)? };
+    let read = if tokens::is_dash(path) { save::read_stdin(MAX_BYTES) } else { save::read(path, MAX_BYTES) };
+    let bytes = read.map_err(|source| Unreadable { source })?;
     parse(&bytes).map_err(|source| InFile { path: path.to_owned(), source }.into())
+}
+
+/// A file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+struct Unreadable {
+    source: FileError,
+}
+
+impl Explain for Unreadable {
+    fn exit(&self) -> Exit {
+        self.source.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("a file of certificates is wanted, PEM or DER: check its name".into())
+    }
 }
 
 /// A file that holds no certificate, by name.

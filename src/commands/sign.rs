@@ -141,7 +141,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-        introduce(&key, terminal);
+        introduce(&key, policy, terminal);
         (progress.device, progress.key) = key_json(&key);
         self.tally.chosen(&progress.device, &progress.key);
         if let Some(roots) = &roots {

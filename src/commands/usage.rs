@@ -40,6 +40,8 @@ pub(crate) enum UsageError {
     EmptyKey,
     #[error("a file is wanted, and a key URI is given")]
     UriForFile,
+    #[error("the label is empty")]
+    EmptyLabel,
     #[error("the id {0:?} is no hexadecimal number of 1 to 32 bytes")]
     Id(String),
     #[error("{}", if *.0 == 0 { "--key is missing".to_owned() } else { format!("--key is given {0} times, and one key is prepared", .0) })]
@@ -81,6 +83,7 @@ impl Explain for UsageError {
                 "give a pkcs11: URI, or leave --key out to use the one fit key that is present"
             }
             UsageError::UriForFile => "name the key with --key",
+            UsageError::EmptyLabel => "a key without a name is hard to find again: give it one",
             UsageError::Id(_) => "write two digits for each byte, as in 01 or 0a1b",
             UsageError::OneKey(_) => "name the one key that the certificate is for",
             UsageError::Clock => "set it",

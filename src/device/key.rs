@@ -114,13 +114,13 @@ impl SigningKey {
         self.login.to_remember()
     }
 
-    /// All certificates on the device that can be read as such.
+    /// All certificates on the device that can be read as such, attestations among them.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn certificates(&self) -> Result<Vec<Certificate>, Error> {
         let failed = |error| DeviceError::Call { device: self.device.describe(), error };
-        let found = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        let found = objects::certificates_and_attestations(&self.session).map_err(failed)?;
         Ok(found.into_iter().filter_map(|found| found.certificate.ok()).collect())
     }
 

@@ -303,12 +303,19 @@ fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError,
     if error.is(RvError::PinExpired) {
         return Ok(LoginError::Expired { device: name });
     }
-    let tries = if state.final_try {
-        "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)"
-    } else if state.count_low {
-        "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); most lock after three"
-    } else {
-        "the device does not say how many tries are left; most lock after three"
+    let tries = match (state.final_try, state.count_low) {
+        _ if who.is_so && kind == DeviceKind::YubiKey => {
+            "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing"
+        }
+        (true, _) if who.is_so => "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)",
+        (true, _) => "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)",
+        (_, true) if who.is_so => {
+            "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
+        }
+        (_, true) => {
+            "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); most lock after three"
+        }
+        _ => "the device does not say how many tries are left; most lock after three",
     };
     Ok(LoginError::Wrong { device: name, error, tries, person, kind })
 }

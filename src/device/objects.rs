@@ -208,8 +208,22 @@ pub(super) fn public_keys(session: &Session, uri: &Uri) -> Result<Vec<PublicKeyO
 
 /// The X.509 certificates whose id and label fit `uri`.
 pub(super) fn certificates(session: &Session, uri: &Uri) -> Result<Vec<CertificateObject>, CallError> {
+    certificates_of(session, &find(session, ObjectClass::CERTIFICATE, uri)?, uri)
+}
+
+/// Those that the module makes for the occasion too: ykcs11 shows a YubiKey's attestations as session objects.
+pub(super) fn certificates_and_attestations(session: &Session) -> Result<Vec<CertificateObject>, CallError> {
+    let handles = session.find(&[Attribute::Class(ObjectClass::CERTIFICATE)])?;
+    certificates_of(session, &handles, &Uri::default())
+}
+
+fn certificates_of(
+    session: &Session,
+    handles: &[ObjectHandle],
+    uri: &Uri,
+) -> Result<Vec<CertificateObject>, CallError> {
     let mut certificates = Vec::new();
-    for handle in find(session, ObjectClass::CERTIFICATE, uri)? {
+    for handle in handles.iter().copied() {
         let (label, id) = label_and_id(session, handle);
         if !fits(uri, ObjectType::Certificate, label.as_deref(), id.as_deref()) {
             continue;

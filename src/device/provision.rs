@@ -10,7 +10,7 @@ pub use store::Stored;
 
 use super::choose::the_device;
 use super::error::ProvisionError;
-use super::login::{LoginOptions, Notice, log_in};
+use super::login::{LoginOptions, Notice, UserType, log_in};
 use super::modules::Modules;
 use super::objects::KeyFacts;
 use super::present::Device;
@@ -24,6 +24,8 @@ pub struct WritableDevice {
     session: Session,
     device: Device,
     uri: Uri,
+    /// Whether the security officer is logged in.
+    as_so: bool,
 }
 
 impl WritableDevice {
@@ -43,7 +45,12 @@ impl WritableDevice {
             .map_err(|error| ProvisionError::ReadOnly { device: device.describe(), error })?;
         let source = options.source_for(uri)?;
         log_in(&session, &device, &source, options, notice)?;
-        Ok(WritableDevice { session, device, uri: device_uri })
+        let as_so = options.user_type == UserType::SecurityOfficer;
+        Ok(WritableDevice { session, device, uri: device_uri, as_so })
+    }
+
+    fn is_through_opensc(&self) -> bool {
+        self.device.module_path().to_string_lossy().contains("opensc")
     }
 
     /// The device.

@@ -6,7 +6,7 @@ use crate::device::{Desk, tool};
 use crate::pinned::pinned;
 
 const COMMANDS: [&str; 9] =
-    ["sign", "verify", "show", "merge", "audit", "list", "public-key", "completions", "man"];
+    ["sign", "verify", "show", "merge", "audit", "list", "doctor", "certificate", "keygen", "csr", "import-certificate", "attest", "credential-process", "update", "serve", "public-key", "completions", "man"];
 
 #[test]
 fn every_help_page_is_as_reviewed() {

@@ -157,7 +157,7 @@ impl<'a> Provider<'a> {
             self.login.pin_source = Some(pin);
         }
         if terminal.is_verbose() {
-            introduce(&key, terminal);
+            introduce(&key, policy, terminal);
         }
         let presented = candidates.of_key(Some(key.public_key()), SystemTime::now())?;
         if let Some(days) = presented.ends_soon(SystemTime::now()) {

@@ -35,8 +35,10 @@ pub enum ProvisionError {
         error: CallError,
         /// Its kind.
         kind: DeviceKind,
-        /// Whether its own module was used.
+        /// Whether OpenSC was used.
         through_opensc: bool,
+        /// Whether the security officer was logged in.
+        as_so: bool,
     },
     /// The key is not what was asked for, and was removed.
     #[error("{device} made another key than it was asked for: {}", reasons.join("; "))]
@@ -57,6 +59,8 @@ pub enum ProvisionError {
         error: CallError,
         /// Its kind.
         kind: DeviceKind,
+        /// Whether OpenSC was used.
+        through_opensc: bool,
     },
     /// The new certificate is there, and the old one could not be removed.
     #[error("the new certificate is on {device}, and an old one could not be removed: {error}")]
@@ -158,8 +162,18 @@ impl Explain for ProvisionError {
             ) => {
                 "the device makes no such key by PKCS#11: try another --type, or make the key with the device's own tool"
             }
+            (ProvisionError::NotGenerated { as_so: true, .. }, Some("CKR_USER_NOT_LOGGED_IN")) => {
+                "the device lets its user make keys, not its security officer: leave --so-pin-source out"
+            }
             (ProvisionError::NotGenerated { .. }, Some("CKR_USER_NOT_LOGGED_IN")) => {
                 "the device wants somebody else to be logged in: --so-pin-source logs in as its security officer"
+            }
+            (ProvisionError::NotStored { through_opensc: true, .. }, _) => {
+                "OpenSC stores nothing on PIV cards: use ykman piv certificates import, or --module libykcs11.so with \
+                 --so-pin-source for a YubiKey; or the card maker's own tool"
+            }
+            (_, Some("CKR_DEVICE_REMOVED" | "CKR_TOKEN_NOT_PRESENT")) => {
+                "plug the device in again, and repeat the command"
             }
             (ProvisionError::InUse { what: "id", .. }, _) => {
                 "choose another --id, or leave it out to have a free one taken"

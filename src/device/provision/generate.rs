@@ -4,7 +4,7 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism as Ckm;
 use cryptoki::object::Attribute;
 
-use super::spec::{not_as_asked, private_template, public_template};
+use super::spec::{not_as_asked, private_template, public_template, without_denials};
 use super::{KeySpec, WritableDevice};
 use crate::device::error::{DeviceError, ProvisionError};
 use crate::device::kind::DeviceKind;
@@ -36,21 +36,20 @@ impl WritableDevice {
         let id = self.free_id(spec)?;
         let (public, private) = (public_template(spec, &id), private_template(spec, &id));
         let mechanism = if spec.kind.curve().is_some() { Ckm::EccKeyPairGen } else { Ckm::RsaPkcsKeyPairGen };
-        let generate = |private: &[Attribute]| self.session.generate(&mechanism, &public, private);
-        let handles = generate(&private).or_else(|error| {
-            // Modules that know no key that could do more than sign refuse to be told that it may not.
+        let generate =
+            |public: &[Attribute], private: &[Attribute]| self.session.generate(&mechanism, public, private);
+        let handles = generate(&public, &private).or_else(|error| {
+            // Modules that know no key that could do more than sign, or that could leave, refuse to be told so (ykcs11,
+            // tpm2-pkcs11). What the key then may is read back.
             let is_about_template = [
                 RvError::AttributeTypeInvalid,
                 RvError::AttributeValueInvalid,
                 RvError::TemplateInconsistent,
                 RvError::AttributeReadOnly,
+                RvError::GeneralError,
             ];
-            let needless = |attribute: &&Attribute| {
-                !matches!(attribute, Attribute::Decrypt(_) | Attribute::Unwrap(_) | Attribute::Derive(_))
-            };
-            let plain: Vec<Attribute> = private.iter().filter(needless).cloned().collect();
             if is_about_template.into_iter().any(|code| error.is(code)) {
-                generate(&plain)
+                generate(&without_denials(&public), &without_denials(&private))
             } else {
                 Err(error)
             }
@@ -60,7 +59,8 @@ impl WritableDevice {
             device: device(),
             error,
             kind: DeviceKind::of(&self.device),
-            through_opensc: self.device.module_path().to_string_lossy().contains("opensc"),
+            through_opensc: self.is_through_opensc(),
+            as_so: self.as_so,
         })?;
         let mut facts = objects::private_key_facts(&self.session, private_handle);
         // EC private keys do not hold their point, by the standard; the security officer sees no private key at all.

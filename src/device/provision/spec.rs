@@ -71,6 +71,8 @@ pub(super) fn public_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
         Attribute::Token(true),
         Attribute::Private(false),
         Attribute::Verify(true),
+        Attribute::Encrypt(false),
+        Attribute::Wrap(false),
         Attribute::Label(spec.label.clone().into_bytes()),
         Attribute::Id(id.to_vec()),
     ];
@@ -106,6 +108,22 @@ pub(super) fn private_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
         template.push(Attribute::AlwaysAuthenticate(true));
     }
     template
+}
+
+/// The template without what says what the key may not: the standard's default for most of it.
+pub(super) fn without_denials(template: &[Attribute]) -> Vec<Attribute> {
+    let is_denial = |attribute: &&Attribute| {
+        matches!(
+            attribute,
+            Attribute::Encrypt(false)
+                | Attribute::Wrap(false)
+                | Attribute::Decrypt(false)
+                | Attribute::Unwrap(false)
+                | Attribute::Derive(false)
+                | Attribute::Extractable(false)
+        )
+    };
+    template.iter().filter(|attribute| !is_denial(attribute)).cloned().collect()
 }
 
 /// What the device says and should not.

@@ -1,5 +1,7 @@
 //! Putting a certificate to its key.
 
+use std::time::SystemTime;
+
 use cryptoki::object::{Attribute, CertificateType, ObjectClass};
 
 use super::WritableDevice;
@@ -9,6 +11,7 @@ use crate::device::error::{DeviceError, ProvisionError};
 use crate::device::kind::DeviceKind;
 use crate::device::objects::{self, CertificateObject, KeyFacts};
 use crate::error::Error;
+use crate::signature::Hash;
 use crate::uri::{ObjectType, Uri};
 
 /// What became of a certificate.
@@ -40,7 +43,9 @@ impl WritableDevice {
         let failed = |error| DeviceError::Call { device: self.device.describe(), error };
         let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
         let of_key = |certificate: &&Certificate| Some(certificate.public_key()) == key.public_key.as_ref();
-        let Some(leaf) = certificates.iter().find(of_key) else {
+        let now = SystemTime::now();
+        let own = certificates.iter().filter(of_key);
+        let Some(leaf) = certificate::identity_of(own, |certificate| certificate, now) else {
             let found = certificates
                 .iter()
                 .map(|found| format!("{}:  {:?}", found.subject(), found.public_key()))
@@ -58,7 +63,8 @@ impl WritableDevice {
             })
         };
         let older: Vec<&CertificateObject> = there.iter().filter(is_older).collect();
-        if !older.is_empty() && !replace {
+        let is_real = |found: &&&CertificateObject| is_of(found, |certificate| !certificate.is_placeholder());
+        if older.iter().filter(is_real).count() > 0 && !replace {
             let there = older.iter().map(|found| self.describe(found)).collect();
             return Err(ProvisionError::HasCertificate { device: self.device.describe(), there }.into());
         }
@@ -78,7 +84,7 @@ impl WritableDevice {
         if with_chain {
             for issuer in certificate::chain_of(leaf, certificates) {
                 if !there.iter().any(|found| is_of(&found, |certificate| *certificate == issuer)) {
-                    let id = issuer.public_key().sha256().into_bytes()[..20].to_vec();
+                    let id = Hash::Sha256.digest(&issuer.public_key().to_spki_der())[..20].to_vec();
                     self.store(&issuer, issuer.subject().as_bytes(), &id)?;
                 }
                 stored.chain.push(issuer.subject());
@@ -88,8 +94,7 @@ impl WritableDevice {
         let now_there = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
         if !now_there.iter().any(|found| is_leaf(&found)) {
             let error = CallError::from(cryptoki::error::Error::NotSupported);
-            let (device, kind) = (self.device.describe(), DeviceKind::of(&self.device));
-            return Err(ProvisionError::NotStored { device, error, kind }.into());
+            return Err(self.not_stored(error).into());
         }
         for old in now_there.iter().filter(is_older) {
             self.session
@@ -114,12 +119,16 @@ impl WritableDevice {
             Attribute::SerialNumber(certificate.serial_der()),
             Attribute::Value(certificate.der().to_vec()),
         ];
-        let not_stored = |error| ProvisionError::NotStored {
+        self.session.create(&template).map(|_| ()).map_err(|error| self.not_stored(error))
+    }
+
+    fn not_stored(&self, error: CallError) -> ProvisionError {
+        ProvisionError::NotStored {
             device: self.device.describe(),
             error,
             kind: DeviceKind::of(&self.device),
-        };
-        self.session.create(&template).map(|_| ()).map_err(not_stored)
+            through_opensc: self.is_through_opensc(),
+        }
     }
 
     fn describe(&self, found: &CertificateObject) -> String {
