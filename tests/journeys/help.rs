@@ -5,8 +5,26 @@ use std::fs;
 use crate::device::{Desk, tool};
 use crate::pinned::pinned;
 
-const COMMANDS: [&str; 9] =
-    ["sign", "verify", "show", "merge", "audit", "list", "doctor", "certificate", "keygen", "csr", "import-certificate", "attest", "credential-process", "update", "serve", "public-key", "completions", "man"];
+const COMMANDS: [&str; 18] = [
+    "sign",
+    "verify",
+    "show",
+    "merge",
+    "audit",
+    "list",
+    "doctor",
+    "public-key",
+    "certificate",
+    "keygen",
+    "csr",
+    "import-certificate",
+    "attest",
+    "credential-process",
+    "update",
+    "serve",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_help_page_is_as_reviewed() {
