@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use countersign::certificate::{Certificate, chain_of};
 use countersign::device::{
     CertificateEntry, DeviceEntry, Exportability, Inventory, KeyEntry, Policy, inventory,
 };
@@ -91,7 +92,7 @@ fn rows(entry: &DeviceEntry) -> Vec<String> {
         [
             "cert".to_owned(),
             text(certificate.label.as_deref()),
-            certificate_facts(certificate),
+            certificate_facts(certificate, entry),
             certificate.uri.clone(),
         ]
     });
@@ -120,15 +121,24 @@ fn key_facts(key: &KeyEntry) -> String {
     facts.join(", ")
 }
 
-fn certificate_facts(entry: &CertificateEntry) -> String {
+fn certificate_facts(entry: &CertificateEntry, device: &DeviceEntry) -> String {
     match &entry.certificate {
         Ok(certificate) => {
             let until =
                 if certificate.not_after() < SystemTime::now() { "EXPIRED on" } else { "valid until" };
-            format!("{}, {until} {}", certificate.subject(), certificate.last_day())
+            let chain: Vec<String> =
+                chain(certificate, device).iter().map(|above| format!(" < {}", above.subject())).collect();
+            format!("{}{}, {until} {}", certificate.subject(), chain.concat(), certificate.last_day())
         }
         Err(reason) => reason.clone(),
     }
+}
+
+/// The certificates above one, as far as they are on the same device.
+fn chain(certificate: &Certificate, device: &DeviceEntry) -> Vec<Certificate> {
+    let pool: Vec<Certificate> =
+        device.certificates.iter().filter_map(|entry| entry.certificate.as_ref().ok()).cloned().collect();
+    chain_of(certificate, &pool)
 }
 
 fn text(bytes: Option<&[u8]>) -> String {
@@ -177,7 +187,11 @@ fn device_json(entry: &DeviceEntry) -> Value {
                 "uri": found.uri,
                 "label": text(found.label.as_deref()),
                 "subject": certificate.map(|certificate| certificate.subject().to_owned()),
-                "valid_until": certificate.map(countersign::certificate::Certificate::last_day),
+                "issuer": certificate.map(Certificate::issuer),
+                "chain": certificate.map(|certificate| {
+                    chain(certificate, entry).iter().map(Certificate::subject).collect::<Vec<_>>()
+                }),
+                "valid_until": certificate.map(Certificate::last_day),
                 "expired": certificate.map(|certificate| certificate.not_after() < SystemTime::now()),
                 "fault": found.certificate.as_ref().err(),
             })

@@ -105,3 +105,22 @@ fn a_public_key_of_several_is_not_guessed() {
     let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
     desk.countersign(&["public-key"]).with_pin().go().exits(4).says("2 keys could be meant");
 }
+
+#[test]
+fn a_certificate_is_listed_with_those_above_it_on_the_device() {
+    use crate::aws_authority::{Authority, Leaf};
+    let (desk, authority) = (Desk::new(), Authority::with_intermediate());
+    authority.issue(&desk.path("device/signkey.pub.pem"), &Leaf::default(), &desk.path("leaf.pem"));
+    let chain = [desk.read("leaf.pem"), std::fs::read(authority.intermediates()).unwrap()].concat();
+    desk.write("chain.pem", &chain);
+    let key = "pkcs11:token=officer;id=%01";
+    let import = ["import-certificate", "--key", key, "--replace", "--with-chain", "chain.pem"];
+    desk.countersign(&import).with_pin().go().exits(0);
+    let listed = desk.countersign(&["list"]).go().exits(0).stdout();
+    assert!(listed.lines().any(|line| line.contains(" cert ") && line.contains(" < CN=")), "{listed}");
+    let document = desk.countersign(&["list", "--json"]).go().exits(0).json();
+    let certificates = document["modules"][0]["devices"][0]["certificates"].as_array().unwrap();
+    let chains: Vec<usize> =
+        certificates.iter().map(|found| found["chain"].as_array().unwrap().len()).collect();
+    assert!(chains.contains(&1), "{certificates:#?}");
+}
