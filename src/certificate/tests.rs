@@ -1,5 +1,25 @@
 use super::*;
 
+mod attestation;
+mod chain;
+mod constraints;
+
+/// A certificate of `tests/samples/certificates`, which `make` there makes.
+fn sample(name: &str) -> Certificate {
+    let pem = std::fs::read(sample_path(name)).unwrap();
+    let [certificate] = &certificates_from_pem(&pem).unwrap()[..] else { panic!("{name} is not one") };
+    certificate.clone()
+}
+
+fn samples<const COUNT: usize>(names: [&str; COUNT]) -> [Certificate; COUNT] {
+    names.map(sample)
+}
+
+fn sample_path(name: &str) -> std::path::PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/certificates");
+    std::path::Path::new(folder).join(format!("{name}.pem"))
+}
+
 #[test]
 fn a_serial_number_of_any_length_is_written_in_decimal() {
     assert_eq!(decimal(&[]), "0");
