@@ -3,6 +3,7 @@ use super::*;
 mod attestation;
 mod chain;
 mod constraints;
+mod pem;
 
 /// A certificate of `tests/samples/certificates`, which `make` there makes.
 fn sample(name: &str) -> Certificate {
