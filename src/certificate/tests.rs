@@ -4,6 +4,7 @@ mod attestation;
 mod chain;
 mod constraints;
 mod pem;
+mod self_signed;
 
 /// A certificate of `tests/samples/certificates`, which `make` there makes.
 fn sample(name: &str) -> Certificate {
