@@ -1,6 +1,8 @@
 //! X.509 certificates: reading them, which one belongs to a key, chains, requests for new ones. Pure.
 
 mod attestation;
+mod chain;
+mod constraints;
 mod error;
 mod identity;
 mod pem;
@@ -8,8 +10,9 @@ mod request;
 mod subject;
 
 pub use attestation::{Attestation, AttestationError, PinPolicy};
+pub use chain::chain_of;
 pub use error::{CertificateError, SubjectError};
-pub use identity::{Belongs, belongs, chain_of, identity_of};
+pub use identity::{Belongs, belongs, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
 pub use request::{Request, Unsigned, Validity};
 pub use subject::Subject;
@@ -18,9 +21,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use der::asn1::ObjectIdentifier;
-use der::{Decode, Encode};
+use der::{Decode, Encode, Header, Reader, SliceReader};
 use x509_cert::Certificate as X509;
-use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 
 use crate::signature::{Hash, Payload, PublicKey, Verifier};
 
@@ -110,22 +112,6 @@ impl Certificate {
         day(self.x509.tbs_certificate().validity().not_before.to_unix_duration())
     }
 
-    /// basicConstraints' cA (RFC 5280 section 4.2.1.9): whether it may issue certificates.
-    pub fn is_ca(&self) -> bool {
-        self.x509
-            .tbs_certificate()
-            .get_extension::<BasicConstraints>()
-            .ok()
-            .flatten()
-            .is_some_and(|(_, constraints)| constraints.ca)
-    }
-
-    /// Whether keyUsage has digitalSignature (RFC 5280 section 4.2.1.3); none where there is no keyUsage, which allows all.
-    pub fn digital_signature(&self) -> Option<bool> {
-        let usage = self.x509.tbs_certificate().get_extension::<KeyUsage>().ok().flatten();
-        usage.map(|(_, usage)| usage.0.contains(KeyUsages::DigitalSignature))
-    }
-
     /// Whether the subject is empty.
     pub fn has_empty_subject(&self) -> bool {
         self.x509.tbs_certificate().subject().is_empty()
@@ -156,12 +142,30 @@ impl Certificate {
 
     /// Whether `issuer` is named as its issuer and signed it (RFC 5280 section 4.1.1.3).
     pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
-        let named = self.x509.tbs_certificate().issuer() == issuer.x509.tbs_certificate().subject();
-        let Some(hash) = self.signature_hash().filter(|_| named) else { return false };
-        let Ok(bytes) = self.x509.tbs_certificate().to_der() else { return false };
-        let payload = Payload::Message { hash, bytes };
-        Verifier::new(&issuer.public_key)
-            .is_ok_and(|verifier| verifier.verify(&payload, self.x509.signature().raw_bytes()).is_ok())
+        self.names_as_issuer(issuer) && self.has_signature_of(issuer)
+    }
+
+    fn names_as_issuer(&self, issuer: &Certificate) -> bool {
+        self.x509.tbs_certificate().issuer() == issuer.x509.tbs_certificate().subject()
+    }
+
+    fn has_signature_of(&self, issuer: &Certificate) -> bool {
+        // RFC 5280 section 4.1.1.2. Only the inner one is signed.
+        if self.x509.signature_algorithm() != self.x509.tbs_certificate().signature() {
+            return false;
+        }
+        let Some(hash) = self.signature_hash() else { return false };
+        let Some(signature) = self.x509.signature().as_bytes() else { return false };
+        let Ok(signed) = self.signed_bytes() else { return false };
+        let payload = Payload::Message { hash, bytes: signed.to_owned() };
+        Verifier::new(&issuer.public_key).is_ok_and(|verifier| verifier.verify(&payload, signature).is_ok())
+    }
+
+    /// The tbsCertificate as it was read: encoded anew it may differ, where its maker wrote a default value out.
+    fn signed_bytes(&self) -> der::Result<&[u8]> {
+        let mut reader = SliceReader::new(&self.der)?;
+        Header::decode(&mut reader)?;
+        reader.tlv_bytes()
     }
 
     fn not_after_duration(&self) -> Duration {

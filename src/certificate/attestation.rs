@@ -1,15 +1,30 @@
-//! A YubiKey's proof that a key was made in it: a certificate for the key, signed by a key that Yubico put into the device
-//! (<https://docs.yubico.com/yesdk/users-manual/application-piv/attestation.html>).
+//! A YubiKey's proof that a key was made in it: a certificate for the key, the statement, signed by a key that Yubico put into
+//! the device (<https://docs.yubico.com/yesdk/users-manual/application-piv/attestation.html>).
+//!
+//! What is above a statement, on devices of firmware 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>:
+//! - The device's certificate, of slot F9. It has the firmware's version, and in a FIPS device that it is one, but no
+//!   policy. Its basicConstraints are cA with pathLenConstraint 0; before firmware 5.3 it may have none
+//!   (<https://github.com/Yubico/yubikey-manager/issues/522>).
+//! - From firmware 5.7.4 on two CAs, each with a pathLenConstraint that fits.
+//! - A root. One of them has pathLenConstraint 0 and signed devices' certificates nonetheless
+//!   (<https://github.com/go-piv/piv-go/pull/91>).
 
-use der::{Decode, asn1::ObjectIdentifier};
+use der::Decode;
+use der::asn1::{ObjectIdentifier, OctetStringRef};
 use x509_cert::ext::Extension;
 
+use super::chain::links_above;
+use super::constraints::Authority;
 use super::{Certificate, chain_of};
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKey;
 
 /// All of Yubico's PIV extensions are below this.
 const YUBICO_PIV: &str = "1.3.6.1.4.1.41482.3.";
+const FIRMWARE: &str = "3";
+const SERIAL: &str = "7";
+/// When the key wants the PIN and a touch. Every statement has it, and nothing else does.
+const POLICIES: &str = "8";
 
 /// What a verified attestation says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +82,12 @@ pub enum AttestationError {
         /// Its issuer.
         issuer: String,
     },
+    /// It leads there, but not through certificates that may sign it.
+    #[error("the attestation does not count: {signer:?} signed it, and may not, or one above may not")]
+    Unfit {
+        /// The subject of what signed it.
+        signer: String,
+    },
 }
 
 impl Explain for AttestationError {
@@ -81,7 +102,10 @@ impl Explain for AttestationError {
             }
             AttestationError::OtherKey => "make sure that the key was generated on the device, not imported",
             AttestationError::Untrusted { .. } => {
-                "the roots are on https://developers.yubico.com/PKI/: put all of them into the file"
+                "the roots are on https://developers.yubico.com/PKI/: put all of them, and the intermediates, into the file"
+            }
+            AttestationError::Unfit { .. } => {
+                "only the device's own attestation key signs one, whose certificate a CA signed; somebody may have forged it"
             }
         };
         Some(hint.into())
@@ -92,7 +116,10 @@ impl Attestation {
     /// Verifies that one of `certificates`, those on the device, attests `key`, and leads to one of `roots` through others
     /// of them. What it says is then Yubico's word.
     ///
-    /// The attestation's own dates do not count: it carries those of the key that signed it, which Yubico lets run out.
+    /// The way is: the statement, the device's certificate, CAs or none, one of `roots`. The last need not be a root: the
+    /// CAs of Yubico are not on the device, so they are in the file too.
+    ///
+    /// Dates do not count: a statement carries those of the key that signed it, which Yubico lets run out.
     ///
     /// # Errors
     /// [`AttestationError`].
@@ -101,47 +128,26 @@ impl Attestation {
         certificates: &[Certificate],
         roots: &[Certificate],
     ) -> Result<Self, AttestationError> {
-        let attestations: Vec<&Certificate> =
-            certificates.iter().filter(|certificate| certificate.is_attestation()).collect();
-        if attestations.is_empty() {
+        let statements: Vec<&Certificate> =
+            certificates.iter().filter(|certificate| is_statement(certificate)).collect();
+        if statements.is_empty() {
             return Err(AttestationError::None);
         }
-        let of_key = attestations.into_iter().find(|certificate| certificate.public_key() == key);
-        let statement = of_key.ok_or(AttestationError::OtherKey)?;
-        let pool: Vec<Certificate> = certificates.iter().chain(roots).cloned().collect();
-        let chain = chain_of(statement, &pool);
-        let Some(root) = chain.iter().find(|certificate| roots.contains(certificate)) else {
-            let last = chain.last().unwrap_or(statement);
-            return Err(AttestationError::Untrusted { last: last.subject(), issuer: last.issuer() });
-        };
-        // Only the device's own key, which is no CA's for names, may sign the statement; all above must be CAs.
-        if chain
-            .iter()
-            .take_while(|certificate| *certificate != root)
-            .skip(1)
-            .any(|certificate| !certificate.is_ca())
-        {
-            return Err(AttestationError::Untrusted {
-                last: statement.subject(),
-                issuer: statement.issuer(),
-            });
-        }
-        Ok(Self::read(statement, root.subject()))
+        let of_key: Vec<&Certificate> =
+            statements.into_iter().filter(|statement| statement.public_key() == key).collect();
+        let proven = of_key.iter().find_map(|statement| {
+            let root = root_of(statement, certificates, roots)?;
+            Some(Self::read(statement, root.subject()))
+        });
+        proven.ok_or_else(|| why_not(of_key.first().copied(), certificates, roots))
     }
 
     fn read(statement: &Certificate, root: String) -> Self {
-        let value = |arc: &str| {
-            let id = format!("{YUBICO_PIV}{arc}");
-            extensions(statement)
-                .find(|extension| extension.extn_id.to_string() == id)
-                .map(|extension| extension.extn_value.as_bytes())
-        };
-        let policies = value("8").and_then(|bytes| <[u8; 2]>::try_from(bytes).ok());
+        let policies = octets(statement, POLICIES);
         Attestation {
-            firmware: value("3")
-                .and_then(|bytes| <[u8; 3]>::try_from(bytes).ok())
+            firmware: octets(statement, FIRMWARE)
                 .map(|[major, minor, patch]| format!("{major}.{minor}.{patch}")),
-            serial: value("7").and_then(|bytes| u32::from_der(bytes).ok()),
+            serial: value(statement, SERIAL).and_then(|bytes| u32::from_der(bytes).ok()),
             pin_policy: policies.and_then(|[pin, _]| match pin {
                 1 => Some(PinPolicy::Never),
                 2 => Some(PinPolicy::Once),
@@ -164,4 +170,73 @@ pub(super) fn extensions(certificate: &Certificate) -> impl Iterator<Item = &Ext
     let is_yubicos = |id: ObjectIdentifier| id.to_string().starts_with(YUBICO_PIV);
     let extensions = certificate.x509.tbs_certificate().extensions();
     extensions.into_iter().flatten().filter(move |extension| is_yubicos(extension.extn_id))
+}
+
+fn is_statement(certificate: &Certificate) -> bool {
+    value(certificate, POLICIES).is_some()
+}
+
+/// The root that the statement leads to.
+fn root_of<'a>(
+    statement: &'a Certificate,
+    certificates: &'a [Certificate],
+    roots: &'a [Certificate],
+) -> Option<&'a Certificate> {
+    let is_root = |certificate: &Certificate| roots.contains(certificate);
+    let may_issue = |certificate: &Certificate, level: usize| match level {
+        1 => may_be_devices(certificate),
+        // A root's limit does not count the device's certificate. (RFC 5280 section 6.1 does not count it at all.)
+        _ if is_root(certificate) => certificate.may_issue(level - 2),
+        _ => !is_statement(certificate) && certificate.may_issue(level - 1),
+    };
+    let links = links_above(statement, roots.iter().chain(certificates), may_issue);
+    links
+        .into_iter()
+        .map(|link| (link.level, link.certificate))
+        .find_map(|(level, certificate)| (level > 1 && is_root(certificate)).then_some(certificate))
+}
+
+/// Whether it may be a device's own certificate, which signs statements. A statement is none, though a real device's key
+/// may be behind it: its owner can make such a key sign anything.
+fn may_be_devices(certificate: &Certificate) -> bool {
+    let may_issue = match certificate.authority() {
+        Authority::Yes { .. } => true,
+        Authority::NotSaid => value(certificate, FIRMWARE).is_some(),
+        Authority::No | Authority::Malformed => false,
+    };
+    may_issue
+        && !is_statement(certificate)
+        && !certificate.is_self_issued()
+        && certificate.allows_signing_certificates()
+}
+
+fn why_not(
+    statement: Option<&Certificate>,
+    certificates: &[Certificate],
+    roots: &[Certificate],
+) -> AttestationError {
+    let Some(statement) = statement else { return AttestationError::OtherKey };
+    let pool: Vec<Certificate> = roots.iter().chain(certificates).cloned().collect();
+    let chain = chain_of(statement, &pool);
+    match (chain.first(), chain.iter().any(|above| roots.contains(above))) {
+        (Some(signer), true) => AttestationError::Unfit { signer: signer.subject() },
+        _ => {
+            let last = chain.last().unwrap_or(statement);
+            AttestationError::Untrusted { last: last.subject(), issuer: last.issuer() }
+        }
+    }
+}
+
+/// The bytes of an extension of so many: as they are, which is how devices write them, or in an OCTET STRING, which is how
+/// it should be (<https://github.com/Yubico/yubico-piv-tool/issues/181>).
+fn octets<const LENGTH: usize>(certificate: &Certificate, arc: &str) -> Option<[u8; LENGTH]> {
+    let bytes = value(certificate, arc)?;
+    let wrapped = || <&OctetStringRef>::from_der(bytes).ok()?.as_bytes().try_into().ok();
+    bytes.try_into().ok().or_else(wrapped)
+}
+
+fn value<'a>(certificate: &'a Certificate, arc: &str) -> Option<&'a [u8]> {
+    let is_it = |id: ObjectIdentifier| id.to_string().strip_prefix(YUBICO_PIV) == Some(arc);
+    let found = extensions(certificate).find(|extension| is_it(extension.extn_id));
+    found.map(|extension| extension.extn_value.as_bytes())
 }

@@ -21,6 +21,9 @@ pub enum CertificateError {
         /// The PEM label, as `CERTIFICATE REQUEST`.
         found: String,
     },
+    /// It is PEM of OpenSSL's own kind.
+    #[error("it holds a TRUSTED CERTIFICATE, which only OpenSSL reads")]
+    TrustedPem,
 }
 
 impl Explain for CertificateError {
@@ -32,6 +35,9 @@ impl Explain for CertificateError {
         match self {
             CertificateError::OtherPem { found } if found.contains("REQUEST") => {
                 Some("this is the request; what the CA made of it is wanted".into())
+            }
+            CertificateError::TrustedPem => {
+                Some("make a certificate of it: openssl x509 -in FILE -out NEW-FILE".into())
             }
             _ => Some("a certificate is wanted, as PEM or DER: openssl x509 -in FILE -text shows it".into()),
         }

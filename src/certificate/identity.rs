@@ -1,5 +1,5 @@
 //! Which certificate belongs to a key, and which key to a certificate: by CKA_ID and public key, never by a test
-//! signature (draft-woodhouse-cert-best-practice). And the chain above it.
+//! signature (draft-woodhouse-cert-best-practice).
 
 use std::time::SystemTime;
 
@@ -52,26 +52,4 @@ pub fn identity_of<T>(
         )
     };
     candidates.into_iter().filter(|candidate| !certificate(candidate).is_attestation()).max_by_key(rank)
-}
-
-/// The certificates above `leaf` in order, its issuer first, as far as they are among `pool`. A root, which signed itself, is
-/// the last. Each link is a signature that verifies.
-pub fn chain_of(leaf: &Certificate, pool: &[Certificate]) -> Vec<Certificate> {
-    /// Longer chains are made by mistake or malice.
-    const MAX: usize = 8;
-    let mut chain: Vec<Certificate> = Vec::new();
-    while chain.len() < MAX {
-        let last = chain.last().unwrap_or(leaf);
-        if last.is_self_issued() {
-            break;
-        }
-        let is_next = |candidate: &&Certificate| {
-            !chain.contains(candidate) && *candidate != leaf && last.is_signed_by(candidate)
-        };
-        match pool.iter().find(is_next) {
-            Some(next) => chain.push(next.clone()),
-            None => break,
-        }
-    }
-    chain
 }

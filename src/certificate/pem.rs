@@ -1,36 +1,44 @@
 //! Certificates in PEM (RFC 7468 section 5).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use der::pem::{self, LineEnding};
 
 use super::{Certificate, CertificateError};
 
 const LABEL: &str = "CERTIFICATE";
-const BEGIN: &[u8] = b"-----BEGIN ";
+/// OpenSSL's own: a certificate, and behind it what it is trusted for.
+const TRUSTED: &str = "TRUSTED CERTIFICATE";
+const BEGIN: &str = "-----BEGIN ";
+const DASHES: &str = "-----";
 
 /// All certificates of a PEM file, in its order, or the one that a DER file is. What stands between the blocks does not
-/// count (RFC 7468 section 2).
+/// count (RFC 7468 section 2), and neither does how long the lines are.
 ///
 /// # Errors
 /// [`CertificateError`]: no certificate is in it, or one of them is malformed.
 pub fn certificates_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, CertificateError> {
-    // DER begins with a SEQUENCE, which no text does.
-    if bytes.first() == Some(&0x30) {
+    // A SEQUENCE whose length takes more than a byte, which no text begins with.
+    if matches!(bytes, [0x30, 0x81..=0x84, ..]) {
         return Ok(vec![Certificate::from_der(bytes)?]);
     }
-    let starts: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(BEGIN)).collect();
+    // What is no text may stand between the blocks too.
+    let text = String::from_utf8_lossy(bytes);
     let mut certificates = Vec::new();
     let mut other = None;
-    for (index, start) in starts.iter().enumerate() {
-        let end = starts.get(index + 1).copied().unwrap_or(bytes.len());
-        let block = until_its_end(&bytes[*start..end]);
-        let (label, der) = match pem::decode_vec(block) {
-            Ok(decoded) => decoded,
-            Err(error) => return Err(CertificateError::Der(format!("its PEM block {}: {error}", index + 1))),
-        };
-        if label == LABEL {
-            certificates.push(Certificate::from_der(&der)?);
-        } else {
-            other.get_or_insert_with(|| label.to_owned());
+    for (index, block) in text.split(BEGIN).skip(1).enumerate() {
+        let malformed =
+            |reason: &str| CertificateError::Der(format!("its PEM block {}: {reason}", index + 1));
+        let (label, rest) = block.split_once(DASHES).ok_or_else(|| malformed("its first line has no end"))?;
+        match label {
+            LABEL => {
+                let der = content(label, rest).ok_or_else(|| malformed("no base64 up to its last line"))?;
+                certificates.push(Certificate::from_der(&der)?);
+            }
+            TRUSTED => return Err(CertificateError::TrustedPem),
+            _ => {
+                other.get_or_insert_with(|| label.to_owned());
+            }
         }
     }
     match other {
@@ -48,10 +56,10 @@ pub fn certificates_to_pem<'a>(certificates: impl IntoIterator<Item = &'a Certif
         .collect()
 }
 
-/// The block without what stands behind its last line, which the decoder does not accept.
-fn until_its_end(block: &[u8]) -> &[u8] {
-    let Some(end) = block.windows(9).position(|window| window == b"-----END ") else { return block };
-    let line =
-        block[end..].iter().position(|byte| *byte == b'\n').map_or(block.len(), |length| end + length + 1);
-    &block[..line]
+/// What a block holds, from behind its first line on.
+fn content(label: &str, block: &str) -> Option<Vec<u8>> {
+    let (base64, end) = block.split_once(DASHES)?;
+    end.strip_prefix("END ")?.strip_prefix(label)?.strip_prefix(DASHES)?;
+    let base64: String = base64.split_ascii_whitespace().collect();
+    STANDARD.decode(base64).ok()
 }

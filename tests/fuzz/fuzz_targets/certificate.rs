@@ -1,14 +1,66 @@
-//! Certificates, as a device gives them: none makes the program panic, and all that is known of one can be told.
+//! Certificates, as a device and files give them: none makes the program panic, all that is known of one can be told, chains
+//! end, and no attestation counts but the genuine one.
 #![no_main]
 
-use countersign::certificate::Certificate;
+use std::sync::LazyLock;
+
+use countersign::certificate::{
+    Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_of,
+};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|der: &[u8]| match Certificate::from_der(der) {
-    Ok(certificate) => {
-        assert_eq!(certificate.der(), der);
-        let _ = (certificate.subject(), certificate.public_key().describe());
-        let _ = (certificate.not_after(), certificate.last_day());
-    }
-    Err(error) => drop(error.to_string()),
+/// The root, a device below it, and its statement.
+static GENUINE: LazyLock<[Certificate; 3]> = LazyLock::new(|| {
+    let samples: [&[u8]; 3] = [
+        include_bytes!("../../samples/certificates/root.pem"),
+        include_bytes!("../../samples/certificates/device.pem"),
+        include_bytes!("../../samples/certificates/statement.pem"),
+    ];
+    samples.map(|pem| certificates_from_pem(pem).unwrap().remove(0))
 });
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(read) = certificates_from_pem(bytes) {
+        assert_eq!(certificates_from_pem(certificates_to_pem(&read).as_bytes()).unwrap(), read);
+    }
+    // One behind the other.
+    let mut certificates = Vec::new();
+    let mut left = bytes;
+    while let Some((der, behind)) = sequence(left) {
+        left = behind;
+        match Certificate::from_der(der) {
+            Ok(certificate) => {
+                assert_eq!(certificate.der(), der);
+                tell(&certificate);
+                certificates.push(certificate);
+            }
+            Err(error) => drop(error.to_string()),
+        }
+    }
+    let Some(first) = certificates.first() else { return };
+    assert!(chain_of(first, &certificates).len() <= 8);
+    let [root, device, statement] = &*GENUINE;
+    let is_genuine = certificates.contains(statement);
+    // The device is there, so that only a statement is to be forged.
+    certificates.push(device.clone());
+    let keys: Vec<_> = certificates.iter().map(|certificate| certificate.public_key().clone()).collect();
+    for key in keys {
+        let found = Attestation::verify(&key, &certificates, std::slice::from_ref(root));
+        assert!(found.is_err() || is_genuine, "{found:?}");
+    }
+});
+
+fn tell(certificate: &Certificate) {
+    let _ = (certificate.subject(), certificate.public_key().describe(), certificate.serial_decimal());
+    let _ = (certificate.not_after(), certificate.last_day(), certificate.signature_hash());
+    let _ = (certificate.is_ca(), certificate.digital_signature(), certificate.is_attestation());
+}
+
+/// The SEQUENCE that it begins with, and the rest. The length of a certificate's takes two bytes.
+fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x30, 0x82, high, low, ..] = *bytes else {
+        return (!bytes.is_empty()).then_some((bytes, &[]));
+    };
+    let length = 4 + usize::from(u16::from_be_bytes([high, low]));
+    Some(bytes.split_at(length.min(bytes.len())))
+}

@@ -1,0 +1,87 @@
+//! The certificates above one: who signed it, who signed that, and so on.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+
+use super::Certificate;
+
+/// Longer chains are made by mistake or malice.
+const MAX_LEVEL: usize = 8;
+/// Signatures that are checked for one chain, however many certificates of the same name somebody put there. A genuine
+/// chain takes a dozen; so many take less than a second.
+const MAX_CHECKS: usize = 2048;
+
+/// A certificate above another.
+pub(super) struct Link<'a> {
+    pub(super) certificate: &'a Certificate,
+    /// 1 for what signed the certificate at the bottom, 2 for what signed that.
+    pub(super) level: usize,
+    /// The link that this one signed; none at level 1.
+    below: Option<usize>,
+    /// It signed itself: nothing is above it.
+    is_root: bool,
+}
+
+/// The certificates above `leaf` in order, its issuer first, as far as they are among `pool`. Each link is a signature that
+/// verifies. Of several ways the shortest to a root, which signed itself and is the last; else the longest.
+pub fn chain_of(leaf: &Certificate, pool: &[Certificate]) -> Vec<Certificate> {
+    let links = links_above(leaf, pool, |_, _| true);
+    let highest = links.iter().map(|link| link.level).max();
+    let end = links
+        .iter()
+        .position(|link| link.is_root)
+        .or_else(|| links.iter().position(|link| link.certificate.is_self_issued()))
+        .or_else(|| links.iter().position(|link| Some(link.level) == highest));
+    let downwards = std::iter::successors(end, |at| links[*at].below);
+    let mut chain: Vec<Certificate> = downwards.map(|at| links[at].certificate.clone()).collect();
+    chain.reverse();
+    chain
+}
+
+/// All of `pool` that are above `leaf`, the lowest level first, and in a level those that come first in `pool`. `may_issue`
+/// says, by its level, whether one may stand there.
+///
+/// Each is looked at once, at the lowest level that it has: what may stand at a level may as well stand lower, because a
+/// limit of a path's length only tightens upwards. So neither cycles nor many of one name make it take long.
+pub(super) fn links_above<'a>(
+    leaf: &'a Certificate,
+    pool: impl IntoIterator<Item = &'a Certificate>,
+    may_issue: impl Fn(&Certificate, usize) -> bool,
+) -> Vec<Link<'a>> {
+    let mut seen = HashSet::from([leaf.der()]);
+    let mut left: Vec<&Certificate> =
+        pool.into_iter().filter(|candidate| seen.insert(candidate.der())).collect();
+    let checks = Cell::new(0);
+    let signed = |certificate: &Certificate, by: &Certificate| {
+        certificate.names_as_issuer(by) && checks.get() < MAX_CHECKS && {
+            checks.set(checks.get() + 1);
+            certificate.has_signature_of(by)
+        }
+    };
+    let mut links: Vec<Link<'a>> = Vec::new();
+    let (mut last, mut below, mut level, mut next) = (leaf, None, 1, 0);
+    if signed(leaf, leaf) {
+        return links;
+    }
+    loop {
+        if level <= MAX_LEVEL && checks.get() < MAX_CHECKS {
+            let mut others = Vec::new();
+            for candidate in left {
+                if may_issue(candidate, level) && signed(last, candidate) {
+                    let is_root = signed(candidate, candidate);
+                    links.push(Link { certificate: candidate, level, below, is_root });
+                } else {
+                    others.push(candidate);
+                }
+            }
+            left = others;
+        }
+        // The next whose issuers are still to be found.
+        while links.get(next).is_some_and(|link| link.is_root) {
+            next += 1;
+        }
+        let Some(link) = links.get(next) else { return links };
+        (last, below, level) = (link.certificate, Some(next), link.level + 1);
+        next += 1;
+    }
+}

@@ -1,0 +1,104 @@
+//! Which certificate speaks for a key, and what stands above it.
+
+use super::*;
+
+/// A certificate of tests/samples/identities, whose make.sh says what is in it.
+fn sample(name: &str) -> Certificate {
+    let path = format!("{}/tests/samples/identities/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let certificates = certificates_from_pem(&std::fs::read(&path).expect(&path)).expect(&path);
+    certificates.into_iter().next().expect(&path)
+}
+
+/// The day on which the samples are looked at: 2027-01-15.
+fn day_in_2027() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+#[test]
+fn a_certificate_belongs_to_a_key_by_the_public_key_and_by_an_id_that_is_one() {
+    let (own, other) = (sample("k"), sample("other"));
+    let key = own.public_key();
+    let (id, another) = (Some(&b"\x01"[..]), Some(&b"\x02"[..]));
+    assert_eq!(belongs(&own, id, key, id), Belongs::ByIdAndKey);
+    assert_eq!(belongs(&own, another, key, id), Belongs::ByKey);
+    assert_eq!(belongs(&own, None, key, id), Belongs::ByKey);
+    assert_eq!(belongs(&own, id, key, None), Belongs::ByKey);
+    assert_eq!(belongs(&other, id, key, id), Belongs::OtherKeySameId);
+    assert_eq!(belongs(&other, another, key, id), Belongs::No);
+    // No id, and an empty one, are no id that two objects have in common.
+    for none in [None, Some(&b""[..])] {
+        assert_eq!(belongs(&own, none, key, none), Belongs::ByKey);
+        assert_eq!(belongs(&other, none, key, none), Belongs::No);
+    }
+}
+
+#[test]
+fn the_certificate_that_speaks_for_a_key_is_valid_then_may_sign_then_is_no_ca_then_ends_last() {
+    // Each is better than all behind it.
+    let order =
+        ["k_no_key_usage", "k", "k_until_2029", "k_ca", "k_no_signature", "k_from_2028", "k_until_2026"];
+    let all: Vec<Certificate> = order.map(sample).into();
+    for (index, best) in all.iter().enumerate() {
+        for rotation in 0..all.len() - index {
+            let mut rest = all[index..].to_vec();
+            rest.rotate_left(rotation);
+            let chosen = identity_of(&rest, |certificate| certificate, day_in_2027());
+            assert_eq!(chosen, Some(best), "{}", order[index]);
+        }
+    }
+}
+
+#[test]
+fn an_attestation_speaks_for_no_key() {
+    let attestation = sample("k_attestation");
+    assert!(attestation.is_attestation());
+    assert_eq!(identity_of([&attestation], |certificate| certificate, day_in_2027()), None);
+    let both = [&attestation, &sample("k_until_2026")];
+    assert_eq!(identity_of(both, |certificate| certificate, day_in_2027()), Some(both[1]));
+}
+
+#[test]
+fn a_chain_is_built_of_signatures_and_not_of_names() {
+    let [root, intermediate, impostor, own] = ["root", "intermediate", "impostor", "k"].map(sample);
+    let pool = [impostor.clone(), own.clone(), root.clone(), intermediate.clone()];
+    assert_eq!(chain_of(&own, &pool), [intermediate.clone(), root.clone()]);
+    assert_eq!(chain_of(&own, &pool[..3]), []);
+    assert_eq!(chain_of(&own, std::slice::from_ref(&intermediate)), [intermediate]);
+    assert_eq!(chain_of(&root, &pool), []);
+}
+
+#[test]
+fn a_chain_that_bites_its_tail_ends() {
+    let [own, a, b] = ["k_in_loop", "loop_a", "loop_b"].map(sample);
+    assert!(a.is_signed_by(&b) && b.is_signed_by(&a));
+    let pool = [own.clone(), a.clone(), b.clone()];
+    assert_eq!(chain_of(&own, &pool), [a.clone(), b.clone()]);
+    assert_eq!(chain_of(&a, &pool), [b]);
+}
+
+#[test]
+fn what_a_certificate_is_for_is_read_from_its_extensions() {
+    let [root, intermediate] = ["root", "intermediate"].map(sample);
+    assert!(root.is_ca() && intermediate.is_ca() && sample("k_ca").is_ca());
+    assert!(!sample("k").is_ca() && !sample("k_no_key_usage").is_ca());
+    assert_eq!(sample("k_no_key_usage").digital_signature(), None);
+    assert_eq!(sample("k_no_signature").digital_signature(), Some(false));
+    assert_eq!(sample("k").digital_signature(), Some(true));
+}
+
+#[test]
+fn pem_is_found_among_other_text_and_in_any_number() {
+    let pem = certificates_to_pem(&[sample("k"), sample("other")]);
+    let around = format!("Bag Attributes\r\n{}\ntrailing", pem.replace('\n', "\r\n"));
+    for text in [&pem, &around] {
+        let found = certificates_from_pem(text.as_bytes()).expect("certificates");
+        assert_eq!(found, [sample("k"), sample("other")]);
+    }
+    assert_eq!(certificates_from_pem(sample("k").der()), Ok(vec![sample("k")]));
+    assert_eq!(certificates_from_pem(b""), Err(CertificateError::NoPem));
+    let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+    let other = CertificateError::OtherPem { found: "PRIVATE KEY".into() };
+    assert_eq!(certificates_from_pem(key.as_bytes()), Err(other));
+    // A key beside the certificate, as in a server's file, is passed over.
+    assert_eq!(certificates_from_pem(format!("{key}{pem}").as_bytes()).map(|found| found.len()), Ok(2));
+}
