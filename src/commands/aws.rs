@@ -8,4 +8,4 @@ mod options;
 pub(crate) use cache::Cache;
 use certificate::{CertificateSource, Presented};
 pub(crate) use obtain::Provider;
-pub(crate) use options::Wanted;
+pub(crate) use options::{Wanted, is_uri, key_and_certificate};
