@@ -137,7 +137,7 @@ impl<'a> Provider<'a> {
         let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
         let chosen: Chosen = options.choose_quietly(&self.wanted.key, policy, terminal)?;
         let candidates = self.wanted.certificate.read(&chosen)?;
-        candidates.of_key(chosen.public_key(), SystemTime::now())?;
+        candidates.of_key(chosen.public_key(), SystemTime::now())?.identity()?;
         let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
         if terminal.is_verbose() {
             introduce(&key, terminal);
