@@ -9,6 +9,7 @@ mod always_authenticate;
 mod audit_log;
 mod aws_authority;
 mod aws_clients;
+mod aws_network;
 mod aws_server;
 mod bad_input;
 mod cmu;
