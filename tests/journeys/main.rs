@@ -13,6 +13,7 @@ mod aws_network;
 mod aws_server;
 mod bad_input;
 mod cmu;
+mod credential_cache;
 mod credential_process;
 mod credentials_file;
 mod device;
