@@ -220,6 +220,31 @@ fn a_credential_costs_one_login_and_one_signature() {
 }
 
 #[test]
+fn a_session_that_is_lost_is_opened_again_and_a_device_that_is_gone_is_an_error() {
+    let server = Server::new();
+    let with = |faults: &str| server.counted(&[], &["--timeout", "2"]).env("FAULTS", faults);
+    server.done(with("C_Sign:1=lost")).exits(0);
+    assert_eq!(server.aws.log().len(), 1);
+    for (faults, code) in [
+        ("C_OpenSession:1=gone:0x32", 3),
+        ("C_Login:1=gone:0x32", 3),
+        ("C_Login:1=0xa4", 5),
+        ("C_GetTokenInfo=flags:0x20000", 5),
+        ("C_Sign:1=gone:0x30", 6),
+        ("C_Sign:1=delay:30000", 6),
+        ("C_Initialize=delay:30000", 3),
+    ] {
+        server.fails(with(faults), code);
+    }
+    assert_eq!(server.aws.log().len(), 1, "nothing was sent without a signature");
+    // A module that offers only CKM_RSA_PKCS, and a device that opens only read-write sessions, or only read-only ones.
+    for faults in ["C_GetMechanismList=mechanism:0x40", "C_OpenSession=ro:0x6", "C_OpenSession=rw:0xe2"] {
+        server.done(with(faults)).exits(0);
+    }
+    assert_eq!(server.aws.log().len(), 4);
+}
+
+#[test]
 fn logs_say_what_happened_and_nothing_secret() {
     let server = Server::new();
     let quiet = server.done(server.run("credential-process", &["--no-cache"])).exits(0);

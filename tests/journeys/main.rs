@@ -15,6 +15,7 @@ mod bad_input;
 mod cmu;
 mod credential_cache;
 mod credential_process;
+mod credential_process_clients;
 mod credentials_file;
 mod device;
 mod doctor;

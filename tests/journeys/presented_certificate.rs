@@ -125,6 +125,17 @@ fn keys_on_elliptic_curves_and_larger_ones_of_rsa_sign_too() {
 }
 
 #[test]
+fn nobody_is_told_of_cloudhsm_s_limits_or_of_options_that_are_not_here() {
+    let server = Server::new();
+    let keygen = ["keygen", "--label", "larger", "--id", "22", "--type", "rsa:3072", "-o", "key.pub"];
+    server.desk.countersign(&keygen).with_pin().go().exits(0);
+    server.certify("key.pub", &Leaf::default());
+    let changed = [("--private-key", "pkcs11:token=officer;id=%22;type=private")];
+    let said = server.done(server.counted(&changed, &["-v"])).exits(0).stderr();
+    assert!(!said.contains("AWS asks for RSA-2048") && !said.contains("--allow-"), "{said}");
+}
+
+#[test]
 fn a_key_that_wants_its_pin_at_each_signature_is_given_it() {
     let server = Server::new();
     let keygen = ["keygen", "--label", "always", "--id", "23", "--always-authenticate", "-o", "key.pub"];

@@ -113,6 +113,10 @@ fn a_device_s_certificates_are_listed_as_the_helper_does_each_with_a_uri_of_its_
         // The URI leads back to it, and to it alone.
         let listed = read(&desk, uri, &[]).exits(0).stdout();
         assert!(listed.contains(&fingerprint(file)) && !listed.contains("2) "), "{listed}");
+        // And to its key, whose label is another one.
+        let sign = ["sign-string", "--certificate", uri, "--format", "bin"];
+        let signature = desk.countersign(&sign).with_pin().go().exits(0);
+        assert_eq!(signature.stdout_bytes().len(), 256);
     }
 }
 
