@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use countersign::device::{Chosen, Policy, SigningKey};
+use countersign::device::{Chosen, Exportability, Policy, SigningKey};
 use countersign::error::Error;
 use countersign::rolesanywhere::{
     Client, ClientError, Credentials, Request, ResponseError, SignedRequest, SigningTime,
@@ -13,7 +13,7 @@ use countersign::signature::Mechanism;
 use serde_json::json;
 
 use super::{Presented, Wanted};
-use crate::commands::key::{KeyOptions, introduce};
+use crate::commands::key::KeyOptions;
 use crate::commands::terminal::Terminal;
 use crate::commands::usage::UsageError;
 
@@ -139,8 +139,9 @@ impl<'a> Provider<'a> {
         let candidates = self.wanted.certificate.read(&chosen)?;
         candidates.of_key(chosen.public_key(), SystemTime::now())?.identity()?;
         let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-        if terminal.is_verbose() {
-            introduce(&key, terminal);
+        terminal.detail(&format!("{}: {}", key.uri(), key.facts().kind()));
+        if terminal.is_verbose() && key.facts().exportability() == Exportability::CanLeave {
+            terminal.warn("this key can leave its device");
         }
         let presented = candidates.of_key(Some(key.public_key()), SystemTime::now())?;
         if let Some(days) = presented.ends_soon(SystemTime::now()) {
