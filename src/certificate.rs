@@ -82,6 +82,26 @@ impl Certificate {
         decimal(self.x509.tbs_certificate().serial_number().as_bytes())
     }
 
+    /// The serial number in lower-case hexadecimal.
+    pub fn serial_hex(&self) -> String {
+        let hex: String = self
+            .x509
+            .tbs_certificate()
+            .serial_number()
+            .as_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let digits = hex.trim_start_matches('0');
+        if digits.is_empty() { "0".into() } else { digits.into() }
+    }
+
+    /// The subject's CN, where it has one that is text.
+    pub fn common_name(&self) -> Option<String> {
+        let name = self.x509.tbs_certificate().subject().common_name().ok().flatten()?;
+        Some(name.value().into_owned())
+    }
+
     /// The public key that it certifies.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key

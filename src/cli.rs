@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "Devices and keys",
         &["list", "doctor", "public-key", "certificate", "keygen", "csr", "import-certificate", "attest"],
     ),
-    ("AWS credentials", &["credential-process", "update", "serve"]),
+    ("AWS credentials", &["credential-process", "update", "serve", "sign-string", "read-certificate-data"]),
     ("This program", &["completions", "man", "help"]),
 ];
 
@@ -100,6 +100,8 @@ pub(crate) enum Command {
     CredentialProcess(CredentialProcess),
     Update(Update),
     Serve(Serve),
+    SignString(SignString),
+    ReadCertificateData(ReadCertificateData),
     Completions(Completions),
     Man(Man),
 }
@@ -111,6 +113,8 @@ impl Command {
             Command::CredentialProcess(arguments) => arguments.roles_anywhere.debug,
             Command::Update(arguments) => arguments.roles_anywhere.debug,
             Command::Serve(arguments) => arguments.roles_anywhere.debug,
+            Command::SignString(arguments) => arguments.debug,
+            Command::ReadCertificateData(arguments) => arguments.debug,
             _ => false,
         }
     }
@@ -515,13 +519,13 @@ pub(crate) struct RolesAnywhere {
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
     /// Use the endpoint with FIPS 140 cryptography
-    #[arg(long, env = "AWS_USE_FIPS_ENDPOINT", hide_env = true, conflicts_with = "endpoint")]
+    #[arg(long, env = "AWS_USE_FIPS_ENDPOINT", hide_env = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) fips: bool,
     /// Use the endpoint that IPv6 reaches too
-    #[arg(long, env = "AWS_USE_DUALSTACK_ENDPOINT", hide_env = true, conflicts_with = "endpoint")]
+    #[arg(long, env = "AWS_USE_DUALSTACK_ENDPOINT", hide_env = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) dualstack: bool,
     /// Use the proxy of HTTPS_PROXY
-    #[arg(long, env = "COUNTERSIGN_WITH_PROXY", hide_env_values = true)]
+    #[arg(long, env = "COUNTERSIGN_WITH_PROXY", hide_env_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) with_proxy: bool,
     /// Accept any server's certificate: for tests of a network, never for use
     #[arg(long)]
@@ -612,6 +616,71 @@ pub(crate) struct Serve {
     pub(crate) container_token_file: Option<PathBuf>,
 }
 
+/// Sign a fixed text, to try out certificate and key for IAM Roles Anywhere
+///
+/// As aws_signing_helper does: the text is made of a fixed sentence and the SHA-256 of the public key, so that nobody can
+/// have anything else signed. The signature is verified before it is printed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign sign-string --private-key 'pkcs11:token=server;id=%01'
+  countersign sign-string --certificate server.pem --private-key 'pkcs11:token=server;id=%01' --format bin >signature")]
+pub(crate) struct SignString {
+    /// The certificate that must be the key's: a file (PEM or DER), or a pkcs11: URI; default: none is needed
+    #[arg(long, value_name = "FILE|URI")]
+    pub(crate) certificate: Option<String>,
+    /// The key, a pkcs11: URI; default: the one of --certificate
+    #[arg(long, visible_alias = "key", env = "COUNTERSIGN_KEY", value_name = "URI", hide_env_values = true)]
+    pub(crate) private_key: Option<String>,
+    /// The hash of the signature
+    #[arg(long, default_value = "SHA256")]
+    pub(crate) digest: Digest,
+    /// How the signature is printed: hexadecimal in quotes, without, or the bytes; none ends the line
+    #[arg(long, default_value = "json")]
+    pub(crate) format: SignatureFormat,
+    /// Say what is signed
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Taken for aws_signing_helper's sake: the PIN is always used for both, certificate and key
+    #[arg(long, hide = true)]
+    pub(crate) reuse_pin: bool,
+}
+
+/// Named as aws_signing_helper names them.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum Digest {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignatureFormat {
+    Json,
+    Text,
+    Bin,
+}
+
+/// Print a certificate as aws_signing_helper does, and CloudTrail's names for it
+///
+/// Of a file its type of key, DER in base64 and serial number in decimal, as JSON. Of a pkcs11: URI a list of the
+/// certificates that it matches, each with its SHA-1 fingerprint, its subject and a URI of its own. CloudTrail's names
+/// are said on stderr, and stand in the --json document.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  countersign read-certificate-data --certificate server.pem
+  countersign read-certificate-data --certificate 'pkcs11:token=server'")]
+pub(crate) struct ReadCertificateData {
+    /// The certificate: a file (PEM or DER), or a pkcs11: URI
+    #[arg(long, value_name = "FILE|URI")]
+    pub(crate) certificate: String,
+    /// Say more
+    #[arg(long)]
+    pub(crate) debug: bool,
+}
+
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -643,7 +712,7 @@ pub(crate) fn tree() -> ClapCommand {
             let about = tree.find_subcommand(name).and_then(ClapCommand::get_about);
             let about =
                 about.map_or_else(|| "Print this page, or a command's".to_owned(), ToString::to_string);
-            commands.push_str(&format!("  {name:<18} {about}\n"));
+            commands.push_str(&format!("  {name:<21} {about}\n"));
         }
         commands.push('\n');
     }

@@ -19,9 +19,11 @@ mod merge;
 mod pem_file;
 pub(crate) mod process;
 mod public_key;
+mod read_certificate_data;
 mod serve;
 mod show;
 mod sign;
+mod sign_string;
 mod stderr;
 pub(crate) mod terminal;
 mod tokens;
@@ -64,6 +66,8 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::CredentialProcess(arguments) => credential_process::run(&arguments, &options, terminal),
         Command::Update(arguments) => update::run(&arguments, &options, terminal),
         Command::Serve(arguments) => serve::run(&arguments, &options, terminal),
+        Command::SignString(arguments) => sign_string::run(&arguments, &options, terminal),
+        Command::ReadCertificateData(arguments) => read_certificate_data::run(&arguments, &options, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Man(arguments) => man::run(&arguments, terminal),
     }

@@ -9,5 +9,5 @@ mod renewal;
 pub(crate) use cache::Cache;
 use certificate::{CertificateSource, Presented};
 pub(crate) use obtain::{Provider, now};
-pub(crate) use options::Wanted;
+pub(crate) use options::{Wanted, is_uri, key_and_certificate};
 pub(crate) use renewal::Renewal;

@@ -18,6 +18,8 @@ pub(crate) enum UsageError {
     StdinAndFiles,
     #[error("the signed file and the JSON document cannot both go to stdout")]
     JsonAndStdout,
+    #[error("the signature's bytes and the JSON document cannot both go to stdout")]
+    SignatureAndJson,
     #[error("one file is named twice: {0:?} and {1:?}")]
     SameFile(PathBuf, PathBuf),
     #[error("a quorum token is approved in somebody's name, and --username is missing")]
@@ -66,6 +68,7 @@ impl Explain for UsageError {
             UsageError::OutputOfMany(_) => "leave -o out to sign in place, or give one file at a time",
             UsageError::StdinAndFiles => "give - alone",
             UsageError::JsonAndStdout => "write the signed file elsewhere with -o FILE",
+            UsageError::SignatureAndJson => "leave --json or --format bin out",
             UsageError::SameFile(..) => "name it once",
             UsageError::NoUsername => {
                 "give your CloudHSM user name: --username NAME (or COUNTERSIGN_USERNAME)"

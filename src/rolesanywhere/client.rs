@@ -67,7 +67,8 @@ impl Client {
             .disable_verification(options.trust_any_server)
             .build();
         let proxy = options.proxy.as_deref().map(ureq::Proxy::new).transpose();
-        let proxy = proxy.map_err(|_| ClientError::Proxy(options.proxy.clone().unwrap_or_default()))?;
+        // Its text may hold a password.
+        let proxy = proxy.map_err(|_| ClientError::Proxy)?;
         let agent = Agent::config_builder()
             .tls_config(tls)
             .proxy(proxy)
@@ -121,8 +122,8 @@ impl Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The proxy's URL is none.
-    #[error("the proxy {0:?} is no URL")]
-    Proxy(String),
+    #[error("the proxy's URL is none")]
+    Proxy,
     /// The service was not reached, or the answer did not arrive whole.
     #[error("{url} could not be reached: {reason}")]
     Unreachable {
@@ -146,14 +147,14 @@ impl ClientError {
 impl Explain for ClientError {
     fn exit(&self) -> Exit {
         match self {
-            ClientError::Proxy(_) => Exit::Usage,
+            ClientError::Proxy => Exit::Usage,
             ClientError::Unreachable { .. } => Exit::Aws,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            ClientError::Proxy(_) => "as in http://proxy.example.com:3128",
+            ClientError::Proxy => "as in http://proxy.example.com:3128",
             ClientError::Unreachable { distrusted: true, .. } => {
                 "if a proxy of your own stands between, AWS_CA_BUNDLE names the file with its CA"
             }

@@ -8,23 +8,30 @@ use tempfile::TempDir;
 use crate::device::{Desk, SIGNKEY, openssl};
 use crate::python::python;
 
-/// A certificate authority, perhaps with one intermediate below its root, that issues to public keys.
+/// A certificate authority, perhaps with intermediates below its root, that issues to public keys.
 pub struct Authority {
     folder: TempDir,
-    intermediate: bool,
+    /// From the root down.
+    intermediates: &'static [&'static str],
 }
 
 impl Authority {
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("countersign-ca-").expect("a temporary folder");
-        let authority = Authority { folder, intermediate: false };
+        let authority = Authority { folder, intermediates: &[] };
         authority.certify_ca("root", "root");
         authority
     }
 
     pub fn with_intermediate() -> Self {
-        let authority = Authority { intermediate: true, ..Self::new() };
-        authority.certify_ca("intermediate", "root");
+        Self::with_intermediates(&["intermediate"])
+    }
+
+    /// With some of these names, each below the one before.
+    pub fn with_intermediates(names: &'static [&'static str]) -> Self {
+        let authority = Authority { intermediates: names, ..Self::new() };
+        let issuers = ["root"].iter().chain(names);
+        names.iter().zip(issuers).for_each(|(name, issuer)| authority.certify_ca(name, issuer));
         authority
     }
 
@@ -34,13 +41,15 @@ impl Authority {
     }
 
     pub fn has_intermediate(&self) -> bool {
-        self.intermediate
+        !self.intermediates.is_empty()
     }
 
-    /// For `--intermediates`.
+    /// For `--intermediates`: from the root down, which is not the order in which they are sent.
     pub fn intermediates(&self) -> PathBuf {
-        assert!(self.intermediate, "this authority has no intermediate");
-        self.path("intermediate.pem")
+        assert!(self.has_intermediate(), "this authority has no intermediate");
+        let read =
+            |name: &&str| fs::read_to_string(self.path(&format!("{name}.pem"))).expect("a file is read");
+        self.write("intermediates.pem", &self.intermediates.iter().map(read).collect::<String>())
     }
 
     /// A certificate (PEM) at `certificate` for the public key (PEM) at `public_key`, whose private half stays where it is.
@@ -76,7 +85,7 @@ impl Authority {
     }
 
     fn issuer(&self) -> (PathBuf, PathBuf) {
-        let issuer = if self.intermediate { "intermediate" } else { "root" };
+        let issuer = self.intermediates.last().unwrap_or(&"root");
         (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")))
     }
 
@@ -85,7 +94,7 @@ impl Authority {
         let extensions = self.write("extensions", &leaf.extensions());
         let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
         let mut arguments = [&["x509"], what].concat();
-        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", &serial, "-days", "30"]);
+        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", &serial, "-days", "90"]);
         arguments.extend([leaf.digest, "-extfile", text(&extensions), "-out", text(certificate)]);
         openssl(&arguments);
     }
@@ -116,7 +125,7 @@ impl Authority {
             "-in",
             text(&request),
             "-days",
-            "30",
+            "90",
             "-sha256",
             "-extfile",
             text(&extensions),

@@ -1,47 +1,71 @@
 //! `countersign credential-process`, against a service that verifies each request with code of its own.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::aws_authority::{Authority, Leaf, text};
 use crate::aws_server::{PROFILE, ROLE, RolesAnywhere, TRUST_ANCHOR};
-use crate::device::{Desk, Run, SIGNKEY};
+use crate::device::{Desk, Done, Run, SIGNKEY, fault_module, softhsm_module};
+
+/// No other text has it in it, as the digits of the usual one are part of an account's number.
+pub const PIN: &str = "swordfish-4711";
 
 /// A server whose certificate is in `server.pem` and whose key is `signkey`.
 pub struct Server {
     pub desk: Desk,
+    pub authority: Authority,
     pub aws: RolesAnywhere,
 }
 
 impl Server {
     pub fn new() -> Self {
-        let (desk, authority) = (Desk::new(), Authority::with_intermediate());
-        authority.issue(&desk.path("device/signkey.pub.pem"), &Leaf::default(), &desk.path("server.pem"));
-        std::fs::copy(authority.intermediates(), desk.path("intermediates.pem")).unwrap();
-        let aws = RolesAnywhere::trusting(&authority);
-        Server { desk, aws }
+        Self::of(Authority::with_intermediate(), &[])
     }
 
-    /// The options that say what is asked of whom.
-    pub fn options(&self) -> Vec<String> {
-        [
-            ["--role-arn", ROLE],
-            ["--profile-arn", PROFILE],
-            ["--trust-anchor-arn", TRUST_ANCHOR],
-            ["--endpoint", self.aws.url()],
-            ["--private-key", SIGNKEY],
-            ["--certificate", "server.pem"],
-            ["--intermediates", "intermediates.pem"],
-        ]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect()
+    /// One of an authority; with options of `roles_anywhere_server.py`.
+    pub fn of(authority: Authority, options: &[&str]) -> Self {
+        let desk = Desk::provisioned(&["--keys", "signkey", "--pin", PIN]);
+        let aws = RolesAnywhere::with_options(&authority, options);
+        let server = Server { desk, authority, aws };
+        server.certify("device/signkey.pub.pem", &Leaf::default());
+        if server.authority.has_intermediate() {
+            let intermediates = std::fs::read(server.authority.intermediates()).unwrap();
+            server.desk.write("intermediates.pem", &intermediates);
+        }
+        server
+    }
+
+    /// Another `server.pem`.
+    pub fn certify(&self, public_key: &str, leaf: &Leaf) {
+        self.authority.issue(&self.desk.path(public_key), leaf, &self.desk.path("server.pem"));
+    }
+
+    /// The options that say what is asked of whom, with others in their place or without: `("--intermediates", "")`.
+    pub fn options_but(&self, changed: &[(&str, &str)]) -> Vec<String> {
+        let mut options = vec![
+            ("--role-arn", ROLE),
+            ("--profile-arn", PROFILE),
+            ("--trust-anchor-arn", TRUST_ANCHOR),
+            ("--endpoint", self.aws.url()),
+            ("--private-key", SIGNKEY),
+            ("--certificate", "server.pem"),
+        ];
+        if self.authority.has_intermediate() {
+            options.push(("--intermediates", "intermediates.pem"));
+        }
+        options.retain(|(name, _)| changed.iter().all(|(other, _)| name != other));
+        options.extend(changed.iter().filter(|(_, value)| !value.is_empty()));
+        options.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
     }
 
     pub fn run(&self, command: &str, more: &[&str]) -> Run {
-        let options = self.options();
+        self.run_but(command, &[], more)
+    }
+
+    pub fn run_but(&self, command: &str, changed: &[(&str, &str)], more: &[&str]) -> Run {
+        let options = self.options_but(changed);
         let arguments: Vec<&str> = [command]
             .into_iter()
             .chain(options.iter().map(String::as_str))
@@ -50,24 +74,211 @@ impl Server {
         let bundle: PathBuf = self.aws.ca();
         self.desk.countersign(&arguments).with_pin().env("AWS_CA_BUNDLE", text(&bundle))
     }
+
+    /// `credential-process` without a cache, behind the module that counts calls.
+    pub fn counted(&self, changed: &[(&str, &str)], more: &[&str]) -> Run {
+        let _ = std::fs::remove_file(self.desk.path("calls"));
+        let more = [more, &["--no-cache"]].concat();
+        self.run_but("credential-process", changed, &more)
+            .env("COUNTERSIGN_MODULE", fault_module())
+            .env("FAULT_MODULE", softhsm_module())
+            .env("FAULT_LOG", self.desk.path("calls"))
+    }
+
+    /// Runs it to its end, and asserts that nothing secret is in what it said.
+    #[track_caller]
+    pub fn done(&self, run: Run) -> Done {
+        let done = run.go();
+        self.assert_nothing_secret(&done.stderr());
+        if done.code() != 0 {
+            self.assert_nothing_secret(&done.stdout());
+            assert!(!done.stdout().contains("AccessKeyId"), "{}", done.stdout());
+        }
+        done
+    }
+
+    /// Runs it to an error, after which stdout is empty.
+    #[track_caller]
+    pub fn fails(&self, run: Run, code: i32) -> Done {
+        let done = self.done(run).exits(code);
+        assert_eq!(done.stdout(), "");
+        assert!(done.stderr().contains("error: "), "{}", done.stderr());
+        done
+    }
+
+    #[track_caller]
+    pub fn assert_nothing_secret(&self, said: &str) {
+        let mut secrets = vec![PIN.to_owned()];
+        for line in self.aws.log() {
+            let credential = &line["credential"];
+            secrets.extend(
+                ["secretAccessKey", "sessionToken"]
+                    .iter()
+                    .filter_map(|name| credential[name].as_str().map(str::to_owned)),
+            );
+            let authorization = line["headers"]["authorization"].as_str().unwrap_or_default();
+            secrets.extend(authorization.split_once("Signature=").map(|(_, hex)| hex.to_owned()));
+        }
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            assert!(!said.contains(secret.as_str()), "{secret:?} is in: {said}");
+        }
+    }
 }
 
 #[test]
 fn a_credential_costs_one_request() {
     let server = Server::new();
-    let credentials: Value = server.run("credential-process", &[]).go().exits(0).json();
+    let credentials: Value = server.done(server.run("credential-process", &[])).exits(0).json();
     let log = server.aws.log();
     assert_eq!(log.len(), 1, "{log:#?}");
     assert_eq!(log[0]["verdict"], "accepted");
-    assert_eq!(credentials["Version"], 1);
-    assert_eq!(credentials["AccessKeyId"], log[0]["credential"]["accessKeyId"]);
-    assert_eq!(credentials["SecretAccessKey"], log[0]["credential"]["secretAccessKey"]);
-    assert_eq!(credentials["SessionToken"], log[0]["credential"]["sessionToken"]);
-    assert_eq!(credentials["Expiration"], log[0]["credential"]["expiration"]);
+    let given = &log[0]["credential"];
+    assert_eq!(
+        credentials,
+        json!({
+            "Version": 1,
+            "AccessKeyId": given["accessKeyId"],
+            "SecretAccessKey": given["secretAccessKey"],
+            "SessionToken": given["sessionToken"],
+            "Expiration": given["expiration"],
+        })
+    );
     // The next one comes from the cache.
-    let again = server.run("credential-process", &[]).go().exits(0).json();
+    let again = server.done(server.run("credential-process", &[])).exits(0).json();
     assert_eq!(again, credentials);
     assert_eq!(server.aws.log().len(), 1);
-    let new = server.run("credential-process", &["--refresh"]).go().exits(0).json();
+    let new = server.done(server.run("credential-process", &["--refresh"])).exits(0).json();
     assert_ne!(new["AccessKeyId"], credentials["AccessKeyId"]);
+}
+
+#[test]
+fn what_is_asked_for_is_what_was_said() {
+    let server = Server::new();
+    let options = ["--session-duration", "900", "--role-session-name", "batch@host-7", "--no-cache"];
+    server.done(server.run("credential-process", &options)).exits(0);
+    let log = server.aws.log();
+    assert_eq!(
+        log[0]["json"],
+        json!({
+            "durationSeconds": 900,
+            "profileArn": PROFILE,
+            "roleArn": ROLE,
+            "roleSessionName": "batch@host-7",
+            "trustAnchorArn": TRUST_ANCHOR,
+        })
+    );
+    assert_eq!(
+        (&log[0]["method"], &log[0]["path"], &log[0]["query"]),
+        (&json!("POST"), &json!("/sessions"), &json!(""))
+    );
+    assert_eq!(
+        log[0]["signed_headers"],
+        json!(["content-type", "host", "x-amz-date", "x-amz-x509", "x-amz-x509-chain"])
+    );
+    assert!(["TLSv1.2", "TLSv1.3"].contains(&log[0]["tls"].as_str().unwrap()), "{}", log[0]["tls"]);
+    server.done(server.run("credential-process", &["--no-cache"])).exits(0);
+    let json = &server.aws.log()[1]["json"];
+    assert_eq!((&json["durationSeconds"], json.get("roleSessionName")), (&json!(3600), None));
+}
+
+#[test]
+fn a_line_for_aws_signing_helper_works_with_only_the_program_s_name_changed() {
+    let server = Server::new();
+    // As SDKs do: split as a shell does, without a terminal, stdin closed or not.
+    let line = format!(
+        "aws_signing_helper credential-process --certificate server.pem --private-key 'pkcs11:token=officer;object=signkey;type=private?pin-value={PIN}' \
+         --intermediates intermediates.pem --trust-anchor-arn {TRUST_ANCHOR} --profile-arn {PROFILE} --role-arn {ROLE} \
+         --session-duration 1800 --region eu-west-1 --endpoint {} --pkcs11-lib {} --reuse-pin --with-proxy --debug",
+        server.aws.url(),
+        softhsm_module(),
+    );
+    let line = line.replacen("aws_signing_helper", env!("CARGO_BIN_EXE_countersign"), 1);
+    let mut command = Command::new("setsid");
+    command.args(["--wait", "sh", "-c", &line]).env_clear().env("PATH", "/usr/bin:/bin");
+    command.env("HOME", server.desk.folder()).env("AWS_CA_BUNDLE", server.aws.ca());
+    command.env("SOFTHSM2_CONF", server.desk.path("device/softhsm2.conf")).current_dir(server.desk.folder());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    server.assert_nothing_secret(&said);
+    let credentials: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let log = server.aws.log();
+    assert_eq!(credentials["AccessKeyId"], log[0]["credential"]["accessKeyId"]);
+    assert_eq!(log[0]["json"]["durationSeconds"], 1800);
+}
+
+#[test]
+fn a_credential_costs_one_login_and_one_signature() {
+    let server = Server::new();
+    server.done(server.counted(&[], &[])).exits(0);
+    let calls = |call| crate::faulty::calls(&server.desk, call);
+    assert_eq!((calls("C_Login"), calls("C_Sign"), calls("C_SignInit")), (1, 1, 1));
+    assert_eq!(calls("CONCURRENT"), 0);
+    // A signature that does not verify is not sent.
+    server.fails(server.counted(&[], &[]).env("FAULTS", "C_Sign:1=corrupt"), 6);
+    assert_eq!(server.aws.log().len(), 1);
+}
+
+#[test]
+fn a_session_that_is_lost_is_opened_again_and_a_device_that_is_gone_is_an_error() {
+    let server = Server::new();
+    let with = |faults: &str| server.counted(&[], &["--timeout", "2"]).env("FAULTS", faults);
+    server.done(with("C_Sign:1=lost")).exits(0);
+    assert_eq!(server.aws.log().len(), 1);
+    for (faults, code) in [
+        ("C_OpenSession:1=gone:0x32", 3),
+        ("C_Login:1=gone:0x32", 3),
+        ("C_Login:1=0xa4", 5),
+        ("C_GetTokenInfo=flags:0x20000", 5),
+        ("C_Sign:1=gone:0x30", 6),
+        ("C_Sign:1=delay:30000", 6),
+        ("C_Initialize=delay:30000", 3),
+    ] {
+        server.fails(with(faults), code);
+    }
+    assert_eq!(server.aws.log().len(), 1, "nothing was sent without a signature");
+    // A module that offers only CKM_RSA_PKCS, and a device that opens only read-write sessions, or only read-only ones.
+    for faults in ["C_GetMechanismList=mechanism:0x40", "C_OpenSession=ro:0x6", "C_OpenSession=rw:0xe2"] {
+        server.done(with(faults)).exits(0);
+    }
+    assert_eq!(server.aws.log().len(), 4);
+}
+
+#[test]
+fn logs_say_what_happened_and_nothing_secret() {
+    let server = Server::new();
+    let quiet = server.done(server.run("credential-process", &["--no-cache"])).exits(0);
+    assert_eq!(quiet.stderr(), "");
+    let verbose = server.done(server.run("credential-process", &["--no-cache", "-v"])).exits(0);
+    verbose
+        .says("rolesanywhere: signed mechanism=CKM_SHA256_RSA_PKCS")
+        .says("method=POST host=localhost:")
+        .says("status=201 request_id=00000000-0000-0000-0000-000000000002 ms=");
+    let debug = server.done(server.run("credential-process", &["--no-cache", "--debug"])).exits(0);
+    let log = server.aws.log();
+    for part in ["canonical_request", "string_to_sign"] {
+        let text = log[2][part].as_str().unwrap();
+        assert!(debug.stderr().contains(text), "{part}: {}", debug.stderr());
+    }
+    // Also where it fails, and where the cache has it.
+    server.aws.next(json!({"do": "denied"}));
+    server.fails(server.run("credential-process", &["--no-cache", "--debug"]), 9);
+    for _ in 0..2 {
+        server.done(server.run("credential-process", &["--debug"])).exits(0);
+    }
+    server.done(server.run("credential-process", &["--debug", "--dry-run"])).exits(0);
+}
+
+#[test]
+fn an_error_s_json_document_is_all_there_is_on_stdout() {
+    let server = Server::new();
+    server.aws.next(json!({"do": "denied", "message": "No such role."}));
+    let done = server.done(server.run("credential-process", &["--no-cache", "--json"])).exits(9);
+    let document = done.json();
+    assert_eq!(document.as_object().unwrap().keys().collect::<Vec<_>>(), ["error"]);
+    assert_eq!(document["error"]["exit"], 9);
+    // And with --json credentials are as without.
+    let credentials =
+        server.done(server.run("credential-process", &["--no-cache", "--json"])).exits(0).json();
+    assert_eq!(credentials["AccessKeyId"], server.aws.log()[1]["credential"]["accessKeyId"]);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use crate::device::{Desk, tool};
 use crate::pinned::pinned;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "sign",
     "verify",
     "show",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 18] = [
     "credential-process",
     "update",
     "serve",
+    "sign-string",
+    "read-certificate-data",
     "completions",
     "man",
 ];

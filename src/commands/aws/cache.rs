@@ -3,14 +3,16 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign::rolesanywhere::{Credentials, Expiration, output};
 use countersign::signature::sha256_hex;
+use countersign::uri::redact;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::is_uri;
 use super::obtain::now;
 use crate::cli::RolesAnywhere;
 
@@ -54,7 +56,8 @@ impl Cache {
             .truncate(false)
             .write(true)
             .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            // A FIFO is not waited for.
+            .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
             .open(folder.join(format!("{name}.lock")));
         match lock.and_then(|lock| lock.lock().map(|()| lock)) {
             Ok(lock) => Some(Cache { file: folder.join(format!("{name}.json")), _lock: lock }),
@@ -122,11 +125,10 @@ fn is_own_and_closed(metadata: &fs::Metadata) -> bool {
 
 /// All that the credentials depend on, as one name. A PIN is no part of it.
 fn key(options: &RolesAnywhere, module: Option<&PathBuf>) -> String {
-    let hidden = |text: &Option<String>| text.as_deref().map(countersign::uri::redact);
     let inputs = json!([
-        hidden(&options.certificate),
-        hidden(&options.private_key),
-        options.intermediates,
+        options.certificate.as_deref().map(place),
+        options.private_key.as_deref().map(place),
+        options.intermediates.as_deref().map(absolute),
         options.role_arn,
         options.profile_arn,
         options.trust_anchor_arn,
@@ -136,8 +138,19 @@ fn key(options: &RolesAnywhere, module: Option<&PathBuf>) -> String {
         options.endpoint,
         options.fips,
         options.dualstack,
+        // What anybody may have answered is not for those who want to know who does.
+        options.no_verify_ssl,
         module,
         std::env::var_os("COUNTERSIGN_MODULE").map(|module| module.to_string_lossy().into_owned()),
     ]);
     sha256_hex(inputs.to_string().as_bytes())
+}
+
+fn place(text: &str) -> String {
+    if is_uri(text) { redact(text) } else { absolute(Path::new(text)) }
+}
+
+/// Files of one name in two folders are two files.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }

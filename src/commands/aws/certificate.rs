@@ -32,7 +32,7 @@ pub(crate) struct Presented {
 }
 
 /// What the certificate may be, before the key is known.
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     leaves: Vec<Certificate>,
     pool: Vec<Certificate>,
     place: String,
@@ -40,7 +40,7 @@ pub(super) struct Candidates {
 
 impl CertificateSource {
     /// Reads all that could be it: the files anew each time, since certificates are renewed while a server runs.
-    pub(super) fn read(&self, chosen: &Chosen) -> Result<Candidates, Error> {
+    pub(crate) fn read(&self, chosen: &Chosen) -> Result<Candidates, Error> {
         let file = |path: &PathBuf| pem_file::read(path, certificates_from_pem);
         let on_device = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
             Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
@@ -77,14 +77,7 @@ impl Candidates {
         key: Option<&PublicKey>,
         now: SystemTime,
     ) -> Result<Presented, UnfitCertificate> {
-        let fits = |certificate: &&Certificate| key.is_none_or(|key| certificate.public_key() == key);
-        let leaf = identity_of(self.leaves.iter().filter(fits), |certificate| certificate, now);
-        let Some(leaf) = leaf.cloned() else {
-            return Err(UnfitCertificate::NotFound {
-                place: self.place.clone(),
-                there: self.leaves.iter().map(Certificate::subject).collect(),
-            });
-        };
+        let leaf = self.leaf_of_key(key, now)?.clone();
         let reasons = unfit_reasons(&leaf, now);
         if !reasons.is_empty() {
             return Err(UnfitCertificate::Unfit {
@@ -96,6 +89,20 @@ impl Candidates {
         // A root is known to AWS as the trust anchor.
         let chain = chain_of(&leaf, &self.pool).into_iter().filter(|above| !above.is_self_issued()).collect();
         Ok(Presented { leaf, chain })
+    }
+
+    /// The same, as it is.
+    pub(crate) fn leaf_of_key(
+        &self,
+        key: Option<&PublicKey>,
+        now: SystemTime,
+    ) -> Result<&Certificate, UnfitCertificate> {
+        let fits = |certificate: &&Certificate| key.is_none_or(|key| certificate.public_key() == key);
+        let leaf = identity_of(self.leaves.iter().filter(fits), |certificate| certificate, now);
+        leaf.ok_or_else(|| UnfitCertificate::NotFound {
+            place: self.place.clone(),
+            there: self.leaves.iter().map(Certificate::subject).collect(),
+        })
     }
 }
 
@@ -144,7 +151,7 @@ fn unfit_reasons(certificate: &Certificate, now: SystemTime) -> Vec<String> {
 
 /// No certificate that AWS would accept.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum UnfitCertificate {
+pub(crate) enum UnfitCertificate {
     #[error("{place} has no certificate of the key")]
     NotFound { place: String, there: Vec<String> },
     #[error("AWS would refuse the certificate {subject:?} of {place}: {}", reasons.join("; "))]

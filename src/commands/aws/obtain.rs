@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use countersign::device::{Chosen, LoginOptions, Policy, SigningKey, close_devices};
+use countersign::device::{Chosen, Exportability, LoginOptions, Policy, SigningKey, close_devices};
 use countersign::error::Error;
 use countersign::rolesanywhere::{
     Client, ClientError, Credentials, Request, ResponseError, RoleArn, SignedRequest, SigningTime,
@@ -13,7 +13,7 @@ use countersign::signature::Mechanism;
 use serde_json::json;
 
 use super::{Presented, Wanted};
-use crate::commands::key::{KeyOptions, introduce};
+use crate::commands::key::KeyOptions;
 use crate::commands::terminal::Terminal;
 use crate::commands::usage::UsageError;
 
@@ -151,13 +151,14 @@ impl<'a> Provider<'a> {
         let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
         let chosen: Chosen = options.choose_quietly(&self.wanted.key, policy, terminal)?;
         let candidates = self.wanted.certificate.read(&chosen)?;
-        candidates.of_key(chosen.public_key(), SystemTime::now())?;
+        candidates.of_key(chosen.public_key(), SystemTime::now())?.identity()?;
         let key = KeyOptions::log_in_by(chosen, &self.login, terminal)?.signing_key(policy)?;
         if let Some(pin) = key.pin_to_remember() {
             self.login.pin_source = Some(pin);
         }
-        if terminal.is_verbose() {
-            introduce(&key, policy, terminal);
+        terminal.detail(&format!("{}: {}", key.uri(), key.facts().kind()));
+        if terminal.is_verbose() && key.facts().exportability() == Exportability::CanLeave {
+            terminal.warn("this key can leave its device");
         }
         let presented = candidates.of_key(Some(key.public_key()), SystemTime::now())?;
         if let Some(days) = presented.ends_soon(SystemTime::now()) {

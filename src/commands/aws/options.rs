@@ -40,22 +40,11 @@ impl Wanted {
             Some(url) => url.parse()?,
             None => Endpoint::in_region(&region, options.fips || region.is_fips(), options.dualstack),
         };
-        let is_uri = |text: &str| text.to_ascii_lowercase().starts_with("pkcs11:");
-        let key_uri = match options.private_key.as_deref() {
-            Some(text) if is_uri(text) => Some(parse_uri(text, "--private-key")?),
-            Some(_) => return Err(AwsUsage::KeyInFile.into()),
-            None => None,
-        };
-        let intermediates = options.intermediates.clone();
-        let (certificate, certificate_uri) = match options.certificate.as_deref() {
-            Some(text) if is_uri(text) => {
-                let uri = parse_uri(text, "--certificate")?;
-                (CertificateSource::OnDevice { named: Some(Box::new(uri.clone())), intermediates }, Some(uri))
-            }
-            Some(path) => (CertificateSource::File { path: PathBuf::from(path), intermediates }, None),
-            None => (CertificateSource::OnDevice { named: None, intermediates }, None),
-        };
-        let key = key_uri.or(certificate_uri).ok_or(AwsUsage::NoKey)?;
+        let (key, certificate) = key_and_certificate(
+            options.private_key.as_deref(),
+            options.certificate.as_deref(),
+            options.intermediates.as_ref(),
+        )?;
         Ok(Wanted {
             client: client_options(options, &endpoint)?,
             session,
@@ -69,6 +58,35 @@ impl Wanted {
 
 fn required<'a>(name: &'static str, value: &'a Option<String>) -> Result<&'a str, AwsUsage> {
     value.as_deref().ok_or(AwsUsage::Missing(name))
+}
+
+/// `--private-key`, or the key that `--certificate` names, and where the certificate is.
+pub(crate) fn key_and_certificate(
+    private_key: Option<&str>,
+    certificate: Option<&str>,
+    intermediates: Option<&PathBuf>,
+) -> Result<(Uri, CertificateSource), Error> {
+    let key_uri = match private_key {
+        Some(text) if is_uri(text) => Some(parse_uri(text, "--private-key")?),
+        Some(_) => return Err(AwsUsage::KeyInFile.into()),
+        None => None,
+    };
+    let intermediates = intermediates.cloned();
+    let (certificate, certificate_uri) = match certificate {
+        Some(text) if is_uri(text) => {
+            let uri = parse_uri(text, "--certificate")?;
+            (CertificateSource::OnDevice { named: Some(Box::new(uri.clone())), intermediates }, Some(uri))
+        }
+        Some(path) => (CertificateSource::File { path: PathBuf::from(path), intermediates }, None),
+        None => (CertificateSource::OnDevice { named: None, intermediates }, None),
+    };
+    let key = key_uri.or(certificate_uri).ok_or(AwsUsage::NoKey)?;
+    Ok((key, certificate))
+}
+
+/// Whether it names something on a device, not a file.
+pub(crate) fn is_uri(text: &str) -> bool {
+    text.to_ascii_lowercase().starts_with("pkcs11:")
 }
 
 fn client_options(options: &RolesAnywhere, endpoint: &Endpoint) -> Result<ClientOptions, Error> {

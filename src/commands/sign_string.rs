@@ -1,0 +1,77 @@
+//! `countersign sign-string`: whether the key signs, without anything being sent.
+
+use std::time::SystemTime;
+
+use countersign::certificate::CertificateError;
+use countersign::device::Policy;
+use countersign::error::Error;
+use countersign::rolesanywhere::test_string;
+use countersign::signature::{Hash, Mechanism, Payload};
+use serde_json::json;
+
+use super::aws::key_and_certificate;
+use super::key::{KeyOptions, key_json};
+use super::terminal::Terminal;
+use super::usage::UsageError;
+use crate::cli::{Digest, SignString, SignatureFormat};
+
+pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+    if terminal.wants_json() && arguments.format == SignatureFormat::Bin {
+        return Err(UsageError::SignatureAndJson.into());
+    }
+    let (key_uri, certificate) =
+        key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
+    // As for credentials: the helper that this stands in for takes any key.
+    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
+    let chosen = options.choose_quietly(&[key_uri], policy, terminal)?;
+    let candidates = match arguments.certificate {
+        Some(_) => Some(certificate.read(&chosen)?),
+        None => None,
+    };
+    let now = SystemTime::now();
+    // Before the PIN is used, where the device shows enough.
+    if let Some(candidates) = &candidates {
+        candidates.leaf_of_key(chosen.public_key(), now)?;
+    }
+    let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+    if let Some(candidates) = &candidates {
+        let leaf = candidates.leaf_of_key(Some(key.public_key()), now)?;
+        terminal.detail(&format!("certificate {}, serial {}", leaf.subject(), leaf.serial_decimal()));
+    }
+    let hash = match arguments.digest {
+        Digest::Sha256 => Hash::Sha256,
+        Digest::Sha384 => Hash::Sha384,
+        Digest::Sha512 => Hash::Sha512,
+    };
+    let bytes = test_string(key.public_key()).map_err(CertificateError::from)?;
+    let payload = Payload::Message { hash, bytes };
+    let mechanisms = Mechanism::for_payload(&payload, key.public_key());
+    key.check_allowed(&mechanisms)?;
+    terminal.debug(&format!("digest to sign: {}", hex(&payload.digest())));
+    let (signature, mechanism) =
+        options.watch().signing(|| "the test text".into(), || key.sign(&payload, &mechanisms))?;
+    terminal.say(&format!(
+        "{}, {}: signed by {mechanism}, verified under the public key",
+        key.uri(),
+        key.facts().kind()
+    ));
+    let text = hex(&signature);
+    if terminal.wants_json() {
+        let (device, key) = key_json(&key);
+        return terminal.document(&json!({
+            "signature": text,
+            "mechanism": mechanism.ckm_name(),
+            "device": device,
+            "key": key,
+        }));
+    }
+    match arguments.format {
+        SignatureFormat::Json => terminal.data(format!("\"{text}\"").as_bytes()),
+        SignatureFormat::Text => terminal.data(text.as_bytes()),
+        SignatureFormat::Bin => terminal.data(&signature),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,289 @@
+//! The network, proxies and AWS on their bad days: what is tried again, what is not, and what people are told.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::aws_authority::{Authority, Leaf};
+use crate::aws_server::Proxy;
+use crate::credential_process::Server;
+use crate::device::Run;
+use crate::faulty::calls;
+
+fn run(server: &Server) -> Run {
+    server.run("credential-process", &["--no-cache"])
+}
+
+/// The values of a header in all requests.
+fn sent(server: &Server, header: &str) -> Vec<String> {
+    let value = |line: &Value| line["headers"][header].as_str().unwrap().to_owned();
+    server.aws.log().iter().map(value).collect()
+}
+
+#[test]
+fn faults_that_may_pass_are_tried_three_times_each_with_a_signature_of_its_own() {
+    let behaviours = [
+        json!({"do": "status", "status": 500}),
+        json!({"do": "status", "status": 503}),
+        json!({"do": "status", "status": 429}),
+        json!({"do": "status", "status": 400, "code": "ThrottlingException"}),
+        json!({"do": "html", "status": 502}),
+        json!({"do": "cut", "at": "before-headers"}),
+        json!({"do": "cut", "at": "before-headers", "reset": true}),
+        json!({"do": "cut", "at": "after-headers"}),
+        json!({"do": "truncate"}),
+    ];
+    // Most of the time is pauses.
+    std::thread::scope(|scope| {
+        for behaviour in &behaviours {
+            scope.spawn(|| passes_after_two_but_not_three(behaviour));
+        }
+    });
+}
+
+fn passes_after_two_but_not_three(behaviour: &Value) {
+    let server = Server::new();
+    server.aws.next(json!([behaviour, behaviour]));
+    let credentials = server.done(server.counted(&[], &[])).exits(0).json();
+    let log = server.aws.log();
+    assert_eq!(credentials["AccessKeyId"], log[2]["credential"]["accessKeyId"], "{behaviour}");
+    assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 3), "{behaviour}");
+    // Each was right; the third is at least 1.2 seconds after the first.
+    assert!(log.iter().all(|line| line["valid"] == true), "{behaviour}: {log:#?}");
+    let (dates, authorizations) = (sent(&server, "x-amz-date"), sent(&server, "authorization"));
+    assert!(dates[0] < dates[2] && authorizations[0] != authorizations[2], "{behaviour}: {dates:?}");
+    let mut three = behaviour.clone();
+    three["times"] = 3.into();
+    server.aws.next(three);
+    server.fails(server.counted(&[], &[]), 9);
+    assert_eq!((server.aws.log().len(), calls(&server.desk, "C_Sign")), (6, 3), "{behaviour}");
+}
+
+#[test]
+fn what_aws_refuses_is_asked_once() {
+    let server = Server::new();
+    for (behaviour, said) in [
+        (json!({"do": "denied"}), "AWS refused: AccessDeniedException: Unable to assume role."),
+        (
+            json!({"do": "status", "status": 400, "code": "ValidationException", "message": "No."}),
+            "ValidationException: No.",
+        ),
+        (json!({"do": "status", "status": 404, "code": "ResourceNotFoundException"}), "compare the ARNs"),
+        (json!({"do": "status", "status": 413, "code": "RequestEntityTooLarge"}), "RequestEntityTooLarge"),
+        (json!({"do": "body", "body": "{}", "status": 401}), "HTTP status 401"),
+    ] {
+        let before = server.aws.log().len();
+        server.aws.next(behaviour.clone());
+        server.fails(server.counted(&[], &[]), 9).says(said);
+        assert_eq!((server.aws.log().len() - before, calls(&server.desk, "C_Sign")), (1, 1), "{behaviour}");
+    }
+    // Its request ID is what AWS's support asks for.
+    server.aws.next(json!({"do": "denied"}));
+    server.fails(run(&server), 9).says("AWS's request ID: 00000000-0000-0000-0000-000000000006");
+}
+
+#[test]
+fn answers_that_are_no_credentials_are_said_to_be_none() {
+    let answers = [
+        (json!({"do": "html"}), "Blocked", 3),
+        (json!({"do": "html", "status": 201}), "Blocked", 3),
+        (json!({"do": "html", "status": 403}), "Blocked", 1),
+        (json!({"do": "empty-credential-set"}), "credentialSet", 3),
+        (json!({"do": "not-json"}), "no credentials", 3),
+        (json!({"do": "body", "body": ""}), "no credentials", 3),
+        (json!({"do": "huge", "bytes": 3_000_000}), "could not be reached", 3),
+        (json!({"do": "lifetime", "seconds": -60}), "before they came", 1),
+    ];
+    std::thread::scope(|scope| {
+        for (behaviour, said, tries) in answers {
+            scope.spawn(move || {
+                let server = Server::new();
+                let mut always = behaviour.clone();
+                always["times"] = 0.into();
+                server.aws.next(always);
+                server.fails(run(&server), 9).says(said);
+                assert_eq!(server.aws.log().len(), tries, "{behaviour}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let server = Server::new();
+    let elsewhere = Server::new();
+    for location in [elsewhere.aws.url(), server.aws.url(), "http://127.0.0.1:9/", "file:///etc/passwd"] {
+        let before = server.aws.log().len();
+        server.aws.next(json!({"do": "redirect", "location": format!("{location}/sessions")}));
+        server.fails(run(&server), 9).says("302");
+        assert_eq!(server.aws.log().len() - before, 1);
+    }
+    assert_eq!(elsewhere.aws.log().len(), 0);
+}
+
+#[test]
+fn a_service_that_does_not_answer_is_given_up_and_asked_again() {
+    let server = Server::new();
+    server.aws.next(json!({"do": "delay", "ms": 45_000}));
+    let start = Instant::now();
+    server.done(run(&server)).exits(0);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(40), "{took:?}");
+    assert_eq!(server.aws.log().len(), 2);
+}
+
+#[test]
+fn nobody_there_is_said_with_the_endpoint() {
+    let server = Server::new();
+    // A port that only root could listen at, and nobody does (tcpmux).
+    let endpoint = "https://127.0.0.1:1";
+    let done = server.fails(server.counted(&[("--endpoint", endpoint)], &[]), 9);
+    done.says(endpoint).says("see whether this computer reaches the endpoint");
+    assert_eq!(calls(&server.desk, "C_Sign"), 3);
+}
+
+#[test]
+fn a_wrong_clock_is_said_and_corrected_once() {
+    for (offset, word) in [("-15m", "behind"), ("+2h", "ahead of")] {
+        let server = Server::new();
+        // The certificate was not valid yet fifteen minutes ago, by the clock that is wrong.
+        server.certify("device/signkey.pub.pem", &Leaf { valid_days: Some((-1.0, 90.0)), ..Leaf::default() });
+        let run = server.counted(&[], &[]);
+        let run = run.env("LD_PRELOAD", libfaketime()).env("FAKETIME", offset);
+        let done = server.done(run).exits(0);
+        let said = done.stderr();
+        assert!(said.contains(&format!("warning: this computer's clock is {word} AWS's by ")), "{said}");
+        let log = server.aws.log();
+        let verdicts: Vec<_> = log.iter().map(|line| line["verdict"].as_str().unwrap()).collect();
+        assert_eq!((verdicts, calls(&server.desk, "C_Sign")), (vec!["refused", "accepted"], 2));
+        assert_eq!(sent(&server, "x-amz-date").iter().collect::<BTreeSet<_>>().len(), 2);
+    }
+}
+
+#[test]
+fn a_service_whose_clock_runs_wild_is_not_run_after() {
+    let server = Server::new();
+    server.aws.next(json!([{"do": "skew", "seconds": 900}, {"do": "skew", "seconds": -900}]));
+    server.fails(run(&server), 9).says("set this computer's clock");
+    assert_eq!(server.aws.log().len(), 2);
+    // What AWS refuses for another reason is not the clock's fault.
+    server.aws.next(json!({"do": "denied"}));
+    let said = server.fails(run(&server), 9).stderr();
+    assert!(!said.contains("clock"), "{said}");
+}
+
+#[test]
+fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
+    let server = Server::new();
+    for bundle in [None, Some("other.pem")] {
+        std::fs::copy(server.authority.anchor(), server.desk.path("other.pem")).unwrap();
+        let run = server.counted(&[], &[]);
+        let run = match bundle {
+            Some(bundle) => run.env("AWS_CA_BUNDLE", bundle),
+            None => run.without_env("AWS_CA_BUNDLE"),
+        };
+        server.fails(run, 9).says("AWS_CA_BUNDLE names the file with its CA");
+        assert_eq!(calls(&server.desk, "C_Sign"), 1, "it is not tried again");
+    }
+    // In the log are attempts at TLS only.
+    assert!(server.aws.log().iter().all(|line| line["verdict"] == "tls-failed"));
+    for options in [&["--expired-server-certificate"][..], &["--server-name", "elsewhere.example"]] {
+        let server = Server::of(Authority::new(), options);
+        server.fails(server.counted(&[], &[]), 9);
+        assert!(server.aws.log().iter().all(|line| line["verdict"] == "tls-failed"), "{options:?}");
+    }
+    let unusable = server.run("credential-process", &[]).env("AWS_CA_BUNDLE", "nowhere.pem");
+    server.fails(unusable, 1).says("nowhere.pem");
+}
+
+#[test]
+fn who_does_not_want_to_know_is_warned() {
+    let server = Server::new();
+    let blind = server.run("credential-process", &["--no-cache", "--no-verify-ssl"]);
+    let done = server.done(blind.without_env("AWS_CA_BUNDLE")).exits(0);
+    done.says("warning: --no-verify-ssl: anybody who stands between can take the credentials");
+}
+
+#[test]
+fn an_endpoint_without_tls_is_for_this_computer_alone() {
+    let server = Server::of(Authority::new(), &["--plain"]);
+    server.done(run(&server).without_env("AWS_CA_BUNDLE")).exits(0);
+    assert_eq!(server.aws.log()[0]["tls"], Value::Null);
+    let server = Server::of(Authority::new(), &["--address", "::1"]);
+    server.done(run(&server)).exits(0);
+}
+
+#[test]
+fn a_proxy_is_used_only_when_it_is_asked_for() {
+    let (server, proxy) = (Server::new(), Proxy::start());
+    let with = |options: &[&str], variables: &[(&str, &str)]| {
+        let mut run = server.run("credential-process", &[options, &["--no-cache"]].concat());
+        for (name, value) in variables {
+            run = run.env(name, value);
+        }
+        let before = proxy.log().len();
+        server.done(run).exits(0);
+        proxy.log().len() > before
+    };
+    let url = proxy.url();
+    assert!(!with(&[], &[("HTTPS_PROXY", url), ("https_proxy", url), ("ALL_PROXY", url)]));
+    assert!(with(&["--with-proxy"], &[("HTTPS_PROXY", url)]));
+    assert!(with(&["--with-proxy"], &[("https_proxy", url)]));
+    assert!(with(&[], &[("HTTPS_PROXY", url), ("COUNTERSIGN_WITH_PROXY", "true")]));
+    assert!(!with(&["--with-proxy"], &[]));
+    assert!(!with(&["--with-proxy"], &[("HTTP_PROXY", url)]));
+    for list in ["localhost", "*", "example.com, localhost"] {
+        assert!(!with(&["--with-proxy"], &[("HTTPS_PROXY", url), ("NO_PROXY", list)]), "{list}");
+    }
+    assert!(with(&["--with-proxy"], &[("HTTPS_PROXY", url), ("NO_PROXY", "ocalhost")]));
+    assert_eq!(proxy.log()[0]["target"], server.aws.url().replace("https://", ""));
+    assert_eq!(proxy.log()[0]["method"], "CONNECT");
+}
+
+#[test]
+fn a_switch_for_the_proxy_is_read_as_people_write_it() {
+    let (server, proxy) = (Server::new(), Proxy::start());
+    for (value, used) in [("1", true), ("true", true), ("0", false), ("false", false)] {
+        let before = proxy.log().len();
+        let run = run(&server).env("HTTPS_PROXY", proxy.url()).env("COUNTERSIGN_WITH_PROXY", value);
+        server.done(run).exits(0);
+        assert_eq!(proxy.log().len() > before, used, "{value}");
+    }
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_gets_it_and_nobody_else() {
+    let server = Server::new();
+    let proxy = Proxy::with_options(&["--authorization", "Basic dTpodW50ZXIy"]);
+    let with = |url: &str| {
+        let options = ["--no-cache", "--with-proxy", "--debug"];
+        server.run("credential-process", &options).env("HTTPS_PROXY", url)
+    };
+    let done = server.done(with(&proxy.url().replace("://", "://u:hunter2@"))).exits(0);
+    assert!(!done.stderr().contains("hunter2"), "{}", done.stderr());
+    server.fails(with(proxy.url()), 9).says("407");
+    let log = server.aws.log();
+    assert!(log.iter().all(|line| line["headers"].get("proxy-authorization").is_none()));
+    let wrong = server.fails(with(&proxy.url().replace("://", "://u:hunter3@")), 9);
+    assert!(!wrong.stderr().contains("hunter3"), "{}", wrong.stderr());
+}
+
+#[test]
+fn a_proxy_s_password_is_not_repeated_where_its_url_is_malformed() {
+    let server = Server::new();
+    for url in ["ftp://u:hunter2@proxy.example", "http://u:hunter2@[::1", "u:hunter2@proxy example"] {
+        let run = server.run("credential-process", &["--no-cache", "--with-proxy"]);
+        let done = server.fails(run.env("HTTPS_PROXY", url), 2);
+        assert!(!done.stderr().contains("hunter2"), "{}", done.stderr());
+    }
+}
+
+/// Shifts the clock of a program that is started with it.
+fn libfaketime() -> PathBuf {
+    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let library = PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketime.so.1"));
+    assert!(library.exists(), "faketime is installed (apt install faketime)");
+    library
+}

@@ -1,0 +1,324 @@
+//! The cache of `credential-process`: one request for many runs, and never at the price of safety.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::aws_authority::Authority;
+use crate::credential_process::Server;
+use crate::device::{Run, fault_module, softhsm_module};
+use crate::faulty::calls;
+
+const FOLDER: &str = ".cache/countersign/credentials";
+
+fn run(server: &Server, more: &[&str]) -> Run {
+    server.run("credential-process", more)
+}
+
+/// The access key that a run prints.
+#[track_caller]
+fn access_key(server: &Server, run: Run) -> String {
+    let credentials = server.done(run).exits(0).json();
+    credentials["AccessKeyId"].as_str().unwrap().to_owned()
+}
+
+/// The only file of the cache that ends so.
+fn cached(server: &Server, ending: &str) -> PathBuf {
+    let entries = fs::read_dir(server.desk.path(FOLDER)).unwrap().map(|entry| entry.unwrap().path());
+    let found: Vec<PathBuf> = entries.filter(|path| path.to_str().unwrap().ends_with(ending)).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn only_its_owner_can_read_it() {
+    let server = Server::new();
+    // Also where files are open to all by default.
+    let options = server.options_but(&[]);
+    let options: Vec<&str> =
+        ["credential-process"].into_iter().chain(options.iter().map(String::as_str)).collect();
+    let open = server.desk.countersign_under(&["sh", "-c", "umask 0 && exec \"$@\"", "sh"], &options);
+    server.done(open.with_pin().env("AWS_CA_BUNDLE", server.aws.ca())).exits(0);
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!(mode(server.desk.path(FOLDER)), 0o700);
+    assert_eq!(mode(cached(&server, ".json")), 0o600);
+    assert_eq!(mode(cached(&server, ".lock")), 0o600);
+    // No PIN, and no name that tells of a role.
+    let name = cached(&server, ".json");
+    assert!(!name.to_str().unwrap().contains("demo"));
+    let kept: Value = serde_json::from_slice(&fs::read(&name).unwrap()).unwrap();
+    assert_eq!(kept["AccessKeyId"], server.aws.access_keys()[0]);
+}
+
+#[test]
+fn ten_that_start_at_once_make_one_request_and_one_signature() {
+    let server = Server::new();
+    let start = |_| {
+        let options = server.options_but(&[]);
+        let arguments = [vec!["credential-process".to_owned()], options].concat();
+        let run = server.desk.countersign(&arguments).with_pin().env("AWS_CA_BUNDLE", server.aws.ca());
+        let mut run = run
+            .env("COUNTERSIGN_MODULE", fault_module())
+            .env("FAULT_MODULE", softhsm_module())
+            .env("FAULT_LOG", server.desk.path("calls"));
+        run.command.spawn().unwrap()
+    };
+    let children: Vec<_> = (0..10).map(start).collect();
+    let outputs: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.stdout, outputs[0].stdout);
+    }
+    assert_eq!(server.aws.log().len(), 1);
+    assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 1));
+}
+
+#[test]
+fn credentials_that_end_within_five_minutes_are_not_handed_out_again() {
+    for (lifetime, requests) in [("295", 2), ("330", 1)] {
+        let server = Server::of(Authority::with_intermediate(), &["--lifetime", lifetime]);
+        for _ in 0..2 {
+            server.done(run(&server, &[])).exits(0);
+        }
+        assert_eq!(server.aws.log().len(), requests, "{lifetime}");
+    }
+}
+
+#[test]
+fn it_needs_neither_device_nor_network_nor_pin() {
+    let server = Server::new();
+    let key = access_key(&server, run(&server, &[]));
+    server.aws.next(json!({"do": "status", "status": 500, "times": 0}));
+    fs::rename(server.desk.path("device"), server.desk.path("away")).unwrap();
+    let alone = run(&server, &[]).without_env("COUNTERSIGN_PIN_SOURCE");
+    assert_eq!(access_key(&server, alone), key);
+    assert_eq!(server.aws.log().len(), 1);
+}
+
+#[test]
+fn other_options_are_another_entry() {
+    let server = Server::new();
+    let role = ("--role-arn", "arn:aws:iam::123456789012:role/other");
+    server.desk.write("another.pem", &server.desk.read("server.pem"));
+    server.desk.write("others.pem", &server.desk.read("intermediates.pem"));
+    let first = access_key(&server, run(&server, &[]));
+    let mut seen = vec![first.clone()];
+    for (changed, more) in [
+        (vec![role], vec![]),
+        (vec![], vec!["--session-duration", "900"]),
+        (vec![], vec!["--role-session-name", "other"]),
+        (vec![("--private-key", "pkcs11:token=officer;object=signkey;type=private")], vec![]),
+        (vec![("--certificate", "another.pem")], vec![]),
+        (vec![("--intermediates", "others.pem")], vec![]),
+    ] {
+        let other = || server.run_but("credential-process", &changed, &more);
+        let key = access_key(&server, other());
+        assert!(!seen.contains(&key), "{changed:?} {more:?}");
+        assert_eq!(access_key(&server, other()), key);
+        seen.push(key);
+    }
+    assert_eq!(access_key(&server, run(&server, &[])), first);
+    // How much is said makes no difference.
+    assert_eq!(access_key(&server, run(&server, &["-v", "--json", "--timeout", "60"])), first);
+    assert_eq!(server.aws.log().len(), seen.len());
+}
+
+#[test]
+fn what_was_got_of_whoever_answered_is_not_for_those_who_want_to_know() {
+    let server = Server::new();
+    let blind = access_key(&server, run(&server, &["--no-verify-ssl"]));
+    let sure = access_key(&server, run(&server, &[]));
+    assert_ne!(blind, sure);
+}
+
+#[test]
+fn a_file_of_the_same_name_elsewhere_is_another_certificate() {
+    let server = Server::new();
+    let first = access_key(&server, run(&server, &[]));
+    let elsewhere = server.desk.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    for file in ["server.pem", "intermediates.pem", "device"] {
+        symlink(server.desk.path(file), elsewhere.join(file)).unwrap();
+    }
+    let mut there = run(&server, &[]);
+    there.command.current_dir(&elsewhere);
+    assert_ne!(access_key(&server, there), first);
+}
+
+#[test]
+fn it_can_be_renewed_and_left_out() {
+    let server = Server::new();
+    let first = access_key(&server, run(&server, &[]));
+    let without = access_key(&server, run(&server, &["--no-cache"]));
+    assert_ne!(without, first);
+    assert_eq!(access_key(&server, run(&server, &[])), first);
+    let renewed = access_key(&server, run(&server, &["--refresh"]));
+    assert_eq!(access_key(&server, run(&server, &[])), renewed);
+    assert_eq!(server.aws.log().len(), 3);
+    // What cannot be renewed stays as it is.
+    server.aws.next(json!({"do": "denied"}));
+    server.fails(run(&server, &["--refresh"]), 9);
+    assert_eq!(access_key(&server, run(&server, &[])), renewed);
+    server.fails(run(&server, &["--refresh", "--no-cache"]), 2);
+    // And who keeps nothing leaves nothing.
+    let server = Server::new();
+    server.done(run(&server, &["--no-cache"])).exits(0);
+    assert!(!server.desk.path(".cache").exists());
+}
+
+/// A change that makes a cached file unfit.
+type Spoil = fn(&PathBuf);
+
+const SPOILT: [(&str, Spoil); 12] = [
+    ("empty", |file| fs::write(file, b"").unwrap()),
+    ("no JSON", |file| fs::write(file, b"{\"AccessKeyId\":").unwrap()),
+    ("not UTF-8", |file| fs::write(file, [0xff; 100]).unwrap()),
+    ("a huge file", |file| fs::write(file, vec![b' '; 1 << 20]).unwrap()),
+    ("another document", |file| fs::write(file, br#"{"Version":1,"AccessKeyId":"ASIAX"}"#).unwrap()),
+    ("no secret", |file| {
+        let mut document: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        document["SecretAccessKey"] = "".into();
+        fs::write(file, document.to_string()).unwrap();
+    }),
+    ("readable by others", |file| fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap()),
+    ("writable by its group", |file| fs::set_permissions(file, Permissions::from_mode(0o620)).unwrap()),
+    ("of another owner", |file| std::os::unix::fs::chown(file, Some(12_345), None).unwrap()),
+    ("a symbolic link", |file| {
+        let there = file.with_extension("there");
+        fs::rename(file, &there).unwrap();
+        symlink(there, file).unwrap();
+    }),
+    ("a directory", |file| {
+        fs::remove_file(file).unwrap();
+        fs::create_dir(file).unwrap();
+    }),
+    ("a FIFO", |file| {
+        fs::remove_file(file).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
+    }),
+];
+
+#[test]
+fn what_is_not_as_it_was_written_is_no_cache_and_hangs_nobody() {
+    let server = Server::new();
+    let mut last = access_key(&server, run(&server, &[]));
+    for (what, spoil) in SPOILT {
+        let file = cached(&server, ".json");
+        spoil(&file);
+        let start = Instant::now();
+        let next = access_key(&server, run(&server, &[]));
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+        assert_ne!(next, last, "{what} was used");
+        last = next;
+        if what == "a directory" {
+            // It cannot be replaced, and is passed over.
+            fs::remove_dir(&file).unwrap();
+            last = access_key(&server, run(&server, &[]));
+        }
+        // It was replaced: the next run finds it, as it should be.
+        assert_eq!(access_key(&server, run(&server, &[])), last, "{what} was not replaced");
+        let metadata = fs::symlink_metadata(&file).unwrap();
+        assert!(metadata.is_file() && metadata.mode() & 0o7777 == 0o600 && metadata.uid() == 0, "{what}");
+        let _ = fs::remove_file(file.with_extension("there"));
+    }
+}
+
+#[test]
+fn a_lock_that_is_no_file_hangs_nobody() {
+    for what in ["fifo", "folder", "link"] {
+        let server = Server::new();
+        server.done(run(&server, &[])).exits(0);
+        let lock = cached(&server, ".lock");
+        fs::remove_file(&lock).unwrap();
+        match what {
+            "fifo" => assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success()),
+            "folder" => fs::create_dir(&lock).unwrap(),
+            _ => symlink("/dev/null", &lock).unwrap(),
+        }
+        let start = Instant::now();
+        server.done(run(&server, &[])).exits(0);
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_only_one_s_own_is_not_used() {
+    let server = Server::new();
+    let folder = server.desk.path(FOLDER);
+    fs::create_dir_all(&folder).unwrap();
+    for spoil in [
+        |folder: &PathBuf| fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap(),
+        |folder: &PathBuf| {
+            fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
+            std::os::unix::fs::chown(folder, Some(12_345), None).unwrap();
+        },
+    ] {
+        spoil(&folder);
+        server.done(run(&server, &["-v"])).exits(0).says("is not only its owner's (mode 0700)");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
+    assert_eq!(server.aws.log().len(), 2);
+}
+
+#[test]
+fn without_a_place_for_it_all_works_without_it() {
+    let server = Server::new();
+    let keys: Vec<String> = [
+        run(&server, &[]).without_env("HOME"),
+        run(&server, &[]).env("HOME", "/proc"),
+        run(&server, &[]).env("HOME", "relative"),
+        run(&server, &[]).env("XDG_CACHE_HOME", "/dev/full"),
+    ]
+    .into_iter()
+    .map(|run| access_key(&server, run))
+    .collect();
+    assert_eq!(keys, server.aws.access_keys());
+    // On a file system that is read-only.
+    let options = server.options_but(&[]);
+    let options: Vec<&str> =
+        ["credential-process"].into_iter().chain(options.iter().map(String::as_str)).collect();
+    fs::create_dir(server.desk.path("home")).unwrap();
+    let mounted = "mount -t tmpfs -o ro none home && exec \"$@\"";
+    let read_only = server.desk.countersign_after_mounting(mounted, &options);
+    let read_only =
+        read_only.with_pin().env("AWS_CA_BUNDLE", server.aws.ca()).env("HOME", server.desk.path("home"));
+    server.done(read_only).exits(0);
+    // XDG_CACHE_HOME is where the cache is, if it is set.
+    let elsewhere = || run(&server, &[]).env("XDG_CACHE_HOME", server.desk.path("xdg"));
+    assert_eq!(access_key(&server, elsewhere()), access_key(&server, elsewhere()));
+    assert!(server.desk.path("xdg/countersign/credentials").exists() && !server.desk.path(".cache").exists());
+}
+
+#[test]
+fn whoever_is_killed_leaves_no_lock_and_no_half_a_file() {
+    let server = Server::new();
+    // Killed while it waits for the answer, with the lock in its hand.
+    server.aws.next(json!({"do": "delay", "ms": 20_000}));
+    let mut first = run(&server, &[]);
+    let mut first = first.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    server.aws.log_of(1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let start = Instant::now();
+    let key = access_key(&server, run(&server, &[]));
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(access_key(&server, run(&server, &[])), key);
+    // Killed at any moment, of which some are in the midst of writing.
+    for wait in 0..25 {
+        let mut run = run(&server, &["--refresh"]);
+        let mut child = run.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(4 * wait));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let file = fs::read(cached(&server, ".json")).unwrap();
+        let kept: Value = serde_json::from_slice(&file).unwrap();
+        assert!(server.aws.access_keys().contains(&kept["AccessKeyId"].as_str().unwrap().to_owned()));
+    }
+    let keys = server.aws.log().len();
+    let last = access_key(&server, run(&server, &[]));
+    assert!(server.aws.access_keys().contains(&last) && server.aws.log().len() == keys);
+}

@@ -1,0 +1,120 @@
+//! boto3 and the AWS CLI with a profile whose `credential_process` is countersign, and moto as the AWS they call.
+
+use serde_json::{Value, json};
+
+use crate::aws_authority::text;
+use crate::aws_clients::{Moto, Way, aws_cli, boto3, boto3_with};
+use crate::aws_server::{PROFILE, ROLE, TRUST_ANCHOR};
+use crate::credential_process::Server;
+use crate::device::{Desk, SIGNKEY, fault_module, softhsm_module};
+use crate::faulty::calls;
+
+const DEVICE: Way<'_> = Way::Process { profile: "device" };
+
+/// A server with `[profile device]` in its `aws-config`. The options are as people write them for aws_signing_helper; what
+/// only a test needs stands in a script of the program's name, since the clients pass no variables of their own.
+fn server_with_profile(options: &str) -> Server {
+    let server = Server::new();
+    let script = format!(
+        "#!/bin/sh\nexport AWS_CA_BUNDLE='{}' COUNTERSIGN_MODULE='{}' FAULT_MODULE='{}' FAULT_LOG=calls\n\
+         unset NO_PROXY\nexec {} \"$@\"\n",
+        text(&server.aws.ca()),
+        text(&fault_module()),
+        softhsm_module(),
+        env!("CARGO_BIN_EXE_countersign"),
+    );
+    let program = server.desk.write("countersign", script.as_bytes());
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let profile = format!(
+        "[profile device]\ncredential_process = {} credential-process --certificate server.pem \
+         --private-key \"{SIGNKEY}\" --intermediates intermediates.pem --role-arn {ROLE} --profile-arn {PROFILE} \
+         --trust-anchor-arn {TRUST_ANCHOR} --endpoint {} --pin-source file:device/pin {options}\n",
+        text(&program),
+        server.aws.url(),
+    );
+    server.desk.write("aws-config", profile.as_bytes());
+    server
+}
+
+fn used(desk: &Desk, moto: &Moto) -> Value {
+    boto3(desk, moto, &DEVICE)["calls"][0].clone()
+}
+
+#[test]
+fn both_make_signed_calls_with_the_credentials_and_share_one_request() {
+    let (server, moto) = (server_with_profile(""), Moto::start());
+    let used = used(&server.desk, &moto);
+    let given = &server.aws.log()[0]["credential"];
+    assert_eq!(used["access_key"], given["accessKeyId"]);
+    assert_eq!(used["secret_key"], given["secretAccessKey"]);
+    assert_eq!(used["token"], given["sessionToken"]);
+    assert_eq!(used["sent_access_key"], json!([given["accessKeyId"]]));
+    assert_eq!(used["account"], "123456789012");
+    // boto3 knows when they end, by our word.
+    let expiration = given["expiration"].as_str().unwrap().trim_end_matches('Z');
+    assert!(used["expires"].as_str().unwrap().starts_with(expiration), "{used}");
+
+    let output = aws_cli(&server.desk, &moto, &DEVICE, &["--debug", "sts", "get-caller-identity"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let access_key = given["accessKeyId"].as_str().unwrap();
+    assert!(said.contains(&format!("Credential={access_key}/")), "{said}");
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["Account"], "123456789012");
+
+    assert_eq!(server.aws.log().len(), 1);
+    assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 1));
+}
+
+#[test]
+fn ten_clients_at_once_cost_one_request_and_one_signature() {
+    let (server, moto) = (server_with_profile(""), Moto::start());
+    let keys: Vec<Value> = std::thread::scope(|scope| {
+        let start = |_| scope.spawn(|| used(&server.desk, &moto)["sent_access_key"].clone());
+        let clients: Vec<_> = (0..10).map(start).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    assert_eq!(server.aws.log().len(), 1);
+    assert_eq!(keys, vec![json!(server.aws.access_keys()); 10]);
+    assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 1));
+}
+
+#[test]
+fn credentials_that_end_soon_are_renewed_by_the_client_s_own_asking() {
+    let (server, moto) = (server_with_profile(""), Moto::start());
+    // boto3 renews what ends within ten or fifteen minutes, at each call.
+    server.aws.settings(json!({"lifetime": 60}));
+    let used = boto3_with(&server.desk, &moto, &DEVICE, &["--times", "3", "--pause", "0.1"]).unwrap();
+    let keys = server.aws.access_keys();
+    assert!(keys.len() >= 3, "{keys:?}");
+    let sent = used["calls"][2]["sent_access_key"].as_array().unwrap();
+    assert_eq!(sent.last().unwrap(), keys.last().unwrap());
+}
+
+#[test]
+fn a_client_passes_on_why_there_are_no_credentials() {
+    let (server, moto) = (server_with_profile(""), Moto::start());
+    server.aws.next(json!({"do": "denied", "message": "Unable to assume role for demo.", "times": 0}));
+    let error = boto3_with(&server.desk, &moto, &DEVICE, &[]).unwrap_err();
+    let message = error["message"].as_str().unwrap();
+    assert_eq!(error["type"], "CredentialRetrievalError");
+    assert!(
+        message.contains("AWS refused: AccessDeniedException: Unable to assume role for demo."),
+        "{error}"
+    );
+    assert!(message.contains("the role's trust policy must allow rolesanywhere.amazonaws.com"), "{error}");
+    let output = aws_cli(&server.desk, &moto, &DEVICE, &["sts", "get-caller-identity"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("Unable to assume role for demo."), "{said}");
+}
+
+#[test]
+fn what_is_said_on_stderr_is_in_no_client_s_way() {
+    let (server, moto) = (server_with_profile("--debug --no-cache"), Moto::start());
+    let first = used(&server.desk, &moto);
+    assert_eq!(first["sent_access_key"], json!([server.aws.access_keys()[0]]));
+    // And with --json, which is no other document.
+    let (server, moto) = (server_with_profile("--json"), moto);
+    let first = used(&server.desk, &moto);
+    assert_eq!(first["sent_access_key"], json!([server.aws.access_keys()[0]]));
+}

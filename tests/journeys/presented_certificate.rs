@@ -1,0 +1,169 @@
+//! Which certificate and which chain a request shows: from files, from the device, from both; and with which key.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::aws_authority::{Authority, Leaf, text};
+use crate::credential_process::Server;
+use crate::device::SIGNKEY;
+use crate::faulty::calls;
+
+const ON_DEVICE: &str = "pkcs11:token=officer;id=%01;type=cert";
+const TWO: &[&str] = &["intermediate", "issuing"];
+
+/// The common names of the chain that the last request showed, the leaf's issuer first.
+fn chain(server: &Server) -> Value {
+    let last = server.aws.log().pop().unwrap();
+    assert_eq!(last["verdict"], "accepted", "{last:#}");
+    assert_eq!(last["leaf"], "CN=server1-demo");
+    last["chain"].clone()
+}
+
+/// Puts the certificate and those above it on the device, where another one of the key is removed.
+fn import(server: &Server, with_chain: bool) {
+    let both = [server.desk.read("server.pem"), server.desk.read("intermediates.pem")].concat();
+    server.desk.write("bundle.pem", &both);
+    let mut arguments = vec!["import-certificate", "--key", SIGNKEY, "--replace", "bundle.pem"];
+    if with_chain {
+        arguments.push("--with-chain");
+    }
+    server.desk.countersign(&arguments).with_pin().go().exits(0);
+}
+
+#[test]
+fn the_chain_is_sent_from_the_issuer_up_without_the_root_wherever_it_is_from() {
+    let server = Server::of(Authority::with_intermediates(TWO), &[]);
+    let expected = json!(["CN=countersign test issuing", "CN=countersign test intermediate"]);
+    // From a file, in which it stands the other way round.
+    server.done(server.counted(&[], &[])).exits(0);
+    assert_eq!(chain(&server), expected);
+    // From a file that has the root and the leaf too.
+    let root = fs::read(server.authority.anchor()).unwrap();
+    let all = [root, server.desk.read("intermediates.pem"), server.desk.read("server.pem")].concat();
+    server.desk.write("all.pem", &all);
+    server.done(server.counted(&[("--intermediates", "all.pem")], &[])).exits(0);
+    assert_eq!(chain(&server), expected);
+    // From the file of the certificate.
+    let bundle = [server.desk.read("server.pem"), server.desk.read("intermediates.pem")].concat();
+    server.desk.write("bundle.pem", &bundle);
+    server.done(server.counted(&[("--intermediates", ""), ("--certificate", "bundle.pem")], &[])).exits(0);
+    assert_eq!(chain(&server), expected);
+    // From the device; the certificate named, or found by its key, or in a file.
+    import(&server, true);
+    let none = ("--intermediates", "");
+    for changed in [
+        vec![none, ("--certificate", ON_DEVICE)],
+        vec![none, ("--certificate", ON_DEVICE), ("--private-key", "")],
+        vec![none, ("--certificate", "")],
+        vec![none, ("--certificate", "pkcs11:token=officer")],
+        vec![none],
+    ] {
+        server.done(server.counted(&changed, &[])).exits(0);
+        assert_eq!(chain(&server), expected, "{changed:?}");
+        assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 1), "{changed:?}");
+    }
+}
+
+#[test]
+fn the_certificate_may_be_on_the_device_and_the_chain_in_a_file() {
+    let server = Server::new();
+    import(&server, false);
+    server.done(server.counted(&[("--certificate", ON_DEVICE)], &[])).exits(0);
+    assert_eq!(chain(&server), json!(["CN=countersign test intermediate"]));
+    // Without it AWS refuses, and its advice is passed on.
+    server
+        .fails(server.counted(&[("--certificate", ON_DEVICE), ("--intermediates", "")], &[]), 9)
+        .says("with all intermediates given");
+}
+
+#[test]
+fn a_certificate_of_the_trust_anchor_itself_has_no_chain() {
+    let server = Server::of(Authority::new(), &[]);
+    server.done(server.counted(&[], &[])).exits(0);
+    assert_eq!(chain(&server), json!([]));
+    let signed = &server.aws.log()[0]["signed_headers"];
+    assert_eq!(*signed, json!(["content-type", "host", "x-amz-date", "x-amz-x509"]));
+}
+
+#[test]
+fn der_is_as_good_as_pem() {
+    let server = Server::new();
+    for file in ["server", "intermediates"] {
+        let (pem, der) = (server.desk.path(&format!("{file}.pem")), server.desk.path(&format!("{file}.der")));
+        crate::device::openssl(&["x509", "-in", text(&pem), "-outform", "DER", "-out", text(&der)]);
+    }
+    let changed = [("--certificate", "server.der"), ("--intermediates", "intermediates.der")];
+    server.done(server.counted(&changed, &[])).exits(0);
+    assert_eq!(chain(&server), json!(["CN=countersign test intermediate"]));
+}
+
+#[test]
+fn keys_on_elliptic_curves_and_larger_ones_of_rsa_sign_too() {
+    let server = Server::new();
+    for (id, kind, algorithm) in [
+        ("20", "ec:p256", "AWS4-X509-ECDSA-SHA256"),
+        ("21", "ec:p384", "AWS4-X509-ECDSA-SHA256"),
+        ("22", "rsa:3072", "AWS4-X509-RSA-SHA256"),
+    ] {
+        let keygen = ["keygen", "--label", kind, "--id", id, "--type", kind, "-o", "key.pub"];
+        server.desk.countersign(&keygen).with_pin().go().exits(0);
+        server.certify("key.pub", &Leaf::default());
+        let key = format!("pkcs11:token=officer;id=%{id};type=private");
+        server.done(server.counted(&[("--private-key", &key)], &["-v"])).exits(0);
+        assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 1), "{kind}");
+        chain(&server);
+        assert_eq!(server.aws.log().pop().unwrap()["algorithm"], algorithm, "{kind}");
+        // The same from the device alone, by one URI.
+        let import = ["import-certificate", "--key", &key, "--with-chain", "server.pem"];
+        server.desk.countersign(&import).with_pin().go().exits(0);
+        let certificate = key.replace("type=private", "type=cert");
+        let changed = [("--private-key", ""), ("--certificate", certificate.as_str())];
+        server.done(server.counted(&changed, &[])).exits(0);
+        chain(&server);
+    }
+}
+
+#[test]
+fn nobody_is_told_of_cloudhsm_s_limits_or_of_options_that_are_not_here() {
+    let server = Server::new();
+    let keygen = ["keygen", "--label", "larger", "--id", "22", "--type", "rsa:3072", "-o", "key.pub"];
+    server.desk.countersign(&keygen).with_pin().go().exits(0);
+    server.certify("key.pub", &Leaf::default());
+    let changed = [("--private-key", "pkcs11:token=officer;id=%22;type=private")];
+    let said = server.done(server.counted(&changed, &["-v"])).exits(0).stderr();
+    assert!(!said.contains("AWS asks for RSA-2048") && !said.contains("--allow-"), "{said}");
+}
+
+#[test]
+fn a_key_that_wants_its_pin_at_each_signature_is_given_it() {
+    let server = Server::new();
+    let keygen = ["keygen", "--label", "always", "--id", "23", "--always-authenticate", "-o", "key.pub"];
+    server.desk.countersign(&keygen).with_pin().go().exits(0);
+    server.certify("key.pub", &Leaf::default());
+    server.done(server.counted(&[("--private-key", "pkcs11:token=officer;id=%23")], &[])).exits(0);
+    // One login as the user, and one for the signature.
+    assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (2, 1));
+}
+
+#[test]
+fn of_an_old_and_a_renewed_certificate_the_one_that_is_good_is_shown() {
+    let server = Server::new();
+    import(&server, true);
+    let leaf = |days| Leaf { valid_days: Some(days), ..Leaf::default() };
+    let serial = |server: &Server| server.aws.log().pop().unwrap()["serial"].clone();
+    server.done(server.counted(&[("--certificate", ON_DEVICE), ("--intermediates", "")], &[])).exits(0);
+    let good = serial(&server);
+    // An expired one beside it, first in the file.
+    server.desk.write("good.pem", &server.desk.read("server.pem"));
+    server.certify("device/signkey.pub.pem", &leaf((-30.0, -1.0)));
+    let both = [server.desk.read("server.pem"), server.desk.read("good.pem")].concat();
+    server.desk.write("both.pem", &both);
+    server.done(server.counted(&[("--certificate", "both.pem")], &[])).exits(0);
+    assert_eq!(serial(&server), good);
+    // One that ends soon is used, with a warning.
+    server.certify("device/signkey.pub.pem", &leaf((-1.0, 9.5)));
+    let done = server.done(server.counted(&[], &[])).exits(0);
+    done.says("warning: the certificate CN=server1-demo ends in 9 days, on ");
+    assert_ne!(serial(&server), good);
+}
