@@ -1,4 +1,4 @@
-//! Signs AWS CloudHSM token files with a private key that never leaves its PKCS#11 device.
+//! Signs for AWS CloudHSM and IAM Roles Anywhere with a private key that never leaves its PKCS#11 device.
 pub mod audit;
 pub mod certificate;
 pub mod device;
