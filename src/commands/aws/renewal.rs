@@ -50,8 +50,11 @@ impl Renewal {
         self.waits_for_person
     }
 
-    /// How long until then.
+    /// How long until then; for whoever waits for a person, longer than anybody lives.
     pub(crate) fn remaining(&self) -> Duration {
+        if self.waits_for_person {
+            return Duration::MAX / 4;
+        }
         Duration::from_secs(u64::try_from(self.at - now()).unwrap_or_default())
     }
 }
