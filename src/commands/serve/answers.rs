@@ -101,8 +101,9 @@ impl Service {
         }
         match rest.strip_prefix('/') {
             None if rest.is_empty() => {
-                let names: Vec<String> = self.roles.all().into_iter().map(|role| role.name).collect();
-                Reply::text(StatusCode::OK, names.join("\n"))
+                // A machine of EC2 has one role, and botocore takes the whole answer for its name.
+                let first = self.roles.all().into_iter().next().map(|role| role.name);
+                Reply::text(StatusCode::OK, first.unwrap_or_default())
             }
             Some(name) => self.of_role(name, |role| {
                 role.good().map(|credentials| output::instance_metadata(credentials, role.since))
