@@ -56,18 +56,17 @@ pub(crate) fn run(arguments: &Serve, options: &KeyOptions, terminal: &Terminal) 
     }
     process::become_service();
     let service = Service::new(Arc::clone(&roles), container_token, address);
-    http::serve(listener, service, arguments.hop_limit).map_err(|source| NotListening { address, source })?;
-    terminal.log(&format!("listening on http://{address}/"));
     let systemd = Systemd::of_environment();
+    http::serve(listener, service, arguments.hop_limit, systemd.clone())
+        .map_err(|source| NotListening { address, source })?;
+    terminal.log(&format!("listening on http://{address}/"));
     systemd.ready();
 
     loop {
-        let next = renewals.iter().map(Renewal::remaining).min().unwrap_or(Duration::MAX);
-        let asked = process::wait_for_renewal(next.min(systemd.interval()));
-        systemd.alive();
+        let next = renewals.iter().map(Renewal::remaining).min().unwrap_or(Duration::MAX / 4);
+        let asked = process::wait_for_renewal(next);
         for ((name, provider), renewal) in providers.iter_mut().zip(&mut renewals) {
-            let is_due = renewal.remaining().is_zero() && !renewal.waits_for_person();
-            if !is_due && !asked {
+            if !renewal.remaining().is_zero() && !asked {
                 continue;
             }
             match provider.credentials() {

@@ -1,6 +1,6 @@
 //! `countersign update`: one profile of the AWS credentials file, renewed before its credentials end.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign::error::{Error, Exit, Explain};
 use countersign::rolesanywhere::{Credentials, ProfileName, with_credentials};
-use countersign::save::{FileError, InputFile};
+use countersign::save::{FileError, InputFile, Output};
 
 use super::aws::{Provider, Renewal, Wanted, now};
 use super::key::KeyOptions;
@@ -25,6 +25,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let profile: ProfileName = arguments.profile.parse()?;
     let file = credentials_file()?;
+    check_writable(&file)?;
     let mut provider = Provider::new(Wanted::of(&arguments.roles_anywhere)?, options, terminal)?;
     let credentials = provider.credentials()?;
     write(&file, &profile, &credentials)?;
@@ -67,6 +68,17 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
     }
 }
 
+/// Finds out whether the file can be written, before a PIN is asked for and a signature is spent. Makes nothing.
+fn check_writable(path: &Path) -> Result<(), FileError> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    // What will be made first: the file, or the uppermost folder that is missing.
+    let mut first = path;
+    while let Some(folder) = first.parent().filter(is_missing) {
+        first = folder;
+    }
+    Output::at(first).map(|_| ())
+}
+
 /// Puts the credentials into the profile. The file is locked meanwhile against others of this program, and replaced whole;
 /// whoever changes it by other means in between is not overwritten.
 fn write(path: &Path, profile: &ProfileName, credentials: &Credentials) -> Result<(), Error> {
@@ -95,8 +107,7 @@ fn make(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    // A link that leads to nothing is completed.
-    let path = fs::read_link(path).unwrap_or_else(|_| path.to_owned());
+    // A link that leads to nothing is completed: the system follows it.
     File::options().create(true).truncate(false).write(true).mode(0o600).open(path).map(|_| ())
 }
 

@@ -31,7 +31,13 @@ impl Renewal {
     /// After credentials came. Short ones are renewed at half their life.
     pub(crate) fn succeeded(&mut self, credentials: &Credentials) {
         let end = credentials.expiration().unix_seconds();
-        let margin = MARGIN.min((end - now()) / 2).max(1);
+        let left = end - now();
+        if left <= 0 {
+            // This computer's clock is ahead by more than they live; AWS must not be asked without a pause.
+            *self = Renewal { at: now() + LONGEST_PAUSE, failures: 0, waits_for_person: false };
+            return;
+        }
+        let margin = MARGIN.min(left / 2).max(1);
         // Up to a quarter of a second, and for many servers that started together seconds.
         let spread = if margin == MARGIN { i64::from(jitter().subsec_millis() / 8) } else { 0 };
         *self = Renewal { at: end - margin - spread, failures: 0, waits_for_person: false };
@@ -50,8 +56,11 @@ impl Renewal {
         self.waits_for_person
     }
 
-    /// How long until then.
+    /// How long until then; for whoever waits for a person, longer than anybody lives.
     pub(crate) fn remaining(&self) -> Duration {
+        if self.waits_for_person {
+            return Duration::MAX / 4;
+        }
         Duration::from_secs(u64::try_from(self.at - now()).unwrap_or_default())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use countersign::device::pending_calls;
 use countersign::rolesanywhere::output;
 use hyper::http::request::Parts;
 use hyper::http::{Method, StatusCode};
@@ -18,6 +19,8 @@ use super::tokens::Tokens;
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const CREDENTIALS: &str = "/latest/meta-data/iam/security-credentials";
+/// No device takes as long for a call, not even one that waits for a touch.
+const STUCK: Duration = Duration::from_secs(120);
 /// The address of the real service, which some programs name as host whatever they connect to.
 const LINK_LOCAL: &str = "169.254.169.254";
 
@@ -101,8 +104,9 @@ impl Service {
         }
         match rest.strip_prefix('/') {
             None if rest.is_empty() => {
-                let names: Vec<String> = self.roles.all().into_iter().map(|role| role.name).collect();
-                Reply::text(StatusCode::OK, names.join("\n"))
+                // A machine of EC2 has one role, and botocore takes the whole answer for its name.
+                let first = self.roles.all().into_iter().next().map(|role| role.name);
+                Reply::text(StatusCode::OK, first.unwrap_or_default())
             }
             Some(name) => self.of_role(name, |role| {
                 role.good().map(|credentials| output::instance_metadata(credentials, role.since))
@@ -160,11 +164,26 @@ impl Service {
             })
             .collect();
         let status = if all_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        Reply::json(status, Zeroizing::new(json!({ "state": state, "roles": roles }).to_string()))
+        // A call to a device cannot be ended from here: whoever looks is told that the renewal waits for it.
+        let waits_for = pending_calls().into_iter().next().map(|call| {
+            let seconds = call.since.elapsed().as_secs();
+            json!({ "device": call.subject.as_ref(), "function": call.function, "seconds": seconds })
+        });
+        let document = json!({ "state": state, "waits_for": waits_for, "roles": roles });
+        Reply::json(status, Zeroizing::new(document.to_string()))
+    }
+
+    /// Whether there is anything to hand out, or the renewal is not stuck in a device: else a new process is better.
+    pub(super) fn is_of_use(&self) -> bool {
+        let is_stuck = pending_calls().iter().any(|call| call.since.elapsed() > STUCK);
+        !is_stuck || self.roles.all().iter().any(|role| role.good().is_some())
     }
 
     /// Whether the request names this service as its host: by an address that it has, or as localhost.
     fn is_own_host(&self, request: &Parts) -> bool {
+        if request.headers.get_all("host").iter().count() != 1 {
+            return false;
+        }
         let Some(host) = header(request, "host") else { return false };
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.contains(']') && !port.is_empty() => (name, Some(port)),

@@ -1,10 +1,12 @@
 //! The connections: HTTP/1.1 on a thread of its own, while another one renews.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -14,11 +16,13 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::answers::{Reply, Service};
+use super::notify::Systemd;
 
-/// At a time; the others wait.
+/// At a time. For one more the one goes that has asked for nothing for longest: SDKs wait for a second, and whoever
+/// opens connections and says nothing must not keep them out.
 const MOST_CONNECTIONS: usize = 512;
 /// For a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +31,12 @@ const LONGEST: Duration = Duration::from_secs(600);
 const MOST_HEADERS: usize = 64;
 
 /// Serves from now on.
-pub(super) fn serve(listener: TcpListener, service: Service, hop_limit: u8) -> io::Result<()> {
+pub(super) fn serve(
+    listener: TcpListener,
+    service: Service,
+    hop_limit: u8,
+    systemd: Systemd,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let listener = {
@@ -37,23 +46,36 @@ pub(super) fn serve(listener: TcpListener, service: Service, hop_limit: u8) -> i
     let service = Arc::new(service);
     std::thread::Builder::new().name("http".into()).spawn(move || {
         runtime.block_on(async move {
-            let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
             // The connections are the tasks of this one thread.
-            let tasks = tokio::task::LocalSet::new();
-            tasks.run_until(accept(listener, service, room, hop_limit)).await;
+            let tasks = LocalSet::new();
+            tasks.spawn_local(keep_alive(Arc::clone(&service), systemd));
+            tasks.run_until(accept(listener, service, hop_limit)).await;
         });
     })?;
     Ok(())
 }
 
-async fn accept(
-    listener: tokio::net::TcpListener,
-    service: Arc<Service>,
-    room: Arc<Semaphore>,
-    hop_limit: u8,
-) {
+/// Tells systemd that requests are answered: by the thread that answers them, since the other one may wait for AWS, or for
+/// a device, while there is something to hand out.
+async fn keep_alive(service: Arc<Service>, systemd: Systemd) {
+    let Some(interval) = systemd.interval() else { return };
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        if service.is_of_use() {
+            systemd.alive();
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// A connection, and when it was last answered.
+struct Open {
+    task: JoinHandle<()>,
+    answered: Rc<Cell<Instant>>,
+}
+
+async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>, hop_limit: u8) {
+    let mut all: Vec<Open> = Vec::new();
+    loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             // Out of descriptors, say: it passes.
@@ -62,15 +84,30 @@ async fn accept(
                 continue;
             }
         };
-        let service = Arc::clone(&service);
-        tokio::task::spawn_local(async move {
-            let _ = tokio::time::timeout(LONGEST, connection(stream, &service, hop_limit)).await;
-            drop(place);
+        if all.len() >= MOST_CONNECTIONS {
+            all.retain(|open| !open.task.is_finished());
+        }
+        if all.len() >= MOST_CONNECTIONS
+            && let Some(idlest) = (0..all.len()).min_by_key(|at| all[*at].answered.get())
+        {
+            all.swap_remove(idlest).task.abort();
+        }
+        let answered = Rc::new(Cell::new(Instant::now()));
+        let (service, is_answered) = (Arc::clone(&service), Rc::clone(&answered));
+        let task = spawn_local(async move {
+            let answering = connection(stream, &service, hop_limit, &is_answered);
+            let _ = tokio::time::timeout(LONGEST, answering).await;
         });
+        all.push(Open { task, answered });
     }
 }
 
-async fn connection(stream: TcpStream, service: &Arc<Service>, hop_limit: u8) -> Result<(), hyper::Error> {
+async fn connection(
+    stream: TcpStream,
+    service: &Arc<Service>,
+    hop_limit: u8,
+    answered: &Cell<Instant>,
+) -> Result<(), hyper::Error> {
     let _ = stream.set_nodelay(true);
     let is_ipv6 = stream.local_addr().is_ok_and(|address| address.is_ipv6());
     let _ = match is_ipv6 {
@@ -80,6 +117,7 @@ async fn connection(stream: TcpStream, service: &Arc<Service>, hop_limit: u8) ->
     let answer = |request: Request<Incoming>| {
         let service = Arc::clone(service);
         async move {
+            answered.set(Instant::now());
             let (parts, _) = request.into_parts();
             Ok::<_, Infallible>(response(service.answer(&parts)))
         }

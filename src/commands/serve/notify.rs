@@ -6,6 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// systemd, if it listens.
+#[derive(Clone)]
 pub(super) struct Systemd {
     address: Option<SocketAddr>,
     watchdog: Option<Duration>,
@@ -28,14 +29,12 @@ impl Systemd {
 
     /// It is not stuck.
     pub(super) fn alive(&self) {
-        if self.watchdog.is_some() {
-            self.tell("WATCHDOG=1");
-        }
+        self.tell("WATCHDOG=1");
     }
 
-    /// How often systemd wants to hear that: half of what it waits.
-    pub(super) fn interval(&self) -> Duration {
-        self.watchdog.map_or(Duration::MAX / 4, |watchdog| watchdog / 2)
+    /// How often systemd wants to hear that, if at all: half of what it waits.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        self.watchdog.map(|watchdog| watchdog / 2)
     }
 
     fn tell(&self, state: &str) {

@@ -1,0 +1,154 @@
+//! A program that runs until it is told to end, `serve` and `update`, and what it says meanwhile.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::credential_process::Server;
+use crate::device::{PIN, Run, fault_module, softhsm_module};
+
+/// No test waits longer for one thing.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The program, which ends with this value. What it said must then hold no secret.
+pub struct Running<'a> {
+    server: &'a Server,
+    child: Child,
+    output: PathBuf,
+    secrets: RefCell<Vec<String>>,
+}
+
+impl<'a> Running<'a> {
+    /// Starts a run.
+    pub fn of(server: &'a Server, mut run: Run) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let output = server.desk.path(&format!("output-{}", NUMBER.fetch_add(1, Ordering::SeqCst)));
+        let open = || File::options().create(true).append(true).open(&output).expect("a file is opened");
+        run.command.stdout(open()).stderr(open());
+        let child = run.command.spawn().expect("the program starts");
+        Running { server, child, output, secrets: RefCell::default() }
+    }
+
+    /// All that it has said.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.output).expect("a file is read")).into_owned()
+    }
+
+    /// Waits until it has said something.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Self {
+        self.says_times(1, text)
+    }
+
+    /// Waits until it has said something so often.
+    #[track_caller]
+    pub fn says_times(&self, times: usize, text: &str) -> &Self {
+        let start = Instant::now();
+        while self.said().matches(text).count() < times {
+            assert!(start.elapsed() < LONGEST, "it does not say {text:?} {times} times: {}", self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) -> &Self {
+        kill_process(self.pid(), signal).expect("a process is told");
+        self
+    }
+
+    /// Waits for its end, which it must come to by itself or by a signal that was sent.
+    #[track_caller]
+    pub fn ends(&mut self, code: i32) -> String {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child is asked for") {
+                break status;
+            }
+            assert!(start.elapsed() < LONGEST, "it does not end: {}", self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.code(), Some(code), "{status}: {}", self.said());
+        self.said()
+    }
+
+    /// One more text that it must not say.
+    pub fn hides(&self, secret: &str) {
+        self.secrets.borrow_mut().push(secret.to_owned());
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if !std::thread::panicking() {
+            holds_no_secret(&self.said(), self.server, &self.secrets.borrow());
+        }
+    }
+}
+
+/// Asserts that a text holds none of the credentials that were given out, no PIN, and none of `more`.
+#[track_caller]
+pub fn holds_no_secret(text: &str, server: &Server, more: &[String]) {
+    // The account's number, which begins like the PIN.
+    let text = text.replace("123456789012", "");
+    let given = server.aws.log().into_iter().flat_map(|line| {
+        ["secretAccessKey", "sessionToken"]
+            .map(|name| line["credential"][name].as_str().unwrap_or(PIN).to_owned())
+    });
+    for secret in given.chain([PIN.to_owned()]).chain(more.iter().cloned()) {
+        assert!(!text.contains(&secret), "{secret:?} is in what was said: {text}");
+    }
+}
+
+/// A run with what goes wrong, in the words of tests/fault_module/lib.rs, and the log of its calls in `calls`.
+pub fn faulty(server: &Server, run: Run, faults: &str) -> Run {
+    run.env("COUNTERSIGN_MODULE", fault_module())
+        .env("FAULT_MODULE", softhsm_module())
+        .env("FAULTS", faults)
+        .env("FAULT_LOG", server.desk.path("calls"))
+}
+
+/// Waits until there is something.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < LONGEST, "in vain waited for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The device of a desk, pulled out for as long as this lives.
+pub struct PulledOut<'a>(&'a Server);
+
+impl<'a> PulledOut<'a> {
+    pub fn of(server: &'a Server) -> Self {
+        let tokens = server.desk.path("device/tokens");
+        std::fs::rename(&tokens, server.desk.path("unplugged")).expect("a folder is moved");
+        std::fs::create_dir(&tokens).expect("a folder is made");
+        PulledOut(server)
+    }
+}
+
+impl Drop for PulledOut<'_> {
+    fn drop(&mut self) {
+        let tokens = self.0.desk.path("device/tokens");
+        // Others may look into it meanwhile: the empty folder goes at the moment at which the full one comes.
+        let _ = std::fs::remove_dir_all(&tokens);
+        let _ = std::fs::rename(self.0.desk.path("unplugged"), &tokens);
+    }
+}

@@ -1,0 +1,100 @@
+//! `countersign serve` and `update` started by hand, where a person types the PIN.
+
+use std::fs;
+
+use expectrl::Expect;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::aws_authority::{Authority, Leaf, text};
+use crate::aws_server::RolesAnywhere;
+use crate::credential_process::Server;
+use crate::device::{Desk};
+use crate::faulty::calls;
+use crate::running::{eventually, holds_no_secret};
+use crate::terminal::{Terminal, ends, run_with_faults};
+
+/// The program below the shell of a terminal. A terminal that closes does not end a service, so that this does.
+struct ByHand(Pid);
+
+impl ByHand {
+    fn on(terminal: &Terminal) -> Self {
+        let shell = terminal.get_process().pid();
+        eventually("the program below its shell", || {
+            let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+            let is_program = |pid: &&str| {
+                fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "countersign")
+            };
+            let pid = children.split_whitespace().find(is_program)?;
+            Pid::from_raw(pid.parse().ok()?).map(ByHand)
+        })
+    }
+
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process(self.0, signal);
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// A server whose key wants the PIN for each signature.
+fn with_always_key() -> Server {
+    let (desk, authority) = (Desk::provisioned(&["--keys", "alwayskey", "--pin", PIN]), Authority::with_intermediate());
+    let public = desk.path("always.pub");
+    let key = ["public-key", "--key", "pkcs11:object=alwayskey", "-o", "always.pub"];
+    desk.countersign(&key).go().exits(0);
+    authority.issue(&public, &Leaf::default(), &desk.path("server.pem"));
+    fs::copy(authority.intermediates(), desk.path("intermediates.pem")).unwrap();
+    Server { aws: RolesAnywhere::trusting(&authority), desk, authority }
+}
+
+#[test]
+fn a_person_types_the_pin_once_also_for_a_key_that_wants_it_each_time() {
+    for (server, always) in [(Server::new(), false), (with_always_key(), true)] {
+        for (command, more, first, again) in [
+            ("serve", &["--port", "0"][..], "listening on", "role=demo renewed"),
+            ("update", &["--profile", "work"], "is good until", "is good until"),
+        ] {
+            let _ = fs::remove_file(server.desk.path("calls"));
+            let mut options = server.options_but(&[]);
+            if always {
+                let key = options.iter().position(|option| option == "--private-key").unwrap();
+                options[key + 1] = "pkcs11:object=alwayskey;type=private".into();
+            }
+            let arguments: Vec<&str> = [command]
+                .into_iter()
+                .chain(options.iter().map(String::as_str))
+                .chain(more.iter().copied())
+                .collect();
+            let (bundle, log) = (server.aws.ca(), server.desk.path("calls"));
+            let environment = [
+                ("AWS_CA_BUNDLE", text(&bundle)),
+                ("FAULT_LOG", text(&log)),
+                ("AWS_SHARED_CREDENTIALS_FILE", "aws-credentials"),
+            ];
+            let mut terminal = run_with_faults(&server.desk, &arguments, "", &environment);
+            let program = ByHand::on(&terminal);
+            terminal.expect("PIN for officer").unwrap();
+            terminal.expect("): ").unwrap();
+            terminal.send_line(PIN).unwrap();
+            terminal.expect(first).unwrap();
+            for times in 2..4 {
+                program.signal(Signal::HUP);
+                terminal.expect(again).unwrap();
+                eventually("a signature", || (calls(&server.desk, "C_Sign") == times).then_some(()));
+            }
+            let log = String::from_utf8(server.desk.read("calls")).unwrap();
+            let context = log.lines().filter(|call| *call == "C_Login context").count();
+            assert_eq!(context, if always { 3 } else { 0 }, "{command}: {log}");
+            program.signal(Signal::TERM);
+            let said = ends(terminal, 0);
+            // Its number may be another program's by now.
+            std::mem::forget(program);
+            assert!(!said.contains("PIN for officer"), "{said}");
+            holds_no_secret(&said, &server, &[]);
+        }
+    }
+}

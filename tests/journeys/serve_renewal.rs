@@ -1,0 +1,177 @@
+//! `countersign serve` when a renewal fails: the network, the device, the PIN, the certificate.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::aws_authority::{Authority, Leaf};
+use crate::aws_server::RolesAnywhere;
+use crate::credential_process::Server;
+use crate::device::Desk;
+use crate::faulty::calls;
+use crate::running::{PulledOut, eventually, faulty};
+use crate::serving::Serving;
+
+#[test]
+fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_ones() {
+    let server = Server::new();
+    server.aws.settings(json!({"lifetime": 6}));
+    server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
+    let serving = Serving::start(&server, &[]);
+    let end: jiff::Timestamp =
+        server.aws.log()[0]["credential"]["expiration"].as_str().unwrap().parse().unwrap();
+    serving.running.says("role=demo not renewed, next try in 1 s");
+    let (status, health) = serving.health();
+    assert_eq!((status, &health["state"]), (200, &json!("not renewed")));
+    assert!(health["roles"][0]["last_error"].as_str().unwrap().contains("try again later"), "{health}");
+    while jiff::Timestamp::now() < end - Duration::from_millis(300) {
+        assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    }
+    std::thread::sleep(Duration::from_millis(400));
+    let refused = serving.credentials("demo").is(503);
+    assert!(refused.json()["message"].as_str().unwrap().contains("try again later"), "{}", refused.body);
+    assert!(!refused.body.contains("AccessKeyId"), "{}", refused.body);
+    let (status, health) = serving.health();
+    assert_eq!((status, &health["state"]), (503, &json!("no credentials")));
+    server.aws.clear().settings(json!({"lifetime": null}));
+    serving.running.says("role=demo renewed");
+    assert_eq!(serving.access_key(), *server.aws.access_keys().last().unwrap());
+    let (status, health) = serving.health();
+    assert_eq!((status, &health["roles"][0]["last_error"]), (200, &Value::Null));
+    serving.stop();
+}
+
+#[test]
+fn an_answer_without_credentials_does_not_take_the_place_of_good_ones() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let key = serving.access_key();
+    let bad = json!([
+        {"do": "empty-credential-set"},
+        {"do": "not-json"},
+        {"do": "html"},
+        {"do": "denied"},
+        {"do": "lifetime", "seconds": -10},
+        {"do": "body", "body": r#"{"credentialSet":[{"credentials":{"accessKeyId":"","secretAccessKey":"","sessionToken":"","expiration":"2099-01-01T00:00:00Z"}}]}"#},
+    ]);
+    for behaviour in bad.as_array().unwrap() {
+        let mut behaviour = behaviour.clone();
+        behaviour["times"] = json!(0);
+        server.aws.clear().next(behaviour.clone());
+        let before = serving.running.said().matches("role=demo not renewed").count();
+        serving.running.signal(Signal::HUP).says_times(before + 1, "role=demo not renewed");
+        assert_eq!(serving.access_key(), key, "{behaviour}");
+    }
+    serving.stop();
+}
+
+#[test]
+fn a_device_that_is_gone_for_a_while_is_found_again_while_the_old_credentials_are_served() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let gone = PulledOut::of(&server);
+    serving.running.signal(Signal::HUP).says("role=demo not renewed");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    assert_eq!(serving.health().1["state"], "not renewed");
+    drop(gone);
+    serving.running.says("role=demo renewed");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
+    serving.stop();
+}
+
+#[test]
+fn a_wrong_pin_is_sent_again_only_when_somebody_asks_for_it() {
+    let server = Server::new();
+    let serving = Serving::of(&server, faulty(&server, server.run("serve", &["--port", "0"]), ""));
+    serving.running.hides("999999");
+    server.desk.write("device/pin", b"999999\n");
+    serving.running.signal(Signal::HUP).says("next try when SIGHUP asks for it");
+    let busy = cpu_ticks(&serving);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(calls(&server.desk, "C_Login"), 2);
+    assert!(cpu_ticks(&serving) - busy < 50, "it is busy while it waits for a person");
+    let (_, health) = serving.health();
+    let why = health["roles"][0]["last_error"].as_str().unwrap();
+    assert!(why.contains("PIN") && !why.contains("999999"), "{why}");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    serving.running.signal(Signal::HUP).says_times(2, "next try when SIGHUP asks for it");
+    assert_eq!(calls(&server.desk, "C_Login"), 3);
+    server.desk.write("device/pin", format!("{}\n", crate::device::PIN).as_bytes());
+    serving.running.signal(Signal::HUP).says("role=demo renewed");
+    assert_eq!(calls(&server.desk, "C_Login"), 4);
+    serving.stop();
+}
+
+/// What the process has used of the processor, in hundredths of a second.
+fn cpu_ticks(serving: &Serving<'_>) -> u64 {
+    let stat =
+        std::fs::read_to_string(format!("/proc/{}/stat", serving.running.pid().as_raw_nonzero())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_certificate_that_was_renewed_is_shown_at_the_next_renewal() {
+    let (desk, authority) = (Desk::new(), Authority::new());
+    std::fs::copy(authority.anchor(), desk.path("intermediates.pem")).unwrap();
+    let server = Server { aws: RolesAnywhere::trusting(&authority), desk, authority };
+    let issue = || {
+        let (key, new) = (server.desk.path("device/signkey.pub.pem"), server.desk.path("new.pem"));
+        server.authority.issue(&key, &Leaf::default(), &new);
+        std::fs::rename(new, server.desk.path("server.pem")).unwrap();
+    };
+    issue();
+    let serving = Serving::start(&server, &[]);
+    issue();
+    serving.running.signal(Signal::HUP).says("role=demo renewed");
+    let log = server.aws.log();
+    assert_ne!(log[0]["serial"], log[1]["serial"]);
+    // What is none is not shown to AWS.
+    server.desk.write("server.pem", b"nothing");
+    serving.running.signal(Signal::HUP).says("role=demo not renewed");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
+    assert_eq!(server.aws.log().len(), 2);
+    serving.stop();
+}
+
+#[test]
+fn a_device_that_hangs_does_not_hold_up_who_asks() {
+    let server = Server::new();
+    let run = server.run("serve", &["--port", "0", "--timeout", "1"]);
+    let serving = Serving::of(&server, faulty(&server, run, "C_Sign:2=delay:5000"));
+    serving.running.signal(Signal::HUP);
+    eventually("the second signature", || (calls(&server.desk, "C_Sign") == 2).then_some(()));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(3) {
+        let asked = Instant::now();
+        assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (_, health) = serving.health();
+    assert_eq!(health["waits_for"]["function"], "C_Sign", "nobody is told that the device hangs: {health}");
+    assert!(health["waits_for"]["seconds"].as_u64().unwrap() >= 2, "{health}");
+    // It answers after all.
+    serving.running.says("role=demo renewed");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
+    serving.stop();
+}
+
+#[test]
+fn of_several_roles_one_that_is_refused_does_not_hold_up_the_others() {
+    let server = Server::new();
+    let role = |name: &str| {
+        format!("[[role]]\nname = \"{name}\"\nrole-arn = \"arn:aws:iam::123456789012:role/{name}\"\n")
+    };
+    server.desk.write("serve.toml", [role("one"), role("two")].concat().as_bytes());
+    let serving = Serving::start(&server, &["--config", "serve.toml"]);
+    server.aws.next(json!({"do": "denied"}));
+    serving.running.signal(Signal::HUP).says("role=one not renewed").says("role=two renewed");
+    let key = |role: &str| serving.credentials(role).is(200).json()["AccessKeyId"].clone();
+    let keys = server.aws.access_keys();
+    assert_eq!((key("one"), key("two")), (json!(keys[0]), json!(keys[2])));
+    serving.running.says("role=one renewed");
+    assert_eq!(key("one"), json!(server.aws.access_keys()[3]));
+    serving.stop();
+}

@@ -1,0 +1,206 @@
+//! `countersign serve` and all that may be asked of it: who is answered, and who is not.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::credential_process::Server;
+use crate::serving::{ROLES, Serving, TOKEN, TTL, ask};
+
+#[test]
+fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    for seconds in ["1", "60", "21600"] {
+        serving.token(seconds);
+    }
+    for seconds in ["0", "21601", "-1", "", "a", "1.5", "99999999999999999999"] {
+        let answer = serving.ask("PUT", "/latest/api/token", &[(TTL, seconds)]).is(400);
+        assert!(answer.body.contains("1 to 21600"), "{}", answer.body);
+    }
+    serving.ask("PUT", "/latest/api/token", &[]).is(400);
+    assert_ne!(serving.token("60"), serving.token("60"));
+
+    let short = serving.token("1");
+    let path = format!("{ROLES}/demo");
+    serving.ask("GET", &path, &[(TOKEN, &short)]).is(200);
+    for token in ["", "wrong", &short[1..], &format!("{short}A")] {
+        serving.ask("GET", &path, &[(TOKEN, token)]).is(401);
+    }
+    for path in [ROLES.to_owned(), format!("{ROLES}/"), path.clone(), format!("{ROLES}/other")] {
+        serving.ask("GET", &path, &[]).is(401);
+    }
+    std::thread::sleep(Duration::from_millis(1100));
+    serving.ask("GET", &path, &[(TOKEN, &short)]).is(401);
+    serving.stop();
+}
+
+#[test]
+fn paths_lead_to_the_same_with_and_without_a_slash_and_others_lead_nowhere() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let token = serving.token("60");
+    let get = |path: &str| serving.ask("GET", path, &[(TOKEN, &token)]);
+    for path in [ROLES.to_owned(), format!("{ROLES}/")] {
+        assert_eq!(get(&path).is(200).body, "demo");
+    }
+    for path in [format!("{ROLES}/demo"), format!("{ROLES}/demo/")] {
+        let answer = get(&path).is(200);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.json()["AccessKeyId"], json!(server.aws.access_keys()[0]));
+    }
+    serving.ask("PUT", "/latest/api/token/", &[(TTL, "60")]).is(200);
+    for path in ["/", "/latest/meta-data", "/latest/meta-data/instance-id", "//", "/creds/demo"] {
+        get(path).is(404);
+    }
+    for name in ["other", "dem", "demo2", "DEMO", "demo/x", "%64emo", "..", "%2e%2e"] {
+        get(&format!("{ROLES}/{name}")).is(404);
+    }
+    get(&format!("{ROLES}demo")).is(404);
+    for (method, path) in [
+        ("POST", "/latest/api/token"),
+        ("GET", "/latest/api/token"),
+        ("PUT", ROLES),
+        ("POST", ROLES),
+        ("POST", "/health"),
+    ] {
+        let status = serving.ask(method, path, &[(TOKEN, &token), (TTL, "60")]).status;
+        assert!([404, 405].contains(&status), "{method} {path}: {status}");
+    }
+    for method in ["PUT", "POST", "DELETE"] {
+        let answer = serving.ask(method, &format!("{ROLES}/demo"), &[(TOKEN, &token)]);
+        assert!([404, 405].contains(&answer.status), "{method}: {}", answer.body);
+    }
+    serving.stop();
+}
+
+#[test]
+fn what_was_forwarded_or_names_another_host_is_refused() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let port = serving.address.port();
+    let token = |headers: &[(&str, &str)]| {
+        let answer = serving.ask("PUT", "/latest/api/token", &[headers, &[(TTL, "60")]].concat());
+        if answer.status == 200 {
+            serving.running.hides(&answer.body);
+        }
+        answer.status
+    };
+    for host in [
+        format!("127.0.0.1:{port}"),
+        "127.0.0.1".into(),
+        format!("localhost:{port}"),
+        "LocalHost".into(),
+        format!("[::1]:{port}"),
+        "169.254.169.254".into(),
+    ] {
+        assert_eq!(token(&[("Host", &host)]), 200, "{host}");
+    }
+    for host in [
+        "attacker.example".into(),
+        format!("attacker.example:{port}"),
+        format!("127.0.0.1.attacker.example:{port}"),
+        format!("localhost.attacker.example:{port}"),
+        "127.0.0.1:1".into(),
+        "10.0.0.1".into(),
+        "".to_owned(),
+    ] {
+        let status = token(&[("Host", &host)]);
+        assert!([400, 403].contains(&status), "{host}: {status}");
+    }
+    for name in ["X-Forwarded-For", "x-forwarded-for"] {
+        assert_eq!(token(&[(name, "127.0.0.1")]), 403);
+    }
+    assert_eq!(token(&[("X-Forwarded-For", "")]), 403);
+    assert_eq!(serving.ask("GET", "/health", &[("Host", "attacker.example")]).status, 403);
+    serving.stop();
+}
+
+#[test]
+fn it_listens_on_ipv6_too() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &["--listen", "::1", "--hop-limit", "1"]);
+    assert!(serving.address.is_ipv6());
+    assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    assert!(!serving.stop().contains("other computers"));
+    let serving = Serving::start(&server, &["--listen", "0.0.0.0"]);
+    let address = ([127, 0, 0, 1], serving.address.port()).into();
+    assert_eq!(ask(address, "GET", "/health", &[]).status, 200);
+    assert!(serving.stop().contains("can be reached from other computers"));
+}
+
+#[test]
+fn its_state_is_told_without_a_secret() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let (status, health) = serving.health();
+    assert_eq!((status, &health["state"]), (200, &json!("ok")));
+    let role = &health["roles"][0];
+    let given = &server.aws.log()[0]["credential"];
+    assert_eq!((&role["role"], &role["good"], &role["renewals"]), (&json!("demo"), &json!(true), &json!(1)));
+    assert_eq!((&role["expiration"], &role["last_error"]), (&given["expiration"], &json!(null)));
+    crate::running::holds_no_secret(&health.to_string(), &server, &[]);
+    serving.stop();
+}
+
+#[test]
+fn who_says_nothing_or_little_does_not_hold_up_others() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let mut slow: Vec<TcpStream> =
+        (0..600).map(|_| TcpStream::connect(serving.address).expect("a connection")).collect();
+    for connection in &mut slow {
+        let _ = connection.write_all(b"GET /health HTTP/1.1\r\nHost: local");
+    }
+    // As boto3, which gives up after a second.
+    let start = Instant::now();
+    assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    assert!(start.elapsed() < Duration::from_secs(1), "answered after {:?}", start.elapsed());
+    for connection in &mut slow[590..] {
+        let _ = connection.write_all(b"host\r\n\r\n");
+    }
+    // A head that does not end is not waited for.
+    let mut dripping = TcpStream::connect(serving.address).unwrap();
+    dripping.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let start = Instant::now();
+    loop {
+        let _ = dripping.write_all(b"GET ");
+        match dripping.read(&mut [0; 512]) {
+            Err(error)
+                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            _ => break,
+        }
+        assert!(start.elapsed() < Duration::from_secs(15), "a head of {:?}", start.elapsed());
+    }
+    serving.stop();
+}
+
+#[test]
+fn heads_that_are_no_requests_are_refused() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let many = (0..200).map(|number| format!("X-{number}: x\r\n")).collect::<String>();
+    for head in [
+        "\0\u{1}\u{2}\r\n\r\n".to_owned(),
+        "GET / HTTP/9.9\r\n\r\n".into(),
+        "GET http://attacker.example/health HTTP/1.1\r\nHost: attacker.example\r\n\r\n".into(),
+        format!("GET /health HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"),
+        format!("GET /{} HTTP/1.1\r\n", "a".repeat(1 << 20)),
+        "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: attacker.example\r\nConnection: close\r\n\r\n"
+            .into(),
+    ] {
+        let mut connection = TcpStream::connect(serving.address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+        let _ = connection.write_all(head.as_bytes());
+        let mut answer = Vec::new();
+        let _ = connection.take(4096).read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split(' ').nth(1).unwrap_or("400");
+        assert!(status.starts_with('4'), "{}: {answer}", &head[..head.len().min(80)]);
+    }
+    assert_eq!(serving.health().0, 200);
+    serving.stop();
+}

@@ -1,0 +1,67 @@
+//! `countersign serve` below systemd: what it tells it, and the units.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::credential_process::Server;
+use crate::serving::Serving;
+
+/// What it is told until `limit` is over.
+fn told(socket: &UnixDatagram, limit: Duration) -> Vec<String> {
+    let start = Instant::now();
+    let mut all = Vec::new();
+    while let Some(left) = limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        socket.set_read_timeout(Some(left)).unwrap();
+        let mut bytes = [0; 256];
+        if let Ok(length) = socket.recv(&mut bytes) {
+            all.push(String::from_utf8(bytes[..length].to_vec()).unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn systemd_is_told_when_it_can_be_used_and_that_it_is_alive_also_while_the_network_hangs() {
+    let server = Server::new();
+    let path = server.desk.path("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let run =
+        server.run("serve", &["--port", "0"]).env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000");
+    let serving = Serving::of(&server, run);
+    let all = told(&socket, Duration::from_millis(2200));
+    assert_eq!(all[0], "READY=1");
+    assert!(all[1..].iter().all(|state| state == "WATCHDOG=1"), "{all:?}");
+    assert!(all.len() >= 4, "{all:?}");
+    server.aws.next(json!({"do": "delay", "ms": 3000}));
+    serving.running.signal(Signal::HUP);
+    server.aws.log_of(2);
+    let all = told(&socket, Duration::from_millis(2500));
+    assert!(all.len() >= 4, "systemd would have ended it while it waited for AWS: {all:?}");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    serving.stop();
+}
+
+#[test]
+fn an_abstract_socket_is_told_too_and_no_watchdog_where_there_is_none() {
+    let server = Server::new();
+    let name = format!("countersign-{}-notify", std::process::id());
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let run = server.run("serve", &["--port", "0"]).env("NOTIFY_SOCKET", format!("@{name}"));
+    let serving = Serving::of(&server, run);
+    assert_eq!(told(&socket, Duration::from_millis(1500)), ["READY=1"]);
+    serving.stop();
+}
+
+#[test]
+fn nothing_is_told_before_there_are_credentials() {
+    let server = Server::new();
+    server.aws.next(json!({"do": "denied"}));
+    let path = server.desk.path("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    server.run("serve", &["--port", "0"]).env("NOTIFY_SOCKET", &path).go().exits(9);
+    assert!(told(&socket, Duration::from_millis(100)).is_empty());
+}

@@ -1,0 +1,91 @@
+//! `countersign update` that is killed at any moment.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use crate::credential_process::Server;
+use crate::update::{FILE, parts, read_by_boto3};
+
+const KILLS: u32 = 100;
+
+#[test]
+fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones() {
+    let server = Server::new();
+    let desk = &server.desk;
+    let path = desk.write("aws-credentials", FILE.as_bytes());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let device = fs::read_dir(desk.path("device/tokens")).unwrap().next().unwrap().unwrap().path();
+    let update = || {
+        let mut run = server
+            .run("update", &["--once", "--profile", "work"])
+            .env("AWS_SHARED_CREDENTIALS_FILE", "aws-credentials");
+        run.command.stdout(Stdio::null()).stderr(Stdio::null());
+        run.command.spawn().expect("the program starts")
+    };
+    // SoftHSM does not survive a program that is killed while it logs in, which is not the point here.
+    copy_files(&device, &desk.path("whole"));
+    let restore = || copy_files(&desk.path("whole"), &device);
+    let started = Instant::now();
+    assert!(update().wait().unwrap().success());
+    // The moment of the replacement is near the end of a run.
+    let mut edge = started.elapsed();
+    let others = parts(FILE.as_bytes(), "work").0;
+    let mut before = desk.read("aws-credentials");
+    let (mut old, mut new, mut copies) = (0, 0, Vec::<PathBuf>::new());
+    for round in 0..KILLS {
+        restore();
+        let mut child = update();
+        // A quarter of the kills is spread over the run, the others follow the moment of the replacement.
+        let is_spread = round % 4 == 0;
+        let share = if is_spread { f64::from(round) / f64::from(KILLS) } else { 1.0 };
+        std::thread::sleep(edge.mul_f64(share));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let after = desk.read("aws-credentials");
+        let (now_others, own) = parts(&after, "work");
+        assert_eq!((now_others, own.len()), (others.clone(), 3), "round {round}");
+        match after == before {
+            true => old += 1,
+            false => new += 1,
+        }
+        if !is_spread {
+            edge = edge.mul_f64(if after == before { 1.04 } else { 0.96 });
+        }
+        copies.push(desk.write(&format!("copy-{round}"), &after));
+        before = after;
+    }
+    assert!(old > 0 && new > 0, "the kills fell before ({old}) and after ({new}) the replacement");
+    // What boto3 reads of each: credentials that were given out together.
+    let copies: Vec<&Path> = copies.iter().map(AsRef::as_ref).collect();
+    let log = server.aws.log();
+    for read in read_by_boto3("work", &copies) {
+        let own = &read["credentials"];
+        assert!(
+            log.iter().map(|line| &line["credential"]).any(|given| given["accessKeyId"] == own[0]
+                && given["secretAccessKey"] == own[1]
+                && given["sessionToken"] == own[2]),
+            "{own}"
+        );
+    }
+    // A killed run may leave the file that was going to be the new one; nobody else can read it.
+    for entry in fs::read_dir(desk.folder()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with(".countersign-") {
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
+        }
+    }
+    restore();
+    assert!(update().wait().unwrap().success());
+    assert_eq!(fs::read(path).map(|file| parts(&file, "work").0).unwrap(), others);
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}

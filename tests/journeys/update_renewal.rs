@@ -1,0 +1,191 @@
+//! `countersign update` as it runs on: renewing in time, and what it does when it cannot.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::credential_process::Server;
+use crate::device::Run;
+use crate::faulty::calls;
+use crate::running::{PulledOut, Running, eventually, faulty};
+use crate::update::{FILE, last_given, parts, read_by_boto3};
+
+const FILE_NAME: &str = "aws-credentials";
+
+/// A run on a file with other profiles; the service's credentials live so many seconds.
+fn renewing(server: &Server, lifetime: u32) -> Run {
+    server.aws.settings(json!({ "lifetime": lifetime }));
+    server.desk.write(FILE_NAME, FILE.as_bytes());
+    server.run("update", &["--profile", "work"]).env("AWS_SHARED_CREDENTIALS_FILE", FILE_NAME)
+}
+
+/// The file holds what the service gave out last, and what was in it before.
+#[track_caller]
+fn is_whole(server: &Server) {
+    let path = server.desk.path(FILE_NAME);
+    assert_eq!(read_by_boto3("work", &[&path])[0]["credentials"], last_given(server));
+    let (others, own) = parts(&fs::read(&path).unwrap(), "work");
+    assert_eq!((others, own.len()), (parts(FILE.as_bytes(), "work").0, 3));
+    let left = fs::read_dir(server.desk.folder())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tmp"));
+    assert_eq!(left.count(), 0, "a temporary file is left");
+}
+
+#[test]
+fn short_credentials_are_renewed_at_half_their_life_until_a_signal_ends_it() {
+    let server = Server::new();
+    let mut update = Running::of(&server, renewing(&server, 4));
+    update.says_times(3, "[work] is good until");
+    let at =
+        server.aws.log().iter().map(|line| line["at"].as_str().unwrap().parse().unwrap()).collect::<Vec<_>>();
+    for pair in at.windows(2) {
+        let (first, second): (jiff::Timestamp, jiff::Timestamp) = (pair[0], pair[1]);
+        let seconds = second.duration_since(first).as_secs_f64();
+        // A whole second more or less is the clock's, which is read in whole seconds.
+        assert!((0.9..3.9).contains(&seconds), "renewed after {seconds} s");
+    }
+    update.signal(Signal::TERM);
+    update.ends(0);
+    is_whole(&server);
+}
+
+#[test]
+fn a_hang_up_signal_renews_at_once() {
+    let server = Server::new();
+    let mut update = Running::of(&server, renewing(&server, 3600));
+    for times in 1..4 {
+        update.says_times(times, "[work] is good until");
+        is_whole(&server);
+        update.signal(Signal::HUP);
+    }
+    update.says_times(4, "[work] is good until").signal(Signal::TERM);
+    update.ends(0);
+    assert_eq!(server.aws.log().len(), 4);
+    is_whole(&server);
+}
+
+#[test]
+fn a_network_that_fails_for_a_while_is_tried_again() {
+    let server = Server::new();
+    // The first is good, then one renewal fails three times, and the next one once.
+    server.aws.next(json!([
+        {"do": "normal"},
+        {"do": "cut", "at": "before-headers", "times": 2},
+        {"do": "status", "status": 500, "times": 2},
+    ]));
+    let mut update = Running::of(&server, renewing(&server, 12));
+    update.says("not renewed, tried again in 1 s").says_times(2, "[work] is good until");
+    assert_eq!(server.aws.log().len(), 6);
+    update.signal(Signal::TERM);
+    update.ends(0);
+    is_whole(&server);
+}
+
+#[test]
+fn a_network_that_stays_away_is_tried_with_growing_pauses_until_the_credentials_end() {
+    let server = Server::new();
+    server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
+    let mut update = Running::of(&server, renewing(&server, 10));
+    let said = update.ends(9);
+    assert!(said.contains("tried again in 1 s") && said.contains("tried again in 2 s"), "{said}");
+    let (_, own) = parts(&server.desk.read(FILE_NAME), "work");
+    assert_eq!(own.len(), 3);
+}
+
+#[test]
+fn a_device_that_is_gone_for_a_while_is_found_again() {
+    let server = Server::new();
+    let mut update = Running::of(&server, renewing(&server, 3600));
+    update.says("[work] is good until");
+    let gone = PulledOut::of(&server);
+    update.signal(Signal::HUP).says("not renewed");
+    drop(gone);
+    update.says_times(2, "[work] is good until").signal(Signal::TERM);
+    update.ends(0);
+    is_whole(&server);
+}
+
+#[test]
+fn a_device_that_stays_away_ends_it_when_the_credentials_end() {
+    let server = Server::new();
+    let run = faulty(&server, renewing(&server, 6), "C_Sign:2=gone:0x32");
+    let mut update = Running::of(&server, run);
+    let said = update.ends(3);
+    assert!(said.contains("tried again in 1 s"), "{said}");
+    assert_eq!(server.aws.log().len(), 1);
+    is_whole(&server);
+}
+
+#[test]
+fn a_pin_that_has_become_wrong_is_sent_once_and_ends_it() {
+    let server = Server::new();
+    let mut update = Running::of(&server, faulty(&server, renewing(&server, 3600), ""));
+    update.says("[work] is good until").hides("999999");
+    assert_eq!(calls(&server.desk, "C_Login"), 1);
+    server.desk.write("device/pin", b"999999\n");
+    update.signal(Signal::HUP);
+    update.ends(5);
+    assert_eq!(calls(&server.desk, "C_Login"), 2);
+    is_whole(&server);
+}
+
+#[test]
+fn a_credential_costs_one_login_and_one_signature_at_each_renewal() {
+    let server = Server::new();
+    let mut update = Running::of(&server, faulty(&server, renewing(&server, 3600), ""));
+    for times in 1..4 {
+        update.says_times(times, "[work] is good until");
+        assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (times, times));
+        update.signal(Signal::HUP);
+    }
+    update.says_times(4, "[work] is good until").signal(Signal::TERM);
+    update.ends(0);
+}
+
+#[test]
+fn two_that_write_different_profiles_of_one_file_lose_nothing() {
+    let server = Server::new();
+    let other = renewing(&server, 2);
+    let mut first = Running::of(&server, other);
+    let second = server.run("update", &["--profile", "z"]).env("AWS_SHARED_CREDENTIALS_FILE", FILE_NAME);
+    let mut second = Running::of(&server, second);
+    let path = server.desk.path(FILE_NAME);
+    let mut copies = Vec::new();
+    eventually("ten renewals", || {
+        for update in [&first, &second] {
+            if update.said().contains("is good until") {
+                update.signal(Signal::HUP);
+            }
+        }
+        copies.push(server.desk.write(&format!("copy-{}", copies.len()), &fs::read(&path).unwrap()));
+        (server.aws.log().len() >= 16).then_some(())
+    });
+    first.signal(Signal::TERM);
+    second.signal(Signal::TERM);
+    first.ends(0);
+    second.ends(0);
+    copies.push(path);
+    let copies: Vec<&Path> = copies.iter().map(AsRef::as_ref).collect();
+    let known = server.aws.access_keys();
+    for (read, path) in read_by_boto3("default", &copies).iter().zip(&copies) {
+        let sections = &read["sections"];
+        assert_eq!(read["credentials"][0], "keep");
+        assert_eq!(sections["work"]["region"], "eu-west-1");
+        assert_eq!(sections["z"]["s3"]["aws_access_key_id"], "keep", "{path:?}");
+        for profile in ["work", "z"] {
+            if let Some(key) = sections[profile]["aws_access_key_id"].as_str() {
+                assert!(key == "old" || known.iter().any(|known| known == key), "{key}");
+            }
+        }
+    }
+    let last = read_by_boto3("z", &copies[copies.len() - 1..]);
+    let sections = &last[0]["sections"];
+    // Each one's own last, unless it was ended between the answer and the file.
+    for profile in ["work", "z"] {
+        let key = sections[profile]["aws_access_key_id"].as_str().unwrap();
+        assert!(known[known.len() - 4..].iter().any(|known| known == key), "{key} of {known:?}");
+    }
+}
