@@ -11,7 +11,7 @@ pub(crate) struct RolesAnywhere {
     #[arg(long, value_name = "FILE|URI")]
     pub(crate) certificate: Option<String>,
     /// The key, a pkcs11: URI; default: the one of --certificate
-    #[arg(long, visible_alias = "key", env = "COUNTERSIGN_KEY", value_name = "URI", hide_env_values = true)]
+    #[arg(long, visible_alias = "key", value_name = "URI")]
     pub(crate) private_key: Option<String>,
     /// The certificates between the certificate and the trust anchor, a PEM file; default: those on the device
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
@@ -149,7 +149,7 @@ pub(crate) struct SignString {
     #[arg(long, value_name = "FILE|URI")]
     pub(crate) certificate: Option<String>,
     /// The key, a pkcs11: URI; default: the one of --certificate
-    #[arg(long, visible_alias = "key", env = "COUNTERSIGN_KEY", value_name = "URI", hide_env_values = true)]
+    #[arg(long, visible_alias = "key", value_name = "URI")]
     pub(crate) private_key: Option<String>,
     /// The hash of the signature
     #[arg(long, default_value = "SHA256")]

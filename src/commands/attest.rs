@@ -41,9 +41,16 @@ pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal)
     if let Some(proof) = &proof {
         report(proof, terminal)?;
     }
-    if let (Some(output), Some(chain)) = (&output, &statement) {
-        output.write(certificates_to_pem(chain).as_bytes())?;
-        terminal.say(&format!("The attestation is in {}.", output.path().display()));
+    match (&output, &statement) {
+        (Some(output), Some(chain)) => {
+            output.write(certificates_to_pem(chain).as_bytes())?;
+            terminal.say(&format!("The attestation is in {}.", output.path().display()));
+        }
+        (Some(output), None) => {
+            let path = output.path().display();
+            terminal.warn(&format!("there is no attestation to be written: {path} is as it was"));
+        }
+        (None, _) => {}
     }
     let (device, key) = (key_json(&key), claims_json(&key));
     terminal.document(&json!({

@@ -18,7 +18,7 @@ pub(crate) fn run(
     if arguments.dry_run {
         return provider.rehearse();
     }
-    let problem = |line: &str| terminal.detail(line);
+    let problem = |line: &str| terminal.warn(line);
     let use_cache = !arguments.no_cache;
     let cache =
         use_cache.then(|| Cache::open(&arguments.roles_anywhere, options.module(), problem)).flatten();

@@ -1,7 +1,7 @@
 //! `countersign update`: one profile of the AWS credentials file, renewed before its credentials end.
 
 use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use countersign::error::{Error, Exit, Explain};
 use countersign::rolesanywhere::{Credentials, ProfileName, with_credentials};
 use countersign::save::{FileError, InputFile, Output};
+use serde_json::json;
 
 use super::aws::{Provider, Renewal, Wanted, now};
 use super::key::KeyOptions;
@@ -34,8 +35,20 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
         terminal.say(&format!("{}: [{}] is good until {until}", file.display(), arguments.profile));
     };
     told(&credentials);
+    let mode = std::fs::metadata(&file).map_or(0, |file| file.mode());
+    if mode & 0o077 != 0 {
+        terminal.warn(&format!(
+            "others can read {} (mode {:04o}): chmod 600 it",
+            file.display(),
+            mode & 0o7777
+        ));
+    }
     if arguments.once {
-        return Ok(());
+        return terminal.document(&json!({
+            "file": file.display().to_string(),
+            "profile": arguments.profile,
+            "expiration": credentials.expiration().as_str(),
+        }));
     }
     process::become_service();
     let mut end = credentials.expiration().unix_seconds();

@@ -7,8 +7,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::aws_authority::{Authority, Leaf, text};
 use crate::aws_server::RolesAnywhere;
-use crate::credential_process::Server;
-use crate::device::{Desk};
+use crate::credential_process::{PIN, Server};
+use crate::device::Desk;
 use crate::faulty::calls;
 use crate::running::{eventually, holds_no_secret};
 use crate::terminal::{Terminal, ends, run_with_faults};
@@ -42,7 +42,8 @@ impl Drop for ByHand {
 
 /// A server whose key wants the PIN for each signature.
 fn with_always_key() -> Server {
-    let (desk, authority) = (Desk::provisioned(&["--keys", "alwayskey", "--pin", PIN]), Authority::with_intermediate());
+    let (desk, authority) =
+        (Desk::provisioned(&["--keys", "alwayskey", "--pin", PIN]), Authority::with_intermediate());
     let public = desk.path("always.pub");
     let key = ["public-key", "--key", "pkcs11:object=alwayskey", "-o", "always.pub"];
     desk.countersign(&key).go().exits(0);

@@ -97,7 +97,7 @@ fn a_wrong_pin_is_sent_again_only_when_somebody_asks_for_it() {
     assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     serving.running.signal(Signal::HUP).says_times(2, "next try when SIGHUP asks for it");
     assert_eq!(calls(&server.desk, "C_Login"), 3);
-    server.desk.write("device/pin", format!("{}\n", crate::device::PIN).as_bytes());
+    server.desk.write("device/pin", format!("{}\n", crate::credential_process::PIN).as_bytes());
     serving.running.signal(Signal::HUP).says("role=demo renewed");
     assert_eq!(calls(&server.desk, "C_Login"), 4);
     serving.stop();

@@ -177,7 +177,10 @@ impl Explain for UnfitCertificate {
             UnfitCertificate::NotFound { .. } => {
                 "--certificate names a file or a pkcs11: URI; countersign list shows what is on the device"
             }
-            UnfitCertificate::Unfit { .. } => "have another one made: countersign csr --key URI asks for it",
+            UnfitCertificate::Unfit { .. } => {
+                "have another one made: countersign csr --key URI asks for it; a CA may drop what was asked for (openssl: \
+                 -copy_extensions copy)"
+            }
         };
         Some(hint.into())
     }

@@ -132,7 +132,9 @@ impl Explain for AwsUsage {
             AwsUsage::KeyInFile => {
                 "name a key on a device: --private-key 'pkcs11:…'; countersign list shows what there is"
             }
-            AwsUsage::Missing(_) => "it is on the console's page of IAM Roles Anywhere",
+            AwsUsage::Missing(_) => {
+                "it is on the console's page of IAM Roles Anywhere; serve can have it in a file too, by --config"
+            }
             AwsUsage::NoKey => {
                 "--private-key 'pkcs11:…' names it; it can be left out where --certificate is a pkcs11: URI"
             }
