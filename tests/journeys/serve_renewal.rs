@@ -82,6 +82,16 @@ fn a_device_that_is_gone_for_a_while_is_found_again_while_the_old_credentials_ar
 }
 
 #[test]
+fn a_session_that_the_device_lost_in_the_middle_is_opened_anew() {
+    let server = Server::new();
+    let run = faulty(&server, server.run("serve", &["--port", "0"]), "C_Sign:2=lost");
+    let serving = Serving::of(&server, run);
+    serving.running.signal(Signal::HUP).says("role=demo renewed");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
+    serving.stop();
+}
+
+#[test]
 fn a_wrong_pin_is_sent_again_only_when_somebody_asks_for_it() {
     let server = Server::new();
     let serving = Serving::of(&server, faulty(&server, server.run("serve", &["--port", "0"]), ""));
