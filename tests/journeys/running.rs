@@ -7,7 +7,7 @@ use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::credential_process::Server;
 use crate::device::{PIN, Run, fault_module, softhsm_module};
@@ -49,11 +49,20 @@ impl<'a> Running<'a> {
     #[track_caller]
     pub fn says_times(&self, times: usize, text: &str) -> &Self {
         let start = Instant::now();
-        while self.said().matches(text).count() < times {
-            assert!(start.elapsed() < LONGEST, "it does not say {text:?} {times} times: {}", self.said());
+        loop {
+            // Before looking: what ended may have said it last.
+            let is_over = self.has_ended() || start.elapsed() >= LONGEST;
+            if self.said().matches(text).count() >= times {
+                return self;
+            }
+            assert!(!is_over, "it does not say {text:?} {times} times: {}", self.said());
             std::thread::sleep(Duration::from_millis(10));
         }
-        self
+    }
+
+    fn has_ended(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid()), look).is_ok_and(|status| status.is_some())
     }
 
     pub fn pid(&self) -> Pid {

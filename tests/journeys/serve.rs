@@ -152,3 +152,37 @@ fn what_cannot_be_had_at_the_start_is_an_error_then_and_nobody_is_served() {
     // The port was never kept.
     TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
 }
+
+#[test]
+fn ten_clients_that_start_together_get_the_same_keys() {
+    let (server, moto) = (Server::new(), Moto::start());
+    let serving = Serving::start(&server, &[]);
+    let url = serving.url();
+    let keys = std::thread::scope(|scope| {
+        let client = || boto3(&server.desk, &moto, &Way::Imds { endpoint: &url });
+        let clients: Vec<_> = (0..10).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>()
+    });
+    for used in keys {
+        assert_eq!(used["calls"][0]["sent_access_key"], json!([server.aws.access_keys()[0]]));
+    }
+    assert_eq!(server.aws.log().len(), 1);
+    serving.stop();
+}
+
+#[test]
+fn boto3_goes_on_over_a_renewal() {
+    let (server, moto) = (Server::new(), Moto::start());
+    // boto3 asks at each call for new ones, since these have less than a quarter of an hour left. Those of IMDS it would keep
+    // for some minutes whatever it is told.
+    server.aws.settings(json!({"lifetime": 8}));
+    let serving = Serving::start(&server, &["--container-token-file", "token"]);
+    let (uri, token_file) = (format!("{}/creds/demo", serving.url()), server.desk.path("token"));
+    serving.running.hides(&fs::read_to_string(&token_file).unwrap());
+    let way = Way::Container { uri: &uri, token_file: &token_file };
+    let used = boto3_with(&server.desk, &moto, &way, &["--times", "4", "--pause", "1.7"]).unwrap();
+    let calls = used["calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 4);
+    assert_ne!(calls[0]["sent_access_key"], calls[3]["sent_access_key"]);
+    serving.stop();
+}

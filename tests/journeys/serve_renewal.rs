@@ -1,5 +1,6 @@
 //! `countersign serve` when a renewal fails: the network, the device, the PIN, the certificate.
 
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::aws_authority::{Authority, Leaf};
 use crate::aws_server::RolesAnywhere;
 use crate::credential_process::Server;
-use crate::device::Desk;
+use crate::device::{Desk, tool};
 use crate::faulty::calls;
 use crate::running::{PulledOut, eventually, faulty};
 use crate::serving::Serving;
@@ -76,6 +77,16 @@ fn a_device_that_is_gone_for_a_while_is_found_again_while_the_old_credentials_ar
     assert_eq!(serving.health().1["state"], "not renewed");
     drop(gone);
     serving.running.says("role=demo renewed");
+    assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
+    serving.stop();
+}
+
+#[test]
+fn a_session_that_the_device_lost_in_the_middle_is_opened_anew() {
+    let server = Server::new();
+    let run = faulty(&server, server.run("serve", &["--port", "0"]), "C_Sign:2=lost");
+    let serving = Serving::of(&server, run);
+    serving.running.signal(Signal::HUP).says("role=demo renewed");
     assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
     serving.stop();
 }
@@ -173,5 +184,19 @@ fn of_several_roles_one_that_is_refused_does_not_hold_up_the_others() {
     assert_eq!((key("one"), key("two")), (json!(keys[0]), json!(keys[2])));
     serving.running.says("role=one renewed");
     assert_eq!(key("one"), json!(server.aws.access_keys()[3]));
+    serving.stop();
+}
+
+#[test]
+fn a_clock_that_is_ahead_by_hours_is_said_and_aws_is_not_asked_again_and_again() {
+    let server = Server::new();
+    // The wrapper would stay between: what it would load is loaded.
+    let library =
+        String::from_utf8(tool("faketime", &["-f", "+2h", "printenv", "LD_PRELOAD"].map(OsStr::new)));
+    let run = server.run("serve", &["--port", "0"]).env("LD_PRELOAD", library.unwrap().trim());
+    let serving = Serving::of(&server, run.env("FAKETIME", "+2h"));
+    serving.running.says("clock is ahead of AWS's by 7");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(server.aws.log().len(), 2, "one that was refused, and one with AWS's time");
     serving.stop();
 }

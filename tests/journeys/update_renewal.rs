@@ -189,3 +189,38 @@ fn two_that_write_different_profiles_of_one_file_lose_nothing() {
         assert!(known[known.len() - 4..].iter().any(|known| known == key), "{key} of {known:?}");
     }
 }
+
+#[test]
+fn a_device_that_hangs_ends_it_when_the_credentials_end() {
+    let server = Server::new();
+    let mut run = renewing(&server, 4);
+    run.command.args(["--timeout", "1"]);
+    let run = faulty(&server, run, "C_Sign:2=delay:60000");
+    let mut update = Running::of(&server, run);
+    let said = update.ends(6);
+    assert!(said.contains("has not answered"), "{said}");
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_renewal_ends_it_well() {
+    let server = Server::new();
+    let mut update = Running::of(&server, faulty(&server, renewing(&server, 3600), "C_Sign:2=delay:60000"));
+    update.says("[work] is good until");
+    is_whole(&server);
+    update.signal(Signal::HUP);
+    eventually("the second signature", || (calls(&server.desk, "C_Sign") == 2).then_some(()));
+    update.signal(Signal::TERM);
+    update.ends(0);
+    is_whole(&server);
+
+    server.aws.next(json!([{"do": "normal"}, {"do": "delay", "ms": 60_000}]));
+    let mut update = Running::of(&server, renewing(&server, 3600));
+    update.says("[work] is good until");
+    is_whole(&server);
+    update.signal(Signal::HUP);
+    server.aws.log_of(3);
+    update.signal(Signal::TERM);
+    update.ends(0);
+    let (others, own) = parts(&server.desk.read(FILE_NAME), "work");
+    assert_eq!((others, own.len()), (parts(FILE.as_bytes(), "work").0, 3));
+}
