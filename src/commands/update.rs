@@ -33,11 +33,13 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
         let until = credentials.expiration().as_str();
         terminal.say(&format!("{}: [{}] is good until {until}", file.display(), arguments.profile));
     };
-    told(&credentials);
     if arguments.once {
+        told(&credentials);
         return Ok(());
     }
+    // First: whoever is told may send a signal at once.
     process::become_service();
+    told(&credentials);
     let mut end = credentials.expiration().unix_seconds();
     let mut renewal = Renewal::due();
     renewal.succeeded(&credentials);
