@@ -1,6 +1,6 @@
 //! The process itself: nothing of its memory is left behind, and a signal ends it cleanly.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
@@ -153,9 +153,21 @@ pub(crate) fn become_service() {
     SERVICE.store(true, Ordering::SeqCst);
 }
 
-/// Whether it runs until it is told to end.
-pub(crate) fn is_service() -> bool {
+fn is_service() -> bool {
     SERVICE.load(Ordering::SeqCst)
+}
+
+/// Until then a service goes on although a device does not answer: what it has is still good. In seconds since 1970.
+static GOOD_UNTIL: AtomicI64 = AtomicI64::new(i64::MAX);
+
+/// A service without anything good from `time` on, in seconds since 1970, is to end when a device does not answer.
+pub(crate) fn give_up_after(time: i64) {
+    GOOD_UNTIL.store(time, Ordering::SeqCst);
+}
+
+/// Whether a device that does not answer ends the program.
+pub(crate) fn may_give_up() -> bool {
+    !is_service() || super::aws::now() >= GOOD_UNTIL.load(Ordering::SeqCst)
 }
 
 /// Waits until `limit` has passed or somebody asks for a renewal; true if somebody did. The clock is looked at every now and

@@ -34,7 +34,6 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
         let until = credentials.expiration().as_str();
         terminal.say(&format!("{}: [{}] is good until {until}", file.display(), arguments.profile));
     };
-    told(&credentials);
     let mode = std::fs::metadata(&file).map_or(0, |file| file.mode());
     if mode & 0o077 != 0 {
         terminal.warn(&format!(
@@ -44,14 +43,18 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
         ));
     }
     if arguments.once {
+        told(&credentials);
         return terminal.document(&json!({
             "file": file.display().to_string(),
             "profile": arguments.profile,
             "expiration": credentials.expiration().as_str(),
         }));
     }
+    // First: whoever is told may send a signal at once.
     process::become_service();
+    told(&credentials);
     let mut end = credentials.expiration().unix_seconds();
+    process::give_up_after(end);
     let mut renewal = Renewal::due();
     renewal.succeeded(&credentials);
     loop {
@@ -64,6 +67,7 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
             Ok(credentials) => {
                 told(&credentials);
                 end = credentials.expiration().unix_seconds();
+                process::give_up_after(end);
                 renewal.succeeded(&credentials);
             }
             Err(error) => {

@@ -74,7 +74,7 @@ fn look(told: &Told, patience: Duration, is_watched: bool) {
     let calls = pending_calls();
     if let Some(call) = calls.iter().find(|call| call.since.elapsed() >= patience) {
         // A service goes on handing out what it has.
-        if !process::is_service() {
+        if process::may_give_up() {
             give_up(told, call, patience);
         }
     }

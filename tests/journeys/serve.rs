@@ -175,12 +175,12 @@ fn boto3_goes_on_over_a_renewal() {
     let (server, moto) = (Server::new(), Moto::start());
     // boto3 asks at each call for new ones, since these have less than a quarter of an hour left. Those of IMDS it would keep
     // for some minutes whatever it is told.
-    server.aws.settings(json!({"lifetime": 8}));
+    server.aws.settings(json!({"lifetime": 6}));
     let serving = Serving::start(&server, &["--container-token-file", "token"]);
     let (uri, token_file) = (format!("{}/creds/demo", serving.url()), server.desk.path("token"));
     serving.running.hides(&fs::read_to_string(&token_file).unwrap());
     let way = Way::Container { uri: &uri, token_file: &token_file };
-    let used = boto3_with(&server.desk, &moto, &way, &["--times", "4", "--pause", "1.7"]).unwrap();
+    let used = boto3_with(&server.desk, &moto, &way, &["--times", "4", "--pause", "1.1"]).unwrap();
     let calls = used["calls"].as_array().unwrap();
     assert_eq!(calls.len(), 4);
     assert_ne!(calls[0]["sent_access_key"], calls[3]["sent_access_key"]);

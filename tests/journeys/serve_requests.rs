@@ -1,7 +1,7 @@
 //! `countersign serve` and all that may be asked of it: who is answered, and who is not.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -195,6 +195,7 @@ fn heads_that_are_no_requests_are_refused() {
         let mut connection = TcpStream::connect(serving.address).unwrap();
         connection.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
         let _ = connection.write_all(head.as_bytes());
+        let _ = connection.shutdown(Shutdown::Write);
         let mut answer = Vec::new();
         let _ = connection.take(4096).read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer).into_owned();
