@@ -197,7 +197,7 @@ fn two_that_write_different_profiles_of_one_file_lose_nothing() {
             let key = &sections[profile]["aws_access_key_id"];
             assert!(own().any(|line| line["credential"]["accessKeyId"] == *key), "{path:?}: {key}");
             if *path == copies[copies.len() - 1] {
-                assert_eq!(own().last().unwrap()["credential"]["accessKeyId"], *key, "{profile}");
+                assert_eq!(own().next_back().unwrap()["credential"]["accessKeyId"], *key, "{profile}");
             }
         }
     }
