@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::aws_authority::{Authority, Leaf};
 use crate::aws_server::RolesAnywhere;
 use crate::credential_process::Server;
-use crate::device::{Desk, tool};
+use crate::device::{Desk, Run, tool};
 use crate::faulty::calls;
 use crate::running::{PulledOut, eventually, faulty};
 use crate::serving::Serving;
@@ -199,4 +199,27 @@ fn a_clock_that_is_ahead_by_hours_is_said_and_aws_is_not_asked_again_and_again()
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(server.aws.log().len(), 2, "one that was refused, and one with AWS's time");
     serving.stop();
+}
+
+#[test]
+fn a_clock_that_is_behind_does_not_make_credentials_last_longer() {
+    let (desk, authority) = (Desk::new(), Authority::new());
+    let days = Leaf { valid_days: Some((-1.0, 30.0)), ..Leaf::default() };
+    authority.issue(&desk.path("device/signkey.pub.pem"), &days, &desk.path("server.pem"));
+    std::fs::copy(authority.anchor(), desk.path("intermediates.pem")).unwrap();
+    let server = Server { aws: RolesAnywhere::trusting(&authority), desk };
+    server.aws.settings(json!({"lifetime": 6}));
+    let serving = Serving::of(&server, with_clock(&server, "-10m"));
+    serving.running.says("clock is behind AWS's by").says("role=demo renewed");
+    serving.stop();
+}
+
+/// On a computer whose clock is wrong.
+fn with_clock(server: &Server, offset: &str) -> Run {
+    // faketime itself would stay between: what it would load is loaded.
+    let library =
+        String::from_utf8(tool("faketime", &["-f", offset, "printenv", "LD_PRELOAD"].map(OsStr::new)));
+    let run = server.run("serve", &["--port", "0"]).env("LD_PRELOAD", library.unwrap().trim());
+    // What waits must wait as it does.
+    run.env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
