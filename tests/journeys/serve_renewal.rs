@@ -207,7 +207,7 @@ fn a_clock_that_is_behind_does_not_make_credentials_last_longer() {
     let days = Leaf { valid_days: Some((-1.0, 30.0)), ..Leaf::default() };
     authority.issue(&desk.path("device/signkey.pub.pem"), &days, &desk.path("server.pem"));
     std::fs::copy(authority.anchor(), desk.path("intermediates.pem")).unwrap();
-    let server = Server { aws: RolesAnywhere::trusting(&authority), desk };
+    let server = Server { aws: RolesAnywhere::trusting(&authority), desk, authority };
     server.aws.settings(json!({"lifetime": 6}));
     let serving = Serving::of(&server, with_clock(&server, "-10m"));
     serving.running.says("clock is behind AWS's by").says("role=demo renewed");
