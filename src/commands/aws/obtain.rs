@@ -1,5 +1,6 @@
 //! Getting credentials: one login and one signature for each request, and no more than three requests.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,8 +33,6 @@ pub(crate) struct Provider<'a> {
     client: Client,
     /// With the PIN, once it was right, where it cannot be had again.
     login: LoginOptions,
-    /// Added to this computer's time, in seconds, once AWS has said that it is wrong.
-    skew: i64,
 }
 
 /// A key, ready to sign, and what is shown with its signature.
@@ -53,7 +52,7 @@ impl<'a> Provider<'a> {
             terminal.warn("--no-verify-ssl: anybody who stands between can take the credentials");
         }
         let login = options.login().clone();
-        Ok(Provider { wanted, options, terminal, client, login, skew: 0 })
+        Ok(Provider { wanted, options, terminal, client, login })
     }
 
     /// The role that is asked for.
@@ -78,7 +77,7 @@ impl<'a> Provider<'a> {
                 Ok(credentials) => return Ok(credentials),
                 Err(Failure { clock_ahead: Some(ahead), .. }) if !clock_was_wrong => {
                     clock_was_wrong = true;
-                    self.skew -= ahead;
+                    SKEW.fetch_sub(ahead, Ordering::SeqCst);
                     self.terminal.warn(&format!(
                         "this computer's clock is {} AWS's by {} s; the request is sent once more with AWS's time",
                         if ahead > 0 { "ahead of" } else { "behind" },
@@ -172,7 +171,7 @@ impl<'a> Provider<'a> {
     }
 
     fn request(&self, presented: &Presented) -> Result<Request, Error> {
-        let time = SigningTime::from_unix_seconds(now() + self.skew).ok_or(UsageError::Clock)?;
+        let time = SigningTime::from_unix_seconds(now()).ok_or(UsageError::Clock)?;
         let Wanted { session, endpoint, region, .. } = &self.wanted;
         Ok(Request::new(session, endpoint, region, &presented.identity()?, time))
     }
@@ -193,7 +192,7 @@ impl<'a> Provider<'a> {
     }
 
     fn send(&self, request: &SignedRequest, now: i64) -> Result<Credentials, Failure> {
-        let answered = self.client.send(request, now + self.skew).map_err(Failure::unreachable)?;
+        let answered = self.client.send(request, now).map_err(Failure::unreachable)?;
         self.log(&format!(
             "method={} host={} status={} request_id={} ms={}",
             request.method,
@@ -243,7 +242,11 @@ pub(crate) fn jitter() -> Duration {
     Duration::from_millis(u64::from(byte[0]))
 }
 
-/// This computer's time in seconds since 1970.
+/// Added to this computer's time, in seconds, once AWS has said that it is wrong.
+static SKEW: AtomicI64 = AtomicI64::new(0);
+
+/// AWS's time in seconds since 1970, by which credentials end: this computer's, as long as AWS does not say otherwise.
 pub(crate) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
+    let own = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+    own + SKEW.load(Ordering::SeqCst)
 }
