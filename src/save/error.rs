@@ -122,21 +122,15 @@ impl Explain for FileError {
             FileError::IsFolder { .. } => "name the file in it",
             FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
             FileError::TooLarge { .. } => "give the file that CloudHSM CLI wrote",
-            FileError::NotRegular { .. } | FileError::NotOwner { .. } => {
-                "write the signed copy elsewhere with -o"
-            }
-            FileError::Busy { .. } => {
-                "wait until the other countersign is done, then look at the file with countersign show"
-            }
-            FileError::Changed { .. } => "look at the file with countersign show, then sign it again",
-            FileError::Folder { .. } => {
-                "make the folder writable, or write the signed copy elsewhere with -o"
-            }
+            FileError::NotRegular { .. } | FileError::NotOwner { .. } => "write it elsewhere (-o)",
+            FileError::Busy { .. } => "wait until the other countersign is done, then look at the file",
+            FileError::Changed { .. } => "look at it, then repeat the command",
+            FileError::Folder { .. } => "make the folder writable, or write it elsewhere (-o)",
             FileError::Write { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "free some space, or write the signed copy elsewhere with -o"
+                    "free some space, or write it elsewhere (-o)"
                 }
-                _ => "write the signed copy elsewhere with -o",
+                _ => "write it elsewhere (-o)",
             },
         };
         Some(hint.to_owned())
