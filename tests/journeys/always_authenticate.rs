@@ -1,7 +1,8 @@
 //! Keys that want their PIN for each signature.
 
-use crate::device::{Desk, openssl_accepts};
-use crate::faulty::{calls, untouched, with_faults};
+use crate::support::desk::Desk;
+use crate::support::faults::{calls, untouched, with_faults};
+use crate::support::openssl::openssl_accepts;
 
 const SIGN: [&str; 4] = ["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"];
 
@@ -28,7 +29,7 @@ fn a_login_that_the_key_does_not_know_is_no_reason_not_to_sign() {
     // Modules that let the user's login count for all signatures, and say so when it is repeated: the operation goes on.
     for code in ["0x91", "0x100", "0x103"] {
         let desk = Desk::new();
-        let sign = crate::faulty::SIGN;
+        let sign = crate::support::faults::SIGN;
         let faults =
             format!("C_GetAttributeValue=give:0x202:01,C_Login:2={code},C_Login:3={code},C_Login:4={code}");
         with_faults(&desk, &sign, &faults).go().exits(0);
@@ -72,9 +73,9 @@ fn a_device_that_wants_no_login_gets_a_pin_that_was_asked_for() {
         "SOFTHSM2_CONF='{}' pkcs11-tool --module {} --token-label officer --login --pin 123456 --keypairgen \
          --key-type rsa:2048 --id 77 --label open --usage-sign --sensitive --private",
         desk.path("device/softhsm2.conf").display(),
-        crate::device::softhsm_module()
+        crate::support::parts::softhsm_module()
     );
-    crate::device::tool("sh", &["-c".as_ref(), script.replace(" --private", "").as_ref()]);
+    crate::support::parts::tool("sh", &["-c".as_ref(), script.replace(" --private", "").as_ref()]);
     let sign = ["sign", "--key", "pkcs11:object=open", "tokens.json"];
     let faults = "C_GetTokenInfo=noflags:0x4,C_GetAttributeValue=give:0x202:01";
     let done = with_faults(&desk, &sign, faults).without_env("COUNTERSIGN_PIN_SOURCE").go();

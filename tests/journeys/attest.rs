@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use crate::device::{Desk, Done, UNSIGNED, openssl, openssl_accepts};
-use crate::pinned::pinned;
-use crate::piv_card::{PivCard, YKCS11};
-use crate::preparing::{KEY, desk_with_key, put_certificate, text};
+use crate::support::desk::Desk;
+use crate::support::openssl::{openssl, openssl_accepts};
+use crate::support::pinned::pinned;
+use crate::support::piv_card::{PivCard, YKCS11};
+use crate::support::preparing::{KEY, desk_with_key, put_certificate, text};
+use crate::support::run::Done;
+use crate::support::token_files::UNSIGNED;
 
 const SLOT_9A: &str = "pkcs11:id=%01;type=private";
 
@@ -128,6 +131,7 @@ fn a_root_that_cannot_be_read_is_said_before_the_pin_is_asked_for() {
 struct Maker<'a>(&'a Desk);
 
 const CA: &str = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign\n";
+
 /// Firmware 5.4.3, serial number 7654321, PIN once, touch cached.
 const STATEMENT: &str = "1.3.6.1.4.1.41482.3.3 = DER:050403\n1.3.6.1.4.1.41482.3.7 = DER:020374CBB1\n\
                          1.3.6.1.4.1.41482.3.8 = DER:0203\n";
@@ -319,6 +323,6 @@ fn a_statement_is_no_identity() {
 }
 
 fn without_module(done: Done) -> Done {
-    let path = crate::piv_card::module_path(YKCS11).display().to_string();
+    let path = crate::support::piv_card::module_path(YKCS11).display().to_string();
     done.map_stderr(|text| text.replace(&path, "MODULE"))
 }

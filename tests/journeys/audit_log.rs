@@ -1,7 +1,8 @@
 //! The audit log: a line for each attempt, a chain that shows every change.
 
-use crate::device::{Desk, SIGNKEY, UNSIGNED};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::pinned::pinned;
+use crate::support::token_files::UNSIGNED;
 
 fn lines(desk: &Desk) -> Vec<serde_json::Value> {
     let text = String::from_utf8(desk.read("audit.log")).unwrap();
@@ -147,7 +148,7 @@ fn an_interrupted_attempt_and_an_early_failure_are_logged() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     std::thread::sleep(std::time::Duration::from_millis(300));
-    crate::device::tool("kill", &["-TERM".as_ref(), child.id().to_string().as_ref()]);
+    crate::support::parts::tool("kill", &["-TERM".as_ref(), child.id().to_string().as_ref()]);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(lines(&desk)[0]["outcome"], "interrupted");
 

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::aws_authority::{Authority, Leaf};
-use crate::aws_server::Proxy;
-use crate::credential_process::Server;
-use crate::device::Run;
-use crate::faulty::calls;
+use crate::support::authority::{Authority, Leaf};
+use crate::support::faults::calls;
+use crate::support::roles_anywhere::Proxy;
+use crate::support::run::Run;
+use crate::support::server::Server;
 
 fn run(server: &Server) -> Run {
     server.run("credential-process", &["--no-cache"])

@@ -1,143 +1,14 @@
 //! IAM Roles Anywhere on loopback (`tests/aws/roles_anywhere_server.py`), and certificates as AWS Private CA issues them.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::aws_authority::{Authority, Leaf, text};
-use crate::python::{PythonServer, python};
-
-pub const ROLE: &str = "arn:aws:iam::123456789012:role/demo";
-pub const PROFILE: &str =
-    "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/11111111-2222-3333-4444-555555555555";
-pub const TRUST_ANCHOR: &str =
-    "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/66666666-7777-8888-9999-000000000000";
-
-/// The service, which ends with this value.
-pub struct RolesAnywhere {
-    server: PythonServer,
-    folder: TempDir,
-}
-
-impl RolesAnywhere {
-    /// A service that trusts an authority's certificates.
-    pub fn trusting(authority: &Authority) -> Self {
-        Self::with_options(authority, &[])
-    }
-
-    /// The same with options of `roles_anywhere_server.py`.
-    pub fn with_options(authority: &Authority, options: &[&str]) -> Self {
-        let folder = TempDir::with_prefix("countersign-aws-").expect("a temporary folder");
-        let paths =
-            ["--folder", text(folder.path()), "--trust-anchor", text(&authority.anchor())].map(str::to_owned);
-        let options = paths.iter().map(String::as_str).chain(options.iter().copied()).collect::<Vec<_>>();
-        RolesAnywhere { server: PythonServer::start("roles_anywhere_server.py", &options), folder }
-    }
-
-    /// For `--endpoint`.
-    pub fn url(&self) -> &str {
-        self.server.ready("url")
-    }
-
-    /// The CA of the service's own certificate, as PEM.
-    pub fn ca(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    /// Every request so far, with what the service thought of it.
-    pub fn log(&self) -> Vec<Value> {
-        lines(&self.folder.path().join("log.jsonl"))
-    }
-
-    /// The log as soon as it has so many lines.
-    #[track_caller]
-    pub fn log_of(&self, requests: usize) -> Vec<Value> {
-        let start = Instant::now();
-        loop {
-            let log = self.log();
-            if log.len() >= requests {
-                return log;
-            }
-            assert!(start.elapsed() < Duration::from_secs(30), "only {} of {requests} requests", log.len());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The access keys that were given out, in their order.
-    pub fn access_keys(&self) -> Vec<String> {
-        let key = |line: &Value| line["credential"]["accessKeyId"].as_str().map(str::to_owned);
-        self.log().iter().filter_map(key).collect()
-    }
-
-    /// How it treats the next request, or the next ones if there are several; see `tests/aws/roles_anywhere/faults.py`.
-    #[track_caller]
-    pub fn next(&self, behaviour: Value) -> &Self {
-        self.control("/next", &behaviour)
-    }
-
-    /// For all requests from now on: `lifetime` of credentials and `skew` of the clock, in seconds.
-    #[track_caller]
-    pub fn settings(&self, settings: Value) -> &Self {
-        self.control("/settings", &settings)
-    }
-
-    /// Forgets the behaviours that are still waiting.
-    #[track_caller]
-    pub fn clear(&self) -> &Self {
-        self.control("/clear", &Value::Null)
-    }
-
-    #[track_caller]
-    fn control(&self, path: &str, document: &Value) -> &Self {
-        let body = document.to_string();
-        let port: u16 = self.server.ready("control").parse().expect("a port");
-        let mut connection = TcpStream::connect(("127.0.0.1", port)).expect("the control port is there");
-        write!(connection, "POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        assert!(answer.split(' ').nth(1) == Some("200"), "{path} {body}: {answer}");
-        self
-    }
-}
-
-/// An HTTP proxy that knows CONNECT, which ends with this value.
-pub struct Proxy {
-    server: PythonServer,
-    folder: TempDir,
-}
-
-impl Proxy {
-    pub fn start() -> Self {
-        Self::with_options(&[])
-    }
-
-    /// The same with options of `tests/aws/proxy.py`: `--authorization`.
-    pub fn with_options(options: &[&str]) -> Self {
-        let folder = TempDir::with_prefix("countersign-proxy-").expect("a temporary folder");
-        let log = folder.path().join("log.jsonl");
-        let options = [&["--log", text(&log)], options].concat();
-        Proxy { server: PythonServer::start("proxy.py", &options), folder }
-    }
-
-    pub fn url(&self) -> &str {
-        self.server.ready("url")
-    }
-
-    /// Every request so far: `method`, `target`, `status`, `authorization`.
-    pub fn log(&self) -> Vec<Value> {
-        lines(&self.folder.path().join("log.jsonl"))
-    }
-}
-
-fn lines(log: &Path) -> Vec<Value> {
-    let log = fs::read_to_string(log).unwrap_or_default();
-    log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
-}
+use crate::support::authority::{Authority, Leaf, text};
+use crate::support::python::python;
+use crate::support::roles_anywhere::{PROFILE, Proxy, ROLE, RolesAnywhere, TRUST_ANCHOR};
 
 /// The credentials that a reference client with a key in a file gets, or what the service told it.
 fn reference_client(

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use crate::device::{Desk, SIGNKEY, UNSIGNED};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::pinned::pinned;
+use crate::support::token_files::UNSIGNED;
 
 /// Signs a file with these contents: it must be refused with `code`, and stay as it was.
 #[track_caller]
@@ -148,8 +149,8 @@ fn a_wrong_pin_from_a_file_is_tried_once() {
     desk.write("wrong-pin", b"000000\n");
     let done = desk
         .countersign(&["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"])
-        .env("COUNTERSIGN_MODULE", crate::device::fault_module())
-        .env("FAULT_MODULE", crate::device::softhsm_module())
+        .env("COUNTERSIGN_MODULE", crate::support::parts::fault_module())
+        .env("FAULT_MODULE", crate::support::parts::softhsm_module())
         .env("FAULT_LOG", desk.path("calls"))
         .go();
     pinned("pin_wrong", &desk, "countersign sign --key … --pin-source file:wrong-pin tokens.json", &done);

@@ -1,9 +1,10 @@
 //! Which certificate speaks for a key: `countersign certificate`, among several that are on the device.
 
-use crate::aws_authority::{Authority, Leaf};
-use crate::device::{Desk, openssl};
-use crate::pinned::pinned;
-use crate::preparing::{
+use crate::support::authority::{Authority, Leaf};
+use crate::support::desk::Desk;
+use crate::support::openssl::openssl;
+use crate::support::pinned::pinned;
+use crate::support::preparing::{
     KEY, certificate_of, desk_with_key, issue, pkcs11_tool, put_certificate, text, without_what_varies,
 };
 

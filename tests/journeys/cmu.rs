@@ -1,8 +1,9 @@
 //! The older CloudHSM management utility: its two-factor files, and quorum tokens that are signed whole.
 
-use crate::device::{Desk, SIGNKEY, openssl_accepts_digest};
-use crate::pinned::pinned;
-use crate::quorum::{base64, json, openssl_accepts_both_ways};
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::{openssl_accepts_both_ways, openssl_accepts_digest};
+use crate::support::pinned::pinned;
+use crate::support::token_files::{base64, json};
 
 /// A file of the older CMU.
 fn authdata() -> Vec<u8> {
@@ -129,7 +130,7 @@ fn a_detached_signature_is_verified_wherever_it_is() {
 
 #[test]
 fn the_template_that_approve_token_reads_is_in_the_readme() {
-    let readme = std::fs::read_to_string(crate::device::root().join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(crate::support::parts::root().join("README.md")).unwrap();
     for line in [
         "Multi Token File Path = officer1.token;",
         "Number of Approvals = 2;",

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::aws_authority::Authority;
-use crate::credential_process::Server;
-use crate::device::{Run, fault_module, softhsm_module};
-use crate::faulty::calls;
+use crate::support::authority::Authority;
+use crate::support::faults::calls;
+use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::run::Run;
+use crate::support::server::Server;
 
 const FOLDER: &str = ".cache/countersign/credentials";
 

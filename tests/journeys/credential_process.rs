@@ -1,129 +1,12 @@
 //! `countersign credential-process`, against a service that verifies each request with code of its own.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::aws_authority::{Authority, Leaf, text};
-use crate::aws_server::{PROFILE, ROLE, RolesAnywhere, TRUST_ANCHOR};
-use crate::device::{Desk, Done, Run, SIGNKEY, fault_module, softhsm_module};
-
-/// No other text has it in it, as the digits of the usual one are part of an account's number.
-pub const PIN: &str = "swordfish-4711";
-
-/// A server whose certificate is in `server.pem` and whose key is `signkey`.
-pub struct Server {
-    pub desk: Desk,
-    pub authority: Authority,
-    pub aws: RolesAnywhere,
-}
-
-impl Server {
-    pub fn new() -> Self {
-        Self::of(Authority::with_intermediate(), &[])
-    }
-
-    /// One of an authority; with options of `roles_anywhere_server.py`.
-    pub fn of(authority: Authority, options: &[&str]) -> Self {
-        let desk = Desk::provisioned(&["--keys", "signkey", "--pin", PIN]);
-        let aws = RolesAnywhere::with_options(&authority, options);
-        let server = Server { desk, authority, aws };
-        server.certify("device/signkey.pub.pem", &Leaf::default());
-        if server.authority.has_intermediate() {
-            let intermediates = std::fs::read(server.authority.intermediates()).unwrap();
-            server.desk.write("intermediates.pem", &intermediates);
-        }
-        server
-    }
-
-    /// Another `server.pem`.
-    pub fn certify(&self, public_key: &str, leaf: &Leaf) {
-        self.authority.issue(&self.desk.path(public_key), leaf, &self.desk.path("server.pem"));
-    }
-
-    /// The options that say what is asked of whom, with others in their place or without: `("--intermediates", "")`.
-    pub fn options_but(&self, changed: &[(&str, &str)]) -> Vec<String> {
-        let mut options = vec![
-            ("--role-arn", ROLE),
-            ("--profile-arn", PROFILE),
-            ("--trust-anchor-arn", TRUST_ANCHOR),
-            ("--endpoint", self.aws.url()),
-            ("--private-key", SIGNKEY),
-            ("--certificate", "server.pem"),
-        ];
-        if self.authority.has_intermediate() {
-            options.push(("--intermediates", "intermediates.pem"));
-        }
-        options.retain(|(name, _)| changed.iter().all(|(other, _)| name != other));
-        options.extend(changed.iter().filter(|(_, value)| !value.is_empty()));
-        options.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
-    }
-
-    pub fn run(&self, command: &str, more: &[&str]) -> Run {
-        self.run_but(command, &[], more)
-    }
-
-    pub fn run_but(&self, command: &str, changed: &[(&str, &str)], more: &[&str]) -> Run {
-        let options = self.options_but(changed);
-        let arguments: Vec<&str> = [command]
-            .into_iter()
-            .chain(options.iter().map(String::as_str))
-            .chain(more.iter().copied())
-            .collect();
-        let bundle: PathBuf = self.aws.ca();
-        self.desk.countersign(&arguments).with_pin().env("AWS_CA_BUNDLE", text(&bundle))
-    }
-
-    /// `credential-process` without a cache, behind the module that counts calls.
-    pub fn counted(&self, changed: &[(&str, &str)], more: &[&str]) -> Run {
-        let _ = std::fs::remove_file(self.desk.path("calls"));
-        let more = [more, &["--no-cache"]].concat();
-        self.run_but("credential-process", changed, &more)
-            .env("COUNTERSIGN_MODULE", fault_module())
-            .env("FAULT_MODULE", softhsm_module())
-            .env("FAULT_LOG", self.desk.path("calls"))
-    }
-
-    /// Runs it to its end, and asserts that nothing secret is in what it said.
-    #[track_caller]
-    pub fn done(&self, run: Run) -> Done {
-        let done = run.go();
-        self.assert_nothing_secret(&done.stderr());
-        if done.code() != 0 {
-            self.assert_nothing_secret(&done.stdout());
-            assert!(!done.stdout().contains("AccessKeyId"), "{}", done.stdout());
-        }
-        done
-    }
-
-    /// Runs it to an error, after which stdout is empty.
-    #[track_caller]
-    pub fn fails(&self, run: Run, code: i32) -> Done {
-        let done = self.done(run).exits(code);
-        assert_eq!(done.stdout(), "");
-        assert!(done.stderr().contains("error: "), "{}", done.stderr());
-        done
-    }
-
-    #[track_caller]
-    pub fn assert_nothing_secret(&self, said: &str) {
-        let mut secrets = vec![PIN.to_owned()];
-        for line in self.aws.log() {
-            let credential = &line["credential"];
-            secrets.extend(
-                ["secretAccessKey", "sessionToken"]
-                    .iter()
-                    .filter_map(|name| credential[name].as_str().map(str::to_owned)),
-            );
-            let authorization = line["headers"]["authorization"].as_str().unwrap_or_default();
-            secrets.extend(authorization.split_once("Signature=").map(|(_, hex)| hex.to_owned()));
-        }
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            assert!(!said.contains(secret.as_str()), "{secret:?} is in: {said}");
-        }
-    }
-}
+use crate::support::parts::softhsm_module;
+use crate::support::roles_anywhere::{PROFILE, ROLE, TRUST_ANCHOR};
+use crate::support::server::{PIN, Server};
 
 #[test]
 fn a_credential_costs_one_request() {
@@ -211,7 +94,7 @@ fn a_line_for_aws_signing_helper_works_with_only_the_program_s_name_changed() {
 fn a_credential_costs_one_login_and_one_signature() {
     let server = Server::new();
     server.done(server.counted(&[], &[])).exits(0);
-    let calls = |call| crate::faulty::calls(&server.desk, call);
+    let calls = |call| crate::support::faults::calls(&server.desk, call);
     assert_eq!((calls("C_Login"), calls("C_Sign"), calls("C_SignInit")), (1, 1, 1));
     assert_eq!(calls("CONCURRENT"), 0);
     // A signature that does not verify is not sent.

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::aws_authority::text;
-use crate::aws_clients::{Moto, Way, aws_cli, boto3, boto3_with};
-use crate::aws_server::{PROFILE, ROLE, TRUST_ANCHOR};
-use crate::credential_process::Server;
-use crate::device::{Desk, SIGNKEY, fault_module, softhsm_module};
-use crate::faulty::calls;
+use crate::support::authority::text;
+use crate::support::clients::{Moto, Way, aws_cli, boto3, boto3_with};
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::calls;
+use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::roles_anywhere::{PROFILE, ROLE, TRUST_ANCHOR};
+use crate::support::server::Server;
 
 const DEVICE: Way<'_> = Way::Process { profile: "device" };
 

@@ -6,7 +6,7 @@ use countersign::rolesanywhere::{Credentials, Expiration, ProfileName, with_cred
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::python::python;
+use crate::support::python::python;
 
 /// Before the edit, and what boto3 finds in it afterwards apart from the credentials of `work`.
 fn files() -> Vec<(&'static str, Value)> {

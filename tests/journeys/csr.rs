@@ -1,9 +1,11 @@
 //! `countersign csr`: requests and certificates that openssl accepts, or an error and no file.
 
-use crate::device::{Desk, Done, openssl};
-use crate::faulty::{calls, with_faults};
-use crate::pinned::pinned;
-use crate::preparing::{KEY, desk_with_key, text};
+use crate::support::desk::Desk;
+use crate::support::faults::{calls, with_faults};
+use crate::support::openssl::openssl;
+use crate::support::pinned::pinned;
+use crate::support::preparing::{KEY, desk_with_key, text};
+use crate::support::run::Done;
 
 const FULL: &str = "CN=server1-demo,O=Example,L=Boston,ST=MA,C=US";
 

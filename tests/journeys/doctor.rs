@@ -7,9 +7,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::device::{Desk, Done, SIGNKEY, openssl, softhsm_module, tool};
-use crate::faulty::{calls, with_faults};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{calls, with_faults};
+use crate::support::openssl::openssl;
+use crate::support::parts::{softhsm_module, tool};
+use crate::support::pinned::pinned;
+use crate::support::run::Done;
 
 /// The one check of that name, as (status, found, help).
 #[track_caller]

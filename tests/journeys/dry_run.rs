@@ -1,9 +1,11 @@
 //! `credential-process --dry-run`: everything but sending, and where it would have been sent.
 
-use crate::aws_server::{PROFILE, TRUST_ANCHOR};
-use crate::credential_process::Server;
-use crate::device::{Done, SIGNKEY, openssl};
-use crate::faulty::calls;
+use crate::support::desk::SIGNKEY;
+use crate::support::faults::calls;
+use crate::support::openssl::openssl;
+use crate::support::roles_anywhere::{PROFILE, TRUST_ANCHOR};
+use crate::support::run::Done;
+use crate::support::server::Server;
 
 #[test]
 fn it_says_all_that_would_be_sent_and_sends_nothing() {
@@ -107,7 +109,8 @@ fn dry_run(server: &Server, region: &str, options: &[&str], environment: &[(&str
         "arn:aws:"
     };
     let there = |arn: &str| arn.replace("arn:aws:", partition).replace("eu-west-1", region);
-    let (role, profile, anchor) = (there(crate::aws_server::ROLE), there(PROFILE), there(TRUST_ANCHOR));
+    let (role, profile, anchor) =
+        (there(crate::support::roles_anywhere::ROLE), there(PROFILE), there(TRUST_ANCHOR));
     let changed = [
         ("--endpoint", ""),
         ("--role-arn", &role),

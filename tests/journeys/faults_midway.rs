@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::device::{Desk, UNSIGNED, openssl_accepts};
-use crate::faulty::{COMMAND, SIGN, calls, untouched, with_faults};
-use crate::pinned::pinned;
+use crate::support::desk::Desk;
+use crate::support::faults::{COMMAND, SIGN, calls, untouched, with_faults};
+use crate::support::openssl::openssl_accepts;
+use crate::support::pinned::pinned;
+use crate::support::token_files::UNSIGNED;
 
 #[test]
 fn a_wrong_signature_is_never_written() {
@@ -258,7 +260,7 @@ fn every_call_has_an_end() {
         untouched(&desk);
     }
     // A module that hangs while it is loaded: a pipe that nobody writes to.
-    crate::device::tool("mkfifo", &[desk.path("module.so").as_os_str()]);
+    crate::support::parts::tool("mkfifo", &[desk.path("module.so").as_os_str()]);
     let module = desk.path("module.so");
     for _ in 0..5 {
         desk.countersign(&["list", "--timeout", "1", "--module", module.to_str().unwrap()])
@@ -284,7 +286,10 @@ fn a_reader_that_does_not_read_holds_up_no_end() {
         std::thread::sleep(Duration::from_millis(700));
         // setsid runs the program in its own place.
         let start = Instant::now();
-        crate::device::tool("kill", &[format!("-{signal}").as_ref(), child.id().to_string().as_ref()]);
+        crate::support::parts::tool(
+            "kill",
+            &[format!("-{signal}").as_ref(), child.id().to_string().as_ref()],
+        );
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(130), "{signal}: {status}");
         assert!(start.elapsed() < Duration::from_secs(10), "{signal}");

@@ -5,16 +5,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::device::{Desk, SIGNKEY, UNSIGNED, openssl_accepts, unsigned_file};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::openssl_accepts;
+use crate::support::pinned::pinned;
+use crate::support::token_files::{UNSIGNED, unsigned_file};
 
 const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
+
 const COMMAND: &str = "countersign sign --key … tokens.json";
 
 /// Root may read and write everything; without capabilities it is a user like any other.
 const UNPRIVILEGED: [&str; 3] = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
 
-fn as_a_user(desk: &Desk, arguments: &[&str]) -> crate::device::Run {
+fn as_a_user(desk: &Desk, arguments: &[&str]) -> crate::support::run::Run {
     if rustix::process::geteuid().is_root() {
         desk.countersign_under(&UNPRIVILEGED, arguments)
     } else {

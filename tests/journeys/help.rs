@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use crate::device::{Desk, tool};
-use crate::pinned::pinned;
+use crate::support::desk::Desk;
+use crate::support::parts::tool;
+use crate::support::pinned::pinned;
 
 const COMMANDS: [&str; 20] = [
     "sign",

@@ -3,14 +3,16 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::aws_authority::{Authority, Leaf};
-use crate::device::{Desk, UNSIGNED, openssl, openssl_accepts};
-use crate::faulty::{calls, with_faults};
-use crate::pinned::pinned;
-use crate::preparing::{
+use crate::support::authority::{Authority, Leaf};
+use crate::support::desk::Desk;
+use crate::support::faults::{calls, with_faults};
+use crate::support::openssl::{openssl, openssl_accepts};
+use crate::support::pinned::pinned;
+use crate::support::preparing::{
     CERTIFICATE, KEY, certificate_of, desk_with_key, import, issue, labels, p11tool, pkcs11_tool, text, uri,
     without_what_varies,
 };
+use crate::support::token_files::UNSIGNED;
 
 const COMMAND: &str = "countersign import-certificate --key 'pkcs11:token=officer;id=%01;type=private'";
 
@@ -247,8 +249,8 @@ fn a_renewal_leaves_other_keys_certificates_alone() {
     let desk = desk_to_renew();
     let other = Authority::new();
     std::fs::copy(other.anchor(), desk.path("root.pem")).unwrap();
-    crate::preparing::put_certificate(&desk, "root.pem", "01", "same id, another key");
-    crate::preparing::put_certificate(&desk, "root.pem", "44", "signkey");
+    crate::support::preparing::put_certificate(&desk, "root.pem", "01", "same id, another key");
+    crate::support::preparing::put_certificate(&desk, "root.pem", "44", "signkey");
     import(&desk, &["--replace", "new.pem"]).exits(0);
     assert_eq!(labels(&desk, "cert"), ["same id, another key", "signkey", "signkey"]);
     has(&desk, "new.pem");

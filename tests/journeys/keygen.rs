@@ -1,9 +1,13 @@
 //! `countersign keygen`: the key is on the device as it must be, by the word of other tools; or nothing is.
 
-use crate::device::{Desk, Done, openssl};
-use crate::faulty::{calls, with_faults};
-use crate::pinned::pinned;
-use crate::preparing::{DEVICE, empty_desk, has_no_key, keygen, labels, p11tool, pkcs11_tool, text, uri};
+use crate::support::desk::Desk;
+use crate::support::faults::{calls, with_faults};
+use crate::support::openssl::openssl;
+use crate::support::pinned::pinned;
+use crate::support::preparing::{
+    DEVICE, empty_desk, has_no_key, keygen, labels, p11tool, pkcs11_tool, text, uri,
+};
+use crate::support::run::Done;
 
 const KINDS: [(&str, &str, &str); 5] = [
     ("rsa:2048", "RSA-2048", "Public-Key: (2048 bit)"),
@@ -14,6 +18,7 @@ const KINDS: [(&str, &str, &str); 5] = [
 ];
 
 const SHORT: [&str; 5] = ["keygen", "--device", DEVICE, "--label", "signkey"];
+
 const COMMAND: &str = "countersign keygen --device pkcs11:token=officer --label signkey";
 
 #[test]

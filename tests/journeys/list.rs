@@ -1,7 +1,8 @@
 //! Seeing what is there, and writing the public key.
 
-use crate::device::{Desk, openssl};
-use crate::pinned::pinned;
+use crate::support::desk::Desk;
+use crate::support::openssl::openssl;
+use crate::support::pinned::pinned;
 
 #[test]
 fn list_shows_everything_that_needs_no_pin() {
@@ -34,7 +35,7 @@ fn a_failed_login_hides_nothing_and_is_reported() {
 }
 
 /// The provisioned certificate ends a year from today.
-fn with_fixed_date(done: crate::device::Done) -> crate::device::Done {
+fn with_fixed_date(done: crate::support::run::Done) -> crate::support::run::Done {
     done.map_stdout(|text| {
         let mut words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
         for word in &mut words {
@@ -108,7 +109,7 @@ fn a_public_key_of_several_is_not_guessed() {
 
 #[test]
 fn a_certificate_is_listed_with_those_above_it_on_the_device() {
-    use crate::aws_authority::{Authority, Leaf};
+    use crate::support::authority::{Authority, Leaf};
     let (desk, authority) = (Desk::new(), Authority::with_intermediate());
     authority.issue(&desk.path("device/signkey.pub.pem"), &Leaf::default(), &desk.path("leaf.pem"));
     let chain = [desk.read("leaf.pem"), std::fs::read(authority.intermediates()).unwrap()].concat();

@@ -1,8 +1,11 @@
 //! Which mechanism signs: what the device offers and the key allows.
 
-use crate::device::{Desk, UNSIGNED, openssl_accepts, tool};
-use crate::faulty::{COMMAND, SIGN, calls, untouched, with_faults};
-use crate::pinned::pinned;
+use crate::support::desk::Desk;
+use crate::support::faults::{COMMAND, SIGN, calls, untouched, with_faults};
+use crate::support::openssl::openssl_accepts;
+use crate::support::parts::tool;
+use crate::support::pinned::pinned;
+use crate::support::token_files::UNSIGNED;
 
 /// SoftHSM lists, and accepts, only the mechanisms that its configuration names.
 fn offering(desk: &Desk, mechanisms: &str) {
@@ -33,7 +36,7 @@ fn a_message_is_hashed_here_where_the_device_does_not_hash() {
     let mut results = Vec::new();
     let maker = Desk::without_device();
     let key = maker.path("key.pem").to_str().unwrap().to_owned();
-    crate::device::openssl(&["genrsa", "-out", &key, "2048"]);
+    crate::support::openssl::openssl(&["genrsa", "-out", &key, "2048"]);
     let all = "CKM_SHA256_RSA_PKCS,CKM_RSA_PKCS,CKM_RSA_X_509";
     for (mechanisms, used) in [
         (all, "CKM_SHA256_RSA_PKCS"),
@@ -92,7 +95,7 @@ fn the_mechanism_is_said_to_whoever_wants_to_know() {
 /// A key that is bound to mechanisms, made by pkcs11-tool.
 fn bound_key(desk: &Desk, mechanisms: &str) {
     let configuration = desk.path("device/softhsm2.conf");
-    let module = crate::device::softhsm_module();
+    let module = crate::support::parts::softhsm_module();
     let script = format!(
         "SOFTHSM2_CONF={} pkcs11-tool --module {module} --token-label officer --login --pin 123456 --keypairgen \
          --key-type rsa:2048 --id 77 --label bound --usage-sign --sensitive --allowed-mechanisms {mechanisms}",

@@ -3,23 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use crate::device::{Desk, Done, Run, SIGNKEY, UNSIGNED, openssl_accepts, softhsm_module};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::openssl_accepts;
+use crate::support::p11_kit::under_p11_kit;
+use crate::support::parts::softhsm_module;
+use crate::support::pinned::pinned;
+use crate::support::run::Done;
+use crate::support::token_files::UNSIGNED;
 
 fn with_p11_kit(desk: &Desk, modules: &[(&str, &str)], arguments: &[&str]) -> Done {
     under_p11_kit(desk, modules, arguments).with_pin().go()
-}
-
-/// A run with p11-kit configured by `modules` (file name, contents) alone: a mount namespace puts them where the
-/// system's configuration is, because p11-kit ignores a user's configuration when root runs it.
-pub fn under_p11_kit(desk: &Desk, modules: &[(&str, &str)], arguments: &[&str]) -> Run {
-    let folder = desk.path("p11-kit-modules");
-    fs::create_dir_all(&folder).unwrap();
-    for (name, contents) in modules {
-        fs::write(folder.join(name), contents).unwrap();
-    }
-    let script = format!("mount --bind '{}' /usr/share/p11-kit/modules && exec \"$@\"", folder.display());
-    desk.countersign_after_mounting(&script, arguments).without_env("COUNTERSIGN_MODULE")
 }
 
 fn softhsm() -> String {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, openssl, openssl_accepts, token_pairs, unsigned_file};
+use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::openssl::{openssl, openssl_accepts};
+use crate::support::token_files::{UNSIGNED, token_pairs, unsigned_file};
 
 #[test]
 fn the_published_sample_is_signed_in_place_and_openssl_accepts_every_signature() {
@@ -124,8 +126,8 @@ fn several_files_are_signed_with_one_login() {
     }
     desk.countersign(&["sign", "--key", SIGNKEY, "one.json", "two.json", "three.json"])
         .with_pin()
-        .env("COUNTERSIGN_MODULE", crate::device::fault_module())
-        .env("FAULT_MODULE", crate::device::softhsm_module())
+        .env("COUNTERSIGN_MODULE", crate::support::parts::fault_module())
+        .env("FAULT_MODULE", crate::support::parts::softhsm_module())
         .env("FAULT_LOG", desk.path("calls"))
         .go()
         .exits(0);
@@ -184,8 +186,8 @@ fn a_dry_run_neither_logs_in_nor_signs() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&["sign", "--dry-run", "--key", SIGNKEY, "tokens.json"])
-        .env("COUNTERSIGN_MODULE", crate::device::fault_module())
-        .env("FAULT_MODULE", crate::device::softhsm_module())
+        .env("COUNTERSIGN_MODULE", crate::support::parts::fault_module())
+        .env("FAULT_MODULE", crate::support::parts::softhsm_module())
         .env("FAULT_LOG", desk.path("calls"))
         .go()
         .exits(0)

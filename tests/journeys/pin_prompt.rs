@@ -6,8 +6,11 @@ use std::process::Command;
 use expectrl::process::Healthcheck;
 use expectrl::{ControlCode, Expect, Session};
 
-use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, openssl_accepts, softhsm_module, tool};
-use crate::terminal::{Terminal, ends, run};
+use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::openssl::openssl_accepts;
+use crate::support::parts::{softhsm_module, tool};
+use crate::support::terminal::{Terminal, ends, run};
+use crate::support::token_files::UNSIGNED;
 
 fn sign(desk: &Desk) -> Terminal {
     desk.write("tokens.json", UNSIGNED);
@@ -120,7 +123,7 @@ fn a_file_that_changes_while_the_prompt_waits_is_left_as_it_was_changed() {
     let desk = Desk::new();
     let mut terminal = sign(&desk);
     terminal.expect("): ").unwrap();
-    let changed = crate::device::unsigned_file(2);
+    let changed = crate::support::token_files::unsigned_file(2);
     desk.write("tokens.json", &changed);
     terminal.send_line(PIN).unwrap();
     let said = ends(terminal, 1);

@@ -1,8 +1,8 @@
 //! The PIN: no try is wasted, and the last one is not taken unasked.
 
-use crate::device::{Desk, SIGNKEY};
-use crate::faulty::{COMMAND, SIGN, calls, untouched, with_faults};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{COMMAND, SIGN, calls, untouched, with_faults};
+use crate::support::pinned::pinned;
 
 #[test]
 fn a_locked_pin_is_reported_before_any_try() {

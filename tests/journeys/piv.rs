@@ -4,23 +4,21 @@ use std::time::Duration;
 
 use expectrl::{ControlCode, Expect};
 
-use crate::device::{Desk, Done, UNSIGNED, openssl_accepts};
-use crate::modules::under_p11_kit;
-use crate::pinned::pinned;
-use crate::piv_card::{OPENSC, PivCard, YKCS11, module_path};
-use crate::terminal;
-
-pub const BOTH: [&str; 2] = [OPENSC, YKCS11];
+use crate::support::desk::Desk;
+use crate::support::openssl::openssl_accepts;
+use crate::support::p11_kit::under_p11_kit;
+use crate::support::pinned::pinned;
+use crate::support::piv_card::{BOTH, OPENSC, PivCard, YKCS11, module_path, sign};
+use crate::support::run::Done;
+use crate::support::terminal;
+use crate::support::token_files::UNSIGNED;
 
 /// The PIV slots' objects, by the CKA_ID that both modules give them.
 const KEY_9A: [&str; 4] = ["sign", "--key", "pkcs11:id=%01", "tokens.json"];
-const KEY_9C: [&str; 4] = ["sign", "--key", "pkcs11:id=%02", "tokens.json"];
-const KEY_9E: [&str; 4] = ["sign", "--key", "pkcs11:id=%04", "tokens.json"];
 
-pub fn sign(card: &PivCard, desk: &Desk, module: &str, arguments: &[&str]) -> Done {
-    desk.write("tokens.json", UNSIGNED);
-    card.countersign(desk, module, arguments).go()
-}
+const KEY_9C: [&str; 4] = ["sign", "--key", "pkcs11:id=%02", "tokens.json"];
+
+const KEY_9E: [&str; 4] = ["sign", "--key", "pkcs11:id=%04", "tokens.json"];
 
 #[test]
 fn each_module_lists_the_card_s_keys() {

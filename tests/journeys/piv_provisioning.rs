@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use crate::device::{Desk, UNSIGNED, openssl, openssl_accepts};
-use crate::piv::{BOTH, sign};
-use crate::piv_card::{OPENSC, PivCard};
+use crate::support::desk::Desk;
+use crate::support::openssl::{openssl, openssl_accepts};
+use crate::support::piv_card::{BOTH, OPENSC, PivCard, sign};
+use crate::support::token_files::UNSIGNED;
 
 #[test]
 fn a_key_made_by_yubico_s_tool_signs_after_it_has_a_certificate() {

@@ -1,13 +1,16 @@
 //! From an empty device to a signed file, by countersign alone, on each kind of device; openssl's authority issues, and
 //! openssl judges.
 
-use crate::aws_authority::{Authority, Leaf};
-use crate::device::{Desk, Run, UNSIGNED, openssl, openssl_accepts};
-use crate::pinned::pinned;
-use crate::piv_card::{OPENSC, PivCard, YKCS11};
-use crate::preparing::{DEVICE, empty_desk, openssl_verifies, text, uri};
-use crate::real_modules::kryoptic::Kryoptic;
-use crate::real_modules::tpm2::Tpm;
+use crate::support::authority::{Authority, Leaf};
+use crate::support::desk::Desk;
+use crate::support::kryoptic::Kryoptic;
+use crate::support::openssl::{openssl, openssl_accepts};
+use crate::support::pinned::pinned;
+use crate::support::piv_card::{OPENSC, PivCard, YKCS11};
+use crate::support::preparing::{DEVICE, empty_desk, openssl_verifies, text, uri};
+use crate::support::run::Run;
+use crate::support::token_files::UNSIGNED;
+use crate::support::tpm::Tpm;
 
 const SUBJECT: &str = "CN=server1-demo,O=Example,L=Boston,ST=MA,C=US";
 

@@ -4,12 +4,13 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::aws_authority::{Authority, Leaf, text};
-use crate::credential_process::Server;
-use crate::device::SIGNKEY;
-use crate::faulty::calls;
+use crate::support::authority::{Authority, Leaf, text};
+use crate::support::desk::SIGNKEY;
+use crate::support::faults::calls;
+use crate::support::server::Server;
 
 const ON_DEVICE: &str = "pkcs11:token=officer;id=%01;type=cert";
+
 const TWO: &[&str] = &["intermediate", "issuing"];
 
 /// The common names of the chain that the last request showed, the leaf's issuer first.
@@ -91,7 +92,7 @@ fn der_is_as_good_as_pem() {
     let server = Server::new();
     for file in ["server", "intermediates"] {
         let (pem, der) = (server.desk.path(&format!("{file}.pem")), server.desk.path(&format!("{file}.der")));
-        crate::device::openssl(&["x509", "-in", text(&pem), "-outform", "DER", "-out", text(&der)]);
+        crate::support::openssl::openssl(&["x509", "-in", text(&pem), "-outform", "DER", "-out", text(&der)]);
     }
     let changed = [("--certificate", "server.der"), ("--intermediates", "intermediates.der")];
     server.done(server.counted(&changed, &[])).exits(0);

@@ -1,29 +1,11 @@
 //! Approvers sign quorum files, and openssl judges each signature twice: over the digest and over the data.
 
-use crate::device::{Desk, SIGNKEY, openssl, openssl_accepts_digest};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::openssl_accepts_both_ways;
+use crate::support::pinned::pinned;
+use crate::support::token_files::{base64, json};
 
 const QUORUM: &[u8] = include_bytes!("../samples/aws-quorum-user-unsigned.json");
-
-/// Both of openssl's ways must accept the signature: `pkeyutl -verify` over the digest, `dgst -verify` over the data.
-#[track_caller]
-pub fn openssl_accepts_both_ways(desk: &Desk, data: &[u8], signature: &[u8], public_key: &str) {
-    use sha2::{Digest, Sha256};
-    assert!(openssl_accepts_digest(desk, &Sha256::digest(data), signature, public_key));
-    let path = |name: &str, bytes: &[u8]| desk.write(name, bytes).to_str().unwrap().to_owned();
-    let (data_file, signature_file) = (path("openssl-data", data), path("openssl-signature", signature));
-    let key = desk.path(public_key).to_str().unwrap().to_owned();
-    openssl(&["dgst", "-sha256", "-verify", &key, "-signature", &signature_file, &data_file]);
-}
-
-pub fn json(desk: &Desk, name: &str) -> serde_json::Value {
-    serde_json::from_slice(&desk.read(name)).unwrap()
-}
-
-pub fn base64(value: &serde_json::Value) -> Vec<u8> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap()
-}
 
 /// A registration file as CloudHSM CLI writes it.
 fn registration(count: usize) -> Vec<u8> {
@@ -97,7 +79,7 @@ fn an_approver_approves_in_their_name() {
 }
 
 /// The sample's age grows.
-fn without_age(done: crate::device::Done) -> crate::device::Done {
+fn without_age(done: crate::support::run::Done) -> crate::support::run::Done {
     done.map_stderr(|text| {
         text.split_inclusive(' ')
             .map(
@@ -206,7 +188,7 @@ fn copies_that_several_people_signed_at_once_are_merged_and_verified() {
 fn files_that_do_not_belong_together_are_not_merged() {
     let desk = Desk::without_device();
     desk.write("quorum.json", QUORUM);
-    desk.write("mfa.json", crate::device::UNSIGNED);
+    desk.write("mfa.json", crate::support::token_files::UNSIGNED);
     let done = desk.countersign(&["merge", "quorum.json", "mfa.json", "-o", "out.json"]).go().exits(7);
     pinned("quorum_merge_other_format", &desk, "countersign merge quorum.json mfa.json -o out.json", &done);
     assert!(!desk.path("out.json").exists());
@@ -393,8 +375,9 @@ fn copies_that_differ_in_more_than_approvals_are_not_merged() {
 #[test]
 fn an_option_of_verify_that_would_decide_nothing_is_refused() {
     let desk = Desk::without_device();
-    let sample =
-        |name: &str| crate::device::root().join("tests/samples").join(name).to_str().unwrap().to_owned();
+    let sample = |name: &str| {
+        crate::support::parts::root().join("tests/samples").join(name).to_str().unwrap().to_owned()
+    };
     let (mfa, key) = (sample("aws-mfa-signed.json"), sample("aws-mfa-signer.pub.pem"));
     desk.write("quorum.json", QUORUM);
     let named = format!("alice={key}");

@@ -7,8 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
-use crate::aws_authority::{Authority, Leaf, text};
-use crate::device::{Desk, Done, openssl};
+use crate::support::authority::{Authority, Leaf, text};
+use crate::support::desk::Desk;
+use crate::support::openssl::openssl;
+use crate::support::run::Done;
 
 fn read(desk: &Desk, certificate: &str, more: &[&str]) -> Done {
     let arguments = [&["read-certificate-data", "--certificate", certificate], more].concat();
@@ -141,8 +143,8 @@ fn nothing_found_is_no_error_but_what_cannot_be_read_is() {
 fn pkcs11_tool(desk: &Desk, arguments: &[&str]) {
     let output = std::process::Command::new("pkcs11-tool")
         .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf"))
-        .args(["--module", crate::device::softhsm_module(), "--token-label", "officer"])
-        .args(["--login", "--pin", crate::device::PIN])
+        .args(["--module", crate::support::parts::softhsm_module(), "--token-label", "officer"])
+        .args(["--login", "--pin", crate::support::desk::PIN])
         .args(arguments)
         .output()
         .expect("pkcs11-tool runs");

@@ -1,10 +1,11 @@
 //! What `credential-process` refuses without asking anybody: no PIN is used, nothing is signed, nothing is sent.
 
-use crate::aws_authority::{Authority, Leaf};
-use crate::aws_server::{PROFILE, ROLE, TRUST_ANCHOR};
-use crate::credential_process::Server;
-use crate::device::{Run, SIGNKEY};
-use crate::faulty::calls;
+use crate::support::authority::{Authority, Leaf};
+use crate::support::desk::SIGNKEY;
+use crate::support::faults::calls;
+use crate::support::roles_anywhere::{PROFILE, ROLE, TRUST_ANCHOR};
+use crate::support::run::Run;
+use crate::support::server::Server;
 
 /// An error, before which nothing was spent.
 #[track_caller]

@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, softhsm_module};
+use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::parts::softhsm_module;
+use crate::support::token_files::UNSIGNED;
 
 #[test]
 fn no_way_to_give_a_pin_wrongly_shows_it() {

@@ -7,12 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::aws_clients::{Moto, Way, boto3, boto3_with};
-use crate::aws_server::PROFILE;
-use crate::credential_process::Server;
-use crate::faulty::calls;
-use crate::running::{Running, faulty};
-use crate::serving::{ROLES, Serving, TOKEN};
+use crate::support::clients::{Moto, Way, boto3, boto3_with};
+use crate::support::faults::{calls, faulty};
+use crate::support::roles_anywhere::PROFILE;
+use crate::support::running::Running;
+use crate::support::server::Server;
+use crate::support::serving::{ROLES, Serving, TOKEN};
 
 const CONFIG: &[u8] = b"# two roles\n[[role]]\nname = \"backup\"\nrole-arn = \"arn:aws:iam::123456789012:role/Backup\"\n\n\
     [[role]]\nname = \"reports\"\nrole-arn = \"arn:aws:iam::123456789012:role/Reports\"\nsession-duration = 900\n";
@@ -144,7 +144,7 @@ fn what_cannot_be_had_at_the_start_is_an_error_then_and_nobody_is_served() {
         server.desk.write("serve.toml", config.as_bytes());
         start(&["--config", "serve.toml"]).go().exits(7).says(said);
     }
-    let gone = crate::running::PulledOut::of(&server);
+    let gone = crate::support::running::PulledOut::of(&server);
     let mut running = Running::of(&server, start(&[]));
     let said = running.ends(3);
     assert!(!said.contains("listening"), "{said}");

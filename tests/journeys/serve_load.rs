@@ -7,10 +7,10 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::aws_authority::text;
-use crate::aws_clients::load;
-use crate::credential_process::Server;
-use crate::serving::Serving;
+use crate::support::authority::text;
+use crate::support::clients::load;
+use crate::support::server::Server;
+use crate::support::serving::Serving;
 
 #[test]
 fn ten_thousand_requests_over_fifty_connections_lose_none_while_credentials_are_renewed() {

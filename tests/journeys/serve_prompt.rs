@@ -5,13 +5,14 @@ use std::fs;
 use expectrl::Expect;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::aws_authority::{Authority, Leaf, text};
-use crate::aws_server::RolesAnywhere;
-use crate::credential_process::{PIN, Server};
-use crate::device::Desk;
-use crate::faulty::calls;
-use crate::running::{eventually, holds_no_secret};
-use crate::terminal::{Terminal, ends, run_with_faults};
+use crate::support::authority::{Authority, Leaf, text};
+use crate::support::desk::Desk;
+use crate::support::faults::calls;
+use crate::support::leaks::holds_no_secret;
+use crate::support::roles_anywhere::RolesAnywhere;
+use crate::support::running::eventually;
+use crate::support::server::{PIN, Server};
+use crate::support::terminal::{Terminal, ends, run_with_faults};
 
 /// The program below the shell of a terminal. A terminal that closes does not end a service, so that this does.
 struct ByHand(Pid);

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::aws_authority::{Authority, Leaf};
-use crate::aws_server::RolesAnywhere;
-use crate::credential_process::Server;
-use crate::device::{Desk, Run, tool};
-use crate::faulty::calls;
-use crate::running::{PulledOut, eventually, faulty};
-use crate::serving::Serving;
+use crate::support::authority::{Authority, Leaf};
+use crate::support::desk::Desk;
+use crate::support::faults::{calls, faulty};
+use crate::support::parts::tool;
+use crate::support::roles_anywhere::RolesAnywhere;
+use crate::support::run::Run;
+use crate::support::running::{PulledOut, eventually};
+use crate::support::server::Server;
+use crate::support::serving::Serving;
 
 #[test]
 fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_ones() {
@@ -108,7 +110,7 @@ fn a_wrong_pin_is_sent_again_only_when_somebody_asks_for_it() {
     assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     serving.running.signal(Signal::HUP).says_times(2, "next try when SIGHUP asks for it");
     assert_eq!(calls(&server.desk, "C_Login"), 3);
-    server.desk.write("device/pin", format!("{}\n", crate::credential_process::PIN).as_bytes());
+    server.desk.write("device/pin", format!("{}\n", crate::support::server::PIN).as_bytes());
     serving.running.signal(Signal::HUP).says("role=demo renewed");
     assert_eq!(calls(&server.desk, "C_Login"), 4);
     serving.stop();

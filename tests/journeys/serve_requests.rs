@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::credential_process::Server;
-use crate::serving::{ROLES, Serving, TOKEN, TTL, ask};
+use crate::support::server::Server;
+use crate::support::serving::{ROLES, Serving, TOKEN, TTL, ask};
 
 #[test]
 fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
@@ -142,7 +142,7 @@ fn its_state_is_told_without_a_secret() {
     let given = &server.aws.log()[0]["credential"];
     assert_eq!((&role["role"], &role["good"], &role["renewals"]), (&json!("demo"), &json!(true), &json!(1)));
     assert_eq!((&role["expiration"], &role["last_error"]), (&given["expiration"], &json!(null)));
-    crate::running::holds_no_secret(&health.to_string(), &server, &[]);
+    crate::support::leaks::holds_no_secret(&health.to_string(), &server, &[]);
     serving.stop();
 }
 

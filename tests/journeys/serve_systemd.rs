@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::credential_process::Server;
-use crate::serving::Serving;
+use crate::support::server::Server;
+use crate::support::serving::Serving;
 
 /// What it is told until `limit` is over.
 fn told(socket: &UnixDatagram, limit: Duration) -> Vec<String> {

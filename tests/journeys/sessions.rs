@@ -1,7 +1,8 @@
 //! Sessions and logins: whatever kind the device allows.
 
-use crate::device::{Desk, PIN, openssl_accepts};
-use crate::faulty::{SIGN, calls, untouched, with_faults};
+use crate::support::desk::{Desk, PIN};
+use crate::support::faults::{SIGN, calls, untouched, with_faults};
+use crate::support::openssl::openssl_accepts;
 
 #[test]
 fn a_module_that_knows_only_read_write_sessions_is_used_with_those() {

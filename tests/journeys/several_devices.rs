@@ -1,9 +1,12 @@
 //! Several devices of one person: the first that is there signs.
 
-use crate::device::{Desk, SIGNKEY, UNSIGNED, openssl_accepts};
-use crate::faulty::{untouched, with_faults};
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{untouched, with_faults};
+use crate::support::openssl::openssl_accepts;
+use crate::support::token_files::UNSIGNED;
 
 const BACKUP: &str = "pkcs11:token=backup;id=%01;type=private";
+
 const SPARE: &str = "pkcs11:token=spare;id=%01;type=private";
 
 #[test]

@@ -2,9 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::aws_authority::{Authority, Leaf, text};
-use crate::device::{Desk, SIGNKEY, openssl};
-use crate::faulty::{calls, with_faults};
+use crate::support::authority::{Authority, Leaf, text};
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{calls, with_faults};
+use crate::support::openssl::openssl;
 
 /// The text, made by openssl and the definition in the helper's documentation.
 fn signed_text(desk: &Desk, public_key: &str) -> Vec<u8> {

@@ -3,9 +3,11 @@
 use std::fs;
 use std::process::Command;
 
-use crate::device::{Desk, root};
+use crate::support::desk::Desk;
+use crate::support::parts::root;
 
 const UNITS: [&str; 2] = ["countersign-serve.service", "countersign-update.service"];
+
 /// systemd's own figure of what a service could do to the system, in tenths; 96 without any hardening.
 const MOST_EXPOSED: &str = "18";
 

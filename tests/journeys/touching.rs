@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use expectrl::{ControlCode, Expect};
 
-use crate::device::{Desk, PIN, UNSIGNED, openssl_accepts};
-use crate::faulty::{SIGN, with_faults};
-use crate::terminal::{ends, sign_slowly};
+use crate::support::desk::{Desk, PIN};
+use crate::support::faults::{SIGN, with_faults};
+use crate::support::openssl::openssl_accepts;
+use crate::support::terminal::{ends, sign_slowly};
+use crate::support::token_files::UNSIGNED;
 
 #[test]
 fn a_device_that_waits_is_said_to_want_a_touch() {
@@ -35,7 +37,8 @@ fn a_pin_that_the_device_wants_for_each_signature_is_asked_for_there() {
     let faults =
         "C_GetAttributeValue=give:0x202:01,C_GetTokenInfo=flags:0x100,C_Login=pad,C_Login:3=delay:400";
     desk.write("tokens.json", UNSIGNED);
-    let mut terminal = crate::terminal::run_with_faults(&desk, &SIGN, faults, &[("FAULT_PAD_PIN", PIN)]);
+    let mut terminal =
+        crate::support::terminal::run_with_faults(&desk, &SIGN, faults, &[("FAULT_PAD_PIN", PIN)]);
     terminal.expect("enter the PIN on the device officer").unwrap();
     terminal.expect("Enter the PIN on the device (token 2 of 3)").unwrap();
     // SoftHSM knows no such login for this key, which is no reason not to sign.
@@ -57,7 +60,7 @@ fn a_touch_that_does_not_come_ends_the_run() {
     desk.write("tokens.json", UNSIGNED);
     let start = Instant::now();
     let sign = [&SIGN[..], &["--timeout", "2", "--pin-source", "file:device/pin"]].concat();
-    let mut terminal = crate::terminal::run_with_faults(&desk, &sign, "C_Sign:2=delay:30000", &[]);
+    let mut terminal = crate::support::terminal::run_with_faults(&desk, &sign, "C_Sign:2=delay:30000", &[]);
     terminal.expect("touch it if it blinks (token 2 of 3)").unwrap();
     let said = ends(terminal, 6);
     assert!(said.contains("has not answered for 2 s (C_Sign)"), "{said}");

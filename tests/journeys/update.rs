@@ -4,53 +4,17 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::aws_clients::{Moto, Way, boto3};
-use crate::credential_process::Server;
-use crate::device::{Done, Run};
-use crate::python::python;
-use crate::running::{faulty, holds_no_secret};
+use crate::support::clients::{Moto, Way, boto3};
+use crate::support::credentials_file::{FILE, last_given, parts, read_by_boto3};
+use crate::support::faults::faulty;
+use crate::support::leaks::holds_no_secret;
+use crate::support::run::{Done, Run};
+use crate::support::server::Server;
 
 /// Root may read and write everything; without capabilities it is a user like any other.
 const UNPRIVILEGED: [&str; 3] = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
-
-/// A file as people have them: with CRLF, indentation, comments, and a profile that is going to be written.
-pub const FILE: &str = "# mine\r\n[default]\r\naws_access_key_id = keep\r\naws_secret_access_key=keep\r\n\r\n\
-    [work] ; of the office\r\nregion = eu-west-1 \r\naws_access_key_id=old\r\n; between\r\n\r\n\
-    [z]\r\ns3 =\r\n    aws_access_key_id = keep\r\n";
-
-/// The lines that are not the credentials of the profile, and the credentials of the profile.
-pub fn parts(file: &[u8], profile: &str) -> (Vec<String>, Vec<String>) {
-    let text = String::from_utf8(file.to_vec()).expect("a file is UTF-8");
-    let heading = format!("[{profile}]");
-    let mut inside = false;
-    let (mut others, mut own) = (Vec::new(), Vec::new());
-    for line in text.split_inclusive('\n') {
-        if line.starts_with('[') {
-            inside = line.starts_with(&heading);
-        }
-        match inside && line.trim_start().starts_with("aws_") {
-            true => own.push(line.to_owned()),
-            false => others.push(line.to_owned()),
-        }
-    }
-    (others, own)
-}
-
-/// What boto3 reads: the profile's credentials, or nothing.
-pub fn read_by_boto3(profile: &str, files: &[&Path]) -> Vec<Value> {
-    let output = python("clients/read_profile.py").arg(profile).args(files).output().expect("Python starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// What the service gave out last, as boto3 names it.
-pub fn last_given(server: &Server) -> Value {
-    let log = server.aws.log();
-    let credential = &log.last().expect("a request")["credential"];
-    json!([credential["accessKeyId"], credential["secretAccessKey"], credential["sessionToken"]])
-}
 
 fn once(server: &Server, file: &str, profile: &str) -> Run {
     server.run("update", &["--once", "--profile", profile]).env("AWS_SHARED_CREDENTIALS_FILE", file)

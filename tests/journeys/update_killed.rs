@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
-use crate::credential_process::Server;
-use crate::update::{FILE, parts, read_by_boto3};
+use crate::support::credentials_file::{FILE, parts, read_by_boto3};
+use crate::support::server::Server;
 
 const KILLS: u32 = 100;
 

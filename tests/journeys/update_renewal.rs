@@ -7,11 +7,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::credential_process::Server;
-use crate::device::Run;
-use crate::faulty::calls;
-use crate::running::{PulledOut, Running, eventually, faulty};
-use crate::update::{FILE, last_given, parts, read_by_boto3};
+use crate::support::credentials_file::{FILE, last_given, parts, read_by_boto3};
+use crate::support::faults::{calls, faulty};
+use crate::support::run::Run;
+use crate::support::running::{PulledOut, Running, eventually};
+use crate::support::server::Server;
 
 const FILE_NAME: &str = "aws-credentials";
 

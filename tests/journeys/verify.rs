@@ -1,7 +1,9 @@
 //! Checking signatures as the HSM would, and looking at files.
 
-use crate::device::{Desk, SIGNED, SIGNKEY, UNSIGNED, root};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::parts::root;
+use crate::support::pinned::pinned;
+use crate::support::token_files::{SIGNED, UNSIGNED};
 
 const AWS_KEY: &str = "aws.pub.pem";
 
@@ -93,7 +95,7 @@ fn a_file_that_is_no_public_key_is_refused() {
 }
 
 fn openssl_key(desk: &Desk, name: &str) {
-    crate::device::openssl(&[
+    crate::support::openssl::openssl(&[
         "genpkey",
         "-algorithm",
         "RSA",

@@ -3,8 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::device::{Desk, SIGNKEY, UNSIGNED, openssl_accepts};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::openssl_accepts;
+use crate::support::pinned::pinned;
+use crate::support::token_files::UNSIGNED;
 
 #[test]
 fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
@@ -83,7 +85,7 @@ fn a_file_that_is_signed_already_is_not_the_one_that_is_waited_for() {
         let path = desk.path("tokens.json");
         std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(1500));
-            fs::write(&path, crate::device::unsigned_file(2)).unwrap();
+            fs::write(&path, crate::support::token_files::unsigned_file(2)).unwrap();
         })
     };
     desk.countersign(&["sign", "--wait=30", "--key", SIGNKEY, "tokens.json"])

@@ -1,11 +1,14 @@
 //! Finding the one key that is meant, and refusing those that must not sign.
 
-use crate::device::{Desk, SIGNKEY, UNSIGNED, openssl_accepts, softhsm_module};
-use crate::pinned::pinned;
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::openssl_accepts;
+use crate::support::parts::softhsm_module;
+use crate::support::pinned::pinned;
+use crate::support::token_files::UNSIGNED;
 
 /// Signs a fresh sample with these arguments; the file must be unchanged unless the exit code is 0.
 #[track_caller]
-fn sign(desk: &Desk, arguments: &[&str], code: i32) -> crate::device::Done {
+fn sign(desk: &Desk, arguments: &[&str], code: i32) -> crate::support::run::Done {
     desk.write("tokens.json", UNSIGNED);
     let all = [&["sign"], arguments, &["tokens.json"]].concat();
     let done = desk.countersign(&all).with_pin().go().exits(code);

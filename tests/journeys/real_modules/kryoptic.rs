@@ -1,63 +1,9 @@
 //! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that want their PIN each time, and a PIN that locks.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
-
-use super::{PIN, generate_key, initialise, lists_and_signs, only_countersign_speaks};
-use crate::device::{Desk, Run, UNSIGNED, openssl_accepts, root};
-
-/// A desk with a database of Kryoptic's.
-pub struct Kryoptic {
-    pub desk: Desk,
-    /// As `env` takes it.
-    configuration: String,
-}
-
-impl Kryoptic {
-    pub fn new() -> Self {
-        let desk = Desk::without_device();
-        let database = desk.path("token.sql");
-        let slot = format!("[[slots]]\nslot = 1\ndbtype = \"sqlite\"\ndbargs = {database:?}\n");
-        let file = desk.write("kryoptic.conf", slot.as_bytes());
-        desk.write("pin", PIN.as_bytes());
-        desk.write("wrong-pin", b"00000000");
-        desk.write("tokens.json", UNSIGNED);
-        let configuration = format!("KRYOPTIC_CONF={}", file.display());
-        initialise(&["env", &configuration], &module(), "1");
-        Kryoptic { desk, configuration }
-    }
-
-    fn with_key(self, id: &str, label: &str, options: &[&str]) -> Self {
-        generate_key(&["env", &self.configuration], &module(), id, label, options);
-        self
-    }
-
-    pub fn countersign(&self, arguments: &[&str]) -> Run {
-        self.desk
-            .countersign(arguments)
-            .env("KRYOPTIC_CONF", self.desk.path("kryoptic.conf"))
-            .env("COUNTERSIGN_MODULE", module())
-            .env("COUNTERSIGN_PIN_SOURCE", "file:pin")
-    }
-}
-
-/// The module, built once.
-fn module() -> PathBuf {
-    static MODULE: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
-        let target = programs.parent().expect("the target folder");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(root().join("tests/kryoptic/Cargo.toml"));
-        let status = cargo.arg("--target-dir").arg(target).status().expect("cargo runs");
-        assert!(status.success(), "Kryoptic is built");
-        target.join("debug/libkryoptic_module.so")
-    };
-    MODULE.get_or_init(build).clone()
-}
+use crate::support::kryoptic::Kryoptic;
+use crate::support::openssl::openssl_accepts;
+use crate::support::real_modules::{lists_and_signs, only_countersign_speaks};
+use crate::support::token_files::UNSIGNED;
 
 const SIGNKEY: &str = "pkcs11:token=officer;id=%01;type=private";
 

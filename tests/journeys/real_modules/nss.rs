@@ -3,8 +3,12 @@
 use std::ffi::OsStr;
 use std::fs;
 
-use super::{lists_and_signs, module, only_countersign_speaks};
-use crate::device::{Desk, Run, UNSIGNED, openssl_accepts, tool};
+use crate::support::desk::Desk;
+use crate::support::openssl::openssl_accepts;
+use crate::support::parts::tool;
+use crate::support::real_modules::{lists_and_signs, module, only_countersign_speaks};
+use crate::support::run::Run;
+use crate::support::token_files::UNSIGNED;
 
 // Without a login softokn shows the name on the certificate alone, so the key is named by that.
 const KEY: &str = "pkcs11:token=NSS%20Certificate%20DB;object=signkey;type=cert";

@@ -5,10 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::{openssl, openssl_accepts};
+use crate::support::parts::{softhsm_module, tool};
+use crate::support::real_modules::{
     PIN, Service, device_is_gone, generate_key, initialise, lists_and_signs, module, only_countersign_speaks,
 };
-use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, openssl, openssl_accepts, softhsm_module, tool};
+use crate::support::run::Run;
+use crate::support::token_files::UNSIGNED;
 
 const QUORUM: &[u8] = include_bytes!("../../samples/aws-quorum-user-unsigned.json");
 

@@ -4,10 +4,14 @@
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use super::{
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::openssl_accepts;
+use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::real_modules::{
     Service, device_is_gone, lists_and_signs, module, only_countersign_speaks, wait_for_second_signature,
 };
-use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, fault_module, openssl_accepts, softhsm_module};
+use crate::support::run::Run;
+use crate::support::token_files::UNSIGNED;
 
 /// A desk whose device only the server reaches.
 struct Remote {

@@ -3,7 +3,9 @@
 
 use snapbox::Data;
 
-use crate::device::{Desk, Done, fault_module, root, softhsm_module};
+use crate::support::desk::Desk;
+use crate::support::parts::{fault_module, root, softhsm_module};
+use crate::support::run::Done;
 
 /// Compares all that a run said with the pinned file of that name. What differs from run to run (the folder, a
 /// device's serial) is replaced by a word.

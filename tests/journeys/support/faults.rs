@@ -1,8 +1,21 @@
 //! The program on a SoftHSM device behind the module that makes calls fail.
 
-use crate::device::{Desk, Run, SIGNKEY, UNSIGNED, fault_module, softhsm_module};
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::run::Run;
+use crate::support::server::Server;
+use crate::support::token_files::UNSIGNED;
+
+/// A run with what goes wrong, in the words of tests/fault_module/lib.rs, and the log of its calls in `calls`.
+pub fn faulty(server: &Server, run: Run, faults: &str) -> Run {
+    run.env("COUNTERSIGN_MODULE", fault_module())
+        .env("FAULT_MODULE", softhsm_module())
+        .env("FAULTS", faults)
+        .env("FAULT_LOG", server.desk.path("calls"))
+}
 
 pub const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
+
 pub const COMMAND: &str = "countersign sign --key 'pkcs11:token=officer;id=%01;type=private' tokens.json";
 
 /// A run with what goes wrong, in the words of tests/fault_module/lib.rs. tokens.json is AWS's sample, unsigned.

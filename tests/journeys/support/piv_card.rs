@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::device::{Desk, PIN, Run, example};
+use crate::support::desk::{Desk, PIN};
+use crate::support::parts::example;
+use crate::support::run::{Done, Run};
+use crate::support::token_files::UNSIGNED;
 
 /// Starting pcscd, or noticing a card, takes some tenths of a second.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -21,6 +24,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Two PKCS#11 modules for PIV cards.
 pub const OPENSC: &str = "opensc-pkcs11.so";
+
 pub const YKCS11: &str = "libykcs11.so";
 
 /// A card, and the reader that it is in or beside. Both are gone when this is.
@@ -236,4 +240,11 @@ fn private() -> fs::Permissions {
 fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
+}
+
+pub const BOTH: [&str; 2] = [OPENSC, YKCS11];
+
+pub fn sign(card: &PivCard, desk: &Desk, module: &str, arguments: &[&str]) -> Done {
+    desk.write("tokens.json", UNSIGNED);
+    card.countersign(desk, module, arguments).go()
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use expectrl::{Eof, Expect, Session};
 
-use crate::device::{Desk, PIN, SIGNKEY, UNSIGNED, fault_module, softhsm_module};
+use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::token_files::UNSIGNED;
 
 pub type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
 

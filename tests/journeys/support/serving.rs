@@ -7,12 +7,14 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::credential_process::Server;
-use crate::device::Run;
-use crate::running::Running;
+use crate::support::run::Run;
+use crate::support::running::Running;
+use crate::support::server::Server;
 
 pub const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
+
 pub const TOKEN: &str = "X-aws-ec2-metadata-token";
+
 pub const ROLES: &str = "/latest/meta-data/iam/security-credentials";
 
 /// The server, which ends with this value.

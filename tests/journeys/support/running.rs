@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::credential_process::Server;
-use crate::device::{PIN, Run, fault_module, softhsm_module};
+use crate::support::leaks::holds_no_secret;
+use crate::support::run::Run;
+use crate::support::server::Server;
 
 /// No test waits longer for one thing.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -104,28 +105,6 @@ impl Drop for Running<'_> {
             holds_no_secret(&self.said(), self.server, &self.secrets.borrow());
         }
     }
-}
-
-/// Asserts that a text holds none of the credentials that were given out, no PIN, and none of `more`.
-#[track_caller]
-pub fn holds_no_secret(text: &str, server: &Server, more: &[String]) {
-    // The account's number, which begins like the PIN.
-    let text = text.replace("123456789012", "");
-    let given = server.aws.log().into_iter().flat_map(|line| {
-        ["secretAccessKey", "sessionToken"]
-            .map(|name| line["credential"][name].as_str().unwrap_or(PIN).to_owned())
-    });
-    for secret in given.chain([PIN.to_owned()]).chain(more.iter().cloned()) {
-        assert!(!text.contains(&secret), "{secret:?} is in what was said: {text}");
-    }
-}
-
-/// A run with what goes wrong, in the words of tests/fault_module/lib.rs, and the log of its calls in `calls`.
-pub fn faulty(server: &Server, run: Run, faults: &str) -> Run {
-    run.env("COUNTERSIGN_MODULE", fault_module())
-        .env("FAULT_MODULE", softhsm_module())
-        .env("FAULTS", faults)
-        .env("FAULT_LOG", server.desk.path("calls"))
 }
 
 /// Waits until there is something.

@@ -1,12 +1,13 @@
 //! Scripts and servers of `tests/aws`, in the Python environment that `scripts/python-env` makes.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::BufReader;
+use std::io::{BufRead, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::device::root;
+use crate::support::parts::root;
 
 /// A server of `tests/aws`, which says `READY name=value …` when it is up, and ends with this value.
 pub struct PythonServer {

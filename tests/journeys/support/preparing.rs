@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::aws_authority::{Authority, Leaf};
-use crate::device::{Desk, Done, PIN, openssl, softhsm_module};
+use crate::support::authority::{Authority, Leaf};
+use crate::support::desk::{Desk, PIN};
+use crate::support::openssl::openssl;
+use crate::support::parts::softhsm_module;
+use crate::support::run::Done;
 
 pub const DEVICE: &str = "pkcs11:token=officer";
+
 pub const KEY: &str = "pkcs11:token=officer;id=%01;type=private";
+
 pub const CERTIFICATE: &str = "pkcs11:token=officer;id=%01;type=cert";
 
 /// A desk with a SoftHSM device on which there is nothing.

@@ -1,0 +1,219 @@
+//! A certificate authority for tests, which issues as AWS Private CA does to clients, and on demand what AWS refuses.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::support::openssl::openssl;
+use crate::support::python::python;
+
+/// A certificate authority, perhaps with intermediates below its root, that issues to public keys.
+pub struct Authority {
+    folder: TempDir,
+    /// From the root down.
+    intermediates: &'static [&'static str],
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let folder = TempDir::with_prefix("countersign-ca-").expect("a temporary folder");
+        let authority = Authority { folder, intermediates: &[] };
+        authority.certify_ca("root", "root");
+        authority
+    }
+
+    pub fn with_intermediate() -> Self {
+        Self::with_intermediates(&["intermediate"])
+    }
+
+    /// With some of these names, each below the one before.
+    pub fn with_intermediates(names: &'static [&'static str]) -> Self {
+        let authority = Authority { intermediates: names, ..Self::new() };
+        let issuers = ["root"].iter().chain(names);
+        names.iter().zip(issuers).for_each(|(name, issuer)| authority.certify_ca(name, issuer));
+        authority
+    }
+
+    /// The root, which the service is told to trust.
+    pub fn anchor(&self) -> PathBuf {
+        self.path("root.pem")
+    }
+
+    pub fn has_intermediate(&self) -> bool {
+        !self.intermediates.is_empty()
+    }
+
+    /// For `--intermediates`: from the root down, which is not the order in which they are sent.
+    pub fn intermediates(&self) -> PathBuf {
+        assert!(self.has_intermediate(), "this authority has no intermediate");
+        let read =
+            |name: &&str| fs::read_to_string(self.path(&format!("{name}.pem"))).expect("a file is read");
+        self.write("intermediates.pem", &self.intermediates.iter().map(read).collect::<String>())
+    }
+
+    /// A certificate (PEM) at `certificate` for the public key (PEM) at `public_key`, whose private half stays where it is.
+    pub fn issue(&self, public_key: &Path, leaf: &Leaf, certificate: &Path) {
+        if let Some(days) = leaf.valid_days {
+            let (ca, key) = self.issuer();
+            return issue_dated(public_key, days, (&ca, &key), certificate);
+        }
+        let arguments = ["-new", "-force_pubkey", text(public_key), "-subj", leaf.subject];
+        self.sign(&arguments, leaf, certificate);
+    }
+
+    /// A certificate (PEM) at `certificate` for what a request asks: its subject and public key, and no extension of its.
+    pub fn certify(&self, request: &Path, leaf: &Leaf, certificate: &Path) {
+        openssl(&["req", "-verify", "-noout", "-in", text(request)]);
+        self.sign(&["-req", "-in", text(request)], leaf, certificate);
+    }
+
+    /// A private key and a certificate for it, both PEM, below a folder: `NAME.key`, `NAME.pem`.
+    pub fn issue_with_key(
+        &self,
+        folder: &Path,
+        name: &str,
+        kind: &[&str],
+        leaf: &Leaf,
+    ) -> (PathBuf, PathBuf) {
+        let (key, public) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.pub")));
+        let certificate = folder.join(format!("{name}.pem"));
+        openssl(&[&["genpkey", "-quiet", "-out", text(&key), "-algorithm"], kind].concat());
+        openssl(&["pkey", "-in", text(&key), "-pubout", "-out", text(&public)]);
+        self.issue(&public, leaf, &certificate);
+        (key, certificate)
+    }
+
+    fn issuer(&self) -> (PathBuf, PathBuf) {
+        let issuer = self.intermediates.last().unwrap_or(&"root");
+        (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")))
+    }
+
+    fn sign(&self, what: &[&str], leaf: &Leaf, certificate: &Path) {
+        let (ca, key) = self.issuer();
+        let extensions = self.write("extensions", &leaf.extensions());
+        let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
+        let mut arguments = [&["x509"], what].concat();
+        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", &serial, "-days", "90"]);
+        arguments.extend([leaf.digest, "-extfile", text(&extensions), "-out", text(certificate)]);
+        openssl(&arguments);
+    }
+
+    fn certify_ca(&self, name: &str, issuer: &str) {
+        let (key, request) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.csr")));
+        let extensions = self.write(
+            "ca-extensions",
+            "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign, digitalSignature\n\
+             subjectKeyIdentifier = hash\n",
+        );
+        openssl(&[
+            "genpkey",
+            "-quiet",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            text(&key),
+        ]);
+        let subject = format!("/CN=countersign test {name}");
+        openssl(&["req", "-new", "-key", text(&key), "-subj", &subject, "-out", text(&request)]);
+        let certificate = self.path(&format!("{name}.pem"));
+        let mut sign = vec![
+            "x509",
+            "-req",
+            "-in",
+            text(&request),
+            "-days",
+            "90",
+            "-sha256",
+            "-extfile",
+            text(&extensions),
+        ];
+        let (ca, ca_key) = (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")));
+        if name == issuer {
+            sign.extend(["-signkey", text(&key)]);
+        } else {
+            sign.extend(["-CA", text(&ca), "-CAkey", text(&ca_key)]);
+        }
+        sign.extend(["-out", text(&certificate)]);
+        openssl(&sign);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        fs::write(self.path(name), content).expect("a file is written");
+        self.path(name)
+    }
+}
+
+/// What stands in an end-entity certificate: by default as in AWS Private CA's EndEntityClientAuthCertificate.
+pub struct Leaf {
+    pub subject: &'static str,
+    pub ca: bool,
+    pub key_usage: &'static str,
+    pub digest: &'static str,
+    /// From and until when it is valid, in days from now, of a certificate that is as usual otherwise.
+    pub valid_days: Option<(f64, f64)>,
+}
+
+impl Default for Leaf {
+    fn default() -> Self {
+        Leaf {
+            subject: "/CN=server1-demo",
+            ca: false,
+            key_usage: "digitalSignature",
+            digest: "-sha256",
+            valid_days: None,
+        }
+    }
+}
+
+impl Leaf {
+    pub fn expired() -> Self {
+        Leaf { valid_days: Some((-30.0, -1.0)), ..Self::default() }
+    }
+
+    pub fn not_yet_valid() -> Self {
+        Leaf { valid_days: Some((1.0, 30.0)), ..Self::default() }
+    }
+
+    pub fn of_a_ca() -> Self {
+        Leaf { ca: true, ..Self::default() }
+    }
+
+    pub fn without_digital_signature() -> Self {
+        Leaf { key_usage: "keyEncipherment", ..Self::default() }
+    }
+
+    pub fn signed_with_sha1() -> Self {
+        Leaf { digest: "-sha1", ..Self::default() }
+    }
+
+    fn extensions(&self) -> String {
+        let ca = if self.ca { "TRUE" } else { "FALSE" };
+        format!(
+            "basicConstraints = CA:{ca}\nauthorityKeyIdentifier = keyid\nsubjectKeyIdentifier = hash\n\
+             keyUsage = critical, {}\nextendedKeyUsage = clientAuth\n",
+            self.key_usage
+        )
+    }
+}
+
+fn issue_dated(public_key: &Path, days: (f64, f64), (ca, key): (&Path, &Path), certificate: &Path) {
+    let (from, until) = (days.0.to_string(), days.1.to_string());
+    let common_name = Leaf::default().subject.trim_start_matches("/CN=");
+    let mut issue = python("issue_certificate.py");
+    issue.args(["--public-key", text(public_key), "--ca", text(ca), "--ca-key", text(key)]);
+    issue.args(["--common-name", common_name, "--out", text(certificate)]);
+    let output = issue.arg(format!("--from-days={from}")).arg(format!("--until-days={until}")).output();
+    let output = output.expect("Python starts");
+    assert!(output.status.success(), "issue_certificate.py: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}

@@ -1,0 +1,102 @@
+//! A throw-away SoftHSM2 device in a folder of its own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::parts::{root, softhsm_module};
+use crate::support::run::Run;
+
+pub const PIN: &str = "123456";
+
+pub const SIGNKEY: &str = "pkcs11:token=officer;id=%01;type=private";
+
+/// A folder to work in, with a SoftHSM2 store below `device/`.
+pub struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    /// A desk whose device holds only the key of every day: `signkey`, RSA-2048, not extractable, with a certificate.
+    pub fn new() -> Self {
+        Self::provisioned(&["--keys", "signkey"])
+    }
+
+    /// A desk with every kind of key on its device.
+    pub fn with_all_keys() -> Self {
+        Self::provisioned::<&str>(&[])
+    }
+
+    /// A desk made with options of `softhsm/provision`.
+    pub fn provisioned<S: AsRef<OsStr>>(options: &[S]) -> Self {
+        let desk = Self::without_device();
+        let output = Command::new(root().join("softhsm/provision"))
+            .args(options)
+            .arg(desk.path("device"))
+            .output()
+            .expect("softhsm/provision runs");
+        assert!(output.status.success(), "softhsm/provision: {}", String::from_utf8_lossy(&output.stderr));
+        desk
+    }
+
+    /// A desk without any device.
+    pub fn without_device() -> Self {
+        Desk { folder: TempDir::with_prefix("countersign-").expect("a temporary folder") }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        fs::write(self.path(name), bytes).expect("a file is written");
+        self.path(name)
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("a file is read")
+    }
+
+    /// The program in this folder, with nothing of the caller's environment but what names the device.
+    pub fn countersign<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Run {
+        // In a session of its own there is no terminal to ask at, wherever the tests run.
+        let mut command = Command::new("setsid");
+        command.arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
+        self.prepare(command)
+    }
+
+    /// The program under another one that gives it its surroundings (`unshare`, `setpriv`).
+    pub fn countersign_under(&self, wrapper: &[&str], arguments: &[&str]) -> Run {
+        let mut command = Command::new("setsid");
+        command.args(wrapper).arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
+        self.prepare(command)
+    }
+
+    /// The program in a mount namespace of its own, by a script that mounts something and then runs `"$@"`.
+    pub fn countersign_after_mounting(&self, script: &str, arguments: &[&str]) -> Run {
+        let as_root: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+        let wrapper = [&["unshare", "--mount"], as_root, &["sh", "-c", script, "sh"]].concat();
+        self.countersign_under(&wrapper, arguments)
+    }
+
+    fn prepare(&self, mut command: Command) -> Run {
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.folder.path())
+            .env("SOFTHSM2_CONF", self.path("device/softhsm2.conf"))
+            .env("COUNTERSIGN_MODULE", softhsm_module())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Run::of(command)
+    }
+}

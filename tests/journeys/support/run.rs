@@ -1,0 +1,114 @@
+//! A run of the program, and what came of it.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// No run takes as long; one that does hangs.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// A run of the program that is about to start.
+pub struct Run {
+    pub command: Command,
+    input: Vec<u8>,
+}
+
+impl Run {
+    /// A command that is complete but for what a test adds.
+    pub fn of(command: Command) -> Self {
+        Run { command, input: Vec::new() }
+    }
+
+    /// The right PIN, from the device's PIN file.
+    pub fn with_pin(self) -> Self {
+        self.env("COUNTERSIGN_PIN_SOURCE", "file:device/pin")
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub fn stdin(mut self, bytes: &[u8]) -> Self {
+        self.command.stdin(Stdio::piped());
+        self.input = bytes.to_vec();
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn go(mut self) -> Done {
+        let mut child = self.command.spawn().expect("the program starts");
+        if let Some(mut stdin) = child.stdin.take() {
+            // The program may refuse before it has read everything.
+            let _ = stdin.write_all(&self.input);
+        }
+        let (process, (ended, end)) = (child.id(), mpsc::channel());
+        std::thread::spawn(move || ended.send(child.wait_with_output()));
+        match end.recv_timeout(LONGEST) {
+            Ok(output) => Done(output.expect("the program ends")),
+            Err(_) => {
+                let _ = Command::new("kill").args(["-9", &process.to_string()]).status();
+                panic!("the program hangs")
+            }
+        }
+    }
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Done(Output);
+
+impl Done {
+    pub fn code(&self) -> i32 {
+        self.0.status.code().expect("an exit code, not a signal")
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).expect("stdout is UTF-8")
+    }
+
+    pub fn stdout_bytes(&self) -> &[u8] {
+        &self.0.stdout
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).expect("stderr is UTF-8")
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.0.stdout)
+            .unwrap_or_else(|error| panic!("stdout is no JSON ({error}): {}", self.stdout()))
+    }
+
+    /// The same run with what varies in its stdout taken out.
+    pub fn map_stdout(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.0.stdout = change(&self.stdout()).into_bytes();
+        self
+    }
+
+    /// The same run with what varies in its stderr taken out.
+    pub fn map_stderr(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.0.stderr = change(&self.stderr()).into_bytes();
+        self
+    }
+
+    /// Asserts the exit code, and shows what was said if it is another.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.0.status.code(), Some(code), "stderr: {}\nstdout: {}", self.stderr(), self.stdout());
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr().contains(text), "stderr does not say {text:?}: {}", self.stderr());
+        self
+    }
+}

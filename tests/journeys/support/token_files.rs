@@ -1,0 +1,41 @@
+//! AWS's samples, token files of any size, and what is in a file.
+
+use crate::support::desk::Desk;
+
+pub const UNSIGNED: &[u8] = include_bytes!("../../samples/aws-mfa-unsigned.json");
+
+pub const SIGNED: &[u8] = include_bytes!("../../samples/aws-mfa-signed.json");
+
+/// The pairs of decoded `unsigned` and `signed` in a token file.
+pub fn token_pairs(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let document: serde_json::Value = serde_json::from_slice(bytes).expect("a token file is JSON");
+    let decode =
+        |value: &serde_json::Value| STANDARD.decode(value.as_str().expect("a string")).expect("base64");
+    let tokens = document["tokens"].as_array().expect("a list of tokens");
+    tokens.iter().map(|token| (decode(&token["unsigned"]), decode(&token["signed"]))).collect()
+}
+
+/// A token file with `count` tokens, each another digest.
+pub fn unsigned_file(count: usize) -> Vec<u8> {
+    use base64::Engine as _;
+    use sha2::{Digest, Sha256};
+    let tokens: Vec<String> = (0..count)
+        .map(|index| {
+            let digest =
+                base64::engine::general_purpose::STANDARD.encode(Sha256::digest(index.to_be_bytes()));
+            format!("    {{\n      \"unsigned\": \"{digest}\",\n      \"signed\": \"\"\n    }}")
+        })
+        .collect();
+    format!("{{\n  \"version\": \"2.0\",\n  \"tokens\": [\n{}\n  ]\n}}\n", tokens.join(",\n")).into_bytes()
+}
+
+pub fn json(desk: &Desk, name: &str) -> serde_json::Value {
+    serde_json::from_slice(&desk.read(name)).unwrap()
+}
+
+pub fn base64(value: &serde_json::Value) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
