@@ -1,6 +1,6 @@
 //! Keys that want their PIN for each signature.
 
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, PIN};
 use crate::support::faults::{calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
 
@@ -70,7 +70,7 @@ fn a_device_that_wants_no_login_gets_a_pin_that_was_asked_for() {
     // SoftHSM shows the key, which was made public, to anybody, and wants the user's login for a signature all the same.
     let desk = Desk::new();
     let script = format!(
-        "SOFTHSM2_CONF='{}' pkcs11-tool --module {} --token-label officer --login --pin 123456 --keypairgen \
+        "SOFTHSM2_CONF='{}' pkcs11-tool --module {} --token-label officer --login --pin {PIN} --keypairgen \
          --key-type rsa:2048 --id 77 --label open --usage-sign --sensitive --private",
         desk.path("device/softhsm2.conf").display(),
         crate::support::parts::softhsm_module()

@@ -1,12 +1,12 @@
 //! The network, proxies and AWS on their bad days: what is tried again, what is not, and what people are told.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::authority::{Authority, Leaf};
+use crate::support::clock;
 use crate::support::faults::calls;
 use crate::support::roles_anywhere::Proxy;
 use crate::support::run::Run;
@@ -151,8 +151,7 @@ fn a_wrong_clock_is_said_and_corrected_once() {
         // The certificate was not valid yet fifteen minutes ago, by the clock that is wrong.
         server.certify("device/signkey.pub.pem", &Leaf { valid_days: Some((-1.0, 90.0)), ..Leaf::default() });
         let run = server.counted(&[], &[]);
-        let run = run.env("LD_PRELOAD", libfaketime()).env("FAKETIME", offset);
-        let done = server.done(run).exits(0);
+        let done = server.done(clock::off_by(run, offset)).exits(0);
         let said = done.stderr();
         assert!(said.contains(&format!("warning: this computer's clock is {word} AWS's by ")), "{said}");
         let log = server.aws.log();
@@ -278,12 +277,4 @@ fn a_proxy_s_password_is_not_repeated_where_its_url_is_malformed() {
         let done = server.fails(run.env("HTTPS_PROXY", url), 2);
         assert!(!done.stderr().contains("hunter2"), "{}", done.stderr());
     }
-}
-
-/// Shifts the clock of a program that is started with it.
-fn libfaketime() -> PathBuf {
-    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
-    let library = PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketime.so.1"));
-    assert!(library.exists(), "faketime is installed (apt install faketime)");
-    library
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::authority::{Authority, Leaf, text};
+use crate::support::clock;
 use crate::support::python::python;
 use crate::support::roles_anywhere::{PROFILE, Proxy, ROLE, RolesAnywhere, TRUST_ANCHOR};
 
@@ -164,7 +165,7 @@ fn the_test_server_misbehaves_once_and_only_as_it_was_told() {
     assert_eq!(service.log_of(behaviours.len()).len(), behaviours.len());
     let until = reference_client(&service, &authority, &pair, &[]).unwrap();
     let until: jiff::Timestamp = until["Expiration"].as_str().unwrap().parse().unwrap();
-    assert!(until < jiff::Timestamp::now() + Duration::from_secs(7), "{until}");
+    assert!(until < clock::now() + Duration::from_secs(7), "{until}");
     service.next(json!([{"do": "denied", "times": 0}]));
     for _ in 0..2 {
         reference_client(&service, &authority, &pair, &[]).unwrap_err();

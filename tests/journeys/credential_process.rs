@@ -4,9 +4,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::desk::PIN;
+use crate::support::leaks::Secrets;
 use crate::support::parts::softhsm_module;
 use crate::support::roles_anywhere::{PROFILE, ROLE, TRUST_ANCHOR};
-use crate::support::server::{PIN, Server};
+use crate::support::server::Server;
 
 #[test]
 fn a_credential_costs_one_request() {
@@ -83,7 +85,7 @@ fn a_line_for_aws_signing_helper_works_with_only_the_program_s_name_changed() {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    server.assert_nothing_secret(&said);
+    Secrets::of(&server).are_not_in("what was said", said.as_bytes());
     let credentials: Value = serde_json::from_slice(&output.stdout).unwrap();
     let log = server.aws.log();
     assert_eq!(credentials["AccessKeyId"], log[0]["credential"]["accessKeyId"]);

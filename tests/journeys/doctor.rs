@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::clock;
+use crate::support::desk::{Desk, PIN, SIGNKEY};
 use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::openssl;
 use crate::support::parts::{softhsm_module, tool};
@@ -178,7 +179,7 @@ fn a_certificate_that_ends_soon_has_ended_or_is_of_another_key_is_told() {
         openssl(&[&x509[..], &["-days", days, "-out", pem]].concat());
         openssl(&["x509", "-in", pem, "-outform", "DER", "-out", der.to_str().unwrap()]);
         let script = format!(
-            "export SOFTHSM2_CONF='{}'; p='pkcs11-tool --module {} --token-label officer --login --pin 123456'; \
+            "export SOFTHSM2_CONF='{}'; p='pkcs11-tool --module {} --token-label officer --login --pin {PIN}'; \
              $p --delete-object --type cert --id 01; $p --write-object '{}' --type cert --id 01 --label signkey",
             desk.path("device/softhsm2.conf").display(),
             softhsm_module(),
@@ -252,7 +253,7 @@ fn a_scdaemon_that_may_hold_the_key_is_found() {
 #[test]
 fn a_clock_that_cannot_be_right_is_a_fault() {
     let desk = Desk::new();
-    let run = desk.countersign_under(&["faketime", "2020-01-01 00:00:00"], &["doctor", "--json"]);
+    let run = clock::at(desk.countersign(&["doctor", "--json"]), "2020-01-01 00:00:00");
     let (status, found, _) = check(&run.with_pin().go().exits(1).json(), "clock");
     assert!(status == "fault" && found.contains("2020-01-01"), "{found}");
 }

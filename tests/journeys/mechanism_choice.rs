@@ -1,6 +1,6 @@
 //! Which mechanism signs: what the device offers and the key allows.
 
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, PIN};
 use crate::support::faults::{COMMAND, SIGN, calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
 use crate::support::parts::tool;
@@ -97,7 +97,7 @@ fn bound_key(desk: &Desk, mechanisms: &str) {
     let configuration = desk.path("device/softhsm2.conf");
     let module = crate::support::parts::softhsm_module();
     let script = format!(
-        "SOFTHSM2_CONF={} pkcs11-tool --module {module} --token-label officer --login --pin 123456 --keypairgen \
+        "SOFTHSM2_CONF={} pkcs11-tool --module {module} --token-label officer --login --pin {PIN} --keypairgen \
          --key-type rsa:2048 --id 77 --label bound --usage-sign --sensitive --allowed-mechanisms {mechanisms}",
         configuration.display()
     );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expectrl::{ControlCode, Expect};
 
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, PIN};
 use crate::support::openssl::openssl_accepts;
 use crate::support::p11_kit::under_p11_kit;
 use crate::support::pinned::pinned;
@@ -85,10 +85,10 @@ fn a_wrong_pin_costs_one_try_and_the_last_is_withheld() {
         assert_eq!(card.pin_tries(), "1", "{module}");
         // Whether it is wrong or right.
         given("000000", &KEY_9A).exits(5).says("it was not used");
-        given("123456", &KEY_9A).exits(5).says("it was not used");
+        given(PIN, &KEY_9A).exits(5).says("it was not used");
         assert_eq!(card.pin_tries(), "1", "{module}");
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
-        given("123456", &[&KEY_9A[..], &["--use-last-try"]].concat()).exits(0);
+        given(PIN, &[&KEY_9A[..], &["--use-last-try"]].concat()).exits(0);
         assert_eq!(card.pin_tries(), "3", "{module}");
     }
 }
@@ -208,7 +208,7 @@ fn a_person_is_asked_again_only_if_the_card_is_known_to_have_tries_left() {
         if asks_again {
             terminal.expect("you can try once more").unwrap();
             terminal.expect("): ").unwrap();
-            terminal.send_line("123456").unwrap();
+            terminal.send_line(PIN).unwrap();
         }
         terminal::ends(terminal, if asks_again { 0 } else { 5 });
         let signed = desk.read("tokens.json") != UNSIGNED;
@@ -224,7 +224,7 @@ fn a_card_that_wants_a_touch_is_said_to_wait() {
     let card = PivCard::inserted(&options);
     for module in BOTH {
         let desk = Desk::without_device();
-        let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source("123456"));
+        let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source(PIN));
         for token in 1..=3 {
             let notice = format!("The device is waiting: touch it if it blinks (token {token} of 3)");
             terminal.expect(notice).unwrap();
@@ -248,7 +248,7 @@ fn one_card_seen_through_both_modules_is_one_key() {
     let card = PivCard::inserted(&["--blank", "--key", "9a=rsa2048", "--without-attestation"]);
     let desk = Desk::without_device();
     for arguments in [&KEY_9A[..], &["sign", "tokens.json"]] {
-        sign_through_both(&card, &desk, arguments, "123456").exits(0);
+        sign_through_both(&card, &desk, arguments, PIN).exits(0);
         assert!(openssl_accepts(&desk, "tokens.json", &card.public_key("9a")));
     }
     sign_through_both(&card, &desk, &["sign", "tokens.json"], "000000").exits(5);
@@ -281,7 +281,7 @@ fn ctrl_c_while_the_card_waits_for_a_touch_leaves_the_file_alone() {
     let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "30000"];
     for module in BOTH {
         let (card, desk) = (PivCard::inserted(&options), Desk::without_device());
-        let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source("123456"));
+        let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source(PIN));
         terminal.expect("touch it if it blinks").unwrap();
         terminal.send(ControlCode::EndOfText).unwrap();
         terminal::ends(terminal, 130);
@@ -315,7 +315,7 @@ fn a_yubikey_s_attestation_key_is_never_the_one_that_is_meant() {
     let desk = Desk::without_device();
     let named = ["sign", "--key", "pkcs11:token=YubiKey%20PIV%20%2311223344", "tokens.json"];
     sign(&card, &desk, YKCS11, &named).exits(0);
-    sign_through_both(&card, &desk, &["sign", "tokens.json"], "123456").exits(0);
+    sign_through_both(&card, &desk, &["sign", "tokens.json"], PIN).exits(0);
     // The public key and the certificate are there without a PIN.
     let public_key = card.countersign(&desk, YKCS11, &["public-key"]).without_env("COUNTERSIGN_PIN_SOURCE");
     public_key.go().exits(0);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, PIN};
 use crate::support::openssl::{openssl, openssl_accepts};
 use crate::support::piv_card::{BOTH, OPENSC, PivCard, sign};
 use crate::support::token_files::UNSIGNED;
@@ -26,7 +26,7 @@ fn a_key_made_by_yubico_s_tool_signs_after_it_has_a_certificate() {
 fn a_key_made_by_ykman_signs_with_the_new_pin() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
     // The README's lines, and what they would ask for.
-    ykman(&card, &desk, &["access", "change-pin", "--pin", "123456", "--new-pin", "246810"]);
+    ykman(&card, &desk, &["access", "change-pin", "--pin", PIN, "--new-pin", "246810"]);
     ykman(&card, &desk, &["access", "change-puk", "--puk", "12345678", "--new-puk", "87654321"]);
     let management = ["--management-key", "010203040506070801020304050607080102030405060708"];
     let generate =
@@ -45,7 +45,7 @@ fn a_key_made_by_ykman_signs_with_the_new_pin() {
         go(&["sign", "tokens.json"]);
         assert!(openssl_accepts(&desk, "tokens.json", "pub.pem"));
     }
-    ykman(&card, &desk, &["access", "unblock-pin", "--puk", "87654321", "--new-pin", "123456"]);
+    ykman(&card, &desk, &["access", "unblock-pin", "--puk", "87654321", "--new-pin", PIN]);
     sign(&card, &desk, OPENSC, &["sign", "tokens.json"]).exits(0);
 }
 

@@ -6,12 +6,12 @@ use expectrl::Expect;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::authority::{Authority, Leaf, text};
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, PIN};
 use crate::support::faults::calls;
-use crate::support::leaks::holds_no_secret;
+use crate::support::leaks::Secrets;
 use crate::support::roles_anywhere::RolesAnywhere;
 use crate::support::running::eventually;
-use crate::support::server::{PIN, Server};
+use crate::support::server::Server;
 use crate::support::terminal::{Terminal, ends, run_with_faults};
 
 /// The program below the shell of a terminal. A terminal that closes does not end a service, so that this does.
@@ -96,7 +96,7 @@ fn a_person_types_the_pin_once_also_for_a_key_that_wants_it_each_time() {
             // Its number may be another program's by now.
             std::mem::forget(program);
             assert!(!said.contains("PIN for officer"), "{said}");
-            holds_no_secret(&said, &server, &[]);
+            Secrets::of(&server).are_not_in("the terminal", said.as_bytes());
         }
     }
 }

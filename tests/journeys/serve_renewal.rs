@@ -1,17 +1,15 @@
 //! `countersign serve` when a renewal fails: the network, the device, the PIN, the certificate.
 
-use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::authority::{Authority, Leaf};
-use crate::support::desk::Desk;
+use crate::support::clock;
+use crate::support::desk::{Desk, PIN};
 use crate::support::faults::{calls, faulty};
-use crate::support::parts::tool;
 use crate::support::roles_anywhere::RolesAnywhere;
-use crate::support::run::Run;
 use crate::support::running::{PulledOut, eventually};
 use crate::support::server::Server;
 use crate::support::serving::Serving;
@@ -28,7 +26,7 @@ fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_on
     let (status, health) = serving.health();
     assert_eq!((status, &health["state"]), (200, &json!("not renewed")));
     assert!(health["roles"][0]["last_error"].as_str().unwrap().contains("try again later"), "{health}");
-    while jiff::Timestamp::now() < end - Duration::from_millis(300) {
+    while clock::now() < end - Duration::from_millis(300) {
         assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     }
     std::thread::sleep(Duration::from_millis(400));
@@ -110,7 +108,7 @@ fn a_wrong_pin_is_sent_again_only_when_somebody_asks_for_it() {
     assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     serving.running.signal(Signal::HUP).says_times(2, "next try when SIGHUP asks for it");
     assert_eq!(calls(&server.desk, "C_Login"), 3);
-    server.desk.write("device/pin", format!("{}\n", crate::support::server::PIN).as_bytes());
+    server.desk.write("device/pin", format!("{}\n", PIN).as_bytes());
     serving.running.signal(Signal::HUP).says("role=demo renewed");
     assert_eq!(calls(&server.desk, "C_Login"), 4);
     serving.stop();
@@ -192,11 +190,8 @@ fn of_several_roles_one_that_is_refused_does_not_hold_up_the_others() {
 #[test]
 fn a_clock_that_is_ahead_by_hours_is_said_and_aws_is_not_asked_again_and_again() {
     let server = Server::new();
-    // The wrapper would stay between: what it would load is loaded.
-    let library =
-        String::from_utf8(tool("faketime", &["-f", "+2h", "printenv", "LD_PRELOAD"].map(OsStr::new)));
-    let run = server.run("serve", &["--port", "0"]).env("LD_PRELOAD", library.unwrap().trim());
-    let serving = Serving::of(&server, run.env("FAKETIME", "+2h"));
+    let run = clock::off_by(server.run("serve", &["--port", "0"]), "+2h");
+    let serving = Serving::of(&server, run);
     serving.running.says("clock is ahead of AWS's by 7");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(server.aws.log().len(), 2, "one that was refused, and one with AWS's time");
@@ -211,17 +206,7 @@ fn a_clock_that_is_behind_does_not_make_credentials_last_longer() {
     std::fs::copy(authority.anchor(), desk.path("intermediates.pem")).unwrap();
     let server = Server { aws: RolesAnywhere::trusting(&authority), desk, authority };
     server.aws.settings(json!({"lifetime": 6}));
-    let serving = Serving::of(&server, with_clock(&server, "-10m"));
+    let serving = Serving::of(&server, clock::off_by(server.run("serve", &["--port", "0"]), "-10m"));
     serving.running.says("clock is behind AWS's by").says("role=demo renewed");
     serving.stop();
-}
-
-/// On a computer whose clock is wrong.
-fn with_clock(server: &Server, offset: &str) -> Run {
-    // faketime itself would stay between: what it would load is loaded.
-    let library =
-        String::from_utf8(tool("faketime", &["-f", offset, "printenv", "LD_PRELOAD"].map(OsStr::new)));
-    let run = server.run("serve", &["--port", "0"]).env("LD_PRELOAD", library.unwrap().trim());
-    // What waits must wait as it does.
-    run.env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }

@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod clients;
+pub mod clock;
 pub mod credentials_file;
 pub mod desk;
 pub mod faults;
@@ -20,6 +21,7 @@ pub mod run;
 pub mod running;
 pub mod server;
 pub mod serving;
+pub mod template;
 pub mod terminal;
 pub mod token_files;
 pub mod tpm;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::clients::{Moto, Way, boto3};
 use crate::support::credentials_file::{FILE, last_given, parts, read_by_boto3};
 use crate::support::faults::faulty;
-use crate::support::leaks::holds_no_secret;
+use crate::support::leaks::Secrets;
 use crate::support::run::{Done, Run};
 use crate::support::server::Server;
 
@@ -21,7 +21,7 @@ fn once(server: &Server, file: &str, profile: &str) -> Run {
 }
 
 fn secretless(server: &Server, done: Done) -> Done {
-    holds_no_secret(&(done.stdout() + &done.stderr()), server, &[]);
+    Secrets::of(server).are_not_in("what it said", (done.stdout() + &done.stderr()).as_bytes());
     done
 }
 

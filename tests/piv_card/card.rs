@@ -201,7 +201,7 @@ impl Insert for Card {
 }
 
 fn personalise(memory: &Memory, options: &Options) {
-    Pins::personalise(memory);
+    Pins::personalise(memory, &options.pin);
     objects::personalise(memory, options.serial);
     if !options.without_attestation {
         attestation::personalise(memory);

@@ -19,6 +19,9 @@ pub struct Options {
     /// (new) The card's serial number
     #[arg(long, default_value_t = 11_223_344)]
     pub serial: u32,
+    /// (new) The user's PIN, of 6 to 8 characters
+    #[arg(long, default_value = "123456")]
+    pub pin: String,
     /// (new) The subject of the certificates
     #[arg(long, default_value = "officer")]
     pub name: String,

@@ -24,8 +24,10 @@ impl Pins {
         Pins { memory, verified: false, fresh: false }
     }
 
-    pub fn personalise(memory: &Memory) {
-        for (secret, value) in [(Secret::Pin, *b"123456\xff\xff"), (Secret::Puk, *b"12345678")] {
+    pub fn personalise(memory: &Memory, pin: &str) {
+        let mut padded = [0xff; 8];
+        padded.iter_mut().zip(pin.bytes()).for_each(|(place, byte)| *place = byte);
+        for (secret, value) in [(Secret::Pin, padded), (Secret::Puk, *b"12345678")] {
             memory.write(secret.name(), &value);
             memory.set_number(secret.tries(), MOST_TRIES);
         }

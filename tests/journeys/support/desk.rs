@@ -1,16 +1,19 @@
 //! A throw-away SoftHSM2 device in a folder of its own.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::parts::{root, softhsm_module};
+use crate::support::clock;
+use crate::support::parts::softhsm_module;
 use crate::support::run::Run;
+use crate::support::template;
 
-pub const PIN: &str = "123456";
+/// The user PIN of every device of the tests. It fits a PIV card, and no other text has it in it.
+pub const PIN: &str = "84620713";
 
 pub const SIGNKEY: &str = "pkcs11:token=officer;id=%01;type=private";
 
@@ -30,15 +33,12 @@ impl Desk {
         Self::provisioned::<&str>(&[])
     }
 
-    /// A desk made with options of `softhsm/provision`.
+    /// A desk made with options of `softhsm/provision`. A test that makes several gets other keys on each.
     pub fn provisioned<S: AsRef<OsStr>>(options: &[S]) -> Self {
         let desk = Self::without_device();
-        let output = Command::new(root().join("softhsm/provision"))
-            .args(options)
-            .arg(desk.path("device"))
-            .output()
-            .expect("softhsm/provision runs");
-        assert!(output.status.success(), "softhsm/provision: {}", String::from_utf8_lossy(&output.stderr));
+        let mut words = vec![OsString::from("--pin"), OsString::from(PIN)];
+        words.extend(options.iter().map(|word| word.as_ref().to_owned()));
+        template::copied_to(&desk.path("device"), words);
         desk
     }
 
@@ -97,6 +97,7 @@ impl Desk {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        clock::set(&mut command);
         Run::of(command)
     }
 }

@@ -1,18 +1,102 @@
-//! What must never be said.
+//! The one check of what must never be seen: the PIN, what AWS gave out, and what a test adds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Pid;
 
 use crate::support::desk::PIN;
 use crate::support::server::Server;
 
-/// Asserts that a text holds none of the credentials that were given out, no PIN, and none of `more`.
-#[track_caller]
-pub fn holds_no_secret(text: &str, server: &Server, more: &[String]) {
-    // The account's number, which begins like the PIN.
-    let text = text.replace("123456789012", "");
-    let given = server.aws.log().into_iter().flat_map(|line| {
-        ["secretAccessKey", "sessionToken"]
-            .map(|name| line["credential"][name].as_str().unwrap_or(PIN).to_owned())
-    });
-    for secret in given.chain([PIN.to_owned()]).chain(more.iter().cloned()) {
-        assert!(!text.contains(&secret), "{secret:?} is in what was said: {text}");
+/// What must not be seen.
+pub struct Secrets {
+    /// Nowhere at all.
+    pin: String,
+    /// Nowhere but where credentials are kept on purpose: the cache, the credentials file, a token's file.
+    given: Vec<String>,
+}
+
+impl Secrets {
+    /// The PIN alone.
+    pub fn pin() -> Self {
+        Secrets { pin: PIN.to_owned(), given: Vec::new() }
     }
+
+    /// The PIN, every secret key and session token that was given out, and the signatures that they were given for.
+    pub fn of(server: &Server) -> Self {
+        let mut secrets = Self::pin();
+        for line in server.aws.log() {
+            let credential = &line["credential"];
+            let named = ["secretAccessKey", "sessionToken"].map(|name| credential[name].as_str());
+            secrets.given.extend(named.into_iter().flatten().map(str::to_owned));
+            let authorization = line["headers"]["authorization"].as_str().unwrap_or_default();
+            secrets.given.extend(authorization.split_once("Signature=").map(|(_, hex)| hex.to_owned()));
+        }
+        secrets.given.retain(|secret| !secret.is_empty());
+        secrets
+    }
+
+    /// More of them: a token of the metadata server, a container's token.
+    pub fn and(mut self, more: &[String]) -> Self {
+        self.given.extend_from_slice(more);
+        self
+    }
+
+    /// Asserts that a program said none of them.
+    #[track_caller]
+    pub fn are_not_in(&self, place: &str, text: &[u8]) {
+        self.pin_is_not_in(place, text);
+        for secret in &self.given {
+            assert!(!contains(text, secret), "{secret:?} is in {place}: {}", String::from_utf8_lossy(text));
+        }
+    }
+
+    /// Asserts that nobody sees them in a process that runs: in its command line, or in its environment.
+    #[track_caller]
+    pub fn are_not_in_process(&self, process: Pid) {
+        for name in ["cmdline", "environ"] {
+            let path = format!("/proc/{}/{name}", process.as_raw_nonzero());
+            // A process that has ended has none, and a hardened one shows its environment to root alone.
+            self.are_not_in(&path, &fs::read(&path).unwrap_or_default());
+        }
+    }
+
+    /// Asserts that a folder's logs hold none of them, and no file at all the PIN; but for the device, and for files whose
+    /// names say that a test put a PIN into them.
+    #[track_caller]
+    pub fn are_not_in_folder(&self, folder: &Path) {
+        for file in files(folder) {
+            let name = file.strip_prefix(folder).expect("a file of the folder").display().to_string();
+            // A file may be gone by now, or be nobody's to read.
+            let contents = fs::read(&file).unwrap_or_default();
+            let is_log = ["output", "calls", "audit"].iter().any(|start| name.starts_with(start));
+            match is_log {
+                true => self.are_not_in(&name, &contents),
+                false if !name.contains("pin") => self.pin_is_not_in(&name, &contents),
+                false => {}
+            }
+        }
+    }
+
+    #[track_caller]
+    fn pin_is_not_in(&self, place: &str, text: &[u8]) {
+        assert!(!contains(text, &self.pin), "the PIN is in {place}: {}", String::from_utf8_lossy(text));
+    }
+}
+
+/// Plain files below a folder; what is below `device` is the device's own.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && entry.file_name() != "device" => found.extend(files(&entry.path())),
+            Ok(kind) if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn contains(text: &[u8], secret: &str) -> bool {
+    text.windows(secret.len()).any(|part| part == secret.as_bytes())
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::support::clock;
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -43,8 +45,9 @@ pub fn example(name: &str) -> PathBuf {
 
 /// A program that must succeed; its stdout.
 pub fn tool(program: &str, arguments: &[&OsStr]) -> Vec<u8> {
-    let output =
-        Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let mut command = Command::new(program);
+    clock::set(&mut command);
+    let output = command.args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

@@ -67,7 +67,7 @@ impl PivCard {
         let _ = fs::remove_file(self.path("ready"));
         let mut command = Command::new(program());
         let port = (self.reader.port + self.slot).to_string();
-        command.arg(self.path("")).args(["--port", &port]).args(options);
+        command.arg(self.path("")).args(["--port", &port, "--pin", PIN]).args(options);
         self.program = Some(command.spawn().expect("the card's program starts"));
         let is_there = || self.path("ready").exists() && self.reader.has_card(self.slot);
         until("the reader has noticed the card", is_there);
@@ -126,7 +126,8 @@ impl PivCard {
 
     /// A file with a PIN, as `--pin-source` wants it.
     pub fn pin_source(&self, pin: &str) -> String {
-        let path = self.reader.folder.path().join(format!("given-pin-{pin}"));
+        // Its name is no place for a PIN.
+        let path = self.reader.folder.path().join(format!("given-pin-of-{}", pin.len()));
         fs::write(&path, pin).and_then(|()| fs::set_permissions(&path, private())).expect("a PIN file");
         format!("file:{}", path.display())
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::support::clock;
 use crate::support::parts::root;
 
 /// A server of `tests/aws`, which says `READY name=value …` when it is up, and ends with this value.
@@ -61,6 +62,7 @@ pub fn installed(program: &str) -> Command {
 fn interpreter(script: &Path) -> Command {
     let mut command = Command::new(python_env().join("bin/python"));
     command.arg(script).env_clear().env("PATH", "/usr/bin:/bin");
+    clock::set(&mut command);
     // Bytecode goes below target/, not among the sources.
     command.env("PYTHONPYCACHEPREFIX", python_env().join("pycache"));
     command

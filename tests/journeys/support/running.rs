@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::support::leaks::holds_no_secret;
+use crate::support::leaks::Secrets;
 use crate::support::run::Run;
 use crate::support::server::Server;
 
@@ -99,10 +99,15 @@ impl<'a> Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        let secrets = Secrets::of(self.server).and(&self.secrets.borrow());
+        if !std::thread::panicking() && !self.has_ended() {
+            secrets.are_not_in_process(self.pid());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !std::thread::panicking() {
-            holds_no_secret(&self.said(), self.server, &self.secrets.borrow());
+            secrets.are_not_in("what it said", self.said().as_bytes());
+            secrets.are_not_in_folder(self.server.desk.folder());
         }
     }
 }

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use crate::support::authority::{Authority, Leaf, text};
 use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::leaks::Secrets;
 use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::roles_anywhere::{PROFILE, ROLE, RolesAnywhere, TRUST_ANCHOR};
 use crate::support::run::{Done, Run};
-
-/// No other text has it in it, as the digits of the usual one are part of an account's number.
-pub const PIN: &str = "swordfish-4711";
 
 /// A server whose certificate is in `server.pem` and whose key is `signkey`.
 pub struct Server {
@@ -25,7 +23,7 @@ impl Server {
 
     /// One of an authority; with options of `roles_anywhere_server.py`.
     pub fn of(authority: Authority, options: &[&str]) -> Self {
-        let desk = Desk::provisioned(&["--keys", "signkey", "--pin", PIN]);
+        let desk = Desk::new();
         let aws = RolesAnywhere::with_options(&authority, options);
         let server = Server { desk, authority, aws };
         server.certify("device/signkey.pub.pem", &Leaf::default());
@@ -88,9 +86,11 @@ impl Server {
     #[track_caller]
     pub fn done(&self, run: Run) -> Done {
         let done = run.go();
-        self.assert_nothing_secret(&done.stderr());
+        let secrets = Secrets::of(self);
+        secrets.are_not_in("stderr", done.stderr().as_bytes());
+        secrets.are_not_in_folder(self.desk.folder());
         if done.code() != 0 {
-            self.assert_nothing_secret(&done.stdout());
+            secrets.are_not_in("stdout", done.stdout_bytes());
             assert!(!done.stdout().contains("AccessKeyId"), "{}", done.stdout());
         }
         done
@@ -103,23 +103,5 @@ impl Server {
         assert_eq!(done.stdout(), "");
         assert!(done.stderr().contains("error: "), "{}", done.stderr());
         done
-    }
-
-    #[track_caller]
-    pub fn assert_nothing_secret(&self, said: &str) {
-        let mut secrets = vec![PIN.to_owned()];
-        for line in self.aws.log() {
-            let credential = &line["credential"];
-            secrets.extend(
-                ["secretAccessKey", "sessionToken"]
-                    .iter()
-                    .filter_map(|name| credential[name].as_str().map(str::to_owned)),
-            );
-            let authorization = line["headers"]["authorization"].as_str().unwrap_or_default();
-            secrets.extend(authorization.split_once("Signature=").map(|(_, hex)| hex.to_owned()));
-        }
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            assert!(!said.contains(secret.as_str()), "{secret:?} is in: {said}");
-        }
     }
 }

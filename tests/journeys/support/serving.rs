@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::clock;
 use crate::support::run::Run;
 use crate::support::running::Running;
 use crate::support::server::Server;
@@ -69,7 +70,7 @@ impl<'a> Serving<'a> {
         }
         assert_eq!((&answer["Code"], &answer["Type"]), (&"Success".into(), &"AWS-HMAC".into()));
         let end: jiff::Timestamp = answer["Expiration"].as_str().unwrap().parse().unwrap();
-        assert!(end > jiff::Timestamp::now(), "credentials that have ended were handed out: {answer}");
+        assert!(end > clock::now(), "credentials that have ended were handed out: {answer}");
         answer["AccessKeyId"].as_str().unwrap().to_owned()
     }
 

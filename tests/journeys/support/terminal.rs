@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use expectrl::{Eof, Expect, Session};
 
+use crate::support::clock;
 use crate::support::desk::{Desk, PIN, SIGNKEY};
 use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::token_files::UNSIGNED;
@@ -22,7 +23,7 @@ pub fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Ter
     command
         .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf"))
         .env("COUNTERSIGN_MODULE", softhsm_module());
-    command.envs(environment.iter().copied());
+    clock::set(&mut command).envs(environment.iter().copied());
     let mut terminal = Session::spawn(command).expect("a terminal");
     terminal.set_expect_timeout(Some(Duration::from_secs(20)));
     terminal

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, PIN};
 use crate::support::parts::tool;
 use crate::support::real_modules::{Service, module};
 use crate::support::run::Run;
@@ -20,13 +20,18 @@ pub struct Tpm {
     pub desk: Desk,
 }
 
+/// As `tpm2_ptool` takes it.
+fn userpin() -> String {
+    format!("--userpin={PIN}")
+}
+
 impl Tpm {
     pub fn new() -> Self {
         let desk = Desk::without_device();
         for folder in ["state", "store"] {
             fs::create_dir(desk.path(folder)).unwrap();
         }
-        desk.write("pin", b"123456");
+        desk.write("pin", PIN.as_bytes());
         desk.write("wrong-pin", b"000000");
         desk.write("tokens.json", UNSIGNED);
         let at = |name: &str| desk.path(name).display().to_string();
@@ -60,13 +65,13 @@ impl Tpm {
         });
         let tpm = Tpm { _resource_manager: manager, _bus: bus, chip, variables, desk };
         tpm.ptool(&["init"]);
-        tpm.ptool(&["addtoken", "--pid=1", "--label=officer", "--userpin=123456", "--sopin=87654321"]);
+        tpm.ptool(&["addtoken", "--pid=1", "--label=officer", &userpin(), "--sopin=87654321"]);
         tpm
     }
 
     pub fn with_key(self, label: &str, options: &[&str]) -> Self {
         let (named, rsa) = (format!("--key-label={label}"), "--algorithm=rsa2048");
-        self.ptool(&[&["addkey", rsa, "--label=officer", &named, "--userpin=123456"], options].concat());
+        self.ptool(&[&["addkey", rsa, "--label=officer", &named, &userpin()], options].concat());
         self
     }
 

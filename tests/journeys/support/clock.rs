@@ -1,0 +1,77 @@
+//! The clocks of the programs that a test runs, all of which `COUNTERSIGN_TEST_CLOCK=+1500d` moves together: the program,
+//! openssl and what else makes certificates, and the AWS that judges them. The test program's own clock stays.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::run::Run;
+
+/// How far all clocks are moved, as faketime writes it.
+const VARIABLE: &str = "COUNTERSIGN_TEST_CLOCK";
+
+/// The time by the programs' clocks.
+pub fn now() -> Timestamp {
+    Timestamp::now() + moved()
+}
+
+/// Gives a command that is about to start the clock of all others.
+pub fn set(command: &mut Command) -> &mut Command {
+    match moved() {
+        SignedDuration::ZERO => command,
+        moved => command.envs(variables(moved)),
+    }
+}
+
+/// A run whose clock is off by so much from all others, as faketime writes it: `-15m`.
+pub fn off_by(run: Run, offset: &str) -> Run {
+    with(run, variables(moved() + duration(offset)))
+}
+
+/// A run that takes place at a time in UTC, as faketime writes it: `2020-01-01 00:00:00`.
+pub fn at(run: Run, time: &str) -> Run {
+    with(run, variables(SignedDuration::ZERO)).env("FAKETIME", format!("@{time}")).env("TZ", "UTC")
+}
+
+fn with(run: Run, variables: [(&'static str, String); 4]) -> Run {
+    variables.into_iter().fold(run, |run, (name, value)| run.env(name, value))
+}
+
+/// faketime itself would stay between a test and its program, so this is what it would set.
+fn variables(offset: SignedDuration) -> [(&'static str, String); 4] {
+    [
+        ("LD_PRELOAD", library().display().to_string()),
+        ("FAKETIME", format!("{:+}", offset.as_secs())),
+        // What waits must wait as it does, and files are as old as they are.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ("NO_FAKE_STAT", "1".into()),
+    ]
+}
+
+fn moved() -> SignedDuration {
+    static MOVED: OnceLock<SignedDuration> = OnceLock::new();
+    *MOVED.get_or_init(|| std::env::var(VARIABLE).map_or(SignedDuration::ZERO, |offset| duration(&offset)))
+}
+
+fn duration(offset: &str) -> SignedDuration {
+    let unit = offset.chars().next_back().expect("an offset");
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => panic!("{offset:?} ends in none of s, m, h, d"),
+    };
+    let count: i64 = offset.trim_end_matches(unit).parse().expect("an offset begins with a number");
+    SignedDuration::from_secs(count * seconds)
+}
+
+/// For programs with several threads.
+fn library() -> PathBuf {
+    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let library = PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1"));
+    assert!(library.exists(), "faketime is installed (apt install faketime)");
+    library
+}

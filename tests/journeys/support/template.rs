@@ -1,0 +1,90 @@
+//! SoftHSM devices that are made once and copied: making one takes half a second, and hundreds of tests want the same.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::support::clock;
+use crate::support::parts::root;
+
+/// Options of `softhsm/provision`, and how many devices of the same options the test had before. Two devices of one test
+/// have different keys, as two devices do.
+type Recipe = (Vec<OsString>, usize);
+
+/// Copies a device with these options to a folder that is not there yet.
+pub fn copied_to(folder: &Path, options: Vec<OsString>) {
+    thread_local! {
+        /// A test has a thread of its own.
+        static MADE: RefCell<HashMap<Vec<OsString>, usize>> = RefCell::default();
+    }
+    let before = MADE.with_borrow_mut(|made| {
+        let count = made.entry(options.clone()).or_default();
+        *count += 1;
+        *count - 1
+    });
+    let template = made((options, before));
+    copy(&template, folder);
+    // These name the folder that they are in.
+    let (old, new) = (template.to_str().expect("UTF-8"), folder.to_str().expect("UTF-8"));
+    for name in ["softhsm2.conf", "env"] {
+        let text = fs::read_to_string(folder.join(name)).expect("softhsm/provision wrote it");
+        fs::write(folder.join(name), text.replace(old, new)).expect("a file is written");
+    }
+}
+
+fn made(recipe: Recipe) -> PathBuf {
+    type Made = Mutex<HashMap<Recipe, Arc<OnceLock<PathBuf>>>>;
+    static MADE: OnceLock<Made> = OnceLock::new();
+    let mut made = MADE.get_or_init(Made::default).lock().expect("no test panics here");
+    let number = made.len();
+    let template = made.entry(recipe.clone()).or_default().clone();
+    // Others may make other devices meanwhile.
+    drop(made);
+    template.get_or_init(|| provision(&recipe.0, &folder().join(number.to_string()))).clone()
+}
+
+fn provision(options: &[OsString], folder: &Path) -> PathBuf {
+    let mut command = Command::new(root().join("softhsm/provision"));
+    let output = clock::set(&mut command).args(options).arg(folder).output().expect("softhsm/provision runs");
+    assert!(output.status.success(), "softhsm/provision: {}", String::from_utf8_lossy(&output.stderr));
+    folder.to_owned()
+}
+
+/// A folder for as long as this program runs. Statics are never dropped, so the next run removes those of the last.
+fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let prefix = "devices-";
+        let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        for entry in fs::read_dir(all).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let process = name.strip_prefix(prefix);
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let folder = all.join(format!("{prefix}{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder is made");
+        folder
+    })
+}
+
+/// With the rights that files and folders have.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a folder is made");
+    for entry in fs::read_dir(from).expect("a folder is read") {
+        let entry = entry.expect("a folder is read");
+        let copied = to.join(entry.file_name());
+        if entry.file_type().expect("a file has a type").is_dir() {
+            copy(&entry.path(), &copied);
+        } else {
+            fs::copy(entry.path(), copied).expect("a file is copied");
+        }
+    }
+    let rights = fs::metadata(from).expect("a folder is there").permissions();
+    fs::set_permissions(to, rights).expect("rights are set");
+}
