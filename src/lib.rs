@@ -2,6 +2,7 @@
 pub mod audit;
 pub mod certificate;
 pub mod device;
+pub mod duration;
 pub mod environment;
 pub mod error;
 pub mod pin;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 use countersign::rolesanywhere::{Credentials, ProfileName, with_credentials};
 use countersign::save::{FileError, InputFile, Output};
@@ -76,9 +77,9 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
                     return Err(error);
                 }
                 terminal.log(&format!(
-                    "not renewed, tried again in {} s, good until then for {} s more: {error}",
-                    renewal.remaining().as_secs(),
-                    end - now()
+                    "not renewed, tried again in {}, good for {} more: {error}",
+                    in_words(renewal.remaining()),
+                    in_words(Duration::from_secs(u64::try_from(end - now()).unwrap_or_default()))
                 ));
             }
         }

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use countersign::device::{PendingCall, WaitsFor, pending_calls};
+use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 
 use super::process::{self, Ending};
@@ -103,19 +104,19 @@ fn give_up(told: &Told, call: &PendingCall, patience: Duration) -> ! {
         device: call.subject.to_string(),
         function: call.function,
         waits_for: call.waits_for,
-        seconds: patience.as_secs(),
+        patience,
     };
     process::end(Ending::GaveUp(Error::from(error)))
 }
 
 /// A device that does not answer.
 #[derive(Debug, thiserror::Error)]
-#[error("{device} has not answered for {seconds} s ({function})")]
+#[error("{device} has not answered for {} ({function})", in_words(*patience))]
 struct NoAnswer {
     device: String,
     function: &'static str,
     waits_for: WaitsFor,
-    seconds: u64,
+    patience: Duration,
 }
 
 impl Explain for NoAnswer {
