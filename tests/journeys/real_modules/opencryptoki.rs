@@ -56,13 +56,21 @@ impl OpenCryptoki {
         machine.args(["--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"]);
         let mut machine = Service::start(&desk, machine.args(["sh", "-c", MACHINE, "sh"]).arg(modules));
         let mut inside = String::new();
-        machine.until("pkcsslotd runs", |machine| {
+        let enter = |inside: &str| {
+            let target = format!("--target={inside}");
+            ["nsenter", &target, "--mount", "--ipc", "--pid"].map(str::to_owned).to_vec()
+        };
+        // The daemon does not bear a connection that asks for nothing: it is asked by its own module.
+        machine.until("pkcsslotd answers", |machine| {
             let child = Command::new("pgrep").args(["--parent", &machine.id().to_string()]).output().unwrap();
             inside = String::from_utf8(child.stdout).unwrap().trim().to_owned();
+            let words = enter(&inside);
+            let mut ask = Command::new(&words[0]);
+            ask.args(&words[1..]).args(["pkcs11-tool", "--list-slots", "--module"]).arg(library());
             Path::new(&format!("/proc/{inside}/root/run/pkcsslotd.socket")).exists()
+                && ask.output().unwrap().status.success()
         });
-        let target = format!("--target={inside}");
-        let enter = ["nsenter", &target, "--mount", "--ipc", "--pid"].map(str::to_owned).to_vec();
+        let enter = enter(&inside);
         let opencryptoki = OpenCryptoki { _machine: machine, enter, desk };
         initialise(&opencryptoki.enter(), &library(), SLOT);
         generate_key(&opencryptoki.enter(), &library(), "01", "signkey", &[]);
