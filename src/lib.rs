@@ -6,6 +6,7 @@ pub mod duration;
 pub mod environment;
 pub mod error;
 pub mod pin;
+pub mod printable;
 pub mod rolesanywhere;
 pub mod save;
 pub mod signature;

@@ -8,7 +8,7 @@ use countersign::signature::Payload;
 use countersign::tokenfile::{Approval, ApprovalRecord, Format, Signed, TokenFile, approval_records};
 use jiff::Timestamp;
 
-use super::terminal::one_line;
+use countersign::printable::one_line;
 
 /// AWS: a quorum token is good for ten minutes.
 const LIFETIME_SECONDS: u64 = 600;

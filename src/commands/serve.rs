@@ -18,9 +18,9 @@ use countersign::error::{Error, Exit, Explain};
 
 use super::aws::{Provider, Renewal};
 use super::key::KeyOptions;
-use super::process;
-use super::terminal::Terminal;
 use crate::cli::Serve;
+use crate::lifecycle::LIFECYCLE;
+use crate::terminal::Terminal;
 use answers::Service;
 use notify::Systemd;
 use roles::Roles;
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Serve, options: &KeyOptions, terminal: &Terminal) 
         roles.renewed(name, credentials);
         renewals.push(renewal);
     }
-    process::become_service();
+    LIFECYCLE.become_service();
     let service = Service::new(Arc::clone(&roles), container_token, address);
     http::serve(listener, service, arguments.hop_limit, Systemd::of_environment())
         .map_err(|source| NotListening { address, source })?;
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Serve, options: &KeyOptions, terminal: &Terminal) 
 
     loop {
         let next = renewals.iter().map(Renewal::remaining).min().unwrap_or(Duration::MAX / 4);
-        let asked = process::wait_for_renewal(next);
+        let asked = LIFECYCLE.wait_for_renewal(next);
         for ((name, provider), renewal) in providers.iter_mut().zip(&mut renewals) {
             if !renewal.remaining().is_zero() && !asked {
                 continue;

@@ -16,8 +16,8 @@ use serde_json::json;
 
 use super::{Presented, Wanted};
 use crate::commands::key::KeyOptions;
-use crate::commands::terminal::Terminal;
 use crate::commands::usage::UsageError;
+use crate::terminal::Terminal;
 
 /// Each try is signed anew.
 const MAX_TRIES: u32 = 3;

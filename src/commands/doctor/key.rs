@@ -12,7 +12,7 @@ use countersign::uri::Uri;
 
 use super::report::Report;
 use crate::commands::key::{KeyOptions, tell};
-use crate::commands::terminal::Terminal;
+use crate::terminal::Terminal;
 
 /// Renewing a certificate takes people some days.
 const SOON: Duration = Duration::from_secs(30 * 86400);

@@ -8,8 +8,8 @@ use countersign::tokenfile::{Format, Signed};
 
 use super::refusal::{NotNew, TimedOut};
 use crate::cli::Sign;
-use crate::commands::terminal::Terminal;
 use crate::commands::tokens::Input;
+use crate::terminal::Terminal;
 
 /// Short enough to feel immediate, long enough to leave a reader in peace.
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);

@@ -9,9 +9,8 @@ use countersign::device::{PendingCall, WaitsFor, pending_calls};
 use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 
-use super::process::{self, Ending};
-use super::stderr;
-use super::terminal::Terminal;
+use super::{Terminal, stderr};
+use crate::lifecycle::{Ending, LIFECYCLE};
 
 /// A device that has not signed by then is probably waiting for a touch: PKCS#11 has no way to ask it.
 const TOUCH_AFTER: Duration = Duration::from_millis(500);
@@ -75,7 +74,7 @@ fn look(told: &Told, patience: Duration, is_watched: bool) {
     let calls = pending_calls();
     if let Some(call) = calls.iter().find(|call| call.since.elapsed() >= patience) {
         // A service goes on handing out what it has.
-        if process::may_give_up() {
+        if LIFECYCLE.may_give_up() {
             give_up(told, call, patience);
         }
     }
@@ -106,7 +105,7 @@ fn give_up(told: &Told, call: &PendingCall, patience: Duration) -> ! {
         waits_for: call.waits_for,
         patience,
     };
-    process::end(Ending::GaveUp(Error::from(error)))
+    LIFECYCLE.end(Ending::GaveUp(Error::from(error)))
 }
 
 /// A device that does not answer.
