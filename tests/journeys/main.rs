@@ -21,6 +21,7 @@ mod credential_process_clients;
 mod credentials_file;
 mod csr;
 mod doctor;
+mod documented_json;
 mod dry_run;
 mod faults_midway;
 mod files;
