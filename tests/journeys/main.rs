@@ -22,6 +22,7 @@ mod credentials_file;
 mod csr;
 mod doctor;
 mod documented_json;
+mod documented_serve;
 mod dry_run;
 mod faults_midway;
 mod files;

@@ -10,6 +10,37 @@ pub fn commands() -> Vec<String> {
     entries.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
+/// An option on a help page.
+#[derive(Debug)]
+pub struct Opt {
+    /// With its dashes.
+    pub name: String,
+    pub default: Option<String>,
+}
+
+/// The options that a command does not share with all others, but for `--help`.
+pub fn own_options(command: &str) -> Vec<Opt> {
+    let page = help_page(&["help", command]);
+    let own = page.lines().skip_while(|line| *line != "Options:").take_while(|line| *line != "Everywhere:");
+    let mut options: Vec<Opt> = Vec::new();
+    for line in own {
+        let line = line.trim();
+        if let Some(name) = line.starts_with('-').then(|| long_options(line).into_iter().next()).flatten() {
+            options.push(Opt { name, default: None });
+        } else if let (Some(default), Some(option)) = (line.strip_prefix("[default: "), options.last_mut()) {
+            option.default = Some(default.trim_end_matches(']').to_owned());
+        }
+    }
+    options.retain(|option| option.name != "--help");
+    options
+}
+
 fn help_page(arguments: &[&str]) -> String {
     Desk::without_device().countersign(arguments).go().exits(0).stdout()
+}
+
+fn long_options(text: &str) -> Vec<String> {
+    let is_part_of_a_name = |character: char| character.is_ascii_alphanumeric() || character == '-';
+    let words = text.split(|character| !is_part_of_a_name(character));
+    words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned).collect()
 }

@@ -47,6 +47,14 @@ impl Page {
         found.unwrap_or_else(|| panic!("{} has no heading {heading:?}", self.name))
     }
 
+    /// The rows of the page's table whose first column is called so.
+    #[track_caller]
+    pub fn rows(&self, first_column: &str) -> Vec<Vec<String>> {
+        let part = self.parts.iter().find(|part| part.has_table(first_column));
+        part.unwrap_or_else(|| panic!("{} has no table with a column {first_column:?}", self.name))
+            .rows(first_column)
+    }
+
     /// What is different between the members that the part's table documents and those of real documents.
     pub fn compare_members(&self, heading: &str, documents: &[Value]) -> Vec<String> {
         let documented = self.members(heading);
