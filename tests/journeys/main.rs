@@ -21,6 +21,7 @@ mod credential_process_clients;
 mod credentials_file;
 mod csr;
 mod doctor;
+mod documented_facts;
 mod documented_json;
 mod documented_serve;
 mod dry_run;

@@ -1,4 +1,6 @@
-//! The program's command line, as its help pages show it.
+//! The program's command line, as its help pages show it and as it is taken.
+
+use std::collections::BTreeSet;
 
 use crate::support::desk::Desk;
 
@@ -35,7 +37,23 @@ pub fn own_options(command: &str) -> Vec<Opt> {
     options
 }
 
-fn help_page(arguments: &[&str]) -> String {
+/// All options on the help page of a command, also other names of an option.
+pub fn shown_options(command: &str) -> BTreeSet<String> {
+    let page = help_page(&["help", command]);
+    let named = |line: &&str| line.starts_with('-') || line.starts_with("[alias");
+    let lines = page.lines().take_while(|line| !line.starts_with("Example")).map(str::trim).filter(named);
+    lines.flat_map(long_options).collect()
+}
+
+/// Whether the program takes an option of a command, also one that no help page shows. Nothing is done: the line asks for
+/// help, unless something is wrong with it.
+pub fn is_taken(command: &str, option: &str) -> bool {
+    let line: Vec<&str> = command.split_whitespace().chain([option, "--help"]).collect();
+    let said = Desk::without_device().countersign(&line).go().stderr();
+    !["unexpected argument", "unrecognized subcommand"].iter().any(|refused| said.contains(refused))
+}
+
+pub fn help_page(arguments: &[&str]) -> String {
     Desk::without_device().countersign(arguments).go().exits(0).stdout()
 }
 

@@ -132,6 +132,17 @@ impl Part {
         self.lines.iter().any(|line| cells(line).first().is_some_and(|cell| cell == first_column))
     }
 
+    /// Its text without the blocks of code.
+    pub fn prose(&self) -> String {
+        let mut in_block = false;
+        let outside = self.lines.iter().filter(|line| {
+            let is_fence = line.trim_start().starts_with("```");
+            in_block ^= is_fence;
+            !in_block && !is_fence
+        });
+        outside.map(|line| line.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
     /// The blocks of code, without their fences.
     pub fn blocks(&self) -> Vec<String> {
         let (mut blocks, mut block) = (Vec::new(), None);
