@@ -16,6 +16,7 @@ mod objects;
 mod open;
 mod present;
 mod provision;
+mod record;
 mod session;
 mod watch;
 
@@ -31,5 +32,6 @@ pub use objects::{Exportability, KeyFacts, Policy, TouchPolicy};
 pub use open::OpenDevice;
 pub use present::{Device, PinState};
 pub use provision::{Generated, KeyKind, KeySpec, Stored, WritableDevice};
+pub use record::{DeviceRecord, KeyRecord};
 pub use session::{close_at_the_end, close_devices};
 pub use watch::{PendingCall, WaitsFor, pending_calls, stop_calls};

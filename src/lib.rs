@@ -10,5 +10,6 @@ pub mod printable;
 pub mod rolesanywhere;
 pub mod save;
 pub mod signature;
+pub mod signing;
 pub mod tokenfile;
 pub mod uri;

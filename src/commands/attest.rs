@@ -3,12 +3,12 @@
 use countersign::certificate::{
     Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_of,
 };
-use countersign::device::{Policy, SigningKey};
+use countersign::device::{DeviceRecord, KeyRecord, Policy, SigningKey};
 use countersign::error::Error;
 use countersign::save::Output;
 use serde_json::{Value, json};
 
-use super::key::{KeyOptions, key_json};
+use super::key::KeyOptions;
 use super::pem_file;
 use crate::cli::Attest;
 use crate::terminal::Terminal;
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal)
         }
         (None, _) => {}
     }
-    let (device, key) = (key_json(&key), claims_json(&key));
+    let (device, key) = ((DeviceRecord::of(key.device()), KeyRecord::of(&key)), claims_json(&key));
     terminal.document(&json!({
         "device": device.0,
         "key": device.1,

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use countersign::duration::in_words;
 use countersign::error::Error;
+use countersign::signing::Input;
 use countersign::tokenfile::{Format, Signed};
 
 use super::refusal::{NotNew, TimedOut};
 use crate::cli::Sign;
-use crate::commands::tokens::Input;
 use crate::terminal::Terminal;
 
 /// Short enough to feel immediate, long enough to leave a reader in peace.
