@@ -142,6 +142,10 @@ pub(crate) fn close_devices(exit: i32) {
     DECIDED.store(exit, Ordering::SeqCst);
     device::close_devices();
     wait_if_ending();
+    if !device::hanging_calls().is_empty() {
+        // Without the exit handlers: a module is in the middle of a call on another thread.
+        signal_hook::low_level::exit(exit);
+    }
 }
 
 /// Whether SIGTERM is the way to end, and SIGHUP asks for something.

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -
         () if in_place => Purpose::Replace,
         () => Purpose::Look,
     };
-    let deadline = Deadline::of(arguments);
+    let deadline = Deadline::of(arguments, options.watch().patience());
     let read = || {
         let inputs = tokens::read_all(&arguments.files, purpose)?;
         wait::refuse_old(arguments, &inputs, terminal)?;
