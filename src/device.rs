@@ -2,6 +2,7 @@
 //!
 //! This is the only folder that knows cryptoki. Nothing above it sees a PKCS#11 handle.
 
+mod abandoned;
 mod call;
 mod choose;
 mod error;
@@ -20,6 +21,7 @@ mod record;
 mod session;
 mod watch;
 
+pub use abandoned::{NotReturned, hanging_calls, within};
 pub use call::CallError;
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
 pub use error::{Candidate, DeviceError, KeyError, LoginError, ProvisionError, SignError};

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -
         () if in_place => Purpose::Replace,
         () => Purpose::Look,
     };
-    let deadline = Deadline::of(arguments);
+    let deadline = Deadline::of(arguments, options.watch().patience());
     let read = || {
         let inputs = read_all(&request.files, purpose)?;
         wait::refuse_old(arguments, &inputs, terminal)?;

@@ -1,34 +1,50 @@
 //! Why waiting came to an end.
 
+use std::fmt;
 use std::time::Duration;
 
+use countersign::device::NotReturned;
 use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 
-/// What was waited for did not come.
-#[derive(Debug)]
+/// With `--wait`: what was waited for did not come.
+#[derive(Debug, thiserror::Error)]
+#[error("timed out after {}: {in_the_way}", in_words(*limit))]
 pub(super) struct TimedOut {
     pub(super) limit: Duration,
-    pub(super) last: Error,
+    pub(super) in_the_way: InTheWay,
 }
 
-impl std::fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "timed out after {}: {}", in_words(self.limit), self.last)
+/// With `--wait`: why it is not done yet.
+#[derive(Debug)]
+pub(super) struct InTheWay {
+    pub(super) error: Error,
+    /// Calls that have not returned.
+    pub(super) hanging: Vec<NotReturned>,
+}
+
+impl fmt::Display for InTheWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)?;
+        self.hanging.iter().try_for_each(|call| write!(f, "; {} hangs in {}", call.module, call.function))
     }
 }
-
-impl std::error::Error for TimedOut {}
 
 impl Explain for TimedOut {
     fn exit(&self) -> Exit {
-        self.last.exit()
+        self.in_the_way.error.exit()
     }
     fn detail(&self) -> Vec<String> {
-        self.last.detail()
+        self.in_the_way.error.detail()
     }
     fn hint(&self) -> Option<String> {
-        self.last.hint()
+        if self.in_the_way.hanging.is_empty() {
+            return self.in_the_way.error.hint();
+        }
+        Some(
+            "end the program that keeps the device or its daemon busy, or name the device's own module with --module PATH"
+                .into(),
+        )
     }
 }
 

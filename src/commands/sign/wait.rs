@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use countersign::device;
 use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::signing::Input;
 use countersign::tokenfile::{Format, Signed};
 
-use super::refusal::{NotNew, TimedOut};
+use super::refusal::{InTheWay, NotNew, TimedOut};
 use crate::cli::Sign;
 use crate::terminal::Terminal;
 
@@ -22,11 +23,13 @@ const STALE: Duration = Duration::from_secs(600);
 pub(super) struct Deadline {
     limit: Option<Duration>,
     start: Instant,
+    /// How long one call to a device may take.
+    patience: Duration,
 }
 
 impl Deadline {
-    pub(super) fn of(arguments: &Sign) -> Self {
-        Deadline { limit: arguments.wait.map(Duration::from_secs), start: Instant::now() }
+    pub(super) fn of(arguments: &Sign, patience: Duration) -> Self {
+        Deadline { limit: arguments.wait.map(Duration::from_secs), start: Instant::now(), patience }
     }
 
     /// Tries until it is done, as long as what is in the way may go away by itself.
@@ -35,22 +38,31 @@ impl Deadline {
         terminal: &Terminal,
         mut attempt: impl FnMut() -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let Some(limit) = self.limit else { return attempt() };
+        let end = self.start.checked_add(limit).unwrap_or_else(far_away);
         let mut told = false;
         loop {
-            let (error, limit) = match (attempt(), self.limit) {
-                (Err(error), Some(limit)) if error.may_pass() => (error, limit),
-                (result, _) => return result,
+            let error = match device::within(end, self.patience, &mut attempt) {
+                Err(error) if error.may_pass() => error,
+                result => return result,
             };
-            if self.start.elapsed() >= limit {
-                return Err(TimedOut { limit, last: error }.into());
+            let left = end.saturating_duration_since(Instant::now());
+            let in_the_way = InTheWay { error, hanging: device::hanging_calls() };
+            if left.is_zero() {
+                return Err(TimedOut { limit, in_the_way }.into());
             }
             if !told {
-                terminal.say(&format!("waiting, at most {}: {error}", in_words(limit)));
+                terminal.say(&format!("waiting, at most {}: {in_the_way}", in_words(limit)));
                 told = true;
             }
-            std::thread::sleep(BETWEEN_TRIES);
+            std::thread::sleep(BETWEEN_TRIES.min(left));
         }
     }
+}
+
+/// For a limit beyond the end of time.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(100 * 365 * 86_400)
 }
 
 /// With `--wait`, a file is the new one when there is something to sign in it; CloudHSM CLI writes under one name again
