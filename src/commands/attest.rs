@@ -1,7 +1,7 @@
 //! `countersign attest`: what proves that a key is in its device, and what the device merely claims.
 
 use countersign::certificate::{
-    Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_of,
+    Attestation, Certificate, attestation_of, certificates_from_pem, certificates_to_pem, chain_of,
 };
 use countersign::device::{DeviceRecord, KeyRecord, Policy, SigningKey};
 use countersign::error::Error;
@@ -71,10 +71,7 @@ pub(crate) fn verify(key: &SigningKey, roots: &[Certificate]) -> Result<Attestat
 /// The attestation of the key with what is above it, as the device gives them.
 fn statement_of(key: &SigningKey) -> Result<Option<Vec<Certificate>>, Error> {
     let all = key.certificates()?;
-    let statement = all
-        .iter()
-        .find(|certificate| certificate.is_attestation() && certificate.public_key() == key.public_key());
-    Ok(statement.map(|statement| {
+    Ok(attestation_of(key.public_key(), &all).map(|statement| {
         let chain = chain_of(statement, &all);
         std::iter::once(statement.clone()).chain(chain).collect()
     }))
