@@ -16,6 +16,16 @@ use clap::{
 
 use countersign::device::UserType;
 
+/// All variables of its own that the program knows.
+pub(crate) const VARIABLES: [&str; 6] = [
+    "COUNTERSIGN_AUDIT_LOG",
+    "COUNTERSIGN_KEY",
+    "COUNTERSIGN_MODULE",
+    "COUNTERSIGN_PIN_SOURCE",
+    "COUNTERSIGN_ROLE",
+    "COUNTERSIGN_USERNAME",
+];
+
 /// The groups of the help page: what a person wants, the commonest first.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("CloudHSM token files", &["sign", "verify", "show", "merge", "audit"]),

@@ -17,26 +17,23 @@ mod list;
 mod man;
 mod merge;
 mod pem_file;
-pub(crate) mod process;
 mod public_key;
 mod read_certificate_data;
 mod serve;
 mod show;
 mod sign;
 mod sign_string;
-mod stderr;
-pub(crate) mod terminal;
 mod tokens;
 mod update;
 mod usage;
 mod verify;
-mod watch;
 
 use countersign::error::Error;
 
 use crate::cli::{Cli, Command};
+use crate::lifecycle::LIFECYCLE;
+use crate::terminal::Terminal;
 use key::KeyOptions;
-use terminal::Terminal;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
@@ -47,7 +44,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         _ => None,
     };
     let options = KeyOptions::new(&cli.global, so_pin_source)?;
-    process::exit_on_signals();
+    LIFECYCLE.exit_on_signals();
     countersign::device::close_at_the_end();
     match cli.command {
         Command::Sign(arguments) => sign::run(&arguments, &options, terminal),

@@ -25,13 +25,28 @@ pub fn forget(name: &str) {
     }
 }
 
+/// An empty variable is no variable. Under the same condition.
+pub fn forget_if_empty(name: &str) {
+    if env::var_os(name).is_some_and(|value| value.is_empty()) {
+        forget(name);
+    }
+}
+
 /// Sets a variable that is not set yet, under the same condition.
 #[allow(unsafe_code)]
-pub fn set_default(name: &str, value: &str) {
+fn set_default(name: &str, value: &str) {
     if env::var_os(name).is_none() && is_one_thread() {
         // SAFETY: as in [`forget`].
         unsafe { env::set_var(name, value) };
     }
+}
+
+/// Has modules keep what they would write to stderr at each call, unless somebody set them up to write. Called while there
+/// is one thread.
+pub fn quieten_modules() {
+    // tpm2-pkcs11 and the TPM's libraries below it.
+    set_default("TSS2_LOG", "all+NONE");
+    set_default("TPM2_PKCS11_LOG_LEVEL", "0");
 }
 
 fn is_one_thread() -> bool {

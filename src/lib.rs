@@ -2,9 +2,11 @@
 pub mod audit;
 pub mod certificate;
 pub mod device;
+pub mod duration;
 pub mod environment;
 pub mod error;
 pub mod pin;
+pub mod printable;
 pub mod rolesanywhere;
 pub mod save;
 pub mod signature;

@@ -2,18 +2,22 @@
 
 mod cli;
 mod commands;
+mod lifecycle;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
+use countersign::environment;
 
 use cli::Cli;
-use commands::terminal::Terminal;
+use lifecycle::LIFECYCLE;
+use terminal::Terminal;
 
 fn main() -> ExitCode {
-    commands::process::harden();
-    commands::process::forget_empty_variables();
-    commands::process::quieten_modules();
+    LIFECYCLE.harden();
+    cli::VARIABLES.iter().for_each(|name| environment::forget_if_empty(name));
+    environment::quieten_modules();
     let cli = match cli::tree().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
@@ -26,6 +30,6 @@ fn main() -> ExitCode {
             error.exit() as u8
         }
     };
-    commands::process::close_devices(exit.into());
+    LIFECYCLE.close_devices(exit.into());
     ExitCode::from(exit)
 }

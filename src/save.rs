@@ -32,6 +32,11 @@ pub fn read_stdin(limit: u64) -> Result<Vec<u8>, FileError> {
     read_limited(io::stdin().lock(), Path::new("stdin"), limit)
 }
 
+/// `-`: stdin where a file is read, stdout where one is written.
+pub fn is_dash(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 /// Whether two paths lead to one file.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,13 +1,14 @@
 //! What a quorum token says of itself, in words.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use countersign::duration::in_words;
 use countersign::signature::Payload;
 use countersign::tokenfile::{Approval, ApprovalRecord, Format, Signed, TokenFile, approval_records};
 use jiff::Timestamp;
 
-use super::terminal::one_line;
+use countersign::printable::one_line;
 
 /// AWS: a quorum token is good for ten minutes.
 const LIFETIME_SECONDS: u64 = 600;
@@ -102,13 +103,10 @@ fn timestamp(seconds: u64) -> Option<String> {
 
 fn age(created: u64) -> String {
     let seconds = now().saturating_sub(created);
-    match seconds {
-        0 if created > now() + 60 => "in the future".into(),
-        0..60 => format!("{seconds} seconds old"),
-        60..7200 => format!("{} minutes old", seconds / 60),
-        7200..172_800 => format!("{} hours old", seconds / 3600),
-        _ => format!("{} days old", seconds / 86_400),
+    if created > now() + 60 {
+        return "in the future".into();
     }
+    format!("{} old", in_words(Duration::from_secs(seconds)))
 }
 
 fn now() -> u64 {

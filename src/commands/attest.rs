@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::key::{KeyOptions, key_json};
 use super::pem_file;
-use super::terminal::Terminal;
 use crate::cli::Attest;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let output = arguments.output.as_deref().map(Output::at).transpose()?;

@@ -7,8 +7,8 @@ use countersign::error::{Error, Exit, Explain};
 use countersign::save;
 use serde_json::json;
 
-use super::terminal::Terminal;
 use crate::cli::Audit;
+use crate::terminal::Terminal;
 
 /// More than a million entries.
 const MAX_LOG_BYTES: u64 = 1 << 30;

@@ -5,17 +5,16 @@ use std::time::SystemTime;
 use countersign::certificate::{self, Certificate, certificates_to_pem};
 use countersign::device::{Chosen, KeyError, Policy};
 use countersign::error::Error;
-use countersign::save::Output;
+use countersign::save::{self, Output};
 use countersign::uri::{ObjectType, Uri};
 use serde_json::json;
 
 use super::key::KeyOptions;
-use super::terminal::Terminal;
-use super::tokens;
 use crate::cli::CertificateOf;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_dash(path));
+    let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     let output = to_file.map(Output::at).transpose()?;
     let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
     let chosen = options.choose(&arguments.key, policy, terminal)?;

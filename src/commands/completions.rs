@@ -2,8 +2,8 @@
 
 use countersign::error::Error;
 
-use super::terminal::Terminal;
 use crate::cli::{Completions, tree};
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Completions, terminal: &Terminal) -> Result<(), Error> {
     let mut script = Vec::new();

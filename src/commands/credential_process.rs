@@ -5,8 +5,8 @@ use countersign::rolesanywhere::{Credentials, output};
 
 use super::aws::{Cache, Provider, Wanted};
 use super::key::KeyOptions;
-use super::terminal::Terminal;
 use crate::cli::CredentialProcess;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(
     arguments: &CredentialProcess,

@@ -6,21 +6,20 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign::certificate::{Request, Subject, Validity};
 use countersign::device::Policy;
 use countersign::error::Error;
-use countersign::save::Output;
+use countersign::save::{self, Output};
 use countersign::signature::Mechanism;
 use serde_json::json;
 
 use super::key::{KeyOptions, introduce, key_json};
-use super::terminal::Terminal;
-use super::tokens;
 use super::usage::UsageError;
 use crate::cli::Csr;
+use crate::terminal::Terminal;
 
 /// Clocks differ: a certificate that begins now is not valid yet elsewhere.
 const EARLIER: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_dash(path));
+    let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     if to_file.is_none() && terminal.wants_json() && arguments.output.is_some() {
         return Err(UsageError::JsonAndStdout.into());
     }

@@ -11,8 +11,8 @@ use countersign::error::{Error, Exit};
 use countersign::uri::Uri;
 
 use super::key::{KeyOptions, parse_key_uris};
-use super::terminal::Terminal;
 use crate::cli::Doctor;
+use crate::terminal::Terminal;
 use report::Report;
 
 pub(crate) fn run(arguments: &Doctor, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {

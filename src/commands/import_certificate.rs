@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::key::{KeyOptions, parse_key_uris, tell};
 use super::pem_file;
-use super::terminal::Terminal;
 use super::usage::UsageError;
 use crate::cli::ImportCertificate;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(
     arguments: &ImportCertificate,

@@ -14,10 +14,10 @@ use countersign::signature::PublicKey;
 use countersign::uri::Uri;
 use serde_json::{Value, json};
 
-use super::terminal::Terminal;
 use super::usage::{BadUri, UsageError};
-use super::watch::DeviceWatch;
 use crate::cli::{Global, Key};
+use crate::terminal::Terminal;
+use crate::terminal::device_watch::DeviceWatch;
 
 /// AWS allows as many MFA devices for one user.
 const MAX_KEYS: usize = 8;

@@ -7,9 +7,9 @@ use countersign::uri::Uri;
 use serde_json::json;
 
 use super::key::{KeyOptions, exportable_json, parse_uri, tell};
-use super::terminal::Terminal;
 use super::usage::UsageError;
 use crate::cli::Keygen;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let output = arguments.output.as_deref().map(Output::at).transpose()?;

@@ -11,8 +11,8 @@ use countersign::uri::Uri;
 use serde_json::{Value, json};
 
 use super::key::{KeyOptions, exportable_json, parse_uri, tell};
-use super::terminal::Terminal;
 use crate::cli::List;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &List, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let uri = match &arguments.uri {

@@ -8,8 +8,8 @@ use countersign::error::{Error, Exit, Explain};
 use countersign::save::Output;
 use serde_json::json;
 
-use super::terminal::Terminal;
 use crate::cli::{Man, tree};
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Man, terminal: &Terminal) -> Result<(), Error> {
     let folder = &arguments.folder;

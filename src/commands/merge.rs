@@ -1,18 +1,19 @@
 //! `countersign merge`: the approvals of several people in one file.
 
 use countersign::error::Error;
-use countersign::save::Output;
+use countersign::save::{self, Output};
 use countersign::tokenfile::{TokenFile, merge};
 use serde_json::json;
 
 use super::approval;
-use super::terminal::{Terminal, one_line};
 use super::tokens::{self, InFile, Purpose};
 use super::usage::UsageError;
 use crate::cli::Merge;
+use crate::terminal::Terminal;
+use countersign::printable::one_line;
 
 pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
-    let to_stdout = tokens::is_dash(&arguments.output);
+    let to_stdout = save::is_dash(&arguments.output);
     if to_stdout && terminal.wants_json() {
         return Err(UsageError::JsonAndStdout.into());
     }

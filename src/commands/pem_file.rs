@@ -6,8 +6,6 @@ use countersign::certificate::{Certificate, CertificateError};
 use countersign::error::{Error, Exit, Explain};
 use countersign::save::{self, FileError};
 
-use super::tokens;
-
 /// More than any chain or bundle of roots.
 const MAX_BYTES: u64 = 4 << 20;
 
@@ -15,7 +13,7 @@ type Parse = fn(&[u8]) -> Result<Vec<Certificate>, CertificateError>;
 
 /// Reads the certificates of a file, or of stdin for `-`.
 pub(crate) fn read(path: &Path, parse: Parse) -> Result<Vec<Certificate>, Error> {
-    let read = if tokens::is_dash(path) { save::read_stdin(MAX_BYTES) } else { save::read(path, MAX_BYTES) };
+    let read = if save::is_dash(path) { save::read_stdin(MAX_BYTES) } else { save::read(path, MAX_BYTES) };
     let bytes = read.map_err(|source| Unreadable { source })?;
     parse(&bytes).map_err(|source| InFile { path: path.to_owned(), source }.into())
 }

@@ -1,16 +1,15 @@
 //! `countersign public-key`: the SPKI PEM that CloudHSM CLI asks for.
 
 use countersign::error::Error;
-use countersign::save::Output;
+use countersign::save::{self, Output};
 use serde_json::json;
 
 use super::key::KeyOptions;
-use super::terminal::Terminal;
-use super::tokens;
 use crate::cli::PublicKey;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &PublicKey, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    let to_file = arguments.output.as_deref().filter(|path| !tokens::is_dash(path));
+    let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     let output = to_file.map(Output::at).transpose()?;
     let key = options.public_key(&arguments.key, terminal)?;
     let pem = key.to_spki_pem();

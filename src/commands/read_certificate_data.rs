@@ -15,8 +15,9 @@ use serde_json::{Map, Value, json};
 use super::aws::is_uri;
 use super::key::{KeyOptions, parse_uri};
 use super::pem_file;
-use super::terminal::{Terminal, one_line};
 use crate::cli::ReadCertificateData;
+use crate::terminal::Terminal;
+use countersign::printable::one_line;
 
 pub(crate) fn run(
     arguments: &ReadCertificateData,

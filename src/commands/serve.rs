@@ -13,13 +13,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 
 use super::aws::{Provider, Renewal};
 use super::key::KeyOptions;
-use super::process;
-use super::terminal::Terminal;
 use crate::cli::Serve;
+use crate::lifecycle::LIFECYCLE;
+use crate::terminal::Terminal;
 use answers::Service;
 use notify::Systemd;
 use roles::Roles;
@@ -54,17 +55,15 @@ pub(crate) fn run(arguments: &Serve, options: &KeyOptions, terminal: &Terminal) 
         roles.renewed(name, credentials);
         renewals.push(renewal);
     }
-    process::become_service();
+    LIFECYCLE.become_service();
     let service = Service::new(Arc::clone(&roles), container_token, address);
-    let systemd = Systemd::of_environment();
-    http::serve(listener, service, arguments.hop_limit, systemd.clone())
+    http::serve(listener, service, arguments.hop_limit, Systemd::of_environment())
         .map_err(|source| NotListening { address, source })?;
     terminal.log(&format!("listening on http://{address}/"));
-    systemd.ready();
 
     loop {
         let next = renewals.iter().map(Renewal::remaining).min().unwrap_or(Duration::MAX / 4);
-        let asked = process::wait_for_renewal(next);
+        let asked = LIFECYCLE.wait_for_renewal(next);
         for ((name, provider), renewal) in providers.iter_mut().zip(&mut renewals) {
             if !renewal.remaining().is_zero() && !asked {
                 continue;
@@ -82,7 +81,7 @@ pub(crate) fn run(arguments: &Serve, options: &KeyOptions, terminal: &Terminal) 
                     renewal.failed(&error);
                     let next = match renewal.waits_for_person() {
                         true => "when SIGHUP asks for it".to_owned(),
-                        false => format!("in {} s", renewal.remaining().as_secs()),
+                        false => format!("in {}", in_words(renewal.remaining())),
                     };
                     terminal.log(&format!("role={name} not renewed, next try {next}: {error}"));
                     roles.failed(name, &error.to_string());

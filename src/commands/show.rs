@@ -7,9 +7,9 @@ use countersign::tokenfile::{Format, Signed, TokenFile};
 use serde_json::{Value, json};
 
 use super::approval;
-use super::terminal::Terminal;
 use super::tokens::{self, Purpose};
 use crate::cli::Show;
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Show, terminal: &Terminal) -> Result<(), Error> {
     let inputs = tokens::read_all(&arguments.files, Purpose::Look)?;

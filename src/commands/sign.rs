@@ -14,17 +14,17 @@ use std::sync::Arc;
 use countersign::certificate::certificates_from_pem;
 use countersign::device::{Chosen, Policy, SigningKey};
 use countersign::error::Error;
-use countersign::save::Output;
+use countersign::save::{self, Output};
 use countersign::signature::{Mechanism, PublicKey, Verifier};
 use serde_json::{Value, json};
 
 use super::attest;
 use super::key::{KeyOptions, device_json, introduce, key_json};
 use super::pem_file;
-use super::terminal::Terminal;
 use super::tokens::{self, Input, Purpose};
 use super::usage::UsageError;
 use crate::cli::Sign;
+use crate::terminal::Terminal;
 use approver::Approver;
 use audit::Audit;
 use destination::Destination;
@@ -67,7 +67,7 @@ fn public_key_output(arguments: &Sign) -> Result<Option<Output>, Error> {
         return Err(UsageError::WaitWithBlank(file.clone()).into());
     }
     match arguments.write_public_key.as_deref() {
-        Some(path) if tokens::is_dash(path) => Err(UsageError::PublicKeyToStdout.into()),
+        Some(path) if save::is_dash(path) => Err(UsageError::PublicKeyToStdout.into()),
         path => Ok(path.map(Output::at).transpose()?),
     }
 }

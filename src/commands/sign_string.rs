@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::aws::key_and_certificate;
 use super::key::{KeyOptions, key_json};
-use super::terminal::Terminal;
 use super::usage::UsageError;
 use crate::cli::{Digest, SignString, SignatureFormat};
+use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     if terminal.wants_json() && arguments.format == SignatureFormat::Bin {

@@ -7,8 +7,8 @@ use countersign::error::{Error, Exit, Explain};
 use countersign::save::{self, InputFile};
 use countersign::tokenfile::{self, TokenFile, TokenFileError};
 
-use super::terminal::one_line;
 use super::usage::UsageError;
+use countersign::printable::one_line;
 
 /// A token file and where it came from.
 pub(crate) struct Input {
@@ -59,7 +59,7 @@ pub(crate) enum Purpose {
 
 /// Reads all files before anything is done with the first one.
 pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>, Error> {
-    if paths.len() > 1 && paths.iter().any(|path| is_dash(path)) {
+    if paths.len() > 1 && paths.iter().any(|path| save::is_dash(path)) {
         return Err(UsageError::StdinAndFiles.into());
     }
     for (index, path) in paths.iter().enumerate() {
@@ -70,18 +70,13 @@ pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>
     paths.iter().map(|path| read(path, purpose)).collect()
 }
 
-/// `-`: stdin where a file is read, stdout where one is written.
-pub(crate) fn is_dash(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
 fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
     // A URI may hold a PIN, which no "no such file" may repeat.
     if path.to_string_lossy().to_ascii_lowercase().starts_with("pkcs11:") {
         return Err(UsageError::UriForFile.into());
     }
     let read = || -> Result<Input, Error> {
-        let (bytes, to_replace) = if is_dash(path) {
+        let (bytes, to_replace) = if save::is_dash(path) {
             (save::read_stdin(tokenfile::MAX_BYTES)?, None)
         } else if purpose != Purpose::Replace {
             (save::read(path, tokenfile::MAX_BYTES)?, None)
@@ -109,7 +104,7 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
 }
 
 fn display_name(path: &Path) -> String {
-    if is_dash(path) { "stdin".into() } else { one_line(&path.display().to_string()) }
+    if save::is_dash(path) { "stdin".into() } else { one_line(&path.display().to_string()) }
 }
 
 /// A token file that is malformed, or does not belong to the others, by name.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 use countersign::rolesanywhere::{Credentials, ProfileName, with_credentials};
 use countersign::save::{FileError, InputFile, Output};
@@ -13,9 +14,9 @@ use serde_json::json;
 
 use super::aws::{Provider, Renewal, Wanted, now};
 use super::key::KeyOptions;
-use super::process;
-use super::terminal::Terminal;
 use crate::cli::Update;
+use crate::lifecycle::LIFECYCLE;
+use crate::terminal::Terminal;
 
 /// More than anybody's.
 const MAX_BYTES: u64 = 4 << 20;
@@ -51,14 +52,14 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
         }));
     }
     // First: whoever is told may send a signal at once.
-    process::become_service();
+    LIFECYCLE.become_service();
     told(&credentials);
     let mut end = credentials.expiration().unix_seconds();
-    process::give_up_after(end);
+    LIFECYCLE.give_up_when(move || now() >= end);
     let mut renewal = Renewal::due();
     renewal.succeeded(&credentials);
     loop {
-        process::wait_for_renewal(renewal.remaining());
+        LIFECYCLE.wait_for_renewal(renewal.remaining());
         let renewed = provider.credentials().and_then(|credentials| {
             write(&file, &profile, &credentials)?;
             Ok(credentials)
@@ -67,7 +68,7 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
             Ok(credentials) => {
                 told(&credentials);
                 end = credentials.expiration().unix_seconds();
-                process::give_up_after(end);
+                LIFECYCLE.give_up_when(move || now() >= end);
                 renewal.succeeded(&credentials);
             }
             Err(error) => {
@@ -76,9 +77,9 @@ pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal)
                     return Err(error);
                 }
                 terminal.log(&format!(
-                    "not renewed, tried again in {} s, good until then for {} s more: {error}",
-                    renewal.remaining().as_secs(),
-                    end - now()
+                    "not renewed, tried again in {}, good for {} more: {error}",
+                    in_words(renewal.remaining()),
+                    in_words(Duration::from_secs(u64::try_from(end - now()).unwrap_or_default()))
                 ));
             }
         }

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use super::detached::{read_signature, signature_file};
 use super::key::KeyOptions;
-use super::terminal::{Terminal, one_line};
 use super::tokens::{self, Input, Purpose};
 use super::usage::UsageError;
 use crate::cli::Verify;
+use crate::terminal::Terminal;
+use countersign::printable::one_line;
 use keys::Keys;
 
 pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {

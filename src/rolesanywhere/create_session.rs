@@ -1,8 +1,11 @@
 //! What is asked of Roles Anywhere.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{ProfileArn, Region, RoleArn, TrustAnchorArn};
+use crate::duration::in_words;
 use crate::error::{Exit, Explain};
 
 /// The shortest session in seconds.
@@ -117,7 +120,12 @@ impl Explain for SessionError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             SessionError::Duration { .. } => {
-                format!("give {MIN_DURATION} (15 minutes) to {MAX_DURATION} (12 hours)")
+                let in_words = |seconds: u32| in_words(Duration::from_secs(seconds.into()));
+                format!(
+                    "give {MIN_DURATION} ({}) to {MAX_DURATION} ({})",
+                    in_words(MIN_DURATION),
+                    in_words(MAX_DURATION)
+                )
             }
             SessionError::Name => "leave it out: AWS then takes the certificate's serial number".into(),
             SessionError::Regions { .. } => "give a profile and a trust anchor of the same region".into(),

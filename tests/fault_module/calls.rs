@@ -47,6 +47,7 @@ macro_rules! pass {
             list.C_OpenSession = Some(C_OpenSession);
             list.C_Login = Some(C_Login);
             list.C_Sign = Some(C_Sign);
+            list.C_GenerateKeyPair = Some(C_GenerateKeyPair);
             list.C_GetAttributeValue = Some(C_GetAttributeValue);
         }
     };
@@ -63,7 +64,6 @@ pass! {
     C_FindObjects(session: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, max: CK_ULONG, count: CK_ULONG_PTR);
     C_FindObjectsFinal(session: CK_SESSION_HANDLE);
     C_SignInit(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE);
-    C_GenerateKeyPair(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, public: CK_ATTRIBUTE_PTR, public_count: CK_ULONG, private: CK_ATTRIBUTE_PTR, private_count: CK_ULONG, public_key: CK_OBJECT_HANDLE_PTR, private_key: CK_OBJECT_HANDLE_PTR);
     C_CreateObject(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object: CK_OBJECT_HANDLE_PTR);
     C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
 }
@@ -205,6 +205,40 @@ unsafe extern "C" fn C_Sign(
         unsafe { *signature.add(100) ^= 1 };
     }
     code
+}
+
+unsafe extern "C" fn C_GenerateKeyPair(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    public: CK_ATTRIBUTE_PTR,
+    public_count: CK_ULONG,
+    private: CK_ATTRIBUTE_PTR,
+    private_count: CK_ULONG,
+    public_key: CK_OBJECT_HANDLE_PTR,
+    private_key: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    let [of_public, of_private] = [(public, public_count), (private, private_count)]
+        .map(|(template, count)| unsafe { std::slice::from_raw_parts(template, count as usize) });
+    let own = |fault: &Fault| match fault {
+        Fault::Unknown(unknown) => {
+            let has_it = of_public.iter().chain(of_private).any(|attribute| attribute.type_ == *unknown);
+            has_it.then_some(CKR_ATTRIBUTE_TYPE_INVALID)
+        }
+        _ => None,
+    };
+    let next = || unsafe {
+        (real().C_GenerateKeyPair.unwrap())(
+            session,
+            mechanism,
+            public,
+            public_count,
+            private,
+            private_count,
+            public_key,
+            private_key,
+        )
+    };
+    pass("C_GenerateKeyPair", "", own, next)
 }
 
 unsafe extern "C" fn C_GetAttributeValue(

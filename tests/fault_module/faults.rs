@@ -17,6 +17,7 @@ pub enum Fault {
     Hide(CK_ATTRIBUTE_TYPE),
     Give(CK_ATTRIBUTE_TYPE, Vec<u8>),
     Tell(CK_ATTRIBUTE_TYPE),
+    Unknown(CK_ATTRIBUTE_TYPE),
     Clock,
     ReadOnly(CK_RV),
     ReadWrite(CK_RV),
@@ -114,6 +115,7 @@ fn rule(text: &str) -> Rule {
             let bytes = (0..value.len()).step_by(2);
             Fault::Give(number(attribute), bytes.map(|at| number(&value[at..at + 2]) as u8).collect())
         }
+        Some(("unknown", attribute)) => Fault::Unknown(number(attribute)),
         Some(("ro", code)) => Fault::ReadOnly(number(code)),
         Some(("rw", code)) => Fault::ReadWrite(number(code)),
         Some(("user", user)) => Fault::OnlyUser(number(user)),

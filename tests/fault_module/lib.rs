@@ -15,6 +15,7 @@
 //!     refused, and without one the right one is in `FAULT_PAD_PIN`);
 //!   - C_GetAttributeValue: `hide:0x…` (the attribute is not known), `give:0x…:HEX` (it has this value),
 //!     `tell:0x…` (it is logged, as `0x…=HEX`, or `0x… is unknown`);
+//!   - C_GenerateKeyPair: `unknown:0x…` (a template with this attribute is refused with CKR_ATTRIBUTE_TYPE_INVALID);
 //!   - C_GetMechanismList: `mechanism:0x…` is not listed;
 //!   - C_Sign: `corrupt` (a bit of the signature is flipped), `lost` (the session is closed behind the caller's back).
 //! - `FAULT_LOG`: a file to which the name of each call is appended, a line each; and `CONCURRENT` for a call that began

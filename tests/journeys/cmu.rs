@@ -3,19 +3,7 @@
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::openssl::{openssl_accepts_both_ways, openssl_accepts_digest};
 use crate::support::pinned::pinned;
-use crate::support::token_files::{base64, json};
-
-/// A file of the older CMU.
-fn authdata() -> Vec<u8> {
-    let digest =
-        |text: &str| format!("    {{ \"HsmId\": \"hsm-a\", \"Digest\": \"{text}\", \"Signature\": \"\" }}");
-    format!(
-        "{{\n  \"Version\": \"1.0\",\n  \"PublicKey\": \"\",\n  \"Data\": [\n{},\n{}\n  ]\n}}\n",
-        digest("k5O1p3f6foQRVQH7S8Rrjcau6h3TYqsSdr16A54+qG8="),
-        digest("IyBcx4I5Vyx1jztwvXinCBQd9lDx8oQe7iRrWjBAi1w=")
-    )
-    .into_bytes()
-}
+use crate::support::token_files::{authdata, base64, json};
 
 #[test]
 fn a_two_factor_file_of_the_older_cmu_gets_signatures_and_public_key() {

@@ -176,7 +176,7 @@ fn a_certificate_that_ends_soon_has_ended_or_is_of_another_key_is_told() {
         doctor(&desk, &["--key", SIGNKEY])
     };
     let (status, found, _) = check(&replace(10.0, "signkey").exits(0).json(), "certificate");
-    assert!(status == "warning" && found.contains("is valid for 9 days more"), "{found}");
+    assert!(status == "warning" && found.contains("is valid for 9 days 23 hours more"), "{found}");
     let (status, found, help) = check(&replace(-1.0, "signkey").exits(0).json(), "certificate");
     assert!(status == "warning" && found.contains("expired on"), "{found}");
     assert!(help.contains("Roles Anywhere refuses it"), "{help}");
@@ -220,7 +220,7 @@ fn pcscd_is_asked_whether_it_answers() {
         "{}",
         done.stdout()
     );
-    done.says("has not answered for 2 s (C_Initialize)");
+    done.says("has not answered for 2 seconds (C_Initialize)");
     drop((waiting, listener));
 }
 

@@ -94,7 +94,7 @@ fn a_device_that_does_not_answer_is_given_up() {
         ("C_Sign:2=delay:30000", 6),
     ] {
         let start = Instant::now();
-        with_faults(&desk, &sign, faults).go().exits(code).says("has not answered for 1 s");
+        with_faults(&desk, &sign, faults).go().exits(code).says("has not answered for 1 second (");
         assert!(start.elapsed() < Duration::from_secs(15), "{faults}");
         untouched(&desk);
     }
@@ -255,7 +255,9 @@ fn every_call_has_an_end() {
         "C_SignInit:2",
     ] {
         let start = Instant::now();
-        with_faults(&desk, &sign, &format!("{call}=delay:30000")).go().says("has not answered for 1 s");
+        with_faults(&desk, &sign, &format!("{call}=delay:30000"))
+            .go()
+            .says("has not answered for 1 second (");
         assert!(start.elapsed() < Duration::from_secs(15), "{call}");
         untouched(&desk);
     }
@@ -266,7 +268,7 @@ fn every_call_has_an_end() {
         desk.countersign(&["list", "--timeout", "1", "--module", module.to_str().unwrap()])
             .go()
             .exits(3)
-            .says("has not answered for 1 s (C_GetFunctionList)");
+            .says("has not answered for 1 second (C_GetFunctionList)");
     }
 }
 

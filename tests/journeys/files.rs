@@ -112,17 +112,22 @@ fn a_new_output_file_has_the_mode_that_the_umask_wants() {
 fn kill_9_at_any_moment_leaves_the_old_file_or_the_new_one() {
     let desk = Desk::new();
     let unsigned = unsigned_file(28);
-    // How long a whole run takes here: the moment of the replacement is near its end.
-    desk.write("tokens.json", &unsigned);
-    let started = std::time::Instant::now();
-    desk.countersign(&SIGN).with_pin().go().exits(0);
-    let mut edge = started.elapsed();
+    // How long a whole run takes here: the moment of the replacement is near its end. The fastest of some, as other tests
+    // run beside this one.
+    let run = |_| {
+        desk.write("tokens.json", &unsigned);
+        let started = std::time::Instant::now();
+        desk.countersign(&SIGN).with_pin().go().exits(0);
+        started.elapsed()
+    };
+    let mut edge = (0..3).map(run).min().unwrap();
     let signed = desk.read("tokens.json");
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 
     let (mut old, mut new) = (0, 0);
     for round in 0..150u32 {
         desk.write("tokens.json", &unsigned);
+        desk.restore_device();
         let mut run = desk.countersign(&SIGN).with_pin();
         run.command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = run.command.spawn().unwrap();
@@ -136,12 +141,12 @@ fn kill_9_at_any_moment_leaves_the_old_file_or_the_new_one() {
             bytes if bytes == unsigned => {
                 old += 1;
                 if round % 3 != 0 {
-                    edge = edge.mul_f64(1.04);
+                    edge = edge.mul_f64(1.08);
                 }
             }
             bytes if bytes == signed => {
                 new += 1;
-                edge = edge.mul_f64(0.96);
+                edge = edge.mul_f64(0.92);
             }
             bytes => panic!("round {round} left a third thing of {} bytes", bytes.len()),
         }

@@ -1,5 +1,7 @@
 //! `countersign keygen`: the key is on the device as it must be, by the word of other tools; or nothing is.
 
+use std::process::Command;
+
 use crate::support::desk::Desk;
 use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::{openssl, openssl_reads_request};
@@ -56,6 +58,46 @@ fn the_public_half_is_only_to_verify() {
     keygen(&desk, &["--label", "signkey"]).exits(0);
     let listed = pkcs11_tool(&desk, &["--list-objects", "--type", "pubkey"]);
     assert!(listed.lines().any(|line| line.trim_end().ends_with("Usage:      verify")), "{listed}");
+}
+
+/// By what SoftHSM itself has stored: its default is that a key may do both, and OpenSC 0.23's tool does not say.
+#[test]
+fn neither_half_is_for_signatures_with_recovery() {
+    for kind in ["rsa:2048", "ec:p256"] {
+        let desk = empty_desk();
+        keygen(&desk, &["--label", "signkey", "--type", kind]).exits(0);
+        let stored = stored_by_softhsm(&desk);
+        assert_eq!(of_attribute(&stored, "CKA_SIGN_RECOVER"), ["FALSE"], "{kind}");
+        assert_eq!(of_attribute(&stored, "CKA_VERIFY_RECOVER"), ["FALSE"], "{kind}");
+        assert_eq!(of_attribute(&stored, "CKA_SIGN"), ["TRUE"], "{kind}");
+        assert_eq!(of_attribute(&stored, "CKA_VERIFY"), ["TRUE"], "{kind}");
+    }
+}
+
+#[test]
+fn a_device_that_does_not_know_recovery_is_still_told_all_else_that_a_key_may_not() {
+    for unknown in ["0x109", "0x10b"] {
+        let desk = empty_desk();
+        faulty(&desk, &[], &format!("C_GenerateKeyPair=unknown:{unknown}")).exits(0);
+        assert_eq!(calls(&desk, "C_GenerateKeyPair"), 2, "{unknown}");
+        let stored = stored_by_softhsm(&desk);
+        for denied in ["CKA_ENCRYPT", "CKA_WRAP", "CKA_DECRYPT", "CKA_UNWRAP"] {
+            assert_eq!(of_attribute(&stored, denied), ["FALSE"], "{unknown}: {denied}");
+        }
+    }
+}
+
+/// Everything that SoftHSM has in its files, by its own tool.
+fn stored_by_softhsm(desk: &Desk) -> String {
+    let find = ["device/tokens", "-name", "*.object", "-exec", "softhsm2-dump-file", "{}", ";"];
+    let output = Command::new("find").args(find).current_dir(desk.folder()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The values of a boolean attribute, of all objects that have it. The value is two lines below the name.
+fn of_attribute<'a>(stored: &'a str, name: &str) -> Vec<&'a str> {
+    let words: Vec<&str> = stored.lines().map(|line| line.rsplit(' ').next().unwrap_or_default()).collect();
+    words.windows(3).filter(|words| words[0] == name).map(|words| words[2]).collect()
 }
 
 #[test]
@@ -266,7 +308,7 @@ fn a_device_that_refuses_to_be_told_what_a_key_may_not_is_asked_again_without() 
         assert_eq!(labels(&desk, "privkey"), ["signkey"]);
         let desk = empty_desk();
         faulty(&desk, &[], &format!("C_GenerateKeyPair={code}")).exits(3);
-        assert_eq!(calls(&desk, "C_GenerateKeyPair"), 2, "{code}: and no third time");
+        assert_eq!(calls(&desk, "C_GenerateKeyPair"), 3, "{code}: and no fourth time");
         has_no_key(&desk);
     }
     // Anything else is not about the template.

@@ -3,27 +3,9 @@
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::openssl::openssl_accepts_both_ways;
 use crate::support::pinned::pinned;
-use crate::support::token_files::{base64, json};
+use crate::support::token_files::{base64, json, registration};
 
 const QUORUM: &[u8] = include_bytes!("../samples/aws-quorum-user-unsigned.json");
-
-/// A registration file as CloudHSM CLI writes it.
-fn registration(count: usize) -> Vec<u8> {
-    use base64::Engine as _;
-    use sha2::{Digest, Sha256};
-    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    let tokens: Vec<String> = (0..count)
-        .map(|index| {
-            let data = format!("registration data of HSM {index}").repeat(5);
-            let digest = encode(&Sha256::digest(&data));
-            format!(
-                "    {{\n      \"approval_data\": \"{}\",\n      \"unsigned\": \"{digest}\",\n      \"signed\": \"\"\n    }}",
-                encode(data.as_bytes())
-            )
-        })
-        .collect();
-    format!("{{\n  \"version\": \"2.0\",\n  \"tokens\": [\n{}\n  ]\n}}\n", tokens.join(",\n")).into_bytes()
-}
 
 #[test]
 fn registration_tokens_are_signed_over_their_data_on_the_device() {

@@ -3,8 +3,13 @@
 use std::fs;
 use std::process::Stdio;
 
+use rustix::process::Pid;
+
 use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::leaks::Secrets;
 use crate::support::parts::softhsm_module;
+use crate::support::running::eventually;
+use crate::support::server::Server;
 use crate::support::token_files::UNSIGNED;
 
 #[test]
@@ -128,4 +133,47 @@ fn a_pin_file_that_others_can_read_is_warned_of() {
         .go()
         .exits(0)
         .says("warning: the PIN file \"device/pin\" can be read by others (mode 0644): chmod 600 it");
+}
+
+#[test]
+fn a_leak_is_found_wherever_it_is() {
+    let server = Server::new();
+    server.done(server.run("credential-process", &[])).exits(0);
+    let given = &server.aws.log()[0]["credential"];
+    let [key, token] = ["secretAccessKey", "sessionToken"].map(|name| given[name].as_str().unwrap());
+    let container = "container-token".to_owned();
+    let secrets = Secrets::of(&server).and(std::slice::from_ref(&container));
+    let leaks = |check: &dyn Fn(&Secrets)| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&secrets))).is_err()
+    };
+    let folder = server.desk.folder();
+    assert!(!leaks(&|secrets| secrets.are_not_in_folder(folder)));
+    for secret in [PIN, key, token, &container] {
+        let said = format!("a text with {secret} in it");
+        assert!(leaks(&|secrets| secrets.are_not_in("stdout", said.as_bytes())), "{secret}");
+        let mut in_environment = std::process::Command::new("sleep");
+        let mut in_command_line = std::process::Command::new("tail");
+        in_environment.arg("60").env("LEAK", secret);
+        in_command_line.args(["-f", "/dev/null", "--", secret]).stderr(Stdio::null());
+        for command in [&mut in_environment, &mut in_command_line] {
+            let mut process = command.spawn().unwrap();
+            // The kernel sets both up after the program has been started.
+            let command_line = format!("/proc/{}/cmdline", process.id());
+            eventually("it has a command line", || {
+                fs::read(&command_line).ok().filter(|line| !line.is_empty())
+            });
+            let is_found = leaks(&|secrets| secrets.are_not_in_process(Pid::from_child(&process)));
+            process.kill().unwrap();
+            process.wait().unwrap();
+            assert!(is_found, "{secret}: {command:?}");
+        }
+        for log in ["output-99", "calls", "audit.log"] {
+            server.desk.write(log, said.as_bytes());
+            assert!(leaks(&|secrets| secrets.are_not_in_folder(folder)), "{secret}: {log}");
+            fs::remove_file(server.desk.path(log)).unwrap();
+        }
+    }
+    fs::create_dir_all(server.desk.path(".cache/countersign")).unwrap();
+    server.desk.write(".cache/countersign/leak", PIN.as_bytes());
+    assert!(leaks(&|secrets| secrets.are_not_in_folder(folder)), "the PIN in the cache");
 }

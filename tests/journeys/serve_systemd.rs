@@ -1,5 +1,6 @@
 //! `countersign serve` below systemd: what it tells it, and the units.
 
+use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
@@ -43,6 +44,30 @@ fn systemd_is_told_when_it_can_be_used_and_that_it_is_alive_also_while_the_netwo
     assert!(all.len() >= 4, "systemd would have ended it while it waited for AWS: {all:?}");
     assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     serving.stop();
+}
+
+/// The watchdog's thread has all the time that it needs to be first: the other one is kept where it logs that it listens.
+#[test]
+fn nothing_is_told_before_it_can_be_used() {
+    let server = Server::new();
+    let path = server.desk.path("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let (reader, mut log) = std::io::pipe().unwrap();
+    // Room for the line about the role, and not for the next one. A pipe holds 64 KiB (pipe(7)).
+    let line = "role=demo expiration=2026-03-01T02:02:03Z\n".len();
+    log.write_all(&vec![b'\n'; (64 << 10) - line - 10]).unwrap();
+    let mut run =
+        server.run("serve", &["--port", "0"]).env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    let mut child = run.command.stderr(log).spawn().unwrap();
+    drop(run);
+    let all = told(&socket, Duration::from_secs(5));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut said = String::new();
+    { reader }.read_to_string(&mut said).unwrap();
+    assert!(said.contains("role=demo") && !said.contains("listening"), "{said}");
+    assert_eq!(all[0], "READY=1");
+    assert!(all.len() >= 2 && all[1..].iter().all(|state| state == "WATCHDOG=1"), "{all:?}");
 }
 
 #[test]

@@ -3,8 +3,10 @@
 pub mod authority;
 pub mod clients;
 pub mod clock;
+pub mod command_line;
 pub mod credentials_file;
 pub mod desk;
+pub mod documents;
 pub mod faults;
 pub mod kryoptic;
 pub mod leaks;

@@ -63,7 +63,7 @@ fn a_touch_that_does_not_come_ends_the_run() {
     let mut terminal = crate::support::terminal::run_with_faults(&desk, &sign, "C_Sign:2=delay:30000", &[]);
     terminal.expect("touch it if it blinks (token 2 of 3)").unwrap();
     let said = ends(terminal, 6);
-    assert!(said.contains("has not answered for 2 s (C_Sign)"), "{said}");
+    assert!(said.contains("has not answered for 2 seconds (C_Sign)"), "{said}");
     assert!(start.elapsed() < Duration::from_secs(15));
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
 }

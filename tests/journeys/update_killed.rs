@@ -17,7 +17,6 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
     let desk = &server.desk;
     let path = desk.write("aws-credentials", FILE.as_bytes());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    let device = fs::read_dir(desk.path("device/tokens")).unwrap().next().unwrap().unwrap().path();
     let update = || {
         let mut run = server
             .run("update", &["--once", "--profile", "work"])
@@ -25,9 +24,6 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
         run.command.stdout(Stdio::null()).stderr(Stdio::null());
         run.command.spawn().expect("the program starts")
     };
-    // SoftHSM does not survive a program that is killed while it logs in, which is not the point here.
-    copy_files(&device, &desk.path("whole"));
-    let restore = || copy_files(&desk.path("whole"), &device);
     let started = Instant::now();
     assert!(update().wait().unwrap().success());
     // The moment of the replacement is near the end of a run.
@@ -36,7 +32,7 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
     let mut before = desk.read("aws-credentials");
     let (mut old, mut new, mut copies) = (0, 0, Vec::<PathBuf>::new());
     for round in 0..KILLS {
-        restore();
+        desk.restore_device();
         let mut child = update();
         // A quarter of the kills is spread over the run, the others follow the moment of the replacement.
         let is_spread = round % 4 == 0;
@@ -77,15 +73,7 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
         }
     }
-    restore();
+    desk.restore_device();
     assert!(update().wait().unwrap().success());
     assert_eq!(fs::read(path).map(|file| parts(&file, "work").0).unwrap(), others);
-}
-
-fn copy_files(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
 }

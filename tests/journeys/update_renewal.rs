@@ -79,7 +79,7 @@ fn a_network_that_fails_for_a_while_is_tried_again() {
     ]));
     let mut update = Running::of(&server, renewing(&server, 3600));
     update.says("[work] is good until").signal(Signal::HUP);
-    update.says("not renewed, tried again in 1 s").says_times(2, "[work] is good until");
+    update.says("not renewed, tried again in 1 second").says_times(2, "[work] is good until");
     assert_eq!(server.aws.log().len(), 6);
     update.signal(Signal::TERM);
     update.ends(0);
@@ -93,7 +93,7 @@ fn a_network_that_stays_away_is_tried_with_growing_pauses_until_the_credentials_
     let mut update = Running::of(&server, renewing(&server, 6));
     update.says("[work] is good until").signal(Signal::HUP);
     let said = update.ends(9);
-    assert!(said.contains("tried again in 1 s") && said.contains("tried again in 2 s"), "{said}");
+    assert!(said.contains("tried again in 1 second") && said.contains("tried again in 2 seconds"), "{said}");
     let (_, own) = parts(&server.desk.read(FILE_NAME), "work");
     assert_eq!(own.len(), 3);
 }
@@ -117,7 +117,7 @@ fn a_device_that_stays_away_ends_it_when_the_credentials_end() {
     let run = faulty(&server, renewing(&server, 4), "C_Sign:2=gone:0x32");
     let mut update = Running::of(&server, run);
     let said = update.ends(3);
-    assert!(said.contains("tried again in 1 s"), "{said}");
+    assert!(said.contains("tried again in 1 second"), "{said}");
     assert_eq!(server.aws.log().len(), 1);
     is_whole(&server);
 }

@@ -24,7 +24,7 @@ fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
         .with_pin()
         .go()
         .exits(0)
-        .says("waiting, at most 300 seconds: \"tokens.json\": there is no such file")
+        .says("waiting, at most 5 minutes: \"tokens.json\": there is no such file")
         .says("tokens.json is ready: press Enter in CloudHSM CLI now.");
     writer.join().unwrap();
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
@@ -60,7 +60,7 @@ fn waiting_ends() {
     let desk = Desk::new();
     let done =
         desk.countersign(&["sign", "--wait=1", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(1);
-    pinned("wait_in_vain", &desk, "countersign sign --wait=1 --key … tokens.json", &done);
+    pinned("wait_timed_out", &desk, "countersign sign --wait=1 --key … tokens.json", &done);
     desk.write("tokens.json", b"{}");
     desk.countersign(&["sign", "--wait=1", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(7);
 }

@@ -114,10 +114,10 @@ impl Presented {
         Ok(Identity::new(algorithm, &serial, self.leaf.der().to_vec(), chain)?)
     }
 
-    /// How many days are left, when they are few.
-    pub(crate) fn ends_soon(&self, now: SystemTime) -> Option<u64> {
+    /// How much time is left, when that is little.
+    pub(crate) fn ends_soon(&self, now: SystemTime) -> Option<Duration> {
         let left = self.leaf.not_after().duration_since(now).unwrap_or_default();
-        (left < SOON).then_some(left.as_secs() / 86_400)
+        (left < SOON).then_some(left)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign::device::{Chosen, Exportability, LoginOptions, Policy, SigningKey, close_devices};
+use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::rolesanywhere::{
     Client, ClientError, Credentials, Request, ResponseError, RoleArn, SignedRequest, SigningTime,
@@ -15,8 +16,8 @@ use serde_json::json;
 
 use super::{Presented, Wanted};
 use crate::commands::key::KeyOptions;
-use crate::commands::terminal::Terminal;
 use crate::commands::usage::UsageError;
+use crate::terminal::Terminal;
 
 /// Each try is signed anew.
 const MAX_TRIES: u32 = 3;
@@ -79,9 +80,9 @@ impl<'a> Provider<'a> {
                     clock_was_wrong = true;
                     SKEW.fetch_sub(ahead, Ordering::SeqCst);
                     self.terminal.warn(&format!(
-                        "this computer's clock is {} AWS's by {} s; the request is sent once more with AWS's time",
+                        "this computer's clock is {} AWS's by {}; the request is sent once more with AWS's time",
                         if ahead > 0 { "ahead of" } else { "behind" },
-                        ahead.unsigned_abs()
+                        in_words(Duration::from_secs(ahead.unsigned_abs()))
                     ));
                 }
                 Err(failure) if failure.may_pass && tries < MAX_TRIES => {
@@ -160,10 +161,11 @@ impl<'a> Provider<'a> {
             terminal.warn("this key can leave its device");
         }
         let presented = candidates.of_key(Some(key.public_key()), SystemTime::now())?;
-        if let Some(days) = presented.ends_soon(SystemTime::now()) {
+        if let Some(left) = presented.ends_soon(SystemTime::now()) {
             terminal.warn(&format!(
-                "the certificate {} ends in {days} days, on {}",
+                "the certificate {} ends in {}, on {}",
                 presented.leaf.subject(),
+                in_words(left),
                 presented.leaf.last_day()
             ));
         }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant, SystemTime};
 use countersign::device::{
     CertificateEntry, Exportability, Inventory, KeyEntry, KeyRequest, Modules, Policy, choose, inventory,
 };
+use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 use countersign::signature::{Mechanism, Payload};
 use countersign::uri::Uri;
 
 use super::report::Report;
 use crate::commands::key::{KeyOptions, tell};
-use crate::commands::terminal::Terminal;
+use crate::terminal::Terminal;
 
 /// Renewing a certificate takes people some days.
 const SOON: Duration = Duration::from_secs(30 * 86400);
@@ -151,7 +152,7 @@ fn certificate(entry: &CertificateEntry, keys: &[KeyEntry], report: &mut Report<
         ),
         Ok(left) if left < SOON => report.warning(
             topic,
-            format!("{named} is valid for {} days more, until {last_day}", left.as_secs() / 86400),
+            format!("{named} is valid for {} more, until {last_day}", in_words(left)),
             Some("renew it"),
         ),
         Ok(_) => report.ok(topic, format!("{named}, valid until {last_day}")),

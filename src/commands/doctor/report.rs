@@ -3,7 +3,7 @@
 use countersign::error::{Error, Exit, Explain};
 use serde_json::{Value, json};
 
-use crate::commands::terminal::Terminal;
+use crate::terminal::Terminal;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,13 +55,14 @@ pub(super) fn serve(
     Ok(())
 }
 
-/// Tells systemd that requests are answered: by the thread that answers them, since the other one may wait for AWS, or for
-/// a device, while there is something to hand out.
+/// Tells systemd that requests are answered, first that they are from now on: by the thread that answers them, since the
+/// other one may wait for AWS, or for a device, while there is something to hand out.
 async fn keep_alive(service: Arc<Service>, systemd: Systemd) {
-    let Some(interval) = systemd.interval() else { return };
+    let watchdog = systemd.ready();
+    let Some(interval) = watchdog.interval() else { return };
     loop {
         if service.is_of_use() {
-            systemd.alive();
+            watchdog.alive();
         }
         tokio::time::sleep(interval).await;
     }

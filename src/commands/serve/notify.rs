@@ -5,11 +5,15 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// systemd, if it listens.
-#[derive(Clone)]
+/// systemd, if it listens, before it has been told anything.
 pub(super) struct Systemd {
     address: Option<SocketAddr>,
     watchdog: Option<Duration>,
+}
+
+/// systemd's watchdog. Only [`Systemd::ready`] makes one: a service that is not ready has no watchdog to feed.
+pub(super) struct Watchdog {
+    systemd: Systemd,
 }
 
 impl Systemd {
@@ -22,23 +26,26 @@ impl Systemd {
         Systemd { address, watchdog: microseconds.map(Duration::from_micros) }
     }
 
-    /// It can be used now.
-    pub(super) fn ready(&self) {
+    /// The service can be used now.
+    pub(super) fn ready(self) -> Watchdog {
         self.tell("READY=1");
-    }
-
-    /// It is not stuck.
-    pub(super) fn alive(&self) {
-        self.tell("WATCHDOG=1");
-    }
-
-    /// How often systemd wants to hear that, if at all: half of what it waits.
-    pub(super) fn interval(&self) -> Option<Duration> {
-        self.watchdog.map(|watchdog| watchdog / 2)
+        Watchdog { systemd: self }
     }
 
     fn tell(&self, state: &str) {
         let Some(address) = &self.address else { return };
         let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to_addr(state.as_bytes(), address));
+    }
+}
+
+impl Watchdog {
+    /// The service is not stuck.
+    pub(super) fn alive(&self) {
+        self.systemd.tell("WATCHDOG=1");
+    }
+
+    /// How often systemd expects to hear that, if at all: half of the time that it waits.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        self.systemd.watchdog.map(|watchdog| watchdog / 2)
     }
 }

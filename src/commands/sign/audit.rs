@@ -14,8 +14,8 @@ use super::Progress;
 use super::plan::Plan;
 use super::tally::Tally;
 use crate::cli::Sign;
-use crate::commands::process::{self, Ending};
 use crate::commands::tokens::Input;
+use crate::lifecycle::{Ending, LIFECYCLE};
 
 /// How long to wait for another writer of the log.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -99,7 +99,7 @@ impl Audit {
     fn expect_an_early_end(&self, path: Option<&Path>) {
         let path = path.map(Path::to_owned);
         let (files, attempt, tally) = (self.files.clone(), self.attempt.clone(), Arc::clone(&self.tally));
-        process::before_an_early_end(move |ending| {
+        LIFECYCLE.before_an_early_end(move |ending| {
             let log = path.and_then(|path| AuditLog::open(&path, PATIENCE_AT_THE_END).ok());
             for (index, file) in files.iter().enumerate().skip(tally.files_done()).filter(|_| log.is_some()) {
                 let outcome = match ending {

@@ -7,9 +7,8 @@ use countersign::save::{self, Output};
 
 use crate::cli::Sign;
 use crate::commands::detached::{read_signature, signature_file};
-use crate::commands::terminal::Terminal;
-use crate::commands::tokens;
 use crate::commands::usage::UsageError;
+use crate::terminal::Terminal;
 
 pub(super) enum Destination {
     InPlace,
@@ -34,11 +33,11 @@ impl Destination {
 
     fn of(file: &Path, arguments: &Sign) -> Result<Self, Error> {
         Ok(match &arguments.output {
-            Some(path) if tokens::is_dash(path) || path == Path::new("/dev/stdout") => Destination::Stdout,
+            Some(path) if save::is_dash(path) || path == Path::new("/dev/stdout") => Destination::Stdout,
             // Writing onto the file itself is signing it in place.
             Some(path) if !arguments.detached && save::is_same_file(file, path) => Destination::InPlace,
             Some(path) => Destination::File(Box::new(Output::at(path)?)),
-            None if tokens::is_dash(file) => Destination::Stdout,
+            None if save::is_dash(file) => Destination::Stdout,
             None if arguments.detached => Destination::File(Box::new(Output::at(&signature_file(file))?)),
             None => Destination::InPlace,
         })
@@ -47,13 +46,13 @@ impl Destination {
     /// No file of a run may be two things at once, but for `-o` that names the one file itself.
     pub(super) fn refuse_collisions(arguments: &Sign) -> Result<(), UsageError> {
         let mut paths: Vec<(&'static str, PathBuf)> = Vec::new();
-        for file in arguments.files.iter().filter(|file| !tokens::is_dash(file)) {
+        for file in arguments.files.iter().filter(|file| !save::is_dash(file)) {
             paths.push(("FILE", file.clone()));
             if arguments.detached && arguments.output.is_none() {
                 paths.push(("the signature", signature_file(file)));
             }
         }
-        let output = arguments.output.as_ref().filter(|path| !tokens::is_dash(path));
+        let output = arguments.output.as_ref().filter(|path| !save::is_dash(path));
         let in_place = |path: &&PathBuf| !arguments.detached && save::is_same_file(path, &arguments.files[0]);
         paths.extend(output.filter(|path| !in_place(path)).map(|path| ("-o", path.clone())));
         paths.extend(arguments.write_public_key.clone().map(|path| ("--write-public-key", path)));

@@ -10,8 +10,9 @@ use super::destination::Destination;
 use super::refusal::{OtherPublicKey, OtherSignature, Unreadable};
 use crate::cli::Sign;
 use crate::commands::approval;
-use crate::commands::terminal::{Terminal, one_line};
 use crate::commands::tokens::Input;
+use crate::terminal::Terminal;
+use countersign::printable::one_line;
 
 pub(super) struct Plan<'a> {
     pub(super) input: &'a Input,

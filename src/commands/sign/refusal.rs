@@ -1,5 +1,8 @@
 //! Why a file that could be signed is not.
 
+use std::time::Duration;
+
+use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 use countersign::signature::VerifyError;
 use countersign::tokenfile::TokenFileError;
@@ -75,22 +78,22 @@ impl Explain for UnusableKey {
     }
 }
 
-/// Waiting came to its end.
+/// What was waited for did not come.
 #[derive(Debug)]
-pub(super) struct WaitedInVain {
-    pub(super) seconds: u64,
+pub(super) struct TimedOut {
+    pub(super) limit: Duration,
     pub(super) last: Error,
 }
 
-impl std::fmt::Display for WaitedInVain {
+impl std::fmt::Display for TimedOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "waited {} seconds in vain: {}", self.seconds, self.last)
+        write!(f, "timed out after {}: {}", in_words(self.limit), self.last)
     }
 }
 
-impl std::error::Error for WaitedInVain {}
+impl std::error::Error for TimedOut {}
 
-impl Explain for WaitedInVain {
+impl Explain for TimedOut {
     fn exit(&self) -> Exit {
         self.last.exit()
     }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::destination::Destination;
 use crate::cli::Sign;
-use crate::commands::terminal::one_line;
-use crate::commands::tokens;
+use countersign::printable::one_line;
+use countersign::save;
 
 /// Counts, and knows what they mean for the files.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Tally {
         let of_file = |(file, destination): (&std::path::PathBuf, &Destination)| {
             let name = one_line(&file.display().to_string());
             match destination {
-                _ if tokens::is_dash(file) && matches!(destination, Destination::InPlace) => (None, None),
+                _ if save::is_dash(file) && matches!(destination, Destination::InPlace) => (None, None),
                 Destination::InPlace if arguments.dry_run => (Some(format!("{name} was not changed.")), None),
                 Destination::InPlace => {
                     (Some(format!("{name} was not changed.")), Some(format!("{name} is signed.")))

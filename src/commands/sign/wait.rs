@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::tokenfile::{Format, Signed};
 
-use super::refusal::{NotNew, WaitedInVain};
+use super::refusal::{NotNew, TimedOut};
 use crate::cli::Sign;
-use crate::commands::terminal::Terminal;
 use crate::commands::tokens::Input;
+use crate::terminal::Terminal;
 
 /// Short enough to feel immediate, long enough to leave a reader in peace.
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
@@ -19,13 +20,13 @@ const STALE: Duration = Duration::from_secs(600);
 
 /// One limit for all that is waited for.
 pub(super) struct Deadline {
-    seconds: Option<u64>,
+    limit: Option<Duration>,
     start: Instant,
 }
 
 impl Deadline {
     pub(super) fn of(arguments: &Sign) -> Self {
-        Deadline { seconds: arguments.wait, start: Instant::now() }
+        Deadline { limit: arguments.wait.map(Duration::from_secs), start: Instant::now() }
     }
 
     /// Tries until it is done, as long as what is in the way may go away by itself.
@@ -36,16 +37,15 @@ impl Deadline {
     ) -> Result<T, Error> {
         let mut told = false;
         loop {
-            let error = match (attempt(), self.seconds) {
-                (Err(error), Some(_)) if error.may_pass() => error,
+            let (error, limit) = match (attempt(), self.limit) {
+                (Err(error), Some(limit)) if error.may_pass() => (error, limit),
                 (result, _) => return result,
             };
-            let seconds = self.seconds.unwrap_or_default();
-            if self.start.elapsed() >= Duration::from_secs(seconds) {
-                return Err(WaitedInVain { seconds, last: error }.into());
+            if self.start.elapsed() >= limit {
+                return Err(TimedOut { limit, last: error }.into());
             }
             if !told {
-                terminal.say(&format!("waiting, at most {seconds} seconds: {error}"));
+                terminal.say(&format!("waiting, at most {}: {error}", in_words(limit)));
                 told = true;
             }
             std::thread::sleep(BETWEEN_TRIES);
@@ -70,9 +70,9 @@ pub(super) fn refuse_old(arguments: &Sign, inputs: &[Input], terminal: &Terminal
         }
         if let Some(age) = input.age().filter(|age| *age > STALE) {
             terminal.warn(&format!(
-                "{} was written {} minutes ago: make sure that it is the one that CloudHSM CLI waits for",
+                "{} was written {} ago: make sure that it is the one that CloudHSM CLI waits for",
                 input.name(),
-                age.as_secs() / 60
+                in_words(age)
             ));
         }
     }

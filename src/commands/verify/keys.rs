@@ -9,8 +9,8 @@ use countersign::signature::{PublicKey, PublicKeyError, Verifier, VerifyError};
 
 use crate::cli::Verify;
 use crate::commands::key::KeyOptions;
-use crate::commands::terminal::Terminal;
 use crate::commands::usage::UsageError;
+use crate::terminal::Terminal;
 
 /// A PEM public key is smaller by far.
 const MAX_PEM_BYTES: u64 = 64 * 1024;

@@ -4,14 +4,21 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism as Ckm;
 use cryptoki::object::Attribute;
 
-use super::spec::{not_as_asked, private_template, public_template, without_denials};
+use super::spec::{not_as_asked, private_template, public_template, without_denials, without_recovery};
 use super::{KeySpec, WritableDevice};
+use crate::device::call::CallError;
 use crate::device::error::{DeviceError, ProvisionError};
 use crate::device::kind::DeviceKind;
 use crate::device::objects::{self, KeyFacts};
 use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
+
+/// The templates of the two halves of a key.
+struct Templates {
+    public: Vec<Attribute>,
+    private: Vec<Attribute>,
+}
 
 /// A key that was made.
 #[derive(Clone, Debug)]
@@ -34,13 +41,16 @@ impl WritableDevice {
     /// [`ProvisionError`].
     pub fn generate(&self, spec: &KeySpec) -> Result<Generated, Error> {
         let id = self.free_id(spec)?;
-        let (public, private) = (public_template(spec, &id), private_template(spec, &id));
+        let templates =
+            Templates { public: public_template(spec, &id), private: private_template(spec, &id) };
         let mechanism = if spec.kind.curve().is_some() { Ckm::EccKeyPairGen } else { Ckm::RsaPkcsKeyPairGen };
         let generate =
-            |public: &[Attribute], private: &[Attribute]| self.session.generate(&mechanism, public, private);
-        let handles = generate(&public, &private).or_else(|error| {
-            // Modules that know no key that could do more than sign, or that could leave, refuse to be told so (ykcs11,
-            // tpm2-pkcs11). What the key then may is read back.
+            |Templates { public, private }: &Templates| self.session.generate(&mechanism, public, private);
+        // Modules that know no key that could do more than sign, or that could leave, refuse to be told so (ykcs11,
+        // tpm2-pkcs11). Recovery is known to fewer modules than the rest, which they must still be told. What the key then
+        // may is read back.
+        let mut handles = generate(&templates);
+        for milder in [without_recovery, without_denials] {
             let is_about_template = [
                 RvError::AttributeTypeInvalid,
                 RvError::AttributeValueInvalid,
@@ -48,12 +58,15 @@ impl WritableDevice {
                 RvError::AttributeReadOnly,
                 RvError::GeneralError,
             ];
-            if is_about_template.into_iter().any(|code| error.is(code)) {
-                generate(&without_denials(&public), &without_denials(&private))
-            } else {
-                Err(error)
+            let is_refused = |error: &CallError| is_about_template.into_iter().any(|code| error.is(code));
+            if !handles.as_ref().is_err_and(is_refused) {
+                break;
             }
-        });
+            handles = generate(&Templates {
+                public: milder(&templates.public),
+                private: milder(&templates.private),
+            });
+        }
         let device = || self.device.describe();
         let (public_handle, private_handle) = handles.map_err(|error| ProvisionError::NotGenerated {
             device: device(),

@@ -71,6 +71,7 @@ pub(super) fn public_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
         Attribute::Token(true),
         Attribute::Private(false),
         Attribute::Verify(true),
+        Attribute::VerifyRecover(false),
         Attribute::Encrypt(false),
         Attribute::Wrap(false),
         Attribute::Label(spec.label.clone().into_bytes()),
@@ -97,6 +98,7 @@ pub(super) fn private_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
         Attribute::Sign(true),
+        Attribute::SignRecover(false),
         Attribute::Decrypt(false),
         Attribute::Unwrap(false),
         Attribute::Derive(false),
@@ -110,6 +112,15 @@ pub(super) fn private_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
     template
 }
 
+/// The template without what says that the key signs and verifies nothing with recovery.
+pub(super) fn without_recovery(template: &[Attribute]) -> Vec<Attribute> {
+    template.iter().filter(|attribute| !is_about_recovery(attribute)).cloned().collect()
+}
+
+fn is_about_recovery(attribute: &Attribute) -> bool {
+    matches!(attribute, Attribute::SignRecover(_) | Attribute::VerifyRecover(_))
+}
+
 /// The template without what says what the key may not: the standard's default for most of it.
 pub(super) fn without_denials(template: &[Attribute]) -> Vec<Attribute> {
     let is_denial = |attribute: &&Attribute| {
@@ -121,7 +132,7 @@ pub(super) fn without_denials(template: &[Attribute]) -> Vec<Attribute> {
                 | Attribute::Unwrap(false)
                 | Attribute::Derive(false)
                 | Attribute::Extractable(false)
-        )
+        ) || is_about_recovery(attribute)
     };
     template.iter().filter(|attribute| !is_denial(attribute)).cloned().collect()
 }

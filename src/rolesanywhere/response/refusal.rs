@@ -1,10 +1,12 @@
 //! An answer that is no success: who refused, and what to do about it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Answer, MAX_EXCERPT, one_line};
+use crate::duration::in_words;
 use crate::error::{Exit, Explain};
 
 /// A clock that is off by as much is worth a word whatever the refusal says; AWS takes five minutes. In seconds.
@@ -154,11 +156,7 @@ pub(super) fn clock_hint(ahead: i64) -> Option<String> {
     if seconds < CLOCK_TOLERANCE.unsigned_abs() {
         return None;
     }
-    let amount = match seconds {
-        0..7_200 => format!("{} minutes", seconds / 60),
-        7_200..172_800 => format!("{} hours", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    };
+    let amount = in_words(Duration::from_secs(seconds));
     let direction = if ahead > 0 { "ahead of" } else { "behind" };
     Some(format!(
         "set this computer's clock: it is {amount} {direction} AWS's, which takes five minutes at most"

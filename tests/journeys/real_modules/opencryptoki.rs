@@ -40,7 +40,6 @@ const MACHINE: &str = "
     mkdir -p /var/lib/opencryptoki/swtok/TOK_OBJ /var/log/opencryptoki
     mount --bind \"$1\" /usr/share/p11-kit/modules
     pkcsslotd
-    until find /run -name pkcsslotd.socket | grep -q .; do sleep 0.05; done
     exec sleep infinity";
 
 /// A machine of its own with a key on the soft token.
@@ -75,14 +74,23 @@ impl OpenCryptoki {
         machine.args(["sh", "-c", MACHINE, "sh"]).arg(modules);
         let mut machine = Service::start(&desk, &mut machine);
         let mut inside = String::new();
-        machine.until("pkcsslotd runs", |machine| {
+        let enter = |inside: &str| -> Vec<String> {
+            let target = format!("--target={inside}");
+            let enter = [&["nsenter", &target, "--mount", "--ipc", "--pid"], as_user].concat();
+            enter.into_iter().map(str::to_owned).collect()
+        };
+        // The daemon does not bear a connection that asks for nothing: it is asked by its own module.
+        machine.until("pkcsslotd answers", |machine| {
             let child = Command::new("pgrep").args(["--parent", &machine.id().to_string()]).output().unwrap();
             inside = String::from_utf8(child.stdout).unwrap().trim().to_owned();
+            let words = enter(&inside);
+            let mut ask = Command::new(&words[0]);
+            ask.args(&words[1..]).args(["pkcs11-tool", "--list-slots", "--module"]).arg(library());
+            // Before it is this program, the daemon has not been started.
             fs::read(format!("/proc/{inside}/comm")).is_ok_and(|name| name == b"sleep\n")
+                && ask.output().unwrap().status.success()
         });
-        let target = format!("--target={inside}");
-        let enter = [&["nsenter", &target, "--mount", "--ipc", "--pid"], as_user].concat();
-        let enter = enter.into_iter().map(str::to_owned).collect();
+        let enter = enter(&inside);
         let opencryptoki = OpenCryptoki { _machine: machine, enter, desk };
         initialise(&opencryptoki.enter(), &library(), SLOT);
         generate_key(&opencryptoki.enter(), &library(), "01", "signkey", &[]);

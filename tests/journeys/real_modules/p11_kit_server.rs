@@ -1,14 +1,14 @@
 //! A key on another host: `p11-kit server` there, its client module here, a Unix socket between them (which `ssh`
 //! forwards).
 
-use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::openssl::openssl_accepts;
 use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::real_modules::{
-    Service, device_is_gone, lists_and_signs, module, only_countersign_speaks, wait_for_second_signature,
+    Service, device_is_gone, listens, lists_and_signs, module, only_countersign_speaks,
+    wait_for_second_signature,
 };
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
@@ -29,7 +29,7 @@ impl Remote {
                 .args([desk.path("socket").as_os_str(), "pkcs11:token=officer".as_ref()])
                 .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf")),
         );
-        server.until("p11-kit server listens", |_| UnixStream::connect(desk.path("socket")).is_ok());
+        server.until("p11-kit server listens", |_| listens(&desk.path("socket")));
         Remote { server, desk }
     }
 

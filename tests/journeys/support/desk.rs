@@ -47,6 +47,11 @@ impl Desk {
         Desk { folder: TempDir::with_prefix("countersign-").expect("a temporary folder") }
     }
 
+    /// Puts the device back as it was made. SoftHSM does not survive a program that is killed while it logs in.
+    pub fn restore_device(&self) {
+        template::restore(&self.path("device"));
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

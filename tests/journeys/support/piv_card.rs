@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::desk::{Desk, PIN};
 use crate::support::parts::{SYSTEM_PATH, example};
+use crate::support::real_modules::listens;
 use crate::support::run::{Done, Run};
 use crate::support::token_files::UNSIGNED;
 
@@ -150,7 +151,7 @@ impl Reader {
         // Before it is pcscd, it may stand in the file system where the machine's own pcscd listens.
         let name = format!("/proc/{}/comm", reader.pcscd.id());
         let is_pcscd = || fs::read(&name).is_ok_and(|name| name == b"pcscd\n");
-        until("pcscd listens", || is_pcscd() && reader.socket().exists());
+        until("pcscd listens", || is_pcscd() && listens(&reader.socket()));
         reader
     }
 

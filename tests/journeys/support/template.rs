@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::support::clock;
 use crate::support::parts::root;
 
+/// The file of a copy that names what it was copied from.
+const ORIGIN: &str = "copied-from";
+
 /// Options of `softhsm/provision`, and how many devices of the same options the test had before. Two devices of one test
 /// have different keys, as two devices do.
 type Recipe = (Vec<OsString>, usize);
@@ -28,11 +31,25 @@ pub fn copied_to(folder: &Path, options: Vec<OsString>) {
     });
     let template = made((options, before));
     copy(&template, folder);
+    fs::write(folder.join(ORIGIN), template.as_os_str().as_encoded_bytes()).expect("a file is written");
     // These name the folder that they are in.
     let (old, new) = (template.to_str().expect("UTF-8"), folder.to_str().expect("UTF-8"));
     for name in ["softhsm2.conf", "env"] {
         let text = fs::read_to_string(folder.join(name)).expect("softhsm/provision wrote it");
         fs::write(folder.join(name), text.replace(old, new)).expect("a file is written");
+    }
+}
+
+/// Puts the files of a copied device's store back as they were made, each under the name that it has.
+pub fn restore(folder: &Path) {
+    let template = PathBuf::from(fs::read_to_string(folder.join(ORIGIN)).expect("a copied device"));
+    for device in fs::read_dir(template.join("tokens")).expect("a folder is read") {
+        let device = device.expect("a folder is read");
+        let copied = folder.join("tokens").join(device.file_name());
+        for file in fs::read_dir(device.path()).expect("a folder is read") {
+            let file = file.expect("a folder is read");
+            fs::copy(file.path(), copied.join(file.file_name())).expect("a file is copied");
+        }
     }
 }
 

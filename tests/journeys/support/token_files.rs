@@ -31,6 +31,36 @@ pub fn unsigned_file(count: usize) -> Vec<u8> {
     format!("{{\n  \"version\": \"2.0\",\n  \"tokens\": [\n{}\n  ]\n}}\n", tokens.join(",\n")).into_bytes()
 }
 
+/// A registration file as CloudHSM CLI writes it.
+pub fn registration(count: usize) -> Vec<u8> {
+    use base64::Engine as _;
+    use sha2::{Digest, Sha256};
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let tokens: Vec<String> = (0..count)
+        .map(|index| {
+            let data = format!("registration data of HSM {index}").repeat(5);
+            let digest = encode(&Sha256::digest(&data));
+            format!(
+                "    {{\n      \"approval_data\": \"{}\",\n      \"unsigned\": \"{digest}\",\n      \"signed\": \"\"\n    }}",
+                encode(data.as_bytes())
+            )
+        })
+        .collect();
+    format!("{{\n  \"version\": \"2.0\",\n  \"tokens\": [\n{}\n  ]\n}}\n", tokens.join(",\n")).into_bytes()
+}
+
+/// A file of the older CMU.
+pub fn authdata() -> Vec<u8> {
+    let digest =
+        |text: &str| format!("    {{ \"HsmId\": \"hsm-a\", \"Digest\": \"{text}\", \"Signature\": \"\" }}");
+    format!(
+        "{{\n  \"Version\": \"1.0\",\n  \"PublicKey\": \"\",\n  \"Data\": [\n{},\n{}\n  ]\n}}\n",
+        digest("k5O1p3f6foQRVQH7S8Rrjcau6h3TYqsSdr16A54+qG8="),
+        digest("IyBcx4I5Vyx1jztwvXinCBQd9lDx8oQe7iRrWjBAi1w=")
+    )
+    .into_bytes()
+}
+
 pub fn json(desk: &Desk, name: &str) -> serde_json::Value {
     serde_json::from_slice(&desk.read(name)).unwrap()
 }

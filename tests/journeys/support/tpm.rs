@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::desk::{Desk, PIN};
 use crate::support::parts::tool;
-use crate::support::real_modules::{Service, module};
+use crate::support::real_modules::{Service, listens, module};
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 
@@ -47,8 +47,8 @@ impl Tpm {
             &desk,
             Command::new("dbus-daemon").args(["--session", "--nofork", "--address", &address]),
         );
-        chip.until("swtpm listens", |_| ["tpm", "tpm.ctrl"].iter().all(|socket| desk.path(socket).exists()));
-        bus.until("the bus is there", |_| desk.path("bus").exists());
+        chip.until("swtpm listens", |_| ["tpm", "tpm.ctrl"].iter().all(|socket| listens(&desk.path(socket))));
+        bus.until("the bus listens", |_| listens(&desk.path("bus")));
         let mut manager = Command::new("tpm2-abrmd");
         manager.args(["--session", "--allow-root", "--tcti", &format!("swtpm:path={}", at("tpm"))]);
         let mut manager = Service::start(&desk, manager.env("DBUS_SESSION_BUS_ADDRESS", &address));

@@ -1,20 +1,24 @@
 //! Everything that is printed: words to stderr, data to stdout. No `pin-value` passes through here unhidden.
 
+pub(crate) mod device_watch;
+mod stderr;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use countersign::error::{Error, Exit};
+use countersign::printable::printable;
 use countersign::uri::redact;
 use serde_json::{Value, json};
 
-use super::process;
-use super::stderr;
 use crate::cli::{Color, Global};
+use crate::lifecycle::{Ending, LIFECYCLE};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -27,12 +31,10 @@ pub(crate) struct Terminal {
     debug: bool,
     json: bool,
     has_document: Cell<bool>,
+    /// Also for the thread that says that the end came early.
+    stdout_is_used: Arc<AtomicBool>,
     warned: RefCell<BTreeSet<String>>,
 }
-
-/// For the signal handler, which has no `Terminal`.
-static WANTS_JSON: AtomicBool = AtomicBool::new(false);
-static STDOUT_USED: AtomicBool = AtomicBool::new(false);
 
 impl Terminal {
     pub(crate) fn new(global: &Global, debug: bool) -> Self {
@@ -44,13 +46,28 @@ impl Terminal {
         if !global.verbose && !debug {
             stderr::take_from_modules();
         }
-        WANTS_JSON.store(global.json, Ordering::Relaxed);
+        let stdout_is_used = Arc::new(AtomicBool::new(false));
+        let (json, is_used) = (global.json, Arc::clone(&stdout_is_used));
+        LIFECYCLE.at_an_early_end(move |ending, consequences| {
+            // Not when the other thread writes, or wrote: it may be waiting for a reader for ever, and one document is
+            // enough.
+            let with_document = json && !is_used.load(Ordering::Relaxed);
+            match ending {
+                Ending::Stopped => {}
+                Ending::Interrupted => interrupted(consequences, with_document),
+                Ending::GaveUp(error) => {
+                    let error = consequences.iter().cloned().fold(error, Error::with_consequence);
+                    show(&error, with_document);
+                }
+            }
+        });
         Terminal {
             quiet: global.quiet,
             verbose: global.verbose || debug,
             debug,
             json: global.json,
             has_document: Cell::new(false),
+            stdout_is_used,
             warned: RefCell::default(),
         }
     }
@@ -62,7 +79,7 @@ impl Terminal {
 
     /// A line for whoever watches.
     pub(crate) fn say(&self, line: &str) {
-        process::wait_if_ending();
+        LIFECYCLE.wait_if_ending();
         if !self.quiet && !self.json {
             to_stderr("", line);
         }
@@ -106,6 +123,7 @@ impl Terminal {
         if self.json {
             return Ok(());
         }
+        self.stdout_is_used.store(true, Ordering::Relaxed);
         match write_stdout(format!("{}\n", printable(line)).as_bytes()) {
             // Whoever read has read enough, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -121,7 +139,8 @@ impl Terminal {
 
     /// Bytes to stdout, as they are. A reader that is gone is an error: what was signed did not arrive.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Error> {
-        process::wait_if_ending();
+        LIFECYCLE.wait_if_ending();
+        self.stdout_is_used.store(true, Ordering::Relaxed);
         write_stdout(bytes).map_err(|source| StdoutError { source }.into())
     }
 
@@ -166,26 +185,15 @@ impl Terminal {
     }
 }
 
-/// Said when a signal ends the program.
-pub(crate) fn interrupted(consequences: &[String]) {
+fn interrupted(consequences: &[String], with_document: bool) {
     to_stderr("\n", "interrupted");
     for line in consequences {
         to_stderr("", line);
     }
-    if wants_last_document() {
+    if with_document {
         let document = error_document(Exit::Interrupted, "interrupted", &[], None, consequences);
         let _ = write_stdout(format!("{document:#}\n").as_bytes());
     }
-}
-
-/// Said when the program ends because a device does not answer.
-pub(crate) fn gave_up(error: Error) {
-    show(&error, wants_last_document());
-}
-
-/// Not when the other thread writes, or wrote: it may be waiting for a reader for ever, and one document is enough.
-fn wants_last_document() -> bool {
-    WANTS_JSON.load(Ordering::Relaxed) && !STDOUT_USED.load(Ordering::Relaxed)
 }
 
 fn show(error: &Error, with_document: bool) {
@@ -215,26 +223,8 @@ fn to_stderr(styled: &str, line: &str) {
 }
 
 fn write_stdout(bytes: &[u8]) -> io::Result<()> {
-    STDOUT_USED.store(true, Ordering::Relaxed);
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush())
-}
-
-/// Text without PINs and without control characters: labels and names are anybody's bytes, and must not be able to
-/// move the cursor.
-fn printable(text: &str) -> String {
-    let harmless =
-        |character: char| if character.is_control() && character != '\n' { '\u{fffd}' } else { character };
-    redact(text).chars().map(harmless).collect()
-}
-
-/// A name out of a file, as part of a line: it must not be able to end the line, turn it round, or hide in it.
-pub(crate) fn one_line(name: &str) -> String {
-    let invisible = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    name.chars().map(|character| if invisible(character) { '\u{fffd}' } else { character }).collect()
 }
 
 /// What clap says, which repeats arguments as they were typed: from a `pin-value` on, nothing of the line.

@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use countersign::device::{PendingCall, WaitsFor, pending_calls};
+use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 
-use super::process::{self, Ending};
-use super::stderr;
-use super::terminal::Terminal;
+use super::{Terminal, stderr};
+use crate::lifecycle::{Ending, LIFECYCLE};
 
 /// A device that has not signed by then is probably waiting for a touch: PKCS#11 has no way to ask it.
 const TOUCH_AFTER: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ fn look(told: &Told, patience: Duration, is_watched: bool) {
     let calls = pending_calls();
     if let Some(call) = calls.iter().find(|call| call.since.elapsed() >= patience) {
         // A service goes on handing out what it has.
-        if process::may_give_up() {
+        if LIFECYCLE.may_give_up() {
             give_up(told, call, patience);
         }
     }
@@ -103,19 +103,19 @@ fn give_up(told: &Told, call: &PendingCall, patience: Duration) -> ! {
         device: call.subject.to_string(),
         function: call.function,
         waits_for: call.waits_for,
-        seconds: patience.as_secs(),
+        patience,
     };
-    process::end(Ending::GaveUp(Error::from(error)))
+    LIFECYCLE.end(Ending::GaveUp(Error::from(error)))
 }
 
 /// A device that does not answer.
 #[derive(Debug, thiserror::Error)]
-#[error("{device} has not answered for {seconds} s ({function})")]
+#[error("{device} has not answered for {} ({function})", in_words(*patience))]
 struct NoAnswer {
     device: String,
     function: &'static str,
     waits_for: WaitsFor,
-    seconds: u64,
+    patience: Duration,
 }
 
 impl Explain for NoAnswer {

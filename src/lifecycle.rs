@@ -1,0 +1,219 @@
+//! The life of the process: nothing of its memory is left behind, and whatever ends it (its own work, a signal, a device
+//! that does not answer) ends it once, with one exit code, after the last work was done and the last words were said.
+//!
+//! This knows nothing of printing: what is said at an early end is left here by [`Lifecycle::at_an_early_end`].
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, SystemTime};
+
+use countersign::device;
+use countersign::error::{Error, Exit};
+use countersign::pin::terminal as pin_prompt;
+use countersign::save;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// How long a signal waits for a file that is being replaced, so that no temporary file is left behind.
+const REPLACING: Duration = Duration::from_secs(2);
+/// How long a signal waits for a call to a device, so that the device is not cut off while it writes.
+const CALLING: Duration = Duration::from_secs(1);
+/// All that there is to say is said by then, in seconds.
+const LAST_WORDS: std::ffi::c_uint = 5;
+/// After a computer's sleep a renewal is late by at most as much.
+const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(15);
+
+/// The one life of this process. Signals and the thread that watches devices reach it from beside, so it is a static.
+pub(crate) static LIFECYCLE: Lifecycle = Lifecycle::new();
+
+/// Owns the phase of the process and what its early end needs.
+pub(crate) struct Lifecycle {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    phase: Phase,
+    /// SIGHUP came to a service.
+    renewal_is_due: bool,
+    last_work: Option<LastWork>,
+    last_words: Option<LastWords>,
+}
+
+/// What the process is in the middle of.
+enum Phase {
+    /// A command.
+    Running,
+    /// A service: SIGTERM is the way to end it, and SIGHUP asks for a renewal.
+    Service {
+        /// Whether a device that does not answer ends it; without this it goes on with what it has.
+        may_give_up: Option<Box<dyn Fn() -> bool + Send>>,
+    },
+    /// Everything was said; the devices are let go.
+    Decided(i32),
+    /// Some thread is ending the process.
+    Ending,
+}
+
+/// An end that a thread makes beside the one that is in the middle of something.
+pub(crate) enum Ending {
+    /// By a signal.
+    Interrupted,
+    /// A service that is told to end.
+    Stopped,
+    /// A device did not answer.
+    GaveUp(Error),
+}
+
+type LastWork = Box<dyn FnOnce(&Ending) -> Vec<String> + Send>;
+type LastWords = Box<dyn FnOnce(Ending, &[String]) + Send>;
+
+impl Lifecycle {
+    const fn new() -> Self {
+        let state = State { phase: Phase::Running, renewal_is_due: false, last_work: None, last_words: None };
+        Lifecycle { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// No core dump, and no debugger of the same user: the PIN is in this process's memory. A system that refuses either
+    /// is no reason not to sign.
+    pub(crate) fn harden(&self) {
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+
+    /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
+    pub(crate) fn exit_on_signals(&'static self) {
+        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return };
+        let (ready, is_ready) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = ready.send(());
+            for signal in &mut signals {
+                let is_service = matches!(self.lock().phase, Phase::Service { .. });
+                match signal {
+                    SIGHUP if is_service => {
+                        self.lock().renewal_is_due = true;
+                        self.changed.notify_all();
+                    }
+                    SIGTERM if is_service => self.end(Ending::Stopped),
+                    _ => self.end(Ending::Interrupted),
+                }
+            }
+        });
+        // A thread that is only starting waits for the loader, which a module may keep busy for ever.
+        let _ = is_ready.recv();
+    }
+
+    /// Has `work` done before an early end. It returns what the end means for the files.
+    pub(crate) fn before_an_early_end(&self, work: impl FnOnce(&Ending) -> Vec<String> + Send + 'static) {
+        self.lock().last_work = Some(Box::new(work));
+    }
+
+    /// Has `words` say that an early end came, and what it means for the files.
+    pub(crate) fn at_an_early_end(&self, words: impl FnOnce(Ending, &[String]) + Send + 'static) {
+        self.lock().last_words = Some(Box::new(words));
+    }
+
+    /// From now on SIGHUP renews at once and SIGTERM ends with 0.
+    pub(crate) fn become_service(&self) {
+        self.lock().phase = Phase::Service { may_give_up: None };
+    }
+
+    /// From now on a device that does not answer ends the service as soon as `nothing_is_good`.
+    pub(crate) fn give_up_when(&self, nothing_is_good: impl Fn() -> bool + Send + 'static) {
+        if let Phase::Service { may_give_up } = &mut self.lock().phase {
+            *may_give_up = Some(Box::new(nothing_is_good));
+        }
+    }
+
+    /// Whether a device that does not answer ends the program.
+    pub(crate) fn may_give_up(&self) -> bool {
+        match &self.lock().phase {
+            Phase::Service { may_give_up } => may_give_up.as_ref().is_some_and(|may_give_up| may_give_up()),
+            _ => true,
+        }
+    }
+
+    /// Waits until `limit` has passed or somebody asks for a renewal; true if somebody did. The clock is looked at every
+    /// now and then, since a computer that sleeps does not count.
+    pub(crate) fn wait_for_renewal(&self, limit: Duration) -> bool {
+        let until = SystemTime::now() + limit;
+        let mut state = self.lock();
+        loop {
+            if std::mem::take(&mut state.renewal_is_due) {
+                return true;
+            }
+            let Ok(left) = until.duration_since(SystemTime::now()) else { return false };
+            let waited = self.changed.wait_timeout(state, left.min(LOOK_AT_CLOCK_EVERY));
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Threads that reach this while the process is ending park here.
+    pub(crate) fn wait_if_ending(&self) {
+        if matches!(self.lock().phase, Phase::Ending) {
+            park();
+        }
+    }
+
+    /// Lets the devices go, after all was said. One that hangs then is no reason for another exit code.
+    pub(crate) fn close_devices(&self, exit: i32) {
+        {
+            let mut state = self.lock();
+            if !matches!(state.phase, Phase::Ending) {
+                state.phase = Phase::Decided(exit);
+            }
+        }
+        device::close_devices();
+        self.wait_if_ending();
+    }
+
+    /// Ends the program from a thread beside the one that is in the middle of something.
+    pub(crate) fn end(&self, ending: Ending) -> ! {
+        let (before, last_work, last_words) = {
+            let mut state = self.lock();
+            let before = std::mem::replace(&mut state.phase, Phase::Ending);
+            (before, state.last_work.take(), state.last_words.take())
+        };
+        let is_decided = matches!(before, Phase::Decided(_));
+        let exit = match (before, &ending) {
+            // A second end waits for the first.
+            (Phase::Ending, _) => park(),
+            (Phase::Decided(exit), _) => exit,
+            (_, Ending::Interrupted) => Exit::Interrupted as i32,
+            (_, Ending::Stopped) => 0,
+            (_, Ending::GaveUp(error)) => error.exit() as i32,
+        };
+        pin_prompt::restore();
+        end_at_the_latest(exit);
+        device::stop_calls(if matches!(ending, Ending::GaveUp(_)) { Duration::ZERO } else { CALLING });
+        save::stop_replacing(REPLACING);
+        let consequences = last_work.map(|work| work(&ending)).unwrap_or_default();
+        // After a decision all was said; the device only hangs when it is let go.
+        if let Some(words) = last_words.filter(|_| !is_decided) {
+            words(ending, &consequences);
+        }
+        // Without the exit handlers: a module may be in the middle of a call on the other thread.
+        signal_hook::low_level::exit(exit)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader that does not read must not keep the last words, and with them the program: the system's alarm ends it then,
+/// and so does a second signal.
+fn end_at_the_latest(exit: i32) {
+    let now = Arc::new(AtomicBool::new(true));
+    for signal in [SIGALRM, SIGINT, SIGTERM, SIGQUIT] {
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&now));
+    }
+    nix::unistd::alarm::set(LAST_WORDS);
+}
+
+fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
