@@ -17,6 +17,7 @@ mod record;
 mod request;
 mod run;
 mod verification;
+mod waiting;
 
 pub use approver::Approver;
 pub use audit_trail::{AuditTrail, EarlyEnd};
@@ -30,3 +31,4 @@ pub use record::{FileRecord, RunRecord};
 pub use request::SigningRequest;
 pub use run::{Observer, Run, Signed};
 pub use verification::{SignatureFault, check_detached, check_signature};
+pub use waiting::{Deadline, InTheWay, NotNew, TimedOut, refuse_old};

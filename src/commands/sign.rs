@@ -1,19 +1,18 @@
 //! `countersign sign`: every unsigned token of the files, in place.
 
-mod refusal;
-mod wait;
 mod words;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use countersign::certificate::certificates_from_pem;
 use countersign::device::{Chosen, DeviceRecord, KeyRecord, Policy};
 use countersign::error::Error;
 use countersign::save::{self, Output};
 use countersign::signing::{
-    Approver, AuditTrail, Destination, EarlyEnd, Input, Observer, Plan, Progress, Purpose, Run, Signed,
-    SigningRequest, read_all,
+    Approver, AuditTrail, Deadline, Destination, EarlyEnd, Input, Observer, Plan, Progress, Purpose, Run,
+    Signed, SigningRequest, read_all, refuse_old,
 };
 
 use super::attest;
@@ -23,7 +22,6 @@ use super::usage::UsageError;
 use crate::cli::Sign;
 use crate::lifecycle::{Ending, LIFECYCLE};
 use crate::terminal::Terminal;
-use wait::Deadline;
 use words::Consequences;
 
 pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
@@ -44,13 +42,17 @@ pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -
         () if in_place => Purpose::Replace,
         () => Purpose::Look,
     };
-    let deadline = Deadline::of(arguments, options.watch().patience());
+    let deadline = Deadline::new(arguments.wait.map(Duration::from_secs), options.watch().patience());
     let read = || {
         let inputs = read_all(&request.files, purpose)?;
-        wait::refuse_old(arguments, &inputs, terminal)?;
+        if arguments.wait.is_some() {
+            for (input, age) in refuse_old(&inputs, request.force)? {
+                terminal.warn(&words::stale(input, age));
+            }
+        }
         Ok(inputs)
     };
-    let inputs = deadline.until_done(terminal, read).map_err(failed)?;
+    let inputs = deadline.until_done(words::waits(terminal), read).map_err(failed)?;
     progress.read(&inputs);
     let session = Session { arguments, request: &request, options, terminal, deadline, progress: &progress };
     session
@@ -158,7 +160,7 @@ impl Session<'_> {
             );
         }
         let choose = || options.choose(&arguments.key, policy, terminal);
-        let chosen = self.deadline.until_done(terminal, choose)?;
+        let chosen = self.deadline.until_done(words::waits(terminal), choose)?;
         progress.chose(DeviceRecord::of(&chosen.device));
 
         if request.dry_run {

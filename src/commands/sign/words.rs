@@ -1,11 +1,13 @@
 //! What a person is told of a run.
 
 use std::path::Path;
+use std::time::Duration;
 
+use countersign::duration::in_words;
 use countersign::printable::one_line;
 use countersign::save;
 use countersign::signature::MechanismChoice;
-use countersign::signing::{Destination, Plan, Progress, SigningRequest};
+use countersign::signing::{Destination, InTheWay, Input, Plan, Progress, SigningRequest};
 use countersign::tokenfile::{Format, TokenFile};
 
 use crate::commands::quorum;
@@ -42,6 +44,20 @@ pub(super) fn introduce(plan: &Plan<'_>, terminal: &Terminal) {
             input.name()
         ));
     }
+}
+
+/// Says what is waited for.
+pub(super) fn waits(terminal: &Terminal) -> impl Fn(Duration, &InTheWay) {
+    |limit, in_the_way| terminal.say(&format!("waiting, at most {}: {in_the_way}", in_words(limit)))
+}
+
+/// A file that may not be the one that is waited for.
+pub(super) fn stale(input: &Input, age: Duration) -> String {
+    format!(
+        "{} was written {} ago: make sure that it is the one that CloudHSM CLI waits for",
+        input.name(),
+        in_words(age)
+    )
 }
 
 /// What a person is told at the end, when so many bytes were written.
