@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use super::json::{Kind, Object};
+use super::json::Object;
+use super::json_kind::JsonKind;
 use super::{Signed, Token, TokenFileError, base64, mfa};
 
 /// One approver's entry in `signatures`.
@@ -49,12 +50,12 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
     let digest = base64::digest(&document.string("token")?, "the file", "token")?;
     let payload = mfa::message_of(document, "the file", "token", digest)?;
     let nodes = document.list("signatures")?;
-    let place = document.expect("signatures", Kind::Array)?.place(text);
+    let place = document.expect("signatures", JsonKind::Array)?.place(text);
 
     let mut list: Vec<Approval> = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.into_iter().enumerate() {
         let name = format!("approval {}", index + 1);
-        if node.kind() != Kind::Object {
+        if node.kind() != JsonKind::Object {
             return Err(TokenFileError::TokenKind { place: name, found: node.kind() });
         }
         let entry = node.object(&name)?;
@@ -63,8 +64,8 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
             role: if entry.get("role").is_some() { Some(entry.string("role")?) } else { None },
             signed: base64::signature(&entry.string("signature")?),
             place: node.place(text),
-            username_place: entry.expect("username", Kind::String)?.place(text),
-            signature_place: entry.expect("signature", Kind::String)?.place(text),
+            username_place: entry.expect("username", JsonKind::String)?.place(text),
+            signature_place: entry.expect("signature", JsonKind::String)?.place(text),
             role_place: entry.get("role").map(|role| role.place(text)),
         };
         if list.iter().any(|earlier| earlier.username == approval.username) {

@@ -1,7 +1,8 @@
 //! Which format a file has, by its shape alone and without guessing: each format has top-level members that no other
 //! one has, and a file with those of two is refused.
 
-use super::json::{Kind, Object};
+use super::json::Object;
+use super::json_kind::JsonKind;
 use super::{Format, TokenFile, TokenFileError, approval, authdata, mfa};
 
 /// The members that tell the formats apart.
@@ -57,7 +58,7 @@ fn tokens_format(document: &Object<'_>) -> Result<Format, TokenFileError> {
     let mut with_data = 0;
     let mut objects = 0;
     for (index, node) in nodes.iter().enumerate() {
-        if node.kind() == Kind::Object {
+        if node.kind() == JsonKind::Object {
             objects += 1;
             let place = format!("token {}", index + 1);
             let token = node.object(&place).map_err(|error| error.within(Format::Mfa))?;
