@@ -19,6 +19,7 @@ mod present;
 mod provision;
 mod record;
 mod session;
+mod spec;
 mod watch;
 
 pub use abandoned::{NotReturned, hanging_calls, within};

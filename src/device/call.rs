@@ -75,6 +75,15 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
+/// An error's own text with what is behind it: libloading keeps dlopen's words in the source.
+pub(super) fn reason_of(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
 /// `PinIncorrect` to `_PIN_INCORRECT`.
 fn screaming_snake(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 8);

@@ -1,7 +1,5 @@
 //! What kind of device it is, by what it says of itself: only for advice. Nothing else depends on it.
 
-use super::present::Device;
-
 /// A kind of device that has its own ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
@@ -26,13 +24,8 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    pub(super) fn of(device: &Device) -> Self {
-        let module = device.module_path().file_name().unwrap_or_default().to_string_lossy();
-        Self::by_names(&module, &device.manufacturer, &device.model, &device.label)
-    }
-
     /// The maker's name counts before the module's: OpenSC shows a YubiKey too.
-    fn by_names(module: &str, manufacturer: &str, model: &str, label: &str) -> Self {
+    pub(super) fn by_names(module: &str, manufacturer: &str, model: &str, label: &str) -> Self {
         const NAMES: [(&str, DeviceKind); 15] = [
             ("yubihsm", DeviceKind::YubiHsm),
             ("ykcs11", DeviceKind::YubiKey),

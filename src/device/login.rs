@@ -230,7 +230,7 @@ impl Who<'_> {
         let state = self.device.pin_state_now().map_err(|error| LoginError::Failed {
             device: self.name(),
             error,
-            kind: DeviceKind::of(self.device),
+            kind: self.device.kind(),
         })?;
         Ok(self.of(state))
     }
@@ -257,7 +257,7 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
 }
 
 fn refuse_early(state: &PinState, who: Who<'_>, use_last_try: bool) -> Result<(), LoginError> {
-    let kind = DeviceKind::of(who.device);
+    let kind = who.device.kind();
     let device = who.name();
     if state.locked {
         Err(LoginError::Locked { device, kind })
@@ -274,13 +274,13 @@ fn failed(who: Who<'_>, error: CallError, person: bool) -> LoginError {
     about_pin(who, error, person).unwrap_or_else(|error| LoginError::Failed {
         device: who.name(),
         error,
-        kind: DeviceKind::of(who.device),
+        kind: who.device.kind(),
     })
 }
 
 /// Reads the state again: a wrong PIN may have been the one that locked the device.
 fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError, CallError> {
-    let kind = DeviceKind::of(who.device);
+    let kind = who.device.kind();
     let name = who.name();
     let codes = [
         RvError::PinIncorrect,

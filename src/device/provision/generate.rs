@@ -8,7 +8,6 @@ use super::spec::{not_as_asked, private_template, public_template, without_denia
 use super::{KeySpec, WritableDevice};
 use crate::device::call::CallError;
 use crate::device::error::{DeviceError, ProvisionError};
-use crate::device::kind::DeviceKind;
 use crate::device::objects::{self, KeyFacts};
 use crate::error::Error;
 use crate::signature::PublicKey;
@@ -71,7 +70,7 @@ impl WritableDevice {
         let (public_handle, private_handle) = handles.map_err(|error| ProvisionError::NotGenerated {
             device: device(),
             error,
-            kind: DeviceKind::of(&self.device),
+            kind: self.device.kind(),
             through_opensc: self.is_through_opensc(),
             as_so: self.as_so,
         })?;
