@@ -39,8 +39,16 @@ impl CallError {
         self.said == Said::Nothing
     }
 
+    /// The return code, where the module said one.
+    pub(super) fn code(&self) -> Option<RvError> {
+        match &self.said {
+            Said::Code(code) => Some(*code),
+            Said::Nothing | Said::Other(_) => None,
+        }
+    }
+
     pub(super) fn is(&self, code: RvError) -> bool {
-        self.said == Said::Code(code)
+        self.code() == Some(code)
     }
 }
 
