@@ -100,7 +100,7 @@ impl KeyOptions {
         // Which modules do not answer is asked of the modules: only for whoever wants to know.
         if terminal.is_verbose() {
             for path in modules.searched() {
-                terminal.detail(&format!("module {path}"));
+                terminal.detail(&format!("module {}", path.display()));
             }
             for line in modules.failure_lines() {
                 terminal.detail(&format!("skipped {line}"));

@@ -9,7 +9,6 @@ use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
-use super::kind::DeviceKind;
 use super::present::{Device, PinState};
 use super::session::Session;
 use crate::pin::{Pin, PinError, PinSource};
@@ -303,16 +302,15 @@ fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError,
     if error.is(RvError::PinExpired) {
         return Ok(LoginError::Expired { device: name });
     }
-    let tries = match (state.final_try, state.count_low) {
-        _ if who.is_so && kind == DeviceKind::YubiKey => {
-            "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing"
-        }
-        (true, _) if who.is_so => "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)",
-        (true, _) => "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)",
-        (_, true) if who.is_so => {
+    let so_secret = kind.so_secret().filter(|_| who.is_so);
+    let tries = match (so_secret, state.final_try, state.count_low) {
+        (Some(secret), ..) => secret.when_wrong,
+        (_, true, _) if who.is_so => "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)",
+        (_, true, _) => "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)",
+        (_, _, true) if who.is_so => {
             "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
         }
-        (_, true) => {
+        (_, _, true) => {
             "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); most lock after three"
         }
         _ => "the device does not say how many tries are left; most lock after three",

@@ -1,7 +1,6 @@
 //! A module that is loaded and started.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,7 +85,7 @@ impl Module {
         match watch::during("C_Initialize", &name, &name, initialize).map_err(hang)? {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
-                return Err(failure(CallError::from(error).to_string(), hint_for(&spec.path)));
+                return Err(failure(CallError::from(error).to_string(), spec.kind().when_not_started()));
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
@@ -144,27 +143,6 @@ impl Module {
             version: self.version,
         }
     }
-}
-
-/// What a module that loads and does not start most often lacks.
-fn hint_for(path: &Path) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 7] = [
-        (
-            "softhsm",
-            "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
-        ),
-        ("opensc", "smart cards need pcscd: apt install pcscd, and make sure that it runs"),
-        ("ykcs11", "smart cards need pcscd: apt install pcscd, and make sure that it runs"),
-        ("opencryptoki", "openCryptoki needs its daemon: systemctl start pkcsslotd"),
-        ("softokn", "NSS wants its database named: x-init-reserved in a module file of p11-kit"),
-        ("tpm2", "is there a TPM (/dev/tpmrm0), and may this user use it (group tss)?"),
-        (
-            "p11-kit-client",
-            "P11_KIT_SERVER_ADDRESS must name the server's socket: unix:path=/path/of/the/socket",
-        ),
-    ];
-    let file = path.to_string_lossy();
-    HINTS.iter().find(|(name, _)| file.contains(name)).map(|(_, hint)| *hint)
 }
 
 impl Drop for Module {

@@ -122,7 +122,7 @@ pub struct Modules {
 
 /// What the modules show at one moment.
 pub(super) struct Sight {
-    /// The devices in all modules, in the modules' order, those of the proxy last. One that two modules show is there twice.
+    /// The devices in all modules, in the modules' order, those of p11-kit's own last. One that two modules show is there twice.
     pub(super) devices: Vec<Device>,
     /// The modules that may have more devices, by name, each with what it said, or what it has not returned from.
     pub(super) unreadable: Vec<(String, CallError)>,
@@ -184,7 +184,7 @@ impl Modules {
         for module in &self.loaded {
             let present::InSlots { devices, unreadable } = present::in_slots(module);
             sight.unreadable.extend(unreadable.map(|error| (module.spec().display_name(), error)));
-            if module.spec().proxy {
+            if module.spec().has_many_function_lists() {
                 // The proxy also shows p11-kit's trust store, which holds no key.
                 proxied.extend(devices.into_iter().filter(|device| !device.is_trust_store()));
             } else {
@@ -221,8 +221,8 @@ impl Modules {
     }
 
     /// The modules that were searched, by path.
-    pub fn searched(&self) -> Vec<String> {
-        self.loaded.iter().map(|module| module.spec().path.display().to_string()).collect()
+    pub fn searched(&self) -> Vec<PathBuf> {
+        self.loaded.iter().map(|module| module.spec().path.clone()).collect()
     }
 
     fn add_named(&mut self, spec: ModuleSpec) -> Result<(), ModuleError> {
@@ -278,7 +278,6 @@ impl Modules {
                     name: Some(module.name.clone()),
                     path: path.clone(),
                     init_reserved: module.init_reserved.clone(),
-                    proxy: false,
                     remote_names: Vec::new(),
                 }),
                 None => self.failed.push(FailedModule {

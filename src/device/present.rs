@@ -16,7 +16,7 @@ use cryptoki_sys::{
 
 use super::call::CallError;
 use super::ffi;
-use super::kind::DeviceKind;
+use super::kind::ModuleKind;
 use super::module::{Module, trim};
 use super::session::Session;
 use super::spec::module_path;
@@ -195,16 +195,14 @@ impl Device {
         self.name.to_string()
     }
 
-    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody: a YubiKey's attestation key in
-    /// PIV slot F9, by the number that ykcs11 gives it.
+    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
     pub(super) fn is_own_key(&self, id: Option<&[u8]>) -> bool {
-        id == Some(&[0x19]) && self.kind() == DeviceKind::YubiKey
+        self.kind().is_own_key(id)
     }
 
-    /// What kind of device it is, by what it and its module are called.
-    pub(super) fn kind(&self) -> DeviceKind {
-        let module = self.module_path().file_name().unwrap_or_default().to_string_lossy();
-        DeviceKind::by_names(&module, &self.manufacturer, &self.model, &self.label)
+    /// The kind of module that it is at home in, whatever module shows it.
+    pub(super) fn kind(&self) -> ModuleKind {
+        ModuleKind::of_device(self.module_path(), &self.manufacturer, &self.model, &self.label)
     }
 
     /// How its PIN is unblocked once it is locked.
@@ -313,11 +311,12 @@ impl DeviceInfo {
 
     /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
     fn read(module: &Module, slot: Slot) -> Result<Self, CallError> {
-        let (path, is_proxy) = (module.spec().path.clone(), module.spec().proxy);
+        let path = module.spec().path.clone();
+        let has_many_lists = module.spec().has_many_function_lists();
         module.call("C_GetTokenInfo", &module.name, move |pkcs11| match pkcs11.get_token_info(slot) {
             Ok(info) => Ok(Self::from(&info)),
             Err(error @ Error::Pkcs11(..)) => Err(error),
-            Err(error) if is_proxy => Err(error),
+            Err(error) if has_many_lists => Err(error),
             Err(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
         })
     }

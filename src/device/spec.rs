@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ffi::LIBP11_KIT;
+use super::kind::{FunctionLists, ModuleKind};
 use crate::uri::Uri;
 
 /// A module that is to be loaded.
@@ -12,20 +13,25 @@ pub(super) struct ModuleSpec {
     pub(super) name: Option<String>,
     pub(super) path: PathBuf,
     pub(super) init_reserved: Option<String>,
-    /// Whether it is one of p11-kit's, where each function list is an instance of its own: its proxy, or its client.
-    pub(super) proxy: bool,
     /// The `remote:` modules that the proxy is loaded for.
     pub(super) remote_names: Vec<String>,
 }
 
 impl ModuleSpec {
     pub(super) fn at(path: &Path) -> Self {
-        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let proxy =
-            ["p11-kit-proxy", "p11-kit-client", "libp11-kit.so"].iter().any(|name| file.starts_with(name));
         // The name alone is enough to ask for the proxy: libp11-kit is its library.
-        let path = if file == "p11-kit-proxy" { Path::new(LIBP11_KIT) } else { path };
-        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, proxy, remote_names: Vec::new() }
+        let is_proxys_name = path.file_name().is_some_and(|file| file == "p11-kit-proxy");
+        let path = if is_proxys_name { Path::new(LIBP11_KIT) } else { path };
+        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote_names: Vec::new() }
+    }
+
+    pub(super) fn kind(&self) -> ModuleKind {
+        ModuleKind::at(&self.path)
+    }
+
+    /// Whether it is one of p11-kit's own modules, its proxy or its client.
+    pub(super) fn has_many_function_lists(&self) -> bool {
+        self.kind().function_lists() == FunctionLists::OneEach
     }
 
     /// Whether `path` leads to the same file: two configurations may name one by different links. A bare name, which

@@ -122,7 +122,7 @@ impl WritableDevice {
             device: self.device.describe(),
             error,
             kind: self.device.kind(),
-            through_opensc: self.is_through_opensc(),
+            module: self.device.module.spec().kind(),
         }
     }
 
