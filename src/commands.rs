@@ -16,7 +16,6 @@ mod keygen;
 mod list;
 mod man;
 mod merge;
-mod pem_file;
 mod public_key;
 mod read_certificate_data;
 mod serve;

@@ -1,6 +1,7 @@
 //! Signs for AWS CloudHSM and IAM Roles Anywhere with a private key that never leaves its PKCS#11 device.
 pub mod audit;
 pub mod certificate;
+pub mod certificate_file;
 pub mod device;
 pub mod duration;
 pub mod environment;

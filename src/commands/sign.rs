@@ -11,7 +11,7 @@ mod wait;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign::certificate::certificates_from_pem;
+use countersign::certificate_file;
 use countersign::device::{Chosen, Policy, SigningKey};
 use countersign::error::Error;
 use countersign::save::{self, Output};
@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 
 use super::attest;
 use super::key::{KeyOptions, device_json, introduce, key_json};
-use super::pem_file;
 use super::tokens::{self, Input, Purpose};
 use super::usage::UsageError;
 use crate::cli::Sign;
@@ -106,7 +105,7 @@ impl Run<'_> {
         let Run { arguments, options, terminal, .. } = self;
         let choice = arguments.mechanism.choice;
         let roots = match &arguments.require_attested {
-            Some(path) => Some(pem_file::read(path, certificates_from_pem)?),
+            Some(path) => Some(certificate_file::read(path)?),
             None => None,
         };
         let approver = Approver::of(arguments, inputs)?;

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use countersign::certificate::{Certificate, certificates_from_pem, chain_of, identity_of};
+use countersign::certificate::{Certificate, chain_of, identity_of};
+use countersign::certificate_file;
 use countersign::device::Chosen;
 use countersign::error::{Error, Exit, Explain};
 use countersign::rolesanywhere::{Algorithm, Identity};
 use countersign::signature::PublicKey;
 use countersign::uri::{ObjectType, Uri};
-
-use crate::commands::pem_file;
 
 /// Renewing a certificate takes people some days.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
@@ -41,7 +40,7 @@ pub(crate) struct Candidates {
 impl CertificateSource {
     /// Reads all that could be it: the files anew each time, since certificates are renewed while a server runs.
     pub(crate) fn read(&self, chosen: &Chosen) -> Result<Candidates, Error> {
-        let file = |path: &PathBuf| pem_file::read(path, certificates_from_pem);
+        let file = |path: &PathBuf| certificate_file::read(path);
         let on_device = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
             Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
         };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use countersign::certificate::certificates_from_pem;
+use countersign::certificate_file;
 use countersign::error::{Error, Exit, Explain};
 use countersign::rolesanywhere::{ClientOptions, CreateSession, Endpoint, Region};
 use countersign::uri::Uri;
@@ -10,7 +10,6 @@ use countersign::uri::Uri;
 use super::CertificateSource;
 use crate::cli::RolesAnywhere;
 use crate::commands::key::parse_uri;
-use crate::commands::pem_file;
 
 /// What is asked for, of whom, and with which key.
 pub(crate) struct Wanted {
@@ -92,7 +91,7 @@ pub(crate) fn is_uri(text: &str) -> bool {
 fn client_options(options: &RolesAnywhere, endpoint: &Endpoint) -> Result<ClientOptions, Error> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let roots = match variable("AWS_CA_BUNDLE") {
-        Some(path) => Some(pem_file::read(&PathBuf::from(path), certificates_from_pem)?),
+        Some(path) => Some(certificate_file::read(&PathBuf::from(path))?),
         None => None,
     };
     let text = |names: [&str; 2]| {
