@@ -2,6 +2,7 @@
 //!
 //! This is the only folder that knows cryptoki. Nothing above it sees a PKCS#11 handle.
 
+mod access;
 mod call;
 mod choose;
 mod error;
@@ -19,6 +20,7 @@ mod provision;
 mod session;
 mod watch;
 
+pub use access::{AccessEvent, DeviceAccess};
 pub use call::CallError;
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
 pub use error::{Candidate, DeviceError, KeyError, LoginError, ProvisionError, SignError};

@@ -152,7 +152,12 @@ impl<'a> Provider<'a> {
         let chosen: Chosen = options.choose_quietly(&self.wanted.key, policy, terminal)?;
         let candidates = self.wanted.certificate.read(&chosen)?;
         candidates.of_key(chosen.public_key(), SystemTime::now())?.identity()?;
-        let key = KeyOptions::log_in_by(chosen, &self.login, terminal)?.signing_key(policy)?;
+        let key = {
+            let access =
+                countersign::device::DeviceAccess { login: self.login.clone(), ..options.access().clone() };
+            access.log_in(chosen, &|event| options.tell(&event, terminal))?
+        }
+        .signing_key(policy)?;
         if let Some(pin) = key.pin_to_remember() {
             self.login.pin_source = Some(pin);
         }
