@@ -2,6 +2,7 @@
 pub mod audit;
 pub mod certificate;
 pub mod certificate_file;
+pub mod credentials;
 pub mod device;
 pub mod duration;
 pub mod environment;
@@ -10,6 +11,7 @@ pub mod pin;
 pub mod printable;
 pub mod rolesanywhere;
 pub mod save;
+pub mod serving;
 pub mod signature;
 pub mod tokenfile;
 pub mod uri;

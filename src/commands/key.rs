@@ -1,6 +1,6 @@
 //! From the options that every command has to modules, a device and a key.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use countersign::device::{
@@ -73,8 +73,8 @@ impl KeyOptions {
     }
 
     /// `--module`.
-    pub(crate) fn module(&self) -> Option<&PathBuf> {
-        self.access.modules.path.as_ref()
+    pub(crate) fn module(&self) -> Option<&Path> {
+        self.access.modules.path.as_deref()
     }
 
     /// Whether `--module` was given.

@@ -7,13 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::certificate::Certificate;
 use countersign::certificate_file;
+use countersign::credentials::is_uri;
 use countersign::device::{CertificateEntry, inventory};
 use countersign::error::Error;
 use countersign::signature::PublicKey;
 use countersign::uri::{ObjectType, Uri};
 use serde_json::{Map, Value, json};
 
-use super::aws::is_uri;
 use super::key::{KeyOptions, parse_uri};
 use crate::cli::ReadCertificateData;
 use crate::terminal::Terminal;

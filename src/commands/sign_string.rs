@@ -3,13 +3,12 @@
 use std::time::SystemTime;
 
 use countersign::certificate::CertificateError;
-use countersign::device::Policy;
+use countersign::credentials::{POLICY, key_and_certificate};
 use countersign::error::Error;
 use countersign::rolesanywhere::test_string;
 use countersign::signature::{Hash, Mechanism, Payload};
 use serde_json::json;
 
-use super::aws::key_and_certificate;
 use super::key::{KeyOptions, key_json};
 use super::usage::UsageError;
 use crate::cli::{Digest, SignString, SignatureFormat};
@@ -21,9 +20,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     }
     let (key_uri, certificate) =
         key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
-    // As for credentials: the helper that this stands in for takes any key.
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let chosen = options.choose_quietly(&[key_uri], policy, terminal)?;
+    let chosen = options.choose_quietly(&[key_uri], POLICY, terminal)?;
     let candidates = match arguments.certificate {
         Some(_) => Some(certificate.read(&chosen)?),
         None => None,
@@ -33,7 +30,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     if let Some(candidates) = &candidates {
         candidates.leaf_of_key(chosen.public_key(), now)?;
     }
-    let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+    let mut key = options.log_in(chosen, terminal)?.signing_key(POLICY)?;
     if let Some(candidates) = &candidates {
         let leaf = candidates.leaf_of_key(Some(key.public_key()), now)?;
         terminal.detail(&format!("certificate {}, serial {}", leaf.subject(), leaf.serial_decimal()));
