@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign::certificate::{Request, Subject, Validity};
 use countersign::device::Policy;
-use countersign::error::Error;
+use countersign::error::{Error, Exit, Explain};
 use countersign::save::{self, Output};
 use countersign::signature::Mechanism;
 use serde_json::json;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
         Some(days) => {
             let validity = Validity { from: SystemTime::now() - EARLIER, days };
             let mut serial = [0; 16];
-            SystemRandom::new().fill(&mut serial).map_err(|_| UsageError::NoRandom)?;
+            SystemRandom::new().fill(&mut serial).map_err(|_| NoRandomNumbers)?;
             request.self_signed(key.public_key(), validity, serial)?
         }
     };
@@ -65,4 +65,19 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
         "mechanism": mechanism.ckm_name(),
         "written": to_file.map(|path| path.display().to_string()),
     }))
+}
+
+/// A certificate that is signed here has a random serial number.
+#[derive(Debug, thiserror::Error)]
+#[error("this system gives no random numbers")]
+struct NoRandomNumbers;
+
+impl Explain for NoRandomNumbers {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("this should not happen; repeat the command".into())
+    }
 }

@@ -48,8 +48,6 @@ pub(crate) enum UsageError {
     Id(String),
     #[error("{}", if *.0 == 0 { "--key is missing".to_owned() } else { format!("--key is given {0} times, and one key is prepared", .0) })]
     OneKey(usize),
-    #[error("this system gives no random numbers")]
-    NoRandom,
 }
 
 impl Explain for UsageError {
@@ -87,7 +85,6 @@ impl Explain for UsageError {
             UsageError::EmptyLabel => "a key without a name is hard to find again: give it one",
             UsageError::Id(_) => "write two digits for each byte, as in 01 or 0a1b",
             UsageError::OneKey(_) => "name the one key that the certificate is for",
-            UsageError::NoRandom => "this should not happen; repeat the command",
         };
         Some(hint.into())
     }
