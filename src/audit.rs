@@ -17,6 +17,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::signature::sha256_hex;
@@ -46,12 +47,23 @@ impl AuditLog {
         Ok(log)
     }
 
+    /// The same log with other patience.
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        AuditLog { path: self.path.clone(), patience }
+    }
+
     /// Appends a line with these members, and waits until it is on the disk. Several processes may do this at once. A
     /// log that was moved away meanwhile (logrotate) is begun anew.
     ///
     /// # Errors
     /// [`AuditError`]; the log is then as it was.
-    pub fn append(&self, members: &Map<String, Value>) -> Result<(), AuditError> {
+    pub fn append(&self, members: &impl Serialize) -> Result<(), AuditError> {
+        let members = match serde_json::to_value(members) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) => return Err(self.failed(std::io::Error::other("an entry has no members"))),
+            Err(error) => return Err(self.failed(error.into())),
+        };
         self.locked(|file| {
             let (number, previous) = self.last(file)?;
             let mut entry = Map::new();

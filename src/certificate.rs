@@ -12,7 +12,7 @@ mod subject;
 pub use attestation::{Attestation, AttestationError, PinPolicy};
 pub use chain::chain_of;
 pub use error::{CertificateError, SubjectError};
-pub use identity::{Belongs, belongs, identity_of};
+pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
 pub use request::{Request, Unsigned, Validity};
 pub use subject::Subject;

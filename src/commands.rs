@@ -1,6 +1,5 @@
 //! The commands, one a file: each reads its arguments, calls the library, and prints.
 
-mod approval;
 mod attest;
 mod audit;
 mod aws;
@@ -8,7 +7,6 @@ mod certificate;
 mod completions;
 mod credential_process;
 mod csr;
-mod detached;
 mod doctor;
 mod import_certificate;
 mod key;
@@ -17,12 +15,12 @@ mod list;
 mod man;
 mod merge;
 mod public_key;
+mod quorum;
 mod read_certificate_data;
 mod serve;
 mod show;
 mod sign;
 mod sign_string;
-mod tokens;
 mod update;
 mod usage;
 mod verify;

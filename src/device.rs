@@ -2,6 +2,7 @@
 //!
 //! This is the only folder that knows cryptoki. Nothing above it sees a PKCS#11 handle.
 
+mod abandoned;
 mod access;
 mod call;
 mod choose;
@@ -17,9 +18,11 @@ mod objects;
 mod open;
 mod present;
 mod provision;
+mod record;
 mod session;
 mod watch;
 
+pub use abandoned::{NotReturned, hanging_calls, within};
 pub use access::{AccessEvent, DeviceAccess};
 pub use call::CallError;
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
@@ -33,5 +36,6 @@ pub use objects::{Exportability, KeyFacts, Policy, TouchPolicy};
 pub use open::OpenDevice;
 pub use present::{Device, PinState};
 pub use provision::{Generated, KeyKind, KeySpec, Stored, WritableDevice};
+pub use record::{DeviceRecord, KeyRecord};
 pub use session::{close_at_the_end, close_devices};
 pub use watch::{PendingCall, WaitsFor, pending_calls, stop_calls};

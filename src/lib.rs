@@ -13,5 +13,6 @@ pub mod rolesanywhere;
 pub mod save;
 pub mod serving;
 pub mod signature;
+pub mod signing;
 pub mod tokenfile;
 pub mod uri;

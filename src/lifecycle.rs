@@ -166,6 +166,10 @@ impl Lifecycle {
         }
         device::close_devices();
         self.wait_if_ending();
+        if !device::hanging_calls().is_empty() {
+            // Without the exit handlers: a module is in the middle of a call on another thread.
+            signal_hook::low_level::exit(exit);
+        }
     }
 
     /// Ends the program from a thread beside the one that is in the middle of something.

@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use countersign::error::{Error, Exit};
 use countersign::printable::printable;
 use countersign::uri::redact;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::{Color, Global};
@@ -132,9 +133,13 @@ impl Terminal {
     }
 
     /// The JSON document, with `--json`.
-    pub(crate) fn document(&self, document: &Value) -> Result<(), Error> {
+    pub(crate) fn document(&self, document: &impl Serialize) -> Result<(), Error> {
         self.has_document.set(true);
-        if self.json { self.data(format!("{:#}\n", redacted(document)).as_bytes()) } else { Ok(()) }
+        if !self.json {
+            return Ok(());
+        }
+        let document = serde_json::to_value(document).map_err(|source| NoDocument { source })?;
+        self.data(format!("{:#}\n", redacted(&document)).as_bytes())
     }
 
     /// Bytes to stdout, as they are. A reader that is gone is an error: what was signed did not arrive.
@@ -263,6 +268,19 @@ fn error_document(
         "consequences": consequences,
         "exit": exit as u8,
     }})
+}
+
+/// Facts of a kind that JSON does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("the JSON document cannot be made: {source}")]
+struct NoDocument {
+    source: serde_json::Error,
+}
+
+impl countersign::error::Explain for NoDocument {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

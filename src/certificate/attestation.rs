@@ -134,7 +134,7 @@ impl Attestation {
             return Err(AttestationError::None);
         }
         let of_key: Vec<&Certificate> =
-            statements.into_iter().filter(|statement| statement.public_key() == key).collect();
+            statements.into_iter().filter(|statement| statement.certifies(key)).collect();
         let proven = of_key.iter().find_map(|statement| {
             let root = root_of(statement, certificates, roots)?;
             Some(Self::read(statement, root.subject()))

@@ -1,49 +1,32 @@
-//! Which certificate belongs to a key, and which key to a certificate: by CKA_ID and public key, never by a test
-//! signature (draft-woodhouse-cert-best-practice).
+//! Which certificate belongs to a key: by the public key, never by a test signature
+//! (draft-woodhouse-cert-best-practice). This is the only place that says so.
 
+use std::borrow::Borrow;
 use std::time::SystemTime;
 
 use super::Certificate;
 use crate::signature::PublicKey;
 
-/// How a certificate and a key stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Belongs {
-    /// Same CKA_ID, same public key.
-    ByIdAndKey,
-    /// Same public key, under another CKA_ID.
-    ByKey,
-    /// Same CKA_ID, and another public key: somebody mixed them up.
-    OtherKeySameId,
-    /// Nothing to do with each other.
-    No,
-}
-
-/// How a certificate stands to a key. An empty CKA_ID is none.
-pub fn belongs(
-    certificate: &Certificate,
-    certificate_id: Option<&[u8]>,
-    key: &PublicKey,
-    key_id: Option<&[u8]>,
-) -> Belongs {
-    let same_id = certificate_id.is_some_and(|id| !id.is_empty() && Some(id) == key_id);
-    match (same_id, certificate.public_key() == key) {
-        (true, true) => Belongs::ByIdAndKey,
-        (false, true) => Belongs::ByKey,
-        (true, false) => Belongs::OtherKeySameId,
-        (false, false) => Belongs::No,
+impl Certificate {
+    /// Whether it is a certificate of `key`. A CKA_ID in common says less: people mix them up.
+    pub fn certifies(&self, key: &PublicKey) -> bool {
+        self.public_key() == key
     }
 }
 
-/// The certificate among those of one key that speaks for it: no attestation; then, in this order, one that is valid now,
-/// may sign, is no CA's, and ends last. `candidates` is anything that leads to a certificate.
-pub fn identity_of<T>(
+/// The certificate among `candidates` that speaks for `key`, or, while the key is hidden, for the key of any: no
+/// attestation; then, in this order, one that is valid now, may sign, is not a CA's, and ends last.
+pub fn identity_of<T: Borrow<Certificate>>(
+    key: Option<&PublicKey>,
     candidates: impl IntoIterator<Item = T>,
-    certificate: impl Fn(&T) -> &Certificate,
     now: SystemTime,
 ) -> Option<T> {
+    let speaks_for_key = |candidate: &T| {
+        let certificate: &Certificate = candidate.borrow();
+        key.is_none_or(|key| certificate.certifies(key)) && !certificate.is_attestation()
+    };
     let rank = |candidate: &T| {
-        let certificate = certificate(candidate);
+        let certificate: &Certificate = candidate.borrow();
         (
             certificate.is_valid_at(now),
             certificate.digital_signature() != Some(false),
@@ -51,5 +34,13 @@ pub fn identity_of<T>(
             certificate.not_after(),
         )
     };
-    candidates.into_iter().filter(|candidate| !certificate(candidate).is_attestation()).max_by_key(rank)
+    candidates.into_iter().filter(speaks_for_key).max_by_key(rank)
+}
+
+/// The certificate among `candidates` by which a YubiKey attests `key`, as it is: nothing is verified.
+pub fn attestation_of<'a>(
+    key: &PublicKey,
+    candidates: impl IntoIterator<Item = &'a Certificate>,
+) -> Option<&'a Certificate> {
+    candidates.into_iter().find(|candidate| candidate.is_attestation() && candidate.certifies(key))
 }

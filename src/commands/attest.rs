@@ -1,13 +1,13 @@
 //! `countersign attest`: what proves that a key is in its device, and what the device merely claims.
 
-use countersign::certificate::{Attestation, Certificate, certificates_to_pem, chain_of};
+use countersign::certificate::{Attestation, Certificate, attestation_of, certificates_to_pem, chain_of};
 use countersign::certificate_file;
-use countersign::device::{Policy, SigningKey};
+use countersign::device::{DeviceRecord, KeyRecord, Policy, SigningKey};
 use countersign::error::Error;
 use countersign::save::Output;
 use serde_json::{Value, json};
 
-use super::key::{KeyOptions, key_json};
+use super::key::KeyOptions;
 use crate::cli::Attest;
 use crate::terminal::Terminal;
 
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal)
         }
         (None, _) => {}
     }
-    let (device, key) = (key_json(&key), claims_json(&key));
+    let (device, key) = ((DeviceRecord::of(key.device()), KeyRecord::of(&key)), claims_json(&key));
     terminal.document(&json!({
         "device": device.0,
         "key": device.1,
@@ -69,10 +69,7 @@ pub(crate) fn verify(key: &SigningKey, roots: &[Certificate]) -> Result<Attestat
 /// The attestation of the key with what is above it, as the device gives them.
 fn statement_of(key: &SigningKey) -> Result<Option<Vec<Certificate>>, Error> {
     let all = key.certificates()?;
-    let statement = all
-        .iter()
-        .find(|certificate| certificate.is_attestation() && certificate.public_key() == key.public_key());
-    Ok(statement.map(|statement| {
+    Ok(attestation_of(key.public_key(), &all).map(|statement| {
         let chain = chain_of(statement, &all);
         std::iter::once(statement.clone()).chain(chain).collect()
     }))

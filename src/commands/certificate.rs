@@ -6,6 +6,7 @@ use countersign::certificate::{self, Certificate, certificates_to_pem};
 use countersign::device::{Chosen, KeyError, Policy};
 use countersign::error::Error;
 use countersign::save::{self, Output};
+use countersign::signature::PublicKey;
 use countersign::uri::{ObjectType, Uri};
 use serde_json::json;
 
@@ -22,9 +23,9 @@ pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Te
     let device = chosen.device.describe();
     let all: Vec<Certificate> =
         chosen.certificates(&Uri::default())?.into_iter().map(|stored| stored.certificate).collect();
-    let own = of_key(chosen, options, terminal)?;
+    let (key, candidates) = key_and_candidates(chosen, options, terminal)?;
     let now = SystemTime::now();
-    let Some(leaf) = certificate::identity_of(own, |certificate| certificate, now) else {
+    let Some(leaf) = certificate::identity_of(key.as_ref(), candidates, now) else {
         let there = all.iter().map(Certificate::subject).collect();
         return Err(KeyError::NoCertificate { uri, device, there }.into());
     };
@@ -60,24 +61,27 @@ pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Te
     }))
 }
 
-/// The certificates of the key that is meant: without a PIN where the device shows the public key or the URI has the id.
-fn of_key(chosen: Chosen, options: &KeyOptions, terminal: &Terminal) -> Result<Vec<Certificate>, Error> {
-    let certificates = |chosen: &Chosen, uri: &Uri| -> Result<Vec<Certificate>, Error> {
+/// The key that is meant, and the certificates that may be its own. The key is not needed where the URI says which they are;
+/// a PIN is only asked for where the device hides the public key too.
+fn key_and_candidates(
+    chosen: Chosen,
+    options: &KeyOptions,
+    terminal: &Terminal,
+) -> Result<(Option<PublicKey>, Vec<Certificate>), Error> {
+    let certificates = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
         Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
     };
     if chosen.uri.object_type == Some(ObjectType::Certificate) {
-        return certificates(&chosen, &chosen.uri);
+        return Ok((None, certificates(&chosen.uri)?));
     }
-    let mut found = certificates(&chosen, &Uri::default())?;
+    let all = certificates(&Uri::default())?;
     if let Some(key) = chosen.public_key() {
-        found.retain(|certificate| certificate.public_key() == key);
-        return Ok(found);
+        return Ok((Some(key.clone()), all));
     }
     if let Some(id) = &chosen.uri.id {
-        return certificates(&chosen, &Uri { id: Some(id.clone()), ..Uri::default() });
+        return Ok((None, certificates(&Uri { id: Some(id.clone()), ..Uri::default() })?));
     }
     let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
     let key = options.log_in(chosen, terminal)?.public_key(policy)?;
-    found.retain(|certificate| *certificate.public_key() == key);
-    Ok(found)
+    Ok((Some(key), all))
 }

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign::certificate::{Request, Subject, Validity};
-use countersign::device::Policy;
+use countersign::device::{DeviceRecord, KeyRecord, Policy};
 use countersign::error::{Error, Exit, Explain};
 use countersign::save::{self, Output};
 use countersign::signature::Mechanism;
 use serde_json::json;
 
-use super::key::{KeyOptions, introduce, key_json};
+use super::key::{KeyOptions, introduce};
 use super::usage::UsageError;
 use crate::cli::Csr;
 use crate::terminal::Terminal;
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
         None if terminal.wants_json() => {}
         None => terminal.data(pem.as_bytes())?,
     }
-    let (device, key) = key_json(&key);
+    let (device, key) = (DeviceRecord::of(key.device()), KeyRecord::of(&key));
     terminal.document(&json!({
         what: pem,
         "device": device,

@@ -12,7 +12,6 @@ use countersign::error::Error;
 use countersign::pin::PinSource;
 use countersign::signature::PublicKey;
 use countersign::uri::Uri;
-use serde_json::{Value, json};
 
 use super::usage::{BadUri, UsageError};
 use crate::cli::{Global, Key};
@@ -187,42 +186,6 @@ pub(crate) fn introduce(key: &SigningKey, policy: Policy, terminal: &Terminal) {
     }
     if key.public_key().bits() > 2048 && policy.allow_key_size {
         terminal.warn("AWS asks for RSA-2048; this larger key is used because of --allow-key-size");
-    }
-}
-
-/// The device and key in `--json` documents.
-pub(crate) fn key_json(key: &SigningKey) -> (Value, Value) {
-    let device = key.device();
-    let facts = key.facts();
-    (
-        device_json(device),
-        json!({
-            "uri": key.uri(),
-            "id": facts.id.as_ref().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-            "kind": facts.kind(),
-            "exportable": exportable_json(facts.exportability()),
-            "always_authenticate": facts.always_authenticate,
-            "public_key_sha256": key.public_key().sha256(),
-        }),
-    )
-}
-
-pub(crate) fn device_json(device: &countersign::device::Device) -> Value {
-    json!({
-        "label": device.label,
-        "manufacturer": device.manufacturer,
-        "model": device.model,
-        "serial": device.serial,
-        "module": device.module_path().display().to_string(),
-    })
-}
-
-/// true, false, or null where the device does not say.
-pub(crate) fn exportable_json(exportability: Exportability) -> Option<bool> {
-    match exportability {
-        Exportability::CannotLeave => Some(false),
-        Exportability::CanLeave => Some(true),
-        Exportability::Unknown => None,
     }
 }
 

@@ -6,7 +6,7 @@ use countersign::save::Output;
 use countersign::uri::Uri;
 use serde_json::json;
 
-use super::key::{KeyOptions, exportable_json, parse_uri, tell};
+use super::key::{KeyOptions, parse_uri, tell};
 use super::usage::UsageError;
 use crate::cli::Keygen;
 use crate::terminal::Terminal;
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal)
     terminal.document(&json!({
         "uri": key.uri,
         "kind": key.public_key.describe(),
-        "exportable": exportable_json(key.facts.exportability()),
+        "exportable": key.facts.exportability().can_leave(),
         "made_on_device": key.facts.local,
         "always_authenticate": key.facts.always_authenticate,
         "not_said_by_device": key.unsaid,

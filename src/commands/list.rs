@@ -10,7 +10,7 @@ use countersign::error::Error;
 use countersign::uri::Uri;
 use serde_json::{Value, json};
 
-use super::key::{KeyOptions, exportable_json, parse_uri, tell};
+use super::key::{KeyOptions, parse_uri, tell};
 use crate::cli::List;
 use crate::terminal::Terminal;
 
@@ -171,7 +171,7 @@ fn device_json(entry: &DeviceEntry) -> Value {
                 "label": text(key.facts.label.as_deref()),
                 "kind": key.facts.kind(),
                 "private_key_seen": key.private_seen,
-                "exportable": exportable_json(key.facts.exportability()),
+                "exportable": key.facts.exportability().can_leave(),
                 "always_authenticate": key.facts.always_authenticate,
                 "unfit_for_cloudhsm": if key.private_seen { key.facts.unfit_reasons(Policy::default()) } else { Vec::new() },
                 "public_key_sha256": key.facts.public_key.as_ref().map(countersign::signature::PublicKey::sha256),

@@ -2,11 +2,11 @@
 
 use countersign::error::Error;
 use countersign::save::{self, Output};
+use countersign::signing::{InFile, Purpose, read_all};
 use countersign::tokenfile::{TokenFile, merge};
 use serde_json::json;
 
-use super::approval;
-use super::tokens::{self, InFile, Purpose};
+use super::quorum;
 use super::usage::UsageError;
 use crate::cli::Merge;
 use crate::terminal::Terminal;
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
         return Err(UsageError::JsonAndStdout.into());
     }
     let output = if to_stdout { None } else { Some(Output::at(&arguments.output)?) };
-    let inputs = tokens::read_all(&arguments.files, Purpose::Look)?;
+    let inputs = read_all(&arguments.files, Purpose::Look)?;
     let files: Vec<TokenFile> = inputs.iter().filter_map(|input| input.tokens.clone()).collect();
     let merged = merge(&files).map_err(|(index, source)| InFile {
         name: inputs[index].name(),
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
     let count = if names.len() == 1 { "1 approval".into() } else { format!("{} approvals", names.len()) };
     let place = if to_stdout { "stdout".into() } else { arguments.output.display().to_string() };
     terminal.say(&format!("{count} in {place}: {}", names.join(", ")));
-    for warning in approval::warnings(&result) {
+    for warning in quorum::warnings(&result) {
         terminal.warn(&warning);
     }
     terminal.document(&json!({ "written": arguments.output.display().to_string(), "approvers": users }))

@@ -3,16 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::error::Error;
+use countersign::signing::{Purpose, read_all};
 use countersign::tokenfile::{Format, Signed, TokenFile};
 use serde_json::{Value, json};
 
-use super::approval;
-use super::tokens::{self, Purpose};
+use super::quorum;
 use crate::cli::Show;
 use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Show, terminal: &Terminal) -> Result<(), Error> {
-    let inputs = tokens::read_all(&arguments.files, Purpose::Look)?;
+    let inputs = read_all(&arguments.files, Purpose::Look)?;
     let mut files = Vec::new();
     for input in &inputs {
         let file = input.file()?;
@@ -51,13 +51,13 @@ fn show_tokens(name: &str, file: &TokenFile, terminal: &Terminal) -> Result<Valu
 
 fn show_approvals(name: &str, file: &TokenFile, terminal: &Terminal) -> Result<Value, Error> {
     let token = STANDARD.encode(file.tokens()[0].payload.digest());
-    let lines = approval::describe(file);
+    let lines = quorum::describe(file);
     terminal.report(&format!("{name}: {}", file.format()))?;
     terminal.report(&format!("  token  {token}"))?;
     for line in &lines {
         terminal.report(&format!("  {line}"))?;
     }
-    for warning in approval::warnings(file) {
+    for warning in quorum::warnings(file) {
         terminal.warn(&warning);
     }
     let approvals: Vec<Value> = file

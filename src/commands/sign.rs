@@ -1,64 +1,109 @@
 //! `countersign sign`: every unsigned token of the files, in place.
 
-mod approver;
-mod audit;
-mod destination;
-mod plan;
-mod refusal;
-mod tally;
-mod wait;
+mod words;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use countersign::certificate_file;
-use countersign::device::{Chosen, Policy, SigningKey};
+use countersign::device::{Chosen, DeviceRecord, KeyRecord, Policy};
 use countersign::error::Error;
 use countersign::save::{self, Output};
-use countersign::signature::{Mechanism, PublicKey, Verifier};
-use serde_json::{Value, json};
+use countersign::signing::{
+    Approver, AuditTrail, Deadline, Destination, EarlyEnd, Input, Observer, Plan, Progress, Purpose, Run,
+    Signed, SigningRequest, read_all, refuse_old,
+};
 
 use super::attest;
-use super::key::{KeyOptions, device_json, introduce, key_json};
-use super::tokens::{self, Input, Purpose};
+use super::key::{KeyOptions, introduce};
 use super::usage::UsageError;
 use crate::cli::Sign;
+use crate::lifecycle::{Ending, LIFECYCLE};
 use crate::terminal::Terminal;
-use approver::Approver;
-use audit::Audit;
-use destination::Destination;
-use plan::Plan;
-use refusal::UnusableKey;
-use tally::Tally;
-use wait::Deadline;
+use words::Consequences;
 
 pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
-    Destination::refuse_collisions(arguments)?;
-    let tally = Arc::new(Tally::default());
-    let audit = Audit::open(arguments, &tally)?;
+    let request = request_of(arguments);
+    Destination::refuse_collisions(&request)?;
+    let progress = Arc::new(Progress::default());
+    let trail = AuditTrail::open(&request, &progress)?;
+    let consequences = Arc::new(OnceLock::<Consequences>::new());
+    expect_an_early_end(&trail, &progress, &consequences);
     // From here on the audit log tells of every end.
-    let mut progress = Progress::default();
-    let early = |error: Error| audit.failed(&[], &Progress::default(), error);
-    let destinations = Destination::of_all(arguments, terminal).map_err(early)?;
-    tally.expect(arguments, &destinations);
-    let public_key_output = public_key_output(arguments).map_err(early)?;
-    let in_place = matches!(destinations[..], [Destination::InPlace, ..]) && !arguments.dry_run;
+    let failed = |error| trail.failed(error);
+    let destinations = destinations(&request, terminal).map_err(failed)?;
+    let consequences = consequences.get_or_init(|| Consequences::of(&request, &destinations));
+    let public_key_output = public_key_output(arguments).map_err(failed)?;
+    let in_place = matches!(destinations[..], [Destination::InPlace, ..]) && !request.dry_run;
     let purpose = match () {
-        () if arguments.detached => Purpose::Opaque,
+        () if request.detached => Purpose::Opaque,
         () if in_place => Purpose::Replace,
         () => Purpose::Look,
     };
-    let deadline = Deadline::of(arguments);
+    let deadline = Deadline::new(arguments.wait.map(Duration::from_secs), options.watch().patience());
     let read = || {
-        let inputs = tokens::read_all(&arguments.files, purpose)?;
-        wait::refuse_old(arguments, &inputs, terminal)?;
+        let inputs = read_all(&request.files, purpose)?;
+        if arguments.wait.is_some() {
+            for (input, age) in refuse_old(&inputs, request.force)? {
+                terminal.warn(&words::stale(input, age));
+            }
+        }
         Ok(inputs)
     };
-    let inputs = deadline.until_done(terminal, read).map_err(early)?;
-    let run = Run { arguments, options, terminal, audit: &audit, tally: &tally, deadline, public_key_output };
-    run.sign_files(&inputs, &destinations, &mut progress)
-        .map_err(|error| audit.failed(&inputs, &progress, error))
-        .map_err(|error| tally.consequences().into_iter().fold(error, Error::with_consequence))
+    let inputs = deadline.until_done(words::waits(terminal), read).map_err(failed)?;
+    progress.read(&inputs);
+    let session = Session { arguments, request: &request, options, terminal, deadline, progress: &progress };
+    session
+        .sign(&inputs, &destinations, public_key_output.as_ref(), &trail)
+        .map_err(failed)
+        .map_err(|error| consequences.lines(&progress).into_iter().fold(error, Error::with_consequence))
+}
+
+fn request_of(arguments: &Sign) -> SigningRequest {
+    SigningRequest {
+        files: arguments.files.clone(),
+        output: arguments.output.clone(),
+        public_key_output: arguments.write_public_key.clone(),
+        audit_log: arguments.audit_log.clone(),
+        detached: arguments.detached,
+        force: arguments.force,
+        dry_run: arguments.dry_run,
+        fills_public_key: !arguments.no_public_key,
+        mechanism: arguments.mechanism.choice,
+        policy: Policy {
+            allow_exportable: arguments.allow_exportable,
+            allow_key_size: arguments.allow_key_size,
+            any_key: false,
+        },
+        username: arguments.username.clone(),
+        role: arguments.role.clone(),
+    }
+}
+
+/// A signal, or a device that does not answer, ends the run on another thread, which then says so.
+fn expect_an_early_end(
+    trail: &AuditTrail,
+    progress: &Arc<Progress>,
+    consequences: &Arc<OnceLock<Consequences>>,
+) {
+    let (trail, progress, consequences) = (trail.clone(), Arc::clone(progress), Arc::clone(consequences));
+    LIFECYCLE.before_an_early_end(move |ending| {
+        trail.ended_early(match ending {
+            Ending::Interrupted | Ending::Stopped => EarlyEnd::Interrupted,
+            Ending::GaveUp(error) => EarlyEnd::Failed(error),
+        });
+        consequences.get().map(|consequences| consequences.lines(&progress)).unwrap_or_default()
+    });
+}
+
+fn destinations(request: &SigningRequest, terminal: &Terminal) -> Result<Vec<Destination>, Error> {
+    let destinations = Destination::of_all(request)?;
+    let to_stdout = destinations.iter().any(|destination| matches!(destination, Destination::Stdout));
+    if terminal.wants_json() && to_stdout && !request.dry_run {
+        return Err(UsageError::JsonAndStdout.into());
+    }
+    Ok(destinations)
 }
 
 fn public_key_output(arguments: &Sign) -> Result<Option<Output>, Error> {
@@ -77,201 +122,100 @@ fn is_number(file: &Path) -> bool {
 }
 
 /// What stays the same for all files of a run.
-struct Run<'a> {
+struct Session<'a> {
     arguments: &'a Sign,
+    request: &'a SigningRequest,
     options: &'a KeyOptions,
     terminal: &'a Terminal,
-    audit: &'a Audit,
-    tally: &'a Tally,
     deadline: Deadline,
-    public_key_output: Option<Output>,
+    progress: &'a Progress,
 }
 
-/// What a run has found out: for its document and the audit log.
-#[derive(Default)]
-struct Progress {
-    device: Value,
-    key: Value,
-    mechanism: Option<Mechanism>,
-}
-
-impl Run<'_> {
-    fn sign_files(
+impl Session<'_> {
+    fn sign(
         &self,
         inputs: &[Input],
         destinations: &[Destination],
-        progress: &mut Progress,
+        public_key_output: Option<&Output>,
+        trail: &AuditTrail,
     ) -> Result<(), Error> {
-        let Run { arguments, options, terminal, .. } = self;
-        let choice = arguments.mechanism.choice;
+        let Session { arguments, request, options, terminal, progress, .. } = self;
+        let policy = request.policy;
         let roots = match &arguments.require_attested {
             Some(path) => Some(certificate_file::read(path)?),
             None => None,
         };
-        let approver = Approver::of(arguments, inputs)?;
-        let plans: Vec<Plan> = inputs
-            .iter()
-            .zip(destinations)
-            .map(|(input, destination)| Plan::new(input, destination, arguments, approver.as_ref()))
-            .collect::<Result<_, _>>()?;
-        for plan in &plans {
-            plan.introduce(terminal);
-            plan.check_replaceable(terminal)?;
+        let approver = Approver::of(request, inputs)?;
+        let outcome = (trail, *progress);
+        let run = Run::plan(request, inputs, destinations, approver.as_ref(), public_key_output, outcome)?;
+        for plan in run.plans() {
+            words::introduce(plan, terminal);
+            plan.check_replaceable()?;
         }
-        if plans.iter().any(|plan| plan.hashes_twice(choice)) {
+        if run.hashes_twice() {
             terminal.warn(
                 "CKM_SHA256_RSA_PKCS hashes the token, which is a SHA-256 digest already, as CloudHSM's published \
                  samples show: these signatures are hashed twice, and CloudHSM will refuse them",
             );
         }
-        let policy = Policy {
-            allow_exportable: arguments.allow_exportable,
-            allow_key_size: arguments.allow_key_size,
-            any_key: false,
-        };
         let choose = || options.choose(&arguments.key, policy, terminal);
-        let chosen = self.deadline.until_done(terminal, choose)?;
-        progress.device = device_json(&chosen.device);
+        let chosen = self.deadline.until_done(words::waits(terminal), choose)?;
+        progress.chose(DeviceRecord::of(&chosen.device));
 
-        if arguments.dry_run {
+        if request.dry_run {
             chosen.check_shown(policy)?;
         }
-        if self.is_done_without_pin(&plans, &chosen, progress)? {
-            return Ok(());
-        }
-        let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-        introduce(&key, policy, terminal);
-        (progress.device, progress.key) = key_json(&key);
-        self.tally.chosen(&progress.device, &progress.key);
-        if let Some(roots) = &roots {
-            let proof = attest::verify(&key, roots)?;
-            terminal.say(&format!("attested by {}", proof.root));
-        }
-        for plan in &plans {
-            plan.check_kept(key.verifier(), key.public_key(), choice)?;
-            for job in &plan.to_sign {
-                key.check_allowed(&choice.mechanisms(&job.payload, key.public_key()))?;
+        if !self.is_done_without_pin(&run, &chosen)? {
+            let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+            introduce(&key, policy, terminal);
+            progress.found(KeyRecord::of(&key));
+            if let Some(roots) = &roots {
+                let proof = attest::verify(&key, roots)?;
+                terminal.say(&format!("attested by {}", proof.root));
             }
+            run.sign(&mut key, self)?;
         }
-        for plan in &plans {
-            let signatures = self.sign_tokens(plan, &mut key, progress)?;
-            self.finish(plan, &plan.result(&signatures, key.public_key()), progress)?;
+        if let Some(output) = public_key_output.filter(|_| !request.dry_run) {
+            words::public_key_written(output.path(), run.plans(), terminal);
         }
-        self.write_public_key(&plans, key.public_key())?;
-        if let Some(mechanism) = progress.mechanism {
+        if let Some(mechanism) = progress.mechanism() {
             terminal.detail(&format!("mechanism {mechanism}"));
         }
-        terminal.document(&self.document(&plans, progress))
+        terminal.document(&run.record())
     }
 
     /// A dry run, or files in which all is signed already and whose signatures can be checked under a public key that
     /// the device shows to anybody.
-    fn is_done_without_pin(
-        &self,
-        plans: &[Plan],
-        chosen: &Chosen,
-        progress: &mut Progress,
-    ) -> Result<bool, Error> {
-        let Run { arguments, terminal, .. } = self;
+    fn is_done_without_pin(&self, run: &Run<'_>, chosen: &Chosen) -> Result<bool, Error> {
         let shown = chosen.public_key();
-        if let Some(key) = shown.filter(|_| plans.iter().any(Plan::has_kept)) {
-            let verifier = Verifier::new(key).map_err(|error| UnusableKey { error })?;
-            for plan in plans {
-                plan.check_kept(&verifier, key, arguments.mechanism.choice)?;
-            }
+        if let Some(key) = shown {
+            run.check_kept(key)?;
         }
-        if arguments.dry_run {
+        if self.request.dry_run {
             match shown {
-                Some(key) => terminal.say(&format!("the key is {}", key.describe())),
-                None => terminal.say("which key it is shows after login"),
+                Some(key) => self.terminal.say(&format!("the key is {}", key.describe())),
+                None => self.terminal.say("which key it is shows after login"),
             }
-            terminal.say("Nothing was signed or changed (--dry-run).");
-            terminal.document(&self.document(plans, progress))?;
+            self.terminal.say("Nothing was signed or changed (--dry-run).");
             return Ok(true);
         }
-        let Some(key) = shown.filter(|_| plans.iter().all(|plan| !plan.has_work())) else { return Ok(false) };
-        for plan in plans {
-            self.finish(plan, plan.input.bytes(), progress)?;
-        }
-        self.write_public_key(plans, key)?;
-        terminal.document(&self.document(plans, progress))?;
+        let Some(key) = shown.filter(|_| run.is_signed_already()) else { return Ok(false) };
+        run.pass_on(key, self)?;
         Ok(true)
     }
+}
 
-    fn sign_tokens(
-        &self,
-        plan: &Plan<'_>,
-        key: &mut SigningKey,
-        progress: &mut Progress,
-    ) -> Result<Vec<Vec<u8>>, Error> {
-        let (watch, choice) = (self.options.watch(), self.arguments.mechanism.choice);
-        let mut signatures = Vec::with_capacity(plan.to_sign.len());
-        self.tally.begin(plan.to_sign.len());
-        for (number, job) in plan.to_sign.iter().enumerate() {
-            let payload = choice.payload(job.payload.clone());
-            let mechanisms = choice.mechanisms(&payload, key.public_key());
-            let what = || format!("token {} of {}", number + 1, plan.to_sign.len());
-            let (signature, mechanism) = watch.signing(what, || key.sign(&payload, &mechanisms))?;
-            signatures.push(signature);
-            self.tally.signed();
-            progress.mechanism = Some(mechanism);
-        }
-        Ok(signatures)
+impl Observer for Session<'_> {
+    fn signing(&self, number: usize, count: usize, work: &mut dyn FnMut() -> Signed) -> Signed {
+        self.options.watch().signing(|| format!("token {number} of {count}"), work)
     }
 
-    /// Logs and writes the result, if anything changed, and says what to do with it.
-    fn finish(&self, plan: &Plan<'_>, bytes: &[u8], progress: &Progress) -> Result<(), Error> {
-        // Before the file: what cannot be logged is not written.
-        self.audit.signed(plan, bytes, progress)?;
-        match (plan.destination, &plan.input.to_replace) {
-            (Destination::Stdout, _) => {
-                self.terminal.data(bytes)?;
-                self.tally.file_done();
-            }
-            (Destination::File(output), _) if !plan.is_detached() || plan.has_work() => {
-                output.write_and(bytes, || self.tally.file_done())?;
-            }
-            (Destination::InPlace, Some(file)) if plan.has_work() => {
-                file.replace(bytes, || self.tally.file_done())?;
-            }
-            (Destination::File(_) | Destination::InPlace, _) => self.tally.file_done(),
-        }
-        let Sign { mechanism, wait, .. } = self.arguments;
-        self.terminal.say(&plan.outcome(mechanism.choice, wait.is_some(), bytes.len()));
-        Ok(())
+    fn to_stdout(&self, bytes: &[u8]) -> Result<(), Error> {
+        self.terminal.data(bytes)
     }
 
-    /// Writes the public key, if it is wanted, and says the answers to the questions that CloudHSM CLI asks when a key is
-    /// registered or replaced.
-    fn write_public_key(&self, plans: &[Plan], key: &PublicKey) -> Result<(), Error> {
-        let Some(output) = &self.public_key_output else { return Ok(()) };
-        output.write(key.to_spki_pem().as_bytes())?;
-        let key_path = output.path().display();
-        self.terminal.say(&format!("The public key is in {key_path}."));
-        let signed = match plans {
-            [plan] if plan.is_for_cloudhsm_cli() => match plan.destination {
-                Destination::InPlace => "(press Enter)".to_owned(),
-                Destination::File(output) => output.path().display().to_string(),
-                Destination::Stdout => return Ok(()),
-            },
-            _ => return Ok(()),
-        };
-        self.terminal.say("Answer CloudHSM CLI:");
-        self.terminal.say(&format!("  Enter signed token file path: {signed}"));
-        self.terminal.say(&format!("  Enter public key PEM file path: {key_path}"));
-        Ok(())
-    }
-
-    /// The `--json` document of a run.
-    fn document(&self, plans: &[Plan<'_>], progress: &Progress) -> Value {
-        json!({
-            "files": plans.iter().map(|plan| plan.json(self.arguments.dry_run)).collect::<Vec<_>>(),
-            "device": progress.device,
-            "key": progress.key,
-            "mechanism": progress.mechanism.map(Mechanism::ckm_name),
-            "public_key_written": self.public_key_output.as_ref().filter(|_| !self.arguments.dry_run)
-                .map(|output| output.path().display().to_string()),
-            "dry_run": self.arguments.dry_run,
-        })
+    fn file_done(&self, plan: &Plan<'_>, bytes: usize) {
+        let waited = self.arguments.wait.is_some();
+        self.terminal.say(&words::outcome(plan, self.request.mechanism, waited, bytes));
     }
 }

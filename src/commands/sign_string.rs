@@ -4,12 +4,13 @@ use std::time::SystemTime;
 
 use countersign::certificate::CertificateError;
 use countersign::credentials::{POLICY, key_and_certificate};
+use countersign::device::{DeviceRecord, KeyRecord};
 use countersign::error::Error;
 use countersign::rolesanywhere::test_string;
 use countersign::signature::{Hash, Mechanism, Payload};
 use serde_json::json;
 
-use super::key::{KeyOptions, key_json};
+use super::key::KeyOptions;
 use super::usage::UsageError;
 use crate::cli::{Digest, SignString, SignatureFormat};
 use crate::terminal::Terminal;
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     ));
     let text = hex(&signature);
     if terminal.wants_json() {
-        let (device, key) = key_json(&key);
+        let (device, key) = (DeviceRecord::of(key.device()), KeyRecord::of(&key));
         return terminal.document(&json!({
             "signature": text,
             "mechanism": mechanism.ckm_name(),

@@ -12,24 +12,12 @@ pub(crate) enum UsageError {
     PinSource,
     #[error("--key is given {0} times; at most 8 devices can be named")]
     TooManyKeys(usize),
-    #[error("-o takes one file, and {0} are given")]
-    OutputOfMany(usize),
-    #[error("- (stdin) cannot be given together with other files")]
-    StdinAndFiles,
     #[error("the signed file and the JSON document cannot both go to stdout")]
     JsonAndStdout,
     #[error("the signature's bytes and the JSON document cannot both go to stdout")]
     SignatureAndJson,
-    #[error("one file is named twice: {0:?} and {1:?}")]
-    SameFile(PathBuf, PathBuf),
-    #[error("a quorum token is approved in somebody's name, and --username is missing")]
-    NoUsername,
     #[error("--public-key {0:?} names no user, and the file is a quorum approval")]
     NoUserForKey(PathBuf),
-    #[error("{0:?} is taken as a whole, not as a token file")]
-    NotParsed(String),
-    #[error("{0} and {1} are one file: {2:?}")]
-    OneFileForTwo(&'static str, &'static str, PathBuf),
     #[error("--write-public-key wants a file")]
     PublicKeyToStdout,
     #[error("{0:?} is no file")]
@@ -40,8 +28,6 @@ pub(crate) enum UsageError {
     NotForThisFile(&'static str),
     #[error("--key is empty")]
     EmptyKey,
-    #[error("a file is wanted, and a key URI is given")]
-    UriForFile,
     #[error("the label is empty")]
     EmptyLabel,
     #[error("the id {0:?} is no hexadecimal number of 1 to 32 bytes")]
@@ -61,19 +47,11 @@ impl Explain for UsageError {
                 "write file:PATH for a file; the PIN itself is never given here, where others can see it"
             }
             UsageError::TooManyKeys(_) => "leave some out: AWS allows 8 MFA devices for one user",
-            UsageError::OutputOfMany(_) => "leave -o out to sign in place, or give one file at a time",
-            UsageError::StdinAndFiles => "give - alone",
             UsageError::JsonAndStdout => "write the signed file elsewhere with -o FILE",
             UsageError::SignatureAndJson => "leave --json or --format bin out",
-            UsageError::SameFile(..) => "name it once",
-            UsageError::NoUsername => {
-                "give your CloudHSM user name: --username NAME (or COUNTERSIGN_USERNAME)"
-            }
             UsageError::NoUserForKey(_) => {
                 "say whose key it is: --public-key USER=PEM, once for each approver"
             }
-            UsageError::NotParsed(_) => "leave --detached out",
-            UsageError::OneFileForTwo(..) => "name two different files: one would replace the other",
             UsageError::PublicKeyToStdout => "write it to stdout with countersign public-key",
             UsageError::WaitWithBlank(_) => "seconds are given as --wait=SECONDS, without a blank",
             UsageError::TwoKeys(_) => "give one key for each",
@@ -81,7 +59,6 @@ impl Explain for UsageError {
             UsageError::EmptyKey => {
                 "give a pkcs11: URI, or leave --key out to use the one fit key that is present"
             }
-            UsageError::UriForFile => "name the key with --key",
             UsageError::EmptyLabel => "a key without a name is hard to find again: give it one",
             UsageError::Id(_) => "write two digits for each byte, as in 01 or 0a1b",
             UsageError::OneKey(_) => "name the one key that the certificate is for",

@@ -5,22 +5,24 @@ mod keys;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::error::{Error, Exit, Explain};
-use countersign::signature::{Payload, PublicKey, Verifier};
-use countersign::tokenfile::{Approval, Format, Signed, Token, TokenFile};
+use countersign::printable::one_line;
+use countersign::signature::{PublicKey, VerifyError};
+use countersign::signing::detached::signature_file;
+use countersign::signing::{
+    ApprovalVerdict, Input, Purpose, QuorumCount, SignatureFault, check_detached, check_signature, read_all,
+};
+use countersign::tokenfile::{Format, TokenFile};
 use serde_json::{Value, json};
 
-use super::detached::{read_signature, signature_file};
 use super::key::KeyOptions;
-use super::tokens::{self, Input, Purpose};
 use super::usage::UsageError;
 use crate::cli::Verify;
 use crate::terminal::Terminal;
-use countersign::printable::one_line;
 use keys::Keys;
 
 pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let purpose = if arguments.detached { Purpose::Opaque } else { Purpose::Look };
-    let inputs = tokens::read_all(&arguments.files, purpose)?;
+    let inputs = read_all(&arguments.files, purpose)?;
     refuse_idle_options(arguments, &inputs)?;
     let mut check =
         Check { arguments, terminal, keys: Keys::new(arguments, options, terminal)?, faults: Vec::new() };
@@ -59,7 +61,7 @@ struct Check<'a> {
     arguments: &'a Verify,
     terminal: &'a Terminal,
     keys: Keys<'a>,
-    faults: Vec<String>,
+    faults: Vec<Fault>,
 }
 
 impl Check<'_> {
@@ -70,21 +72,23 @@ impl Check<'_> {
         let mut rows = Vec::new();
         let mut good = 0;
         for (index, token) in tokens.iter().enumerate() {
-            let outcome = self.check_token(token, &verifier);
+            let payload = self.arguments.mechanism.choice.payload(token.payload.clone());
+            let outcome = check_signature(&token.signed, &payload, &verifier);
             good += usize::from(outcome.is_ok());
-            if let Err(reason) = &outcome {
-                self.faults.push(format!("{name}: token {} of {}: {reason}", index + 1, tokens.len()));
-            }
             rows.push(json!({
                 "unsigned": STANDARD.encode(token.payload.digest()),
                 "verified": outcome.is_ok(),
-                "fault": outcome.err(),
+                "fault": outcome.as_ref().err().map(SignatureFault::to_string),
             }));
+            if let Err(fault) = outcome {
+                let (file, number, count) = (name.clone(), index + 1, tokens.len());
+                self.faults.push(Fault::Token { file, number, count, fault });
+            }
         }
         // CMU takes the key to register from the file itself.
         let text = file.public_key_text().unwrap_or_default();
         if !text.is_empty() && PublicKey::from_pem(text.as_bytes()).as_ref() != Ok(&key) {
-            self.faults.push(format!("{name}: its \"PublicKey\" is not the key"));
+            self.faults.push(Fault::PublicKey { file: name.clone() });
         }
         self.terminal.report(&format!(
             "{name}: {good} of {} signatures verify under {} sha256:{}",
@@ -96,56 +100,30 @@ impl Check<'_> {
         Ok(json!({ "file": name, "format": file.format().name(), "key": key, "tokens": rows }))
     }
 
-    fn check_token(&self, token: &Token, verifier: &Verifier) -> Result<(), String> {
-        let payload = self.arguments.mechanism.choice.payload(token.payload.clone());
-        check_signature(&token.signed, &payload, verifier)
-    }
-
-    /// An approval counts when its user's key was given and verifies it. One that its user's key does not verify is a
-    /// fault; one of a user whose key was not given only does not count.
+    /// One that its user's key does not verify is a fault; one of a user whose key was not given only does not count.
     fn approvals(&mut self, input: &Input, file: &TokenFile) -> Result<Value, Error> {
         self.keys.refuse_plain()?;
         let name = input.name();
-        let payload = &file.tokens()[0].payload;
-        let mut valid: Vec<(&str, PublicKey)> = Vec::new();
-        let mut wrong = 0;
+        let count = QuorumCount::of(file, |user| self.keys.of_user(user))?;
         let mut rows = Vec::new();
-        for approval in file.approvals() {
-            let key = self.keys.of_user(&approval.username);
-            let verified = match &key {
-                Some(key) => check_signature(&approval.signed, payload, &keys::verifier(key, self.terminal)?),
-                None => Err("no --public-key was given for this user".into()),
-            };
-            // A quorum is one of people, and one key is one person.
-            let same_key = |(_, other): &&(&str, PublicKey)| Some(other) == key.as_ref();
-            let outcome = match valid.iter().find(same_key).filter(|_| verified.is_ok()) {
-                Some((user, _)) => Err(format!("it is by the key of {}", one_line(user))),
-                None => verified,
-            };
-            match (&outcome, key) {
-                (Ok(()), Some(key)) => valid.push((&approval.username, key)),
-                (Err(reason), Some(_)) => {
-                    wrong += 1;
-                    let user = one_line(&approval.username);
-                    self.faults.push(format!("{name}: the approval of {user}: {reason}"));
-                }
-                _ => {}
-            }
-            self.terminal.report(&format!("  {}", approval_line(approval, &outcome)))?;
+        for verdict in &count.verdicts {
+            self.terminal.report(&format!("  {}", verdict_line(verdict)))?;
             rows.push(json!({
-                "username": approval.username,
-                "role": approval.role,
-                "verified": outcome.is_ok(),
-                "fault": outcome.err(),
+                "username": verdict.approval.username,
+                "role": verdict.approval.role,
+                "verified": verdict.outcome.is_ok(),
+                "fault": verdict.outcome.as_ref().err().map(SignatureFault::to_string),
             }));
         }
-        let valid = valid.len();
+        let valid = count.valid();
         let required = self.arguments.require.unwrap_or_else(|| file.approvals().len().max(1));
-        let approvals = if valid == 1 { "approval" } else { "approvals" };
-        let count = format!("{name}: {valid} valid {approvals}, {required} required");
-        self.terminal.report(&count)?;
-        if valid < required && wrong == 0 {
-            self.faults.push(count);
+        self.terminal.report(&quorum_line(&name, valid, required))?;
+        let before = self.faults.len();
+        for (approval, fault) in count.into_wrong() {
+            self.faults.push(Fault::Approval { file: name.clone(), user: approval.username.clone(), fault });
+        }
+        if valid < required && self.faults.len() == before {
+            self.faults.push(Fault::TooFew { file: name.clone(), valid, required });
         }
         Ok(json!({
             "file": name, "format": file.format().name(), "approvals": rows, "valid": valid, "required": required,
@@ -157,10 +135,7 @@ impl Check<'_> {
         let place = self.arguments.signature.clone().unwrap_or_else(|| signature_file(&input.path));
         let key = self.keys.plain()?;
         let verifier = keys::verifier(&key, self.terminal)?;
-        let outcome = read_signature(&place).map_err(|error| error.to_string()).and_then(|signature| {
-            let payload = Payload::message(input.bytes());
-            verifier.verify(&payload, &signature).map_err(|error| error.to_string())
-        });
+        let outcome = check_detached(input.bytes(), &place, &verifier);
         let verdict = if outcome.is_ok() { "verifies" } else { "does not verify" };
         let place = place.display();
         self.terminal.report(&format!(
@@ -168,44 +143,69 @@ impl Check<'_> {
             key.describe(),
             key.sha256()
         ))?;
-        if let Err(error) = &outcome {
-            self.faults.push(format!("{name}: {error}"));
+        let document = json!({
+            "file": name,
+            "format": "detached",
+            "key": json!({ "kind": key.describe(), "public_key_sha256": key.sha256() }),
+            "verified": outcome.is_ok(),
+            "fault": outcome.as_ref().err().map(SignatureFault::to_string),
+        });
+        if let Err(fault) = outcome {
+            self.faults.push(Fault::Detached { file: name, fault });
         }
-        let key = json!({ "kind": key.describe(), "public_key_sha256": key.sha256() });
-        Ok(
-            json!({ "file": name, "format": "detached", "key": key, "verified": outcome.is_ok(), "fault": outcome.err() }),
-        )
+        Ok(document)
     }
 }
 
-fn check_signature(signed: &Signed, payload: &Payload, verifier: &Verifier) -> Result<(), String> {
-    match signed {
-        Signed::No => Err("it is not signed".into()),
-        Signed::Unreadable(reason) => Err(format!("its signature is not base64: {reason}")),
-        Signed::Yes(signature) => verifier.verify(payload, signature).map_err(|error| error.to_string()),
-    }
-}
-
-fn approval_line(approval: &Approval, outcome: &Result<(), String>) -> String {
+fn verdict_line(verdict: &ApprovalVerdict<'_>) -> String {
+    let ApprovalVerdict { approval, outcome } = verdict;
     let role = approval.role.as_ref().map(|role| format!(" ({})", one_line(role))).unwrap_or_default();
-    let verdict =
+    let counts =
         outcome.as_ref().map_or_else(|reason| format!("does not count: {reason}"), |()| "valid".into());
-    format!("{}{role}: {verdict}", one_line(&approval.username))
+    format!("{}{role}: {counts}", one_line(&approval.username))
+}
+
+fn quorum_line(file: &str, valid: usize, required: usize) -> String {
+    let approvals = if valid == 1 { "approval" } else { "approvals" };
+    format!("{file}: {valid} valid {approvals}, {required} required")
+}
+
+/// Why a file does not verify.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("{file}: token {number} of {count}: {fault}")]
+    Token { file: String, number: usize, count: usize, fault: SignatureFault },
+    #[error("{file}: its \"PublicKey\" is not the key")]
+    PublicKey { file: String },
+    #[error("{file}: the approval of {}: {fault}", one_line(user))]
+    Approval { file: String, user: String, fault: SignatureFault },
+    #[error("{}", quorum_line(file, *valid, *required))]
+    TooFew { file: String, valid: usize, required: usize },
+    #[error("{file}: {fault}")]
+    Detached { file: String, fault: SignatureFault },
+}
+
+impl Fault {
+    /// What is wrong with the signature, where it is one that is wrong.
+    fn signature(&self) -> Option<&SignatureFault> {
+        match self {
+            Fault::Token { fault, .. } | Fault::Approval { fault, .. } | Fault::Detached { fault, .. } => {
+                Some(fault)
+            }
+            Fault::PublicKey { .. } | Fault::TooFew { .. } => None,
+        }
+    }
 }
 
 /// Signatures that are missing or wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", headline(faults))]
+#[error("{}", match &faults[..] {
+    [Fault::TooFew { .. }] => "too few valid approvals".into(),
+    [_] => "1 signature does not verify".into(),
+    many => format!("{} signatures do not verify", many.len()),
+})]
 struct NotVerified {
-    faults: Vec<String>,
-}
-
-fn headline(faults: &[String]) -> String {
-    match faults {
-        [only] if only.ends_with("required") => "too few valid approvals".into(),
-        [_] => "1 signature does not verify".into(),
-        many => format!("{} signatures do not verify", many.len()),
-    }
+    faults: Vec<Fault>,
 }
 
 impl Explain for NotVerified {
@@ -213,17 +213,20 @@ impl Explain for NotVerified {
         Exit::Signature
     }
     fn detail(&self) -> Vec<String> {
-        self.faults.clone()
+        self.faults.iter().map(Fault::to_string).collect()
     }
     fn hint(&self) -> Option<String> {
-        let any = |text: &str| self.faults.iter().any(|fault| fault.contains(text));
-        let hint = if any("hashed again") {
+        let faults = || self.faults.iter();
+        let is_hashed_twice = |fault: &Fault| {
+            matches!(fault.signature(), Some(SignatureFault::NotVerified(VerifyError::HashedTwice)))
+        };
+        let hint = if faults().any(is_hashed_twice) {
             "sign the tokens again with countersign sign --force: CloudHSM refuses a digest that was hashed again"
-        } else if self.faults.iter().all(|fault| fault.ends_with("it is not signed")) {
+        } else if faults().all(|fault| matches!(fault.signature(), Some(SignatureFault::NotSigned))) {
             "sign them with countersign sign"
-        } else if any(" required") {
+        } else if faults().any(|fault| matches!(fault, Fault::TooFew { .. })) {
             "have the others approve it, or give the keys of all approvers: --public-key USER=PEM"
-        } else if any("the approval of") {
+        } else if faults().any(|fault| matches!(fault, Fault::Approval { .. })) {
             "check that the key is that user's; a wrong approval is signed again with countersign sign --force"
         } else {
             "check that this is the key that signed; countersign sign --force signs the tokens anew"

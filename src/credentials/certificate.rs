@@ -117,9 +117,7 @@ impl CertificateCandidates {
         key: Option<&PublicKey>,
         now: SystemTime,
     ) -> Result<&Certificate, UnfitCertificate> {
-        let fits = |certificate: &&Certificate| key.is_none_or(|key| certificate.public_key() == key);
-        let leaf = identity_of(self.leaves.iter().filter(fits), |certificate| certificate, now);
-        leaf.ok_or_else(|| UnfitCertificate::NotFound {
+        identity_of(key, &self.leaves, now).ok_or_else(|| UnfitCertificate::NotFound {
             place: self.place.clone(),
             there: self.leaves.iter().map(Certificate::subject).collect(),
         })

@@ -4,6 +4,8 @@ use std::fmt;
 
 use cryptoki::error::{Error, RvError};
 
+use super::abandoned::NotReturned;
+
 /// What a PKCS#11 function said when it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
@@ -14,6 +16,8 @@ pub struct CallError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Said {
     Code(RvError),
+    /// The call was abandoned.
+    Nothing,
     Other(String),
 }
 
@@ -25,8 +29,14 @@ impl CallError {
                 format!("{code:#x}")
             }
             Said::Code(code) => format!("CKR{}", screaming_snake(&format!("{code:?}"))),
+            Said::Nothing => "nothing".into(),
             Said::Other(text) => text.clone(),
         }
+    }
+
+    /// Whether the call was abandoned.
+    pub fn is_hang(&self) -> bool {
+        self.said == Said::Nothing
     }
 
     pub(super) fn is(&self, code: RvError) -> bool {
@@ -45,9 +55,17 @@ impl From<Error> for CallError {
     }
 }
 
+impl From<NotReturned> for CallError {
+    fn from(call: NotReturned) -> Self {
+        CallError { function: call.function.into(), said: Said::Nothing }
+    }
+}
+
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.function.is_empty() {
+        if self.is_hang() {
+            write!(f, "{} has not returned", self.function)
+        } else if self.function.is_empty() {
             write!(f, "the module's answer cannot be used: {}", self.ckr_name())
         } else {
             write!(f, "{} said {}", self.function, self.ckr_name())

@@ -65,11 +65,14 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
     let uris = if by_uri { request.uris.as_slice() } else { everything.as_slice() };
     if !by_uri {
         // What cannot be read may be the one that is meant: the PIN must not go to another for its sake.
-        for module in &modules.loaded {
-            if let Some(error) = module.device_error() {
-                let device = format!("in a slot of {}", module.spec().display_name());
-                return Err(DeviceError::Call { device, error }.into());
-            }
+        let unreadable = modules
+            .loaded
+            .iter()
+            .filter_map(|module| Some((module.spec().display_name(), module.device_error()?)));
+        let hanging =
+            modules.failed.iter().filter_map(|failed| Some((failed.name.clone(), failed.hang.clone()?)));
+        if let Some((name, error)) = unreadable.chain(hanging).next() {
+            return Err(DeviceError::Call { device: format!("in a slot of {name}"), error }.into());
         }
     }
     for (index, uri) in uris.iter().enumerate() {
@@ -306,5 +309,8 @@ fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallEr
             add(facts, Source::Certificate);
         }
     }
-    Ok(keys)
+    match session.loss() {
+        Some(error) => Err(error),
+        None => Ok(keys),
+    }
 }

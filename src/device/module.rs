@@ -11,6 +11,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::slot::Slot;
 
+use super::abandoned::{self, NotReturned};
 use super::call::CallError;
 use super::ffi;
 use super::modules::{ModuleSpec, reason_of};
@@ -35,16 +36,29 @@ pub(super) struct Module {
 pub(super) struct ModuleFailure {
     pub(super) reason: String,
     pub(super) hint: Option<String>,
+    /// The call that was abandoned, if that is why.
+    pub(super) hang: Option<CallError>,
+}
+
+impl From<NotReturned> for ModuleFailure {
+    fn from(call: NotReturned) -> Self {
+        let error = CallError::from(call);
+        ModuleFailure { reason: error.to_string(), hint: None, hang: Some(error) }
+    }
 }
 
 impl Module {
     pub(super) fn load(spec: ModuleSpec) -> Result<Self, ModuleFailure> {
-        let failure =
-            |reason: String, hint: Option<&str>| ModuleFailure { reason, hint: hint.map(str::to_owned) };
+        let failure = |reason: String, hint: Option<&str>| ModuleFailure {
+            reason,
+            hint: hint.map(str::to_owned),
+            hang: None,
+        };
         let start = Instant::now();
         let name = Arc::from(spec.path.to_string_lossy());
-        let load = || Pkcs11::new(&spec.path);
-        let pkcs11 = watch::during("C_GetFunctionList", &name, load).map_err(|error| match &error {
+        let path = spec.path.clone();
+        let load = watch::during("C_GetFunctionList", &name, &name, move || Pkcs11::new(path))?;
+        let pkcs11 = load.map_err(|error| match &error {
             Error::LibraryLoading(source) => failure(
                 reason_of(source),
                 Some(if spec.path.components().count() == 1 {
@@ -59,18 +73,30 @@ impl Module {
             ),
             _ => failure(CallError::from(error).to_string(), None),
         })?;
-        let initialize = || match &spec.init_reserved {
-            Some(reserved) => ffi::initialize_with_reserved(&pkcs11, reserved),
-            None => pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)),
+        // The call that hangs must not be the last to know the library, and unload it when it returns.
+        let hang = |call: NotReturned| {
+            std::mem::forget(pkcs11.clone());
+            ModuleFailure::from(call)
         };
-        match watch::during("C_Initialize", &name, initialize) {
+        if abandoned::must_end_first(&name) {
+            let stale = pkcs11.clone();
+            let _ = watch::during("C_Finalize", &name, &name, move || stale.finalize()).map_err(hang)?;
+        }
+        let (starting, reserved) = (pkcs11.clone(), spec.init_reserved.clone());
+        let initialize = move || match &reserved {
+            Some(reserved) => ffi::initialize_with_reserved(&starting, reserved),
+            None => starting.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)),
+        };
+        match watch::during("C_Initialize", &name, &name, initialize).map_err(hang)? {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
                 return Err(failure(CallError::from(error).to_string(), hint_for(&spec.path)));
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
-        let info = watch::during("C_GetInfo", &name, || pkcs11.get_library_info()).ok();
+        let asked = pkcs11.clone();
+        let info =
+            watch::during("C_GetInfo", &name, &name, move || asked.get_library_info()).map_err(hang)?.ok();
         let text = |get: fn(&cryptoki::context::Info) -> &str| info.as_ref().map_or("", |info| get(info));
         Ok(Module {
             manufacturer: trim(text(|info| info.manufacturer_id())),
@@ -97,7 +123,12 @@ impl Module {
 
     /// The initialised devices in the module's slots. A slot that fails hides no other one.
     pub(super) fn devices(self: &Rc<Self>) -> Vec<Device> {
-        let slots = self.slots().unwrap_or_default();
+        let slots = self.slots().unwrap_or_else(|error| {
+            if error.is_hang() {
+                self.unreadable.set(Some(error));
+            }
+            Vec::new()
+        });
         let mut devices: Vec<Device> = slots.into_iter().filter_map(|slot| self.device(slot)).collect();
         // Slots come in an order that some modules change from run to run.
         devices.sort_by(|a, b| (&a.label, &a.serial, a.slot.id()).cmp(&(&b.label, &b.serial, b.slot.id())));
@@ -121,8 +152,18 @@ impl Module {
     }
 
     fn slots(&self) -> Result<Vec<Slot>, CallError> {
-        let slots = watch::during("C_GetSlotList", &self.name, || self.pkcs11.get_slots_with_token());
-        slots.map_err(CallError::from)
+        self.call("C_GetSlotList", &self.name, |pkcs11| pkcs11.get_slots_with_token())
+    }
+
+    /// A call about one device, `subject`, or about all.
+    pub(super) fn call<T: Send + 'static>(
+        &self,
+        function: &'static str,
+        subject: &Arc<str>,
+        call: impl FnOnce(&Pkcs11) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let pkcs11 = self.pkcs11.clone();
+        Ok(watch::during(function, subject, &self.name, move || call(&pkcs11))??)
     }
 
     pub(super) fn library(&self) -> uri::Library<'_> {
@@ -159,7 +200,7 @@ impl Drop for Module {
     fn drop(&mut self) {
         // Finalized, so that the device is free for others; never unloaded, which some modules do not survive.
         std::mem::forget(self.pkcs11.clone());
-        let _ = watch::during("C_Finalize", &self.name, || self.pkcs11.clone().finalize());
+        let _ = self.call("C_Finalize", &self.name, |pkcs11| pkcs11.clone().finalize());
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::call::CallError;
 use super::ffi::{self, LIBP11_KIT, P11KitModule};
 use super::module::Module;
 use super::present::Device;
@@ -41,7 +42,12 @@ pub enum ModuleError {
     AllFailed {
         /// Each module and its reason.
         failures: Vec<String>,
+        /// Whether a call of one of them was abandoned.
+        hang: bool,
     },
+    /// A call about all modules was abandoned.
+    #[error("p11-kit cannot say which PKCS#11 modules there are: {0}")]
+    Hang(#[from] CallError),
     /// The module that was named failed.
     #[error("the module {path:?} cannot be used: {reason}")]
     Failed {
@@ -51,6 +57,8 @@ pub enum ModuleError {
         reason: String,
         /// What may help.
         hint: Option<String>,
+        /// Whether a call was abandoned.
+        hang: bool,
     },
 }
 
@@ -66,8 +74,8 @@ impl Explain for ModuleError {
             ModuleError::NoSuchName { configured, .. } => {
                 vec![format!("there are: {}", configured.join(", "))]
             }
-            ModuleError::AllFailed { failures } => failures.clone(),
-            ModuleError::Failed { .. } => Vec::new(),
+            ModuleError::AllFailed { failures, .. } => failures.clone(),
+            ModuleError::Failed { .. } | ModuleError::Hang(_) => Vec::new(),
         }
     }
 
@@ -81,7 +89,17 @@ impl Explain for ModuleError {
             ModuleError::NoSuchName { .. } => Some("correct module-name in the URI, or use --module PATH".into()),
             ModuleError::AllFailed { .. } => Some("name the device's module with --module PATH to use it alone".into()),
             ModuleError::Failed { hint, .. } => hint.clone(),
+            ModuleError::Hang(_) => None,
         }
+    }
+
+    fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            ModuleError::Hang(_)
+                | ModuleError::Failed { hang: true, .. }
+                | ModuleError::AllFailed { hang: true, .. }
+        )
     }
 }
 
@@ -120,6 +138,8 @@ pub(super) struct FailedModule {
     pub(super) name: String,
     pub(super) path: Option<PathBuf>,
     pub(super) reason: String,
+    /// The call that was abandoned, if that is why.
+    pub(super) hang: Option<CallError>,
 }
 
 impl Modules {
@@ -155,7 +175,8 @@ impl Modules {
         }
         if modules.loaded.is_empty() {
             let failures = modules.failure_lines();
-            return Err(ModuleError::AllFailed { failures });
+            let hang = modules.failed.iter().any(|failed| failed.hang.is_some());
+            return Err(ModuleError::AllFailed { failures, hang });
         }
         Ok(modules)
     }
@@ -179,6 +200,7 @@ impl Modules {
                 name: module.spec().display_name(),
                 path: Some(module.spec().path.clone()),
                 reason,
+                hang: None,
             })
         });
         self.failed
@@ -205,7 +227,8 @@ impl Modules {
         match Module::load(spec) {
             Ok(module) => self.loaded.push(Rc::new(module)),
             Err(failure) => {
-                return Err(ModuleError::Failed { path, reason: failure.reason, hint: failure.hint });
+                let hang = failure.hang.is_some();
+                return Err(ModuleError::Failed { path, reason: failure.reason, hint: failure.hint, hang });
             }
         }
         Ok(())
@@ -213,12 +236,14 @@ impl Modules {
 
     fn skip(&mut self, path: &Path, error: &ModuleError) {
         let name = ModuleSpec::at(path).display_name();
-        self.failed.push(FailedModule { name, path: None, reason: error.to_string() });
+        self.failed.push(FailedModule { name, path: None, reason: error.to_string(), hang: None });
     }
 
     fn add_configured(&mut self, uris: &[&Uri]) -> Result<(), ModuleError> {
+        let p11_kit = Arc::from(LIBP11_KIT);
         let (configured, message) =
-            watch::during("p11_kit_modules_load", &Arc::from("p11-kit"), ffi::p11_kit_modules)
+            watch::during("p11_kit_modules_load", &p11_kit, &p11_kit, ffi::p11_kit_modules)
+                .map_err(CallError::from)?
                 .map_err(|error| ModuleError::NoP11Kit { reason: reason_of(&error) })?;
         if configured.is_empty() {
             return Err(ModuleError::NoneConfigured { message });
@@ -254,6 +279,7 @@ impl Modules {
                     name: module.name.clone(),
                     path: None,
                     reason: "p11-kit gives no file for it".into(),
+                    hang: None,
                 }),
             }
         }
@@ -264,7 +290,12 @@ impl Modules {
             self.add_skippable(ModuleSpec { remote_names, ..ModuleSpec::at(Path::new(LIBP11_KIT)) });
         }
         if let Some(message) = message {
-            self.failed.push(FailedModule { name: "p11-kit".into(), path: None, reason: message });
+            self.failed.push(FailedModule {
+                name: "p11-kit".into(),
+                path: None,
+                reason: message,
+                hang: None,
+            });
         }
         Ok(())
     }
@@ -280,7 +311,7 @@ impl Modules {
             Err(failure) => {
                 let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
                 let reason = format!("{}{hint}", failure.reason);
-                self.failed.push(FailedModule { name, path: Some(path), reason });
+                self.failed.push(FailedModule { name, path: Some(path), reason, hang: failure.hang });
             }
         }
     }

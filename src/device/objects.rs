@@ -85,6 +85,11 @@ impl KeyFacts {
         keys.iter().filter(|other| other.id == self.id).count() > 1
     }
 
+    /// Whether `certificate` belongs to this key. Not to one whose public key is unknown.
+    pub fn is_certified_by(&self, certificate: &Certificate) -> bool {
+        self.public_key.as_ref().is_some_and(|key| certificate.certifies(key))
+    }
+
     /// Its kind and size, `RSA-2048`.
     pub fn kind(&self) -> String {
         self.public_key.as_ref().map_or_else(|| "key of unknown kind".into(), PublicKey::describe)

@@ -188,8 +188,7 @@ fn matching_keys(
                 continue;
             }
         };
-        let certified = certificate.public_key();
-        let fits = |key: &PrivateKey| key.facts.public_key.as_ref() == Some(certified);
+        let fits = |key: &PrivateKey| key.facts.is_certified_by(&certificate);
         let mut of_certificate = Vec::new();
         if let Some(id) = found.id.filter(|id| !id.is_empty()) {
             let same_id = objects::private_keys(session, &Uri { id: Some(id.clone()), ..Uri::default() })?;

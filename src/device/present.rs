@@ -4,6 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::MechanismType;
 use cryptoki::slot::{Slot, TokenInfo};
@@ -19,7 +20,6 @@ use super::kind::DeviceKind;
 use super::module::{Module, trim};
 use super::modules::module_path;
 use super::session::Session;
-use super::watch;
 use crate::uri::{self, Uri};
 
 /// A device that is present: a slot with an initialised token in it, in PKCS#11's words.
@@ -90,7 +90,7 @@ impl Device {
             return Ok(None);
         }
         let slot_info =
-            watch::during("C_GetSlotInfo", &module.name, || module.pkcs11.get_slot_info(slot)).ok();
+            module.call("C_GetSlotInfo", &module.name, move |pkcs11| pkcs11.get_slot_info(slot)).ok();
         Ok(Some(Device {
             module: Rc::clone(module),
             slot,
@@ -197,30 +197,32 @@ impl Device {
 
     /// C_GetMechanismList; none where the device does not answer.
     pub(super) fn mechanisms(&self) -> Option<Vec<MechanismType>> {
-        let list = || self.module.pkcs11.get_mechanism_list(self.slot);
-        let mechanisms = watch::during("C_GetMechanismList", &self.name, list);
+        let slot = self.slot;
+        let list = move |pkcs11: &Pkcs11| pkcs11.get_mechanism_list(slot);
+        let mechanisms = self.module.call("C_GetMechanismList", &self.name, list);
         mechanisms.ok().filter(|mechanisms| !mechanisms.is_empty())
     }
 
     /// Opens a session: read-only, or read-write where the module knows no other.
     pub(super) fn open_session(&self) -> Result<Session, CallError> {
-        let pkcs11 = &self.module.pkcs11;
-        self.open(|| {
-            let read_only = pkcs11.open_ro_session(self.slot);
-            read_only.or_else(|error| pkcs11.open_rw_session(self.slot).map_err(|_| error))
+        let slot = self.slot;
+        self.open(move |pkcs11| {
+            let read_only = pkcs11.open_ro_session(slot);
+            read_only.or_else(|error| pkcs11.open_rw_session(slot).map_err(|_| error))
         })
     }
 
     /// Opens a read-write session, in which objects can be made.
     pub(super) fn open_to_write(&self) -> Result<Session, CallError> {
-        self.open(|| self.module.pkcs11.open_rw_session(self.slot))
+        let slot = self.slot;
+        self.open(move |pkcs11| pkcs11.open_rw_session(slot))
     }
 
     fn open(
         &self,
-        open: impl FnOnce() -> Result<cryptoki::session::Session, Error>,
+        open: impl FnOnce(&Pkcs11) -> Result<cryptoki::session::Session, Error> + Send + 'static,
     ) -> Result<Session, CallError> {
-        let session = watch::during("C_OpenSession", &self.name, open).map_err(CallError::from)?;
+        let session = self.module.call("C_OpenSession", &self.name, open)?;
         Ok(Session::new(session, Arc::clone(&self.name), Rc::clone(&self.module)))
     }
 
@@ -280,13 +282,13 @@ impl DeviceInfo {
 
     /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
     fn read(module: &Module, slot: Slot) -> Result<Self, CallError> {
-        let read = || match module.pkcs11.get_token_info(slot) {
+        let (path, is_proxy) = (module.spec().path.clone(), module.spec().proxy);
+        module.call("C_GetTokenInfo", &module.name, move |pkcs11| match pkcs11.get_token_info(slot) {
             Ok(info) => Ok(Self::from(&info)),
             Err(error @ Error::Pkcs11(..)) => Err(error),
-            Err(error) if module.spec().proxy => Err(error),
-            Err(_) => ffi::token_info(&module.spec().path, slot.id()).map(|info| Self::from_raw(&info)),
-        };
-        watch::during("C_GetTokenInfo", &module.name, read).map_err(CallError::from)
+            Err(error) if is_proxy => Err(error),
+            Err(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
+        })
     }
 
     fn from_raw(info: &CK_TOKEN_INFO) -> Self {

@@ -19,8 +19,8 @@ use crate::pin::Pin;
 /// An open session.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Taken when the session ends.
-    raw: Option<Raw>,
+    /// Taken when the session ends. Lost with a call that hangs, whose error stands in its place.
+    raw: RefCell<Result<Raw, CallError>>,
     module: Rc<Module>,
     /// What the device is called.
     device: Arc<str>,
@@ -42,7 +42,13 @@ pub(super) struct SignJob<'a> {
 
 impl Session {
     pub(super) fn new(raw: Raw, device: Arc<str>, module: Rc<Module>) -> Self {
-        Session { raw: Some(raw), module, device, login_tried: Cell::new(false), logged_in: Cell::new(false) }
+        Session {
+            raw: RefCell::new(Ok(raw)),
+            module,
+            device,
+            login_tried: Cell::new(false),
+            logged_in: Cell::new(false),
+        }
     }
 
     /// C_Login. Without a PIN it is entered on the device itself.
@@ -66,14 +72,16 @@ impl Session {
 
     /// All objects that fit the template. The search has ended when this returns: modules allow one at a time.
     pub(super) fn find(&self, template: &[Attribute]) -> Result<Vec<ObjectHandle>, CallError> {
-        self.during("C_FindObjects", |raw| raw.find_objects(template))
+        let template = template.to_vec();
+        self.during("C_FindObjects", move |raw| raw.find_objects(&template))
     }
 
     /// Those of the attributes that the module gives. One that it cannot give must not cost the others: when the call for
     /// all of them fails, each is asked for alone.
     pub(super) fn attributes(&self, object: ObjectHandle, wanted: &[AttributeType]) -> Vec<Attribute> {
         let get = |wanted: &[AttributeType]| {
-            self.during("C_GetAttributeValue", |raw| raw.get_attributes(object, wanted)).ok()
+            let wanted = wanted.to_vec();
+            self.during("C_GetAttributeValue", move |raw| raw.get_attributes(object, &wanted)).ok()
         };
         get(wanted).unwrap_or_else(|| {
             wanted.iter().filter_map(|attribute| get(std::slice::from_ref(attribute))).flatten().collect()
@@ -93,7 +101,7 @@ impl Session {
         pin: Option<&Pin>,
         single_part: Option<&SinglePart>,
     ) -> Result<Vec<u8>, CallError> {
-        self.during("C_SignInit", |raw| raw.sign_init(job.mechanism, job.key))?;
+        self.waiting(WaitsFor::Device, "C_SignInit", |raw| raw.sign_init(job.mechanism, job.key))?;
         if let Err(error) = self.login(UserType::ContextSpecific, pin)
             && !is_no_context_login(&error)
         {
@@ -115,25 +123,50 @@ impl Session {
         public: &[Attribute],
         private: &[Attribute],
     ) -> Result<(ObjectHandle, ObjectHandle), CallError> {
-        self.during("C_GenerateKeyPair", |raw| raw.generate_key_pair(mechanism, public, private))
+        self.waiting(WaitsFor::Device, "C_GenerateKeyPair", |raw| {
+            raw.generate_key_pair(mechanism, public, private)
+        })
     }
 
     /// C_CreateObject.
     pub(super) fn create(&self, template: &[Attribute]) -> Result<ObjectHandle, CallError> {
-        self.during("C_CreateObject", |raw| raw.create_object(template))
+        let template = template.to_vec();
+        self.during("C_CreateObject", move |raw| raw.create_object(&template))
     }
 
     /// C_DestroyObject.
     pub(super) fn destroy(&self, object: ObjectHandle) -> Result<(), CallError> {
-        self.during("C_DestroyObject", |raw| raw.destroy_object(object))
+        self.during("C_DestroyObject", move |raw| raw.destroy_object(object))
     }
 
-    fn during<T>(
+    /// Why the session is lost, if it is. What attributes do not say may then be anything.
+    pub(super) fn loss(&self) -> Option<CallError> {
+        self.raw.borrow().as_ref().err().cloned()
+    }
+
+    fn during<T: Send + 'static>(
         &self,
         function: &'static str,
-        call: impl FnOnce(&Raw) -> Result<T, Error>,
+        call: impl FnOnce(&Raw) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, CallError> {
-        self.waiting(WaitsFor::Device, function, call)
+        if let Some(loss) = self.loss() {
+            return Err(loss);
+        }
+        let raw = self.raw.replace(Err(no_session()))?;
+        let done = watch::during(function, &self.device, &self.module.name, move || {
+            let result = call(&raw);
+            (raw, result)
+        });
+        match done {
+            Ok((raw, result)) => {
+                *self.raw.borrow_mut() = Ok(raw);
+                Ok(result?)
+            }
+            Err(hang) => {
+                *self.raw.borrow_mut() = Err(hang.clone().into());
+                Err(hang.into())
+            }
+        }
     }
 
     fn waiting<T>(
@@ -142,15 +175,16 @@ impl Session {
         function: &'static str,
         call: impl FnOnce(&Raw) -> Result<T, Error>,
     ) -> Result<T, CallError> {
-        // It is there until the session ends.
-        let Some(raw) = &self.raw else { return Err(CallError::from(Error::NotSupported)) };
-        watch::waiting(waits_for, function, &self.device, || call(raw)).map_err(CallError::from)
+        match &*self.raw.borrow() {
+            Ok(raw) => Ok(watch::waiting(waits_for, function, &self.device, || call(raw))?),
+            Err(error) => Err(error.clone()),
+        }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(raw) = self.raw.take() else { return };
+        let Ok(raw) = self.raw.replace(Err(no_session())) else { return };
         let open = Open {
             raw,
             device: Arc::clone(&self.device),
@@ -177,11 +211,18 @@ struct Open {
 impl Open {
     fn close(self) {
         let Open { raw, device, module, logged_in } = self;
-        // Some middleware leaves the card open to others for a while when a session is merely closed.
-        if logged_in {
-            let _ = watch::during("C_Logout", &device, || raw.logout());
-        }
-        let _ = watch::during("C_CloseSession", &device, || raw.close());
+        let raw = if logged_in {
+            // Some middleware leaves the card open to others for a while when a session is merely closed.
+            let logged_out = watch::during("C_Logout", &device, &module.name, move || {
+                let _ = raw.logout();
+                raw
+            });
+            let Ok(raw) = logged_out else { return };
+            raw
+        } else {
+            raw
+        };
+        let _ = watch::during("C_CloseSession", &device, &module.name, move || raw.close());
         drop(module);
     }
 }
@@ -204,6 +245,11 @@ pub fn close_devices() {
     for session in sessions {
         session.close();
     }
+}
+
+/// Of a session that has ended.
+fn no_session() -> CallError {
+    CallError::from(Error::NotSupported)
 }
 
 /// What modules say that know no such login, or need none for this key. No PIN was looked at; the operation goes on, and

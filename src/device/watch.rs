@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use super::abandoned;
+pub(super) use super::abandoned::NotReturned;
+
 /// A PKCS#11 call that has not returned.
 #[derive(Clone, Debug)]
 pub struct PendingCall {
@@ -17,6 +20,8 @@ pub struct PendingCall {
     pub since: Instant,
     /// What is known of the reason that it may take long.
     pub waits_for: WaitsFor,
+    /// Whether its caller goes on without it after a while.
+    pub is_limited: bool,
     thread: ThreadId,
 }
 
@@ -49,16 +54,40 @@ pub fn pending_calls() -> Vec<PendingCall> {
     pending().clone()
 }
 
-/// Runs a call, which is pending meanwhile.
-pub(super) fn during<T>(function: &'static str, subject: &Arc<str>, work: impl FnOnce() -> T) -> T {
-    waiting(WaitsFor::Device, function, subject, work)
+/// Runs a call to a module, which is pending meanwhile. Within [`abandoned::within`] it is abandoned when it takes too long, and
+/// a module in which such a call still runs is not called at all. What the call held is never dropped: that would close a
+/// session, and so call the module. The module's next start ends it all.
+pub(super) fn during<T: Send + 'static>(
+    function: &'static str,
+    subject: &Arc<str>,
+    module: &Arc<str>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NotReturned> {
+    if let Some(hanging) = abandoned::hanging_in(module) {
+        std::mem::forget(work);
+        return Err(hanging);
+    }
+    let Some(limit) = abandoned::limit(module) else {
+        return Ok(waiting(WaitsFor::Device, function, subject, work));
+    };
+    pending_while(WaitsFor::Device, function, subject, true, || abandoned::run(function, module, limit, work))
 }
 
-/// Runs a call that is known to wait for something.
+/// Runs a call that is known to wait for something, for as long as that takes.
 pub(super) fn waiting<T>(
     waits_for: WaitsFor,
     function: &'static str,
     subject: &Arc<str>,
+    work: impl FnOnce() -> T,
+) -> T {
+    pending_while(waits_for, function, subject, false, work)
+}
+
+fn pending_while<T>(
+    waits_for: WaitsFor,
+    function: &'static str,
+    subject: &Arc<str>,
+    is_limited: bool,
     work: impl FnOnce() -> T,
 ) -> T {
     let thread = thread::current().id();
@@ -69,8 +98,8 @@ pub(super) fn waiting<T>(
         thread::park();
         calls = pending();
     }
-    let call =
-        PendingCall { function, subject: Arc::clone(subject), since: Instant::now(), waits_for, thread };
+    let subject = Arc::clone(subject);
+    let call = PendingCall { function, subject, since: Instant::now(), waits_for, is_limited, thread };
     calls.push(call);
     drop(calls);
     let result = work();

@@ -40,6 +40,11 @@ impl DeviceWatch {
         DeviceWatch { patience, told: OnceLock::new() }
     }
 
+    /// How long a call may take.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Begins to watch.
     pub(crate) fn start(&self, terminal: &Terminal) {
         let (patience, is_watched) = (self.patience, terminal.is_watched());
@@ -85,7 +90,7 @@ impl DeviceWatch {
 
 fn look(told: &Told, patience: Duration, is_watched: bool) {
     let calls = pending_calls();
-    if let Some(call) = calls.iter().find(|call| call.since.elapsed() >= patience) {
+    if let Some(call) = calls.iter().find(|call| !call.is_limited && call.since.elapsed() >= patience) {
         // A service goes on handing out what it has.
         if LIFECYCLE.may_give_up() {
             give_up(told, call, patience);

@@ -82,7 +82,11 @@ def create_session(options):
     else:
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
     connection.request("POST", path, body, headers)
-    response = connection.getresponse()
+    try:
+        response = connection.getresponse()
+    except ConnectionResetError as error:
+        # After an RST, Python 3.11 on TLS finds the end of the connection, RemoteDisconnected, and 3.13 the reset.
+        sys.exit(f"no answer: {error!r}")
     return response.status, response.headers, response.read()
 
 

@@ -2,7 +2,7 @@
 
 use cryptoki_sys::*;
 
-use crate::faults::{Fault, alone, faults_of, gone, pull_out};
+use crate::faults::{Fault, alone, faults_of, gone, log, pull_out};
 use crate::real;
 
 /// The call with the faults that are the same for all calls. `own` looks at the others; a code from it is the answer.
@@ -248,11 +248,12 @@ unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     let attributes = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
-    let (mut hidden, mut given) = (Vec::new(), Vec::new());
+    let (mut hidden, mut given, mut told) = (Vec::new(), Vec::new(), Vec::new());
     let own = |fault: &Fault| {
         match fault {
             Fault::Hide(attribute) => hidden.push(*attribute),
             Fault::Give(attribute, value) => given.push((*attribute, value.clone())),
+            Fault::Tell(attribute) => told.push(*attribute),
             _ => {}
         }
         None
@@ -260,6 +261,9 @@ unsafe extern "C" fn C_GetAttributeValue(
     let next = || unsafe { (real().C_GetAttributeValue.unwrap())(session, object, template, count) };
     let mut code = pass("C_GetAttributeValue", "", own, next);
     for attribute in attributes {
+        if told.contains(&attribute.type_) {
+            tell(attribute);
+        }
         if hidden.contains(&attribute.type_) && code == CKR_OK {
             attribute.ulValueLen = CK_UNAVAILABLE_INFORMATION;
             code = CKR_ATTRIBUTE_TYPE_INVALID;
@@ -277,4 +281,16 @@ unsafe extern "C" fn C_GetAttributeValue(
         }
     }
     code
+}
+
+/// Logs what the module answered when it was asked for a value; it is also asked for lengths.
+fn tell(attribute: &CK_ATTRIBUTE) {
+    if attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION {
+        log(&format!("{:#x} is unknown", attribute.type_));
+    } else if !attribute.pValue.is_null() {
+        let (start, length) = (attribute.pValue.cast::<u8>(), attribute.ulValueLen as usize);
+        let value = unsafe { std::slice::from_raw_parts(start, length) };
+        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        log(&format!("{:#x}={hex}", attribute.type_));
+    }
 }

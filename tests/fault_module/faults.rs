@@ -16,6 +16,7 @@ pub enum Fault {
     NoFlags(CK_FLAGS),
     Hide(CK_ATTRIBUTE_TYPE),
     Give(CK_ATTRIBUTE_TYPE, Vec<u8>),
+    Tell(CK_ATTRIBUTE_TYPE),
     Unknown(CK_ATTRIBUTE_TYPE),
     Clock,
     ReadOnly(CK_RV),
@@ -73,7 +74,7 @@ pub fn alone(next: impl FnOnce() -> CK_RV) -> CK_RV {
     code
 }
 
-fn log(line: &str) {
+pub fn log(line: &str) {
     if let Ok(path) = std::env::var("FAULT_LOG") {
         let mut log = std::fs::File::options().append(true).create(true).open(path).expect("the log opens");
         writeln!(log, "{line}").expect("the log is written");
@@ -108,6 +109,7 @@ fn rule(text: &str) -> Rule {
         Some(("flags", flags)) => Fault::Flags(number(flags)),
         Some(("noflags", flags)) => Fault::NoFlags(number(flags)),
         Some(("hide", attribute)) => Fault::Hide(number(attribute)),
+        Some(("tell", attribute)) => Fault::Tell(number(attribute)),
         Some(("give", attribute)) => {
             let (attribute, value) = attribute.split_once(':').expect("ATTRIBUTE:HEX");
             let bytes = (0..value.len()).step_by(2);

@@ -2,7 +2,7 @@
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::Desk;
-use crate::support::openssl::openssl;
+use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::pinned::pinned;
 use crate::support::preparing::{
     KEY, certificate_of, desk_with_key, issue, pkcs11_tool, put_certificate, text, without_what_varies,
@@ -90,10 +90,7 @@ fn a_certificate_under_another_id_is_found_by_its_public_key() {
     // And leads back to the key.
     let key = "pkcs11:token=officer;id=%77;type=cert";
     desk.countersign(&["csr", "--key", key, "--subject", "CN=a", "-o", "csr.pem"]).with_pin().go().exits(0);
-    assert_eq!(
-        openssl(&["req", "-verify", "-noout", "-pubkey", "-in", &text(&desk, "csr.pem")]),
-        desk.read("officer.pub")
-    );
+    assert_eq!(openssl_reads_request(&text(&desk, "csr.pem"), &["-pubkey"]), desk.read("officer.pub"));
 }
 
 #[test]
@@ -186,7 +183,7 @@ fn two_certificates_that_were_swapped_are_still_told_apart() {
         let csr = ["csr", "--key", &certificate, "--subject", "CN=a", "-o", "csr.pem"];
         desk.countersign(&csr).with_pin().go().exits(0);
         let other = if id == "02" { "03.pub" } else { "02.pub" };
-        let of_request = openssl(&["req", "-verify", "-noout", "-pubkey", "-in", &text(&desk, "csr.pem")]);
+        let of_request = openssl_reads_request(&text(&desk, "csr.pem"), &["-pubkey"]);
         assert_eq!(of_request, desk.read(other), "the certificate under {id} is of the other key");
     }
 }

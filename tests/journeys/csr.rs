@@ -2,7 +2,7 @@
 
 use crate::support::desk::Desk;
 use crate::support::faults::{calls, with_faults};
-use crate::support::openssl::openssl;
+use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::pinned::pinned;
 use crate::support::preparing::{KEY, desk_with_key, text};
 use crate::support::run::Done;
@@ -17,8 +17,7 @@ fn csr(desk: &Desk, options: &[&str]) -> Done {
 
 /// What openssl reads in a request whose signature it has verified.
 fn of_request(desk: &Desk, options: &[&str]) -> String {
-    let request = ["req", "-verify", "-noout", "-in", &text(desk, "made.pem")];
-    String::from_utf8(openssl(&[&request, options].concat())).unwrap()
+    String::from_utf8(openssl_reads_request(&text(desk, "made.pem"), options)).unwrap()
 }
 
 #[test]

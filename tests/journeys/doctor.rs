@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::authority::{Authority, Leaf};
 use crate::support::clock;
-use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::{calls, with_faults};
-use crate::support::openssl::openssl;
 use crate::support::parts::{softhsm_module, tool};
 use crate::support::pinned::pinned;
+use crate::support::preparing::{pkcs11_tool, put_certificate};
 use crate::support::run::Done;
 
 /// The one check of that name, as (status, found, help).
@@ -163,37 +164,23 @@ fn a_key_that_is_not_there_and_a_device_that_is_not_there_are_faults() {
 #[test]
 fn a_certificate_that_ends_soon_has_ended_or_is_of_another_key_is_told() {
     let desk = Desk::provisioned(&["--keys", "signkey,rsa3072"]);
-    let replace = |days: &str, key: &str| {
-        let (pem, der) = (desk.path("new.pem"), desk.path("new.der"));
-        let pem = pem.to_str().unwrap();
-        let ca = desk.path("ca.key").display().to_string();
-        if !desk.path("ca.key").exists() {
-            openssl(&["genrsa", "-out", &ca, "2048"]);
-        }
-        let public = desk.path(&format!("device/{key}.pub.pem")).display().to_string();
-        if !desk.path(&format!("device/{key}.pub.pem")).exists() {
-            let uri = format!("pkcs11:object={key}");
-            desk.countersign(&["public-key", "--key", &uri, "-o", &public]).go().exits(0);
-        }
-        let x509 = ["x509", "-new", "-force_pubkey", &public, "-subj", "/CN=server1-demo", "-signkey", &ca];
-        openssl(&[&x509[..], &["-days", days, "-out", pem]].concat());
-        openssl(&["x509", "-in", pem, "-outform", "DER", "-out", der.to_str().unwrap()]);
-        let script = format!(
-            "export SOFTHSM2_CONF='{}'; p='pkcs11-tool --module {} --token-label officer --login --pin {PIN}'; \
-             $p --delete-object --type cert --id 01; $p --write-object '{}' --type cert --id 01 --label signkey",
-            desk.path("device/softhsm2.conf").display(),
-            softhsm_module(),
-            der.display()
-        );
-        tool("sh", &["-c".as_ref(), script.as_ref()]);
+    let authority = Authority::new();
+    let replace = |days: f64, key: &str| {
+        let public = format!("{key}.pub");
+        let uri = format!("pkcs11:object={key};type=private");
+        desk.countersign(&["public-key", "--key", &uri, "-o", &public]).go().exits(0);
+        let leaf = Leaf { valid_days: Some((-30.0, days)), ..Leaf::default() };
+        authority.issue(&desk.path(&public), &leaf, &desk.path("new.pem"));
+        pkcs11_tool(&desk, &["--delete-object", "--type", "cert", "--id", "01"]);
+        put_certificate(&desk, "new.pem", "01", "signkey");
         doctor(&desk, &["--key", SIGNKEY])
     };
-    let (status, found, _) = check(&replace("10", "signkey").exits(0).json(), "certificate");
+    let (status, found, _) = check(&replace(10.0, "signkey").exits(0).json(), "certificate");
     assert!(status == "warning" && found.contains("is valid for 9 days 23 hours more"), "{found}");
-    let (status, found, help) = check(&replace("-1", "signkey").exits(0).json(), "certificate");
+    let (status, found, help) = check(&replace(-1.0, "signkey").exits(0).json(), "certificate");
     assert!(status == "warning" && found.contains("expired on"), "{found}");
     assert!(help.contains("Roles Anywhere refuses it"), "{help}");
-    let (status, found, _) = check(&replace("100", "rsa3072").exits(4).json(), "certificate");
+    let (status, found, _) = check(&replace(100.0, "rsa3072").exits(4).json(), "certificate");
     assert!(status == "fault" && found.contains("a key that is not its own"), "{found}");
 }
 

@@ -7,6 +7,7 @@ use expectrl::{ControlCode, Expect};
 use crate::support::desk::{Desk, PIN};
 use crate::support::openssl::openssl_accepts;
 use crate::support::p11_kit::under_p11_kit;
+use crate::support::parts::fault_module;
 use crate::support::pinned::pinned;
 use crate::support::piv_card::{BOTH, OPENSC, PivCard, YKCS11, module_path, sign};
 use crate::support::run::Done;
@@ -223,11 +224,10 @@ fn a_card_that_wants_a_touch_is_said_to_wait() {
     let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "800"];
     let card = PivCard::inserted(&options);
     for module in BOTH {
-        let desk = Desk::without_device();
+        let (desk, notice) = (Desk::without_device(), notice_of_touch(&card, module));
         let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source(PIN));
         for token in 1..=3 {
-            let notice = format!("The device is waiting: touch it if it blinks (token {token} of 3)");
-            terminal.expect(notice).unwrap();
+            terminal.expect(format!("{notice} (token {token} of 3)")).unwrap();
         }
         terminal::ends(terminal, 0);
         assert!(openssl_accepts(&desk, "tokens.json", &card.public_key("9a")));
@@ -253,6 +253,28 @@ fn one_card_seen_through_both_modules_is_one_key() {
     }
     sign_through_both(&card, &desk, &["sign", "tokens.json"], "000000").exits(5);
     assert_eq!(card.pin_tries(), "2");
+}
+
+/// What is said while the card waits: more, where the module tells the policy of a key, as ykcs11 does from 2.3 on.
+fn notice_of_touch(card: &PivCard, module: &str) -> &'static str {
+    let desk = Desk::without_device();
+    desk.write("tokens.json", UNSIGNED);
+    // CKA_YUBICO_TOUCH_POLICY is told, and the signature is refused before it comes to a touch.
+    let asked = card
+        .countersign(&desk, module, &KEY_9A)
+        .env("COUNTERSIGN_MODULE", fault_module())
+        .env("FAULT_MODULE", module_path(module))
+        .env("FAULTS", "C_GetAttributeValue=tell:0xd9554201,C_Sign=0x6")
+        .env("FAULT_LOG", desk.path("calls"));
+    asked.go().exits(6);
+    let log = String::from_utf8(desk.read("calls")).unwrap();
+    let answers: Vec<_> = log.lines().filter(|line| line.starts_with("0xd9554201")).collect();
+    match answers[..] {
+        // ALWAYS.
+        ["0xd9554201=02"] if module == YKCS11 => "Touch the device now",
+        ["0xd9554201 is unknown"] => "The device is waiting: touch it if it blinks",
+        _ => panic!("{module} answers {answers:?}"),
+    }
 }
 
 fn sign_at_terminal(card: &PivCard, desk: &Desk, module: &str, pin_source: &str) -> terminal::Terminal {
@@ -281,8 +303,9 @@ fn ctrl_c_while_the_card_waits_for_a_touch_leaves_the_file_alone() {
     let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "30000"];
     for module in BOTH {
         let (card, desk) = (PivCard::inserted(&options), Desk::without_device());
+        let notice = notice_of_touch(&card, module);
         let mut terminal = sign_at_terminal(&card, &desk, module, &card.pin_source(PIN));
-        terminal.expect("touch it if it blinks").unwrap();
+        terminal.expect(notice).unwrap();
         terminal.send(ControlCode::EndOfText).unwrap();
         terminal::ends(terminal, 130);
         assert_eq!(desk.read("tokens.json"), UNSIGNED);

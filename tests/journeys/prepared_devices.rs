@@ -4,7 +4,7 @@
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::Desk;
 use crate::support::kryoptic::Kryoptic;
-use crate::support::openssl::{openssl, openssl_accepts};
+use crate::support::openssl::{openssl_accepts, openssl_reads_request};
 use crate::support::pinned::pinned;
 use crate::support::piv_card::{OPENSC, PivCard, YKCS11};
 use crate::support::preparing::{DEVICE, empty_desk, openssl_verifies, text, uri};
@@ -100,8 +100,8 @@ fn makes_ec_signatures(desk: &Desk, run: &dyn Fn(&[&str]) -> Run) {
         let keygen = ["keygen", "--device", DEVICE, "--label", kind, "--type", kind, "-o", "ec.pub"];
         let key = uri(&run(&keygen).go().exits(0).says(name));
         run(&["csr", "--key", &key, "--subject", SUBJECT, "-o", "csr.pem"]).go().exits(0);
-        let request = ["req", "-verify", "-noout", "-pubkey", "-in", &text(desk, "csr.pem")];
-        assert_eq!(openssl(&request), desk.read("ec.pub"), "{kind}");
+        let of_request = openssl_reads_request(&text(desk, "csr.pem"), &["-pubkey"]);
+        assert_eq!(of_request, desk.read("ec.pub"), "{kind}");
         run(&["public-key", "--key", &key, "-o", "again.pub"]).go().exits(0);
         assert_eq!(desk.read("again.pub"), desk.read("ec.pub"), "{kind}");
         let checked = run(&["doctor", "--sign", "--key", &key]).go();

@@ -1,10 +1,13 @@
 //! `--wait`, and rotation in one call.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
+use crate::support::p11_kit::under_p11_kit;
+use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::pinned::pinned;
 use crate::support::token_files::UNSIGNED;
 
@@ -123,7 +126,7 @@ fn a_file_of_any_kind_is_signed_when_nobody_writes_to_it_any_more() {
 fn what_will_not_pass_is_not_waited_for() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let sign =
         |arguments: &[&str]| desk.countersign(&[&["sign", "--wait=30"], arguments].concat()).with_pin().go();
     sign(&["-", "tokens.json"]).exits(2);
@@ -131,4 +134,75 @@ fn what_will_not_pass_is_not_waited_for() {
     sign(&["--module", "/nowhere.so", "tokens.json"]).exits(3);
     sign(&["60", "tokens.json"]).exits(2).says("seconds are given as --wait=SECONDS");
     assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_module_that_hangs_in_any_call_ends_the_wait_in_time_and_is_named() {
+    let desk = Desk::new();
+    let named = ["sign", "--wait=1", "--key", SIGNKEY, "tokens.json"];
+    for call in [
+        "C_Initialize",
+        "C_GetInfo",
+        "C_GetSlotList",
+        "C_GetTokenInfo",
+        "C_GetSlotInfo",
+        "C_OpenSession",
+        "C_FindObjects",
+        "C_GetAttributeValue",
+    ] {
+        let start = Instant::now();
+        let done = with_faults(&desk, &named, &format!("{call}=delay:60000")).go().exits(3);
+        assert!(start.elapsed() < Duration::from_secs(10), "{call}: {:?}", start.elapsed());
+        let done = done.says("timed out after 1 second: ");
+        let hanging = format!("; {} hangs in {call}\n", fault_module().display());
+        assert!(done.stderr().contains(&hanging), "{call}: {}", done.stderr());
+        assert_eq!(calls(&desk, "C_Login"), 0, "{call}");
+        untouched(&desk);
+    }
+    let command = "countersign sign --wait=1 --key … tokens.json";
+    let done = with_faults(&desk, &named, "C_GetSlotList=delay:60000").go().exits(3);
+    let path = fault_module().display().to_string();
+    pinned("wait_module_hangs", &desk, command, &done.map_stderr(|text| text.replace(&path, "MODULE")));
+}
+
+#[test]
+fn a_device_is_looked_for_afresh_when_the_call_that_hung_has_returned() {
+    let desk = Desk::new();
+    for call in ["C_Initialize", "C_GetSlotList", "C_OpenSession", "C_FindObjects"] {
+        let sign = ["sign", "--wait=60", "--timeout=1", "--key", SIGNKEY, "tokens.json"];
+        let done = with_faults(&desk, &sign, &format!("{call}:1=delay:3000")).go().exits(0);
+        done.says("waiting, at most 60 seconds: ").says(&format!("hangs in {call}\n"));
+        assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+        let log = String::from_utf8(desk.read("calls")).unwrap();
+        let log: Vec<&str> = log.lines().collect();
+        assert!(!log.contains(&"CONCURRENT"), "{call}: the module was called while it hung");
+        // What it had begun is ended first.
+        let at = |call: &str| log.iter().rposition(|line| *line == call).unwrap();
+        assert!(log[..at("C_Initialize")].ends_with(&["C_Finalize"]), "{call}: {log:?}");
+    }
+}
+
+#[test]
+fn other_modules_are_looked_at_while_one_hangs() {
+    let desk = Desk::new();
+    // A library of its own: the one that hangs must not keep what SoftHSM itself uses.
+    fs::copy(softhsm_module(), desk.path("other.so")).unwrap();
+    let hanging = format!("module: {}\n", fault_module().display());
+    let modules =
+        [("a-hanging.module", &*hanging), ("softhsm2.module", &format!("module: {}\n", softhsm_module()))];
+    let run = |arguments: &[&str], hang: &str| {
+        desk.write("tokens.json", UNSIGNED);
+        let run = under_p11_kit(&desk, &modules, arguments).with_pin();
+        run.env("FAULT_MODULE", desk.path("other.so")).env("FAULTS", format!("{hang}=delay:60000")).go()
+    };
+    for hang in ["C_Initialize", "C_GetSlotList"] {
+        let start = Instant::now();
+        run(&["sign", "--wait=40", "--timeout=2", "--key", SIGNKEY, "tokens.json"], hang).exits(0);
+        assert!(start.elapsed() < Duration::from_secs(20), "{hang}: {:?}", start.elapsed());
+        assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+        // Without a URI the key that is meant may be behind the module that hangs: the PIN does not go to another device.
+        let done = run(&["sign", "--wait=2", "--timeout=1", "tokens.json"], hang).exits(3);
+        done.says("in a slot of a-hanging").says(&format!("hangs in {hang}"));
+        assert_eq!(desk.read("tokens.json"), UNSIGNED);
+    }
 }

@@ -48,7 +48,7 @@ fn a_malformed_certificate_does_not_speak_for_a_key_where_there_is_a_sound_one()
     let now = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
     for malformed in ["malformed-usage", "twice"] {
         let candidates = [sample(malformed), sample("bare-leaf"), sample(malformed)];
-        let found = identity_of(&candidates, |candidate| candidate, now);
+        let found = identity_of(None, &candidates, now);
         assert_eq!(found.map(|found| found.subject()).as_deref(), Some("CN=Test Bare Leaf"));
     }
 }

@@ -15,21 +15,15 @@ fn day_in_2027() -> SystemTime {
 }
 
 #[test]
-fn a_certificate_belongs_to_a_key_by_the_public_key_and_by_an_id_that_is_one() {
+fn a_certificate_belongs_to_the_key_that_it_certifies() {
     let (own, other) = (sample("k"), sample("other"));
     let key = own.public_key();
-    let (id, another) = (Some(&b"\x01"[..]), Some(&b"\x02"[..]));
-    assert_eq!(belongs(&own, id, key, id), Belongs::ByIdAndKey);
-    assert_eq!(belongs(&own, another, key, id), Belongs::ByKey);
-    assert_eq!(belongs(&own, None, key, id), Belongs::ByKey);
-    assert_eq!(belongs(&own, id, key, None), Belongs::ByKey);
-    assert_eq!(belongs(&other, id, key, id), Belongs::OtherKeySameId);
-    assert_eq!(belongs(&other, another, key, id), Belongs::No);
-    // No id, and an empty one, are no id that two objects have in common.
-    for none in [None, Some(&b""[..])] {
-        assert_eq!(belongs(&own, none, key, none), Belongs::ByKey);
-        assert_eq!(belongs(&other, none, key, none), Belongs::No);
-    }
+    assert!(own.certifies(key) && !other.certifies(key));
+    assert_eq!(identity_of(Some(key), [&other, &own], day_in_2027()), Some(&own));
+    assert_eq!(identity_of(Some(key), [&other], day_in_2027()), None);
+    // Of a hidden key nothing is known: any certificate may be its own.
+    assert_eq!(identity_of(None, [&other], day_in_2027()), Some(&other));
+    assert_eq!(identity_of::<&Certificate>(None, [], day_in_2027()), None);
 }
 
 #[test]
@@ -42,7 +36,7 @@ fn the_certificate_that_speaks_for_a_key_is_valid_then_may_sign_then_is_no_ca_th
         for rotation in 0..all.len() - index {
             let mut rest = all[index..].to_vec();
             rest.rotate_left(rotation);
-            let chosen = identity_of(&rest, |certificate| certificate, day_in_2027());
+            let chosen = identity_of(Some(rest[0].public_key()), &rest, day_in_2027());
             assert_eq!(chosen, Some(best), "{}", order[index]);
         }
     }
@@ -52,9 +46,20 @@ fn the_certificate_that_speaks_for_a_key_is_valid_then_may_sign_then_is_no_ca_th
 fn an_attestation_speaks_for_no_key() {
     let attestation = sample("k_attestation");
     assert!(attestation.is_attestation());
-    assert_eq!(identity_of([&attestation], |certificate| certificate, day_in_2027()), None);
-    let both = [&attestation, &sample("k_until_2026")];
-    assert_eq!(identity_of(both, |certificate| certificate, day_in_2027()), Some(both[1]));
+    let identity = sample("k_until_2026");
+    let key = identity.public_key();
+    for known in [Some(key), None] {
+        assert_eq!(identity_of(known, [&attestation], day_in_2027()), None);
+        assert_eq!(identity_of(known, [&attestation, &identity], day_in_2027()), Some(&identity));
+    }
+}
+
+#[test]
+fn an_attestation_is_found_by_the_key_that_it_attests() {
+    let (attestation, identity, other) = (sample("k_attestation"), sample("k"), sample("other"));
+    let all = [&other, &identity, &attestation];
+    assert_eq!(attestation_of(identity.public_key(), all), Some(&attestation));
+    assert_eq!(attestation_of(other.public_key(), all), None);
 }
 
 #[test]

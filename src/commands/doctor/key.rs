@@ -133,8 +133,8 @@ fn certificate(entry: &CertificateEntry, keys: &[KeyEntry], report: &mut Report<
         .filter(|key| key.facts.id.is_some() && key.facts.id == entry.id)
         .filter(|key| key.facts.public_key.is_some())
         .collect();
-    let fits = |key: &&KeyEntry| key.facts.public_key.as_ref() == Some(certificate.public_key());
-    if !of_same_id.is_empty() && !of_same_id.iter().any(fits) {
+    let is_own = |key: &&KeyEntry| key.facts.is_certified_by(certificate);
+    if !of_same_id.is_empty() && !of_same_id.iter().any(is_own) {
         return report.fault(
             topic,
             Exit::Key,

@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign::error::{Error, Exit, Explain};
 use countersign::save;
 use countersign::signature::{PublicKey, PublicKeyError, Verifier, VerifyError};
+use countersign::signing::RequestError;
 
 use crate::cli::Verify;
 use crate::commands::key::KeyOptions;
@@ -43,14 +44,14 @@ impl<'a> Keys<'a> {
             let text = given.to_string_lossy();
             // A URI may hold a PIN, which no "no such file" may repeat.
             if text.to_ascii_lowercase().contains("pkcs11:") {
-                return Err(UsageError::UriForFile.into());
+                return Err(RequestError::UriForFile.into());
             }
             // A user's name may hold a `=`, and so may a path.
             let mut splits = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
             let with_user =
                 splits.clone().find(|(_, path)| Path::new(path).exists()).or_else(|| splits.next_back());
             match with_user.filter(|_| !given.exists()) {
-                Some((user, _)) if keys.of_user(user).is_some() => {
+                Some((user, _)) if keys.users.iter().any(|(known, _)| known == user) => {
                     return Err(UsageError::TwoKeys(format!("the user {user:?}")).into());
                 }
                 Some((user, path)) => keys.users.push((user.to_owned(), read(Path::new(path))?)),
@@ -74,9 +75,10 @@ impl<'a> Keys<'a> {
         Ok(self.from_device.get_or_init(|| key).clone())
     }
 
-    /// The key of one approver.
-    pub(super) fn of_user(&self, username: &str) -> Option<PublicKey> {
-        self.users.iter().find(|(user, _)| user == username).map(|(_, key)| key.clone())
+    /// The key of one approver, and what verifies under it.
+    pub(super) fn of_user(&self, username: &str) -> Result<Option<(PublicKey, Verifier)>, BadKey> {
+        let key = self.users.iter().find(|(user, _)| user == username).map(|(_, key)| key);
+        key.map(|key| Ok((key.clone(), verifier(key, self.terminal)?))).transpose()
     }
 
     /// A quorum approval needs to know whose key is whose.

@@ -42,10 +42,8 @@ impl WritableDevice {
     ) -> Result<Stored, Error> {
         let failed = |error| DeviceError::Call { device: self.device.describe(), error };
         let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
-        let of_key = |certificate: &&Certificate| Some(certificate.public_key()) == key.public_key.as_ref();
-        let now = SystemTime::now();
-        let own = certificates.iter().filter(of_key);
-        let Some(leaf) = certificate::identity_of(own, |certificate| certificate, now) else {
+        let identity = |key| certificate::identity_of(Some(key), certificates, SystemTime::now());
+        let Some(leaf) = key.public_key.as_ref().and_then(identity) else {
             let found = certificates
                 .iter()
                 .map(|found| format!("{}:  {:?}", found.subject(), found.public_key()))
@@ -57,9 +55,7 @@ impl WritableDevice {
         let is_leaf = |found: &&CertificateObject| is_of(found, |certificate| certificate == leaf);
         let is_older = |found: &&CertificateObject| {
             is_of(found, |certificate| {
-                certificate != leaf
-                    && certificate.public_key() == leaf.public_key()
-                    && !certificate.is_attestation()
+                certificate != leaf && key.is_certified_by(certificate) && !certificate.is_attestation()
             })
         };
         let older: Vec<&CertificateObject> = there.iter().filter(is_older).collect();

@@ -1,8 +1,9 @@
-//! openCryptoki's soft token: its daemon, a clock that cryptoki cannot read, no CKM_SHA256_RSA_PKCS, exportable keys.
+//! openCryptoki's soft token: its daemon, a clock that cryptoki cannot read, exportable keys, and in version 3.8 no
+//! CKM_SHA256_RSA_PKCS.
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::desk::{Desk, SIGNKEY};
@@ -10,6 +11,7 @@ use crate::support::openssl::{openssl, openssl_accepts};
 use crate::support::parts::{softhsm_module, tool};
 use crate::support::real_modules::{
     PIN, Service, device_is_gone, generate_key, initialise, lists_and_signs, module, only_countersign_speaks,
+    pkcs11_tool,
 };
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
@@ -23,8 +25,19 @@ const SLOT: &str = "3";
 /// of its own, made of namespaces for processes, shared memory and mounts. There p11-kit knows openCryptoki and SoftHSM2.
 const MACHINE: &str = "
     set -e
-    for folder in /var/lib/opencryptoki /run /dev/shm; do mount -t tmpfs tmpfs $folder; done
-    mkdir -p /var/lib/opencryptoki/swtok/TOK_OBJ /run/lock/opencryptoki/swtok
+    for folder in /var/lib/opencryptoki /var/log /run /dev/shm; do mount -t tmpfs tmpfs $folder; done
+    # Where the tests run as a user, the only group of this machine is root's, which passes for pkcs11.
+    if ! chgrp pkcs11 /run 2>/dev/null; then
+        sed 's/^pkcs11:x:[0-9]*/pkcs11:x:0/' /etc/group >/run/group
+        mount --bind /run/group /etc/group
+    fi
+    # Which folders there are, and whose, differs from version to version: the package says. Version 3.23 makes the rest.
+    mkdir /run/lock
+    grep -E '^[dD] (/run|/var/lock|/var/lib)/' /usr/lib/tmpfiles.d/opencryptoki.conf |
+        while read -r _ folder mode user group _; do
+            mkdir -p $folder; chown $user:$group $folder; chmod $mode $folder
+        done
+    mkdir -p /var/lib/opencryptoki/swtok/TOK_OBJ /var/log/opencryptoki
     mount --bind \"$1\" /usr/share/p11-kit/modules
     pkcsslotd
     exec sleep infinity";
@@ -52,13 +65,19 @@ impl OpenCryptoki {
         }
         desk.write("pin", PIN.as_bytes());
         desk.write("tokens.json", UNSIGNED);
+        let (as_root, as_user): (&[&str], &[&str]) = match rustix::process::geteuid().is_root() {
+            true => (&[], &[]),
+            false => (&["--map-root-user"], &["--user", "--preserve-credentials"]),
+        };
         let mut machine = Command::new("unshare");
-        machine.args(["--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"]);
-        let mut machine = Service::start(&desk, machine.args(["sh", "-c", MACHINE, "sh"]).arg(modules));
+        machine.args(["--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"]).args(as_root);
+        machine.args(["sh", "-c", MACHINE, "sh"]).arg(modules);
+        let mut machine = Service::start(&desk, &mut machine);
         let mut inside = String::new();
-        let enter = |inside: &str| {
+        let enter = |inside: &str| -> Vec<String> {
             let target = format!("--target={inside}");
-            ["nsenter", &target, "--mount", "--ipc", "--pid"].map(str::to_owned).to_vec()
+            let enter = [&["nsenter", &target, "--mount", "--ipc", "--pid"], as_user].concat();
+            enter.into_iter().map(str::to_owned).collect()
         };
         // The daemon does not bear a connection that asks for nothing: it is asked by its own module.
         machine.until("pkcsslotd answers", |machine| {
@@ -67,7 +86,8 @@ impl OpenCryptoki {
             let words = enter(&inside);
             let mut ask = Command::new(&words[0]);
             ask.args(&words[1..]).args(["pkcs11-tool", "--list-slots", "--module"]).arg(library());
-            Path::new(&format!("/proc/{inside}/root/run/pkcsslotd.socket")).exists()
+            // Before it is this program, the daemon has not been started.
+            fs::read(format!("/proc/{inside}/comm")).is_ok_and(|name| name == b"sleep\n")
                 && ask.output().unwrap().status.success()
         });
         let enter = enter(&inside);
@@ -94,17 +114,28 @@ impl OpenCryptoki {
 
     fn stop_daemon(&self) {
         let stop =
-            "kill $(cat /run/pkcsslotd.pid) && while [ -e /run/pkcsslotd.socket ]; do sleep 0.05; done";
+            "pkill -x pkcsslotd && while find /run -name pkcsslotd.socket | grep -q .; do sleep 0.05; done";
         let words = [&self.enter()[1..], &["sh", "-c", stop]].concat();
         tool("nsenter", &words.iter().map(OsStr::new).collect::<Vec<_>>());
+    }
+
+    /// What the module says about itself, by OpenSC's tool.
+    fn says(&self, question: &str) -> String {
+        pkcs11_tool(&self.enter(), &library(), &["--slot", SLOT, question])
+    }
+
+    /// The key by the device's maker, who is called IBM in some versions and IBM Corp. in others.
+    fn key_by_manufacturer(&self) -> String {
+        let said = self.says("--list-slots");
+        let slot = said.lines().skip_while(|line| !line.ends_with(": officer"));
+        let maker = slot.filter_map(|line| line.trim().strip_prefix("token manufacturer : ")).next().unwrap();
+        format!("pkcs11:token=officer;manufacturer={};id=%01;type=private", maker.trim().replace(' ', "%20"))
     }
 }
 
 fn library() -> PathBuf {
     module("libopencryptoki.so.0")
 }
-
-const KEY: &str = "pkcs11:token=officer;manufacturer=IBM%20Corp.;id=%01;type=private";
 
 #[test]
 fn a_device_that_signs_digests_only_signs_all_formats() {
@@ -114,11 +145,13 @@ fn a_device_that_signs_digests_only_signs_all_formats() {
     let run = |arguments: &[&str]| opencryptoki.countersign(arguments);
     let key = "pkcs11:token=officer;id=%01;type=private";
     lists_and_signs(desk, key, &exportable, run).says("CAN leave the device");
-    // Where the device cannot hash, it is done here.
+    // Where the device cannot hash, as in version 3.8, it is done here.
     desk.write("officer.token", b"any bytes");
     let detached = ["sign", "--detached", "--json", "--allow-exportable", "officer.token"];
     let document = opencryptoki.countersign(&detached).go().exits(0).json();
-    assert_eq!(document["mechanism"], "CKM_RSA_PKCS");
+    let can_hash = opencryptoki.says("--list-mechanisms").contains("SHA256-RSA-PKCS,");
+    let mechanism = if can_hash { "CKM_SHA256_RSA_PKCS" } else { "CKM_RSA_PKCS" };
+    assert_eq!(document["mechanism"], mechanism);
     let [public_key, signature, message] = ["officer.pub", "officer.token.sig", "officer.token"]
         .map(|file| desk.path(file).display().to_string());
     openssl(&["dgst", "-sha256", "-verify", &public_key, "-signature", &signature, &message]);
@@ -157,7 +190,8 @@ fn without_its_daemon_the_module_is_named_and_the_others_work() {
     let opencryptoki = OpenCryptoki::beside(Desk::new());
     let desk = &opencryptoki.desk;
     // Two devices of one label: the manufacturer tells them apart.
-    let sign = ["sign", "--allow-exportable", "--key", KEY, "tokens.json"];
+    let key = opencryptoki.key_by_manufacturer();
+    let sign = ["sign", "--allow-exportable", "--key", &key, "tokens.json"];
     opencryptoki.countersign(&sign).go().exits(0);
     desk.write("tokens.json", UNSIGNED);
     opencryptoki.stop_daemon();

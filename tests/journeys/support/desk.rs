@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::support::clock;
-use crate::support::parts::softhsm_module;
+use crate::support::parts::{SYSTEM_PATH, softhsm_module};
 use crate::support::run::Run;
 use crate::support::template;
 
@@ -94,7 +94,7 @@ impl Desk {
     fn prepare(&self, mut command: Command) -> Run {
         command
             .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("PATH", SYSTEM_PATH)
             .env("HOME", self.folder.path())
             .env("SOFTHSM2_CONF", self.path("device/softhsm2.conf"))
             .env("COUNTERSIGN_MODULE", softhsm_module())

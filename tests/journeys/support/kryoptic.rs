@@ -1,11 +1,10 @@
 //! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that want their PIN each time, and a PIN that locks.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::support::desk::Desk;
-use crate::support::parts::root;
+use crate::support::parts::build;
 use crate::support::real_modules::{PIN, generate_key, initialise};
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
@@ -48,16 +47,7 @@ impl Kryoptic {
 /// The module, built once.
 pub fn module() -> PathBuf {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
-        let target = programs.parent().expect("the target folder");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(root().join("tests/kryoptic/Cargo.toml"));
-        let status = cargo.arg("--target-dir").arg(target).status().expect("cargo runs");
-        assert!(status.success(), "Kryoptic is built");
-        target.join("debug/libkryoptic_module.so")
-    };
-    MODULE.get_or_init(build).clone()
+    let module =
+        || build(&["--manifest-path", "tests/kryoptic/Cargo.toml"]).join("debug/libkryoptic_module.so");
+    MODULE.get_or_init(module).clone()
 }

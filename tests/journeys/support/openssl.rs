@@ -12,6 +12,17 @@ pub fn openssl(arguments: &[&str]) -> Vec<u8> {
     tool("openssl", &arguments.iter().map(OsStr::new).collect::<Vec<_>>())
 }
 
+/// What openssl reads in a request (PEM) whose own signature it accepts.
+#[track_caller]
+pub fn openssl_reads_request(request: &str, options: &[&str]) -> Vec<u8> {
+    let verify = Command::new("openssl").args(["req", "-verify", "-noout", "-in", request]).output();
+    let verify = verify.expect("openssl runs");
+    // Since 3.2 it says so on stdout; and some versions end well also after a signature that is wrong.
+    let said = String::from_utf8([verify.stdout, verify.stderr].concat()).expect("UTF-8");
+    assert!(verify.status.success() && said.contains("verify OK"), "{request}: {said}");
+    openssl(&[&["req", "-noout", "-in", request], options].concat())
+}
+
 /// Whether `openssl pkeyutl -verify` accepts each signature of a file as one over the token as a digest: what AWS's
 /// guide does, by a program that shares no code with this one.
 pub fn openssl_accepts(desk: &Desk, file: &str, public_key: &str) -> bool {

@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 
 use crate::support::clock;
 
+/// Where a system's programs are: those for administrators are not on every user's PATH.
+pub const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -33,14 +36,22 @@ pub fn fault_module() -> PathBuf {
 /// A test-only program. `cargo test` builds it, but not when it is told to run one test file.
 pub fn example(name: &str) -> PathBuf {
     let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--example", name, "--target-dir"]);
-    cargo.arg(programs.parent().expect("the target folder")).current_dir(root());
-    if programs.ends_with("release") {
-        cargo.arg("--release");
-    }
-    assert!(cargo.status().expect("cargo runs").success(), "{name} is built");
+    let release: &[&str] = if programs.ends_with("release") { &["--release"] } else { &[] };
+    build(&[&["--example", name], release].concat());
     programs.join("examples").join(name)
+}
+
+/// Has cargo build something in the target folder, and returns that. With COUNTERSIGN_TEST_BUILT everything is there: the
+/// system that runs the tests may have no Rust, or not leave to write there.
+pub fn build(what: &[&str]) -> PathBuf {
+    let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
+    let target = programs.parent().expect("the target folder");
+    if std::env::var_os("COUNTERSIGN_TEST_BUILT").is_none() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--locked", "--target-dir"]).arg(target).args(what);
+        assert!(cargo.current_dir(root()).status().expect("cargo runs").success(), "{what:?} is built");
+    }
+    target.to_owned()
 }
 
 /// A program that must succeed; its stdout.

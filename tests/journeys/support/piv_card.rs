@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::desk::{Desk, PIN};
-use crate::support::parts::example;
+use crate::support::parts::{SYSTEM_PATH, example};
 use crate::support::real_modules::listens;
 use crate::support::run::{Done, Run};
 use crate::support::token_files::UNSIGNED;
@@ -203,15 +203,27 @@ fn start_pcscd(folder: &Path, port: u16) -> Child {
     );
     fs::write(configuration.join("vpcd"), reader).expect("a file is written");
     let script = "mount -t tmpfs none /run && mkdir /run/pcscd && mount -t tmpfs none /usr/lib/pcsc/drivers && \
-                  exec pcscd --foreground --config \"$0\"";
+                  exec pcscd --foreground \"$@\"";
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare", "--mount"]);
     if !rustix::process::geteuid().is_root() {
         command.arg("--map-root-user");
     }
-    command.args(["sh", "-c", script]).arg(configuration).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.args(["sh", "-c", script, "sh", "--config"]).arg(configuration).args(without_polkit());
+    command.env("PATH", SYSTEM_PATH);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("pcscd starts")
+}
+
+/// Since 2.0 pcscd asks polkit who may use it, which is not there in this pcscd's file system; and has an option not to.
+fn without_polkit() -> Option<&'static str> {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    let option = "--disable-polkit";
+    let knows = || {
+        let help = Command::new("pcscd").arg("--help").env("PATH", SYSTEM_PATH).output();
+        String::from_utf8_lossy(&help.expect("pcscd is installed").stdout).contains(option)
+    };
+    KNOWN.get_or_init(knows).then_some(option)
 }
 
 /// vpcd listens at the one for a first card and at the next for a second. Below those that the system gives to others.

@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign::save::{self, FileError};
+use crate::save::{self, FileError};
 
 /// A signature is smaller by far, of any key.
 const MAX_BYTES: u64 = 4096;
 
 /// Where the signature of a file goes, unless it is said: `FILE.sig`.
-pub(crate) fn signature_file(file: &Path) -> PathBuf {
+pub fn signature_file(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".sig");
     PathBuf::from(name)
 }
 
 /// Reads a signature.
-pub(crate) fn read_signature(path: &Path) -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+/// As [`save::read`].
+pub fn read_signature(path: &Path) -> Result<Vec<u8>, FileError> {
     save::read(path, MAX_BYTES)
 }

@@ -4,29 +4,23 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign::duration::in_words;
-use countersign::signature::Payload;
-use countersign::tokenfile::{Approval, ApprovalRecord, Format, Signed, TokenFile, approval_records};
-use jiff::Timestamp;
-
 use countersign::printable::one_line;
-
-/// AWS: a quorum token is good for ten minutes.
-const LIFETIME_SECONDS: u64 = 600;
+use countersign::signing::QuorumToken;
+use countersign::tokenfile::TokenFile;
+use jiff::Timestamp;
 
 /// Lines for the approver. They come from the file and prove nothing: the file does not even name what is approved.
 pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
-    if file.format() != Format::QuorumApproval {
-        return Vec::new();
-    }
+    let Some(token) = QuorumToken::of(file) else { return Vec::new() };
     let mut lines = Vec::new();
-    let records = records(file);
-    let services: BTreeSet<String> = records
+    let services: BTreeSet<String> = token
+        .records
         .iter()
         .map(|record| {
             record.service_name().map_or_else(|| format!("number {}", record.service), str::to_owned)
         })
         .collect();
-    let requesters: BTreeSet<&str> = records.iter().map(|record| record.requester.as_str()).collect();
+    let requesters: BTreeSet<&str> = token.records.iter().map(|record| record.requester.as_str()).collect();
     let services: Vec<String> = services.into_iter().collect();
     if !services.is_empty() {
         lines.push(format!("service: {}", services.join(", ")));
@@ -34,17 +28,20 @@ pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
     if let Some(service) = file.service() {
         lines.push(format!("beside the signed data, the file says service: {}", one_line(service)));
     }
-    if records.is_empty() {
+    if token.records.is_empty() {
         lines.push("its approval_data cannot be read by this version".into());
     } else {
         let names: Vec<String> = requesters
             .iter()
             .map(|name| if name.is_empty() { "nobody".into() } else { one_line(name) })
             .collect();
-        let hsms = if records.len() == 1 { "1 HSM".into() } else { format!("{} HSMs", records.len()) };
+        let hsms = match token.records.len() {
+            1 => "1 HSM".into(),
+            count => format!("{count} HSMs"),
+        };
         lines.push(format!("requested by: {}, for {hsms}", names.join(", ")));
     }
-    if let Some(created) = created(&records) {
+    if let Some(created) = token.created() {
         lines.push(match timestamp(created) {
             Some(time) => format!("made: {time} UTC, {}", age(created)),
             None => "made: at a time that is none".into(),
@@ -63,37 +60,20 @@ pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
 
 /// What an approver must not overlook.
 pub(crate) fn warnings(file: &TokenFile) -> Vec<String> {
-    let old = created(&records(file)).filter(|created| now().saturating_sub(*created) > LIFETIME_SECONDS);
-    let too_old =
-        |created| format!("the quorum token is {}; CloudHSM accepts one for ten minutes", age(created));
-    let mut warnings: Vec<String> = old.map(too_old).into_iter().collect();
-    if let Some(users) = users_of_one_signature(file) {
-        warnings.push(format!("{users} have the same signature: one key approved in two names"));
+    let Some(token) = QuorumToken::of(file) else { return Vec::new() };
+    let expired = token.created().filter(|_| token.is_expired(now()));
+    let mut warnings: Vec<String> = expired
+        .map(|created| format!("the quorum token is {}; CloudHSM accepts one for ten minutes", age(created)))
+        .into_iter()
+        .collect();
+    if let Some((one, other)) = token.same_signature() {
+        warnings.push(format!(
+            "{} and {} have the same signature: one key approved in two names",
+            one_line(&one.username),
+            one_line(&other.username)
+        ));
     }
     warnings
-}
-
-/// PKCS#1 v1.5 signatures are deterministic, so that equal ones are of one key.
-fn users_of_one_signature(file: &TokenFile) -> Option<String> {
-    let approvals = file.approvals();
-    approvals.iter().enumerate().find_map(|(index, approval)| {
-        let same = |earlier: &&Approval| earlier.signed == approval.signed && earlier.signed != Signed::No;
-        let earlier = approvals[..index].iter().find(same)?;
-        Some(format!("{} and {}", one_line(&earlier.username), one_line(&approval.username)))
-    })
-}
-
-fn records(file: &TokenFile) -> Vec<ApprovalRecord> {
-    match (file.format(), file.tokens().first().map(|token| &token.payload)) {
-        (Format::QuorumApproval, Some(Payload::Message { bytes: data, .. })) => {
-            approval_records(data).unwrap_or_default()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn created(records: &[ApprovalRecord]) -> Option<u64> {
-    records.iter().map(|record| record.created).min()
 }
 
 fn timestamp(seconds: u64) -> Option<String> {

@@ -2,67 +2,69 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign::error::Error;
-use countersign::save::{self, Output};
+use super::detached::{read_signature, signature_file};
+use super::{RequestError, SigningRequest};
+use crate::error::Error;
+use crate::save::{self, Output};
 
-use crate::cli::Sign;
-use crate::commands::detached::{read_signature, signature_file};
-use crate::commands::usage::UsageError;
-use crate::terminal::Terminal;
-
-pub(super) enum Destination {
+/// Where the result for a file goes.
+#[derive(Debug)]
+pub enum Destination {
+    /// The file itself.
     InPlace,
+    /// Another file.
     File(Box<Output>),
+    /// Standard output.
     Stdout,
 }
 
 impl Destination {
     /// One for each file.
-    pub(super) fn of_all(arguments: &Sign, terminal: &Terminal) -> Result<Vec<Self>, Error> {
-        if arguments.output.is_some() && arguments.files.len() > 1 {
-            return Err(UsageError::OutputOfMany(arguments.files.len()).into());
+    ///
+    /// # Errors
+    /// One place for several files, or a place that cannot be written.
+    pub fn of_all(request: &SigningRequest) -> Result<Vec<Self>, Error> {
+        if request.output.is_some() && request.files.len() > 1 {
+            return Err(RequestError::OutputOfMany(request.files.len()).into());
         }
-        let destinations: Vec<Self> =
-            arguments.files.iter().map(|file| Self::of(file, arguments)).collect::<Result<_, _>>()?;
-        let to_stdout = destinations.iter().any(|destination| matches!(destination, Destination::Stdout));
-        if terminal.wants_json() && to_stdout && !arguments.dry_run {
-            return Err(UsageError::JsonAndStdout.into());
-        }
-        Ok(destinations)
+        request.files.iter().map(|file| Self::of(file, request)).collect()
     }
 
-    fn of(file: &Path, arguments: &Sign) -> Result<Self, Error> {
-        Ok(match &arguments.output {
+    fn of(file: &Path, request: &SigningRequest) -> Result<Self, Error> {
+        Ok(match &request.output {
             Some(path) if save::is_dash(path) || path == Path::new("/dev/stdout") => Destination::Stdout,
             // Writing onto the file itself is signing it in place.
-            Some(path) if !arguments.detached && save::is_same_file(file, path) => Destination::InPlace,
+            Some(path) if !request.detached && save::is_same_file(file, path) => Destination::InPlace,
             Some(path) => Destination::File(Box::new(Output::at(path)?)),
             None if save::is_dash(file) => Destination::Stdout,
-            None if arguments.detached => Destination::File(Box::new(Output::at(&signature_file(file))?)),
+            None if request.detached => Destination::File(Box::new(Output::at(&signature_file(file))?)),
             None => Destination::InPlace,
         })
     }
 
     /// No file of a run may be two things at once, but for `-o` that names the one file itself.
-    pub(super) fn refuse_collisions(arguments: &Sign) -> Result<(), UsageError> {
+    ///
+    /// # Errors
+    /// [`RequestError::OneFileForTwo`].
+    pub fn refuse_collisions(request: &SigningRequest) -> Result<(), RequestError> {
         let mut paths: Vec<(&'static str, PathBuf)> = Vec::new();
-        for file in arguments.files.iter().filter(|file| !save::is_dash(file)) {
+        for file in request.files.iter().filter(|file| !save::is_dash(file)) {
             paths.push(("FILE", file.clone()));
-            if arguments.detached && arguments.output.is_none() {
+            if request.detached && request.output.is_none() {
                 paths.push(("the signature", signature_file(file)));
             }
         }
-        let output = arguments.output.as_ref().filter(|path| !save::is_dash(path));
-        let in_place = |path: &&PathBuf| !arguments.detached && save::is_same_file(path, &arguments.files[0]);
+        let output = request.output.as_ref().filter(|path| !save::is_dash(path));
+        let in_place = |path: &&PathBuf| !request.detached && save::is_same_file(path, &request.files[0]);
         paths.extend(output.filter(|path| !in_place(path)).map(|path| ("-o", path.clone())));
-        paths.extend(arguments.write_public_key.clone().map(|path| ("--write-public-key", path)));
-        paths.extend(arguments.audit_log.clone().map(|path| ("--audit-log", path)));
+        paths.extend(request.public_key_output.clone().map(|path| ("--write-public-key", path)));
+        paths.extend(request.audit_log.clone().map(|path| ("--audit-log", path)));
         for (index, (what, path)) in paths.iter().enumerate() {
             // Devices are nobody's only file.
             let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
             let same = |(_, earlier): &&(&'static str, PathBuf)| identity(earlier) == identity(path);
             if let Some((earlier, _)) = paths[..index].iter().find(same).filter(|_| !is_special) {
-                return Err(UsageError::OneFileForTwo(earlier, what, path.clone()));
+                return Err(RequestError::OneFileForTwo(earlier, what, path.clone()));
             }
         }
         Ok(())

@@ -1,70 +1,79 @@
-//! Token files as commands read them: from a path or stdin, with the file's name in every error.
+//! Token files as they are read: from a path or stdin, with the file's name in every error.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign::error::{Error, Exit, Explain};
-use countersign::save::{self, InputFile};
-use countersign::tokenfile::{self, TokenFile, TokenFileError};
-
-use super::usage::UsageError;
-use countersign::printable::one_line;
+use super::RequestError;
+use crate::error::{Error, Exit, Explain};
+use crate::printable::one_line;
+use crate::save::{self, InputFile};
+use crate::tokenfile::{self, TokenFile, TokenFileError};
 
 /// A token file and where it came from.
-pub(crate) struct Input {
+#[derive(Debug)]
+pub struct Input {
     /// None for a file that is signed whole.
-    pub(crate) tokens: Option<TokenFile>,
+    pub tokens: Option<TokenFile>,
     /// The bytes as they were read, unless `to_replace` has them.
     bytes: Vec<u8>,
     /// Held, and locked, when the file is to be replaced.
-    pub(crate) to_replace: Option<InputFile>,
-    pub(crate) path: PathBuf,
+    pub to_replace: Option<InputFile>,
+    /// The name that the user gave.
+    pub path: PathBuf,
 }
 
 impl Input {
     /// The bytes as they were read.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         self.to_replace.as_ref().map_or(&self.bytes, InputFile::bytes)
     }
 
     /// The format's name in `--json` documents and the audit log.
-    pub(crate) fn format_name(&self) -> &'static str {
+    pub fn format_name(&self) -> &'static str {
         self.tokens.as_ref().map_or("detached", |file| file.format().name())
     }
 
-    /// The parsed file. Read with [`Purpose::Opaque`] there is none, and nothing in it to see.
-    pub(crate) fn file(&self) -> Result<&TokenFile, Error> {
-        self.tokens.as_ref().ok_or_else(|| UsageError::NotParsed(self.name()).into())
+    /// The parsed file.
+    ///
+    /// # Errors
+    /// [`RequestError::NotParsed`]: read with [`Purpose::Opaque`] there is none, and nothing in it to see.
+    pub fn file(&self) -> Result<&TokenFile, Error> {
+        self.tokens.as_ref().ok_or_else(|| RequestError::NotParsed(self.name()).into())
     }
 
     /// The name that the user gave, or `stdin`.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         display_name(&self.path)
     }
 
     /// How long ago it was written, where that is known.
-    pub(crate) fn age(&self) -> Option<Duration> {
+    pub fn age(&self) -> Option<Duration> {
         self.path.metadata().ok()?.modified().ok()?.elapsed().ok()
     }
 }
 
 /// How the files are going to be used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are read.
     Look,
+    /// They are locked, and replaced.
     Replace,
     /// Whatever it is, it is not looked into.
     Opaque,
 }
 
 /// Reads all files before anything is done with the first one.
-pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>, Error> {
+///
+/// # Errors
+/// [`RequestError`] for names that cannot be meant; else what is wrong with a file, by its name.
+pub fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>, Error> {
     if paths.len() > 1 && paths.iter().any(|path| save::is_dash(path)) {
-        return Err(UsageError::StdinAndFiles.into());
+        return Err(RequestError::StdinAndFiles.into());
     }
     for (index, path) in paths.iter().enumerate() {
         if let Some(earlier) = paths[..index].iter().find(|earlier| save::is_same_file(earlier, path)) {
-            return Err(UsageError::SameFile(earlier.clone(), path.clone()).into());
+            return Err(RequestError::SameFile(earlier.clone(), path.clone()).into());
         }
     }
     paths.iter().map(|path| read(path, purpose)).collect()
@@ -73,7 +82,7 @@ pub(crate) fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>
 fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
     // A URI may hold a PIN, which no "no such file" may repeat.
     if path.to_string_lossy().to_ascii_lowercase().starts_with("pkcs11:") {
-        return Err(UsageError::UriForFile.into());
+        return Err(RequestError::UriForFile.into());
     }
     let read = || -> Result<Input, Error> {
         let (bytes, to_replace) = if save::is_dash(path) {
@@ -110,11 +119,13 @@ fn display_name(path: &Path) -> String {
 /// A token file that is malformed, or does not belong to the others, by name.
 #[derive(Debug, thiserror::Error)]
 #[error("{name:?} cannot be {what}: {source}")]
-pub(crate) struct InFile {
-    pub(crate) name: String,
+pub struct InFile {
+    /// The file.
+    pub name: String,
     /// What was to be done with it.
-    pub(crate) what: &'static str,
-    pub(crate) source: TokenFileError,
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub source: TokenFileError,
 }
 
 impl Explain for InFile {

@@ -1,0 +1,111 @@
+//! Why a request to sign or to verify cannot be carried out, and why a file that could be signed is not.
+
+use std::path::PathBuf;
+
+use crate::error::{Exit, Explain};
+use crate::signature::VerifyError;
+use crate::tokenfile::TokenFileError;
+
+/// Files and options that cannot be meant together.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Each variant is its message.
+pub enum RequestError {
+    #[error("-o takes one file, and {0} are given")]
+    OutputOfMany(usize),
+    #[error("- (stdin) cannot be given together with other files")]
+    StdinAndFiles,
+    #[error("one file is named twice: {0:?} and {1:?}")]
+    SameFile(PathBuf, PathBuf),
+    #[error("{0} and {1} are one file: {2:?}")]
+    OneFileForTwo(&'static str, &'static str, PathBuf),
+    #[error("a quorum token is approved in somebody's name, and --username is missing")]
+    NoUsername,
+    #[error("{0:?} is taken as a whole, not as a token file")]
+    NotParsed(String),
+    #[error("a file is wanted, and a key URI is given")]
+    UriForFile,
+}
+
+impl Explain for RequestError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            RequestError::OutputOfMany(_) => "leave -o out to sign in place, or give one file at a time",
+            RequestError::StdinAndFiles => "give - alone",
+            RequestError::SameFile(..) => "name it once",
+            RequestError::OneFileForTwo(..) => "name two different files: one would replace the other",
+            RequestError::NoUsername => {
+                "give your CloudHSM user name: --username NAME (or COUNTERSIGN_USERNAME)"
+            }
+            RequestError::NotParsed(_) => "leave --detached out",
+            RequestError::UriForFile => "name the key with --key",
+        };
+        Some(hint.into())
+    }
+}
+
+/// Why a file that could be signed is not.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsignable {
+    /// A signature that is not base64, and none is to be replaced.
+    #[error("{name:?} has a signature that cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        name: String,
+        /// Which one, and what is wrong with it.
+        source: TokenFileError,
+    },
+    /// A signature by another key, and none is to be replaced.
+    #[error("{name:?}: {what} {}", match error {
+        VerifyError::HashedTwice => "is not what CloudHSM accepts: the token was hashed again before it was signed".into(),
+        error => format!("is signed already, but not by this key: {error}"),
+    })]
+    OtherSignature {
+        /// The file.
+        name: String,
+        /// Which signature: `token 2`.
+        what: String,
+        /// In which way it is not this key's.
+        error: VerifyError,
+    },
+    /// A CMU file's `PublicKey` is another key.
+    #[error("{name:?}: its \"PublicKey\" {}", if *is_readable { "is another key than the one that signs" } else { "cannot be read" })]
+    OtherPublicKey {
+        /// The file.
+        name: String,
+        /// Whether it is a public key at all.
+        is_readable: bool,
+    },
+    /// The public key that was found cannot verify anything here.
+    #[error("the signatures that are there cannot be checked: {error}")]
+    UnusableKey {
+        /// Why.
+        error: VerifyError,
+    },
+}
+
+impl Explain for Unsignable {
+    fn exit(&self) -> Exit {
+        match self {
+            Unsignable::Unreadable { source, .. } => source.exit(),
+            Unsignable::OtherSignature { .. } => Exit::Signature,
+            Unsignable::OtherPublicKey { is_readable: false, .. } => Exit::Malformed,
+            Unsignable::OtherPublicKey { .. } | Unsignable::UnusableKey { .. } => Exit::Key,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Unsignable::Unreadable { source, .. } => return source.hint(),
+            Unsignable::OtherSignature { .. } => "--force replaces the signatures that are there",
+            Unsignable::OtherPublicKey { .. } => {
+                "sign with the key that the file names, or replace it and all signatures with --force"
+            }
+            Unsignable::UnusableKey { .. } => "name an RSA-2048 key with --key",
+        };
+        Some(hint.into())
+    }
+}
