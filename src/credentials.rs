@@ -26,7 +26,7 @@ pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use event::{Event, Observer};
 pub use options::CredentialOptions;
 pub use profile::{ProfileRenewal, Renewed};
-pub use provider::{POLICY, Provider};
+pub use provider::Provider;
 pub use rehearsal::Rehearsal;
 pub use renewal::Renewal;
 pub use request::{CredentialRequest, RequestError, is_uri, key_and_certificate};

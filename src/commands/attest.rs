@@ -17,9 +17,8 @@ pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal)
         Some(path) => Some(certificate_file::read(path)?),
         None => None,
     };
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let chosen = options.choose(&arguments.key, policy, terminal)?;
-    let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    let key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     terminal.report(&format!("{}: {}", key.uri(), key.facts().kind()))?;
     claims(&key, terminal)?;
     let statement = statement_of(&key)?;

@@ -28,10 +28,9 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
     let request = Request { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
     request.check()?;
     // What is asked for is a certificate; what the key is fit for besides is its own matter.
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let chosen = options.choose(&arguments.key, policy, terminal)?;
-    let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-    introduce(&key, policy, terminal);
+    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    let mut key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
+    introduce(&key, Policy::ANY_KEY, terminal);
     let unsigned = match arguments.self_signed {
         None => request.for_ca(key.public_key())?,
         Some(days) => {

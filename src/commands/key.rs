@@ -124,12 +124,11 @@ impl KeyOptions {
 
     /// The public key that is meant, without a PIN where the device shows it to anybody.
     pub(crate) fn public_key(&self, key: &Key, terminal: &Terminal) -> Result<PublicKey, Error> {
-        let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-        let chosen = self.choose(key, policy, terminal)?;
+        let chosen = self.choose(key, Policy::ANY_KEY, terminal)?;
         if let Some(shown) = chosen.public_key() {
             return Ok(shown.clone());
         }
-        self.log_in(chosen, terminal)?.public_key(policy)
+        self.log_in(chosen, terminal)?.public_key(Policy::ANY_KEY)
     }
 
     /// Says what happens on the way to a device, to a person or a log, and watches the device from the start.

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use countersign::certificate::CertificateError;
-use countersign::credentials::{POLICY, key_and_certificate};
-use countersign::device::{DeviceRecord, KeyRecord};
+use countersign::credentials::key_and_certificate;
+use countersign::device::{DeviceRecord, KeyRecord, Policy};
 use countersign::error::Error;
 use countersign::rolesanywhere::test_string;
 use countersign::signature::{Hash, Mechanism, Payload};
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     }
     let (key_uri, certificate) =
         key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
-    let chosen = options.choose_quietly(&[key_uri], POLICY, terminal)?;
+    let chosen = options.choose_quietly(&[key_uri], Policy::ANY_KEY, terminal)?;
     let candidates = match arguments.certificate {
         Some(_) => Some(certificate.read(&chosen)?),
         None => None,
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     if let Some(candidates) = &candidates {
         candidates.leaf_of_key(chosen.public_key(), now)?;
     }
-    let mut key = options.log_in(chosen, terminal)?.signing_key(POLICY)?;
+    let mut key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     if let Some(candidates) = &candidates {
         let leaf = candidates.leaf_of_key(Some(key.public_key()), now)?;
         terminal.detail(&format!("certificate {}, serial {}", leaf.subject(), leaf.serial_decimal()));

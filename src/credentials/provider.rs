@@ -19,10 +19,6 @@ use crate::rolesanywhere::{
 };
 use crate::signature::{Mechanism, Payload};
 
-/// What a key must fulfil. `aws_signing_helper`, which this stands in for, knows no rule; a key that can leave its device is
-/// told of.
-pub const POLICY: Policy = Policy { allow_exportable: true, allow_key_size: false, any_key: true };
-
 /// Each attempt is signed anew.
 const MAX_ATTEMPTS: u32 = 3;
 /// Before the second attempt; twice as long before the third.
@@ -147,11 +143,12 @@ impl<'a> Provider<'a> {
     fn signer(&mut self) -> Result<Signer, Error> {
         let observer = self.observer;
         let on_the_way = |event: AccessEvent<'_>| observer(Event::Device(event));
-        let wanted = KeyRequest { uris: vec![self.request.key.clone()], policy: POLICY };
+        // `aws_signing_helper`, which this stands in for, has no rule either.
+        let wanted = KeyRequest { uris: vec![self.request.key.clone()], policy: Policy::ANY_KEY };
         let chosen = self.access.choose(&wanted, &on_the_way)?;
         let candidates = self.request.certificate.read(&chosen)?;
         candidates.chain_of_key(chosen.public_key(), SystemTime::now())?.identity()?;
-        let key = self.access.log_in(chosen, &on_the_way)?.signing_key(POLICY)?;
+        let key = self.access.log_in(chosen, &on_the_way)?.signing_key(Policy::ANY_KEY)?;
         if let Some(pin) = key.pin_to_remember() {
             self.access.login.pin_source = Some(pin);
         }

@@ -90,7 +90,7 @@ fn try_signing(
     // A key that nobody named is one that sign would take; any that was named is tried.
     let policy = match uris {
         [] => Policy::default(),
-        _ => Policy { allow_exportable: true, any_key: true, ..Policy::default() },
+        _ => Policy::ANY_KEY,
     };
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
     let mut key =
