@@ -27,10 +27,12 @@ pub(crate) fn run(
     let problem = |error: CacheError| terminal.warn(&error.to_string());
     let cache = match arguments.no_cache {
         true => None,
-        false => Cache::open(&wanted, options.module(), clock).unwrap_or_else(|error| {
-            problem(error);
-            None
-        }),
+        false => {
+            Cache::open(&wanted, options.access().modules.path.as_deref(), clock).unwrap_or_else(|error| {
+                problem(error);
+                None
+            })
+        }
     };
     if let Some(credentials) = cache.as_ref().filter(|_| !arguments.refresh).and_then(Cache::read) {
         terminal.detail(&format!("from the cache, until {}", credentials.expiration().as_str()));

@@ -1,6 +1,5 @@
 //! From the options that every command has to modules, a device and a key.
 
-use std::path::Path;
 use std::time::Duration;
 
 use countersign::device::{
@@ -51,12 +50,9 @@ impl KeyOptions {
         })
     }
 
+    /// Which modules to load and how to log in.
     pub(crate) fn access(&self) -> &DeviceAccess {
         &self.access
-    }
-
-    pub(crate) fn login(&self) -> &LoginOptions {
-        &self.access.login
     }
 
     /// As the security officer where `--so-pin-source` was given, else as the user.
@@ -69,16 +65,6 @@ impl KeyOptions {
                 ..self.access.login.clone()
             },
         }
-    }
-
-    /// `--module`.
-    pub(crate) fn module(&self) -> Option<&Path> {
-        self.access.modules.path.as_deref()
-    }
-
-    /// Whether `--module` was given.
-    pub(crate) fn names_module(&self) -> bool {
-        self.access.modules.path.is_some()
     }
 
     /// Where the PIN for a device that the URI names would come from.
@@ -105,17 +91,6 @@ impl KeyOptions {
         }
         terminal.say(&format!("{}, {}", chosen.device.describe(), chosen.device.module_path().display()));
         Ok(chosen)
-    }
-
-    /// The same for a server, where nobody reads along.
-    pub(crate) fn choose_quietly(
-        &self,
-        uris: &[Uri],
-        policy: Policy,
-        terminal: &Terminal,
-    ) -> Result<Chosen, Error> {
-        let request = KeyRequest { uris: uris.to_vec(), policy };
-        self.access.choose(&request, &|event| self.tell(&event, terminal))
     }
 
     pub(crate) fn log_in(&self, chosen: Chosen, terminal: &Terminal) -> Result<OpenDevice, Error> {

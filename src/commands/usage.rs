@@ -14,8 +14,6 @@ pub(crate) enum UsageError {
     TooManyKeys(usize),
     #[error("the signed file and the JSON document cannot both go to stdout")]
     JsonAndStdout,
-    #[error("the signature's bytes and the JSON document cannot both go to stdout")]
-    SignatureAndJson,
     #[error("--public-key {0:?} names no user, and the file is a quorum approval")]
     NoUserForKey(PathBuf),
     #[error("--write-public-key wants a file")]
@@ -48,7 +46,6 @@ impl Explain for UsageError {
             }
             UsageError::TooManyKeys(_) => "leave some out: AWS allows 8 MFA devices for one user",
             UsageError::JsonAndStdout => "write the signed file elsewhere with -o FILE",
-            UsageError::SignatureAndJson => "leave --json or --format bin out",
             UsageError::NoUserForKey(_) => {
                 "say whose key it is: --public-key USER=PEM, once for each approver"
             }

@@ -94,7 +94,7 @@ fn try_signing(
     };
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
     let mut key =
-        chosen.log_in(options.login(), &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
+        chosen.log_in(&options.access().login, &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
     let payload = Payload::message(b"countersign doctor: a signature that means nothing");
     let mechanisms = Mechanism::for_payload(&payload, key.public_key());
     key.check_allowed(&mechanisms)?;
