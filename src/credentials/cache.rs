@@ -199,22 +199,18 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use jiff::Timestamp;
-    use secrecy::{ExposeSecret, SecretString};
+    use secrecy::ExposeSecret;
 
     use super::{Cache, CacheError, name_of};
     use crate::credentials::{Clock, CredentialOptions};
-    use crate::rolesanywhere::{Credentials, Expiration};
+    use crate::rolesanywhere::Credentials;
 
     fn open(folder: &Path, clock: &Arc<Clock>) -> Result<Cache, CacheError> {
         Cache::open_in(folder.join("cache"), "name", Arc::clone(clock))
     }
 
     fn credentials(clock: &Clock, life: i64) -> Credentials {
-        let end = Timestamp::from_second(clock.now() + life).unwrap();
-        let end = Expiration::parse(&end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap();
-        let secret = || SecretString::from("secret");
-        Credentials::new("ASIAEXAMPLE".into(), secret(), secret(), end).unwrap()
+        Credentials::example_until(clock.now() + life)
     }
 
     #[test]

@@ -135,16 +135,8 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-    use secrecy::SecretString;
-
     use super::CredentialsFile;
-    use crate::rolesanywhere::{Credentials, Expiration, ProfileName};
-
-    fn credentials() -> Credentials {
-        let secret = || SecretString::from("secret");
-        let end = Expiration::parse("2126-03-01T02:02:03Z").unwrap();
-        Credentials::new("ASIAEXAMPLE".into(), secret(), secret(), end).unwrap()
-    }
+    use crate::rolesanywhere::{Credentials, ProfileName};
 
     #[test]
     fn looking_whether_it_can_be_written_makes_nothing_and_writing_makes_it_closed() {
@@ -152,7 +144,7 @@ mod tests {
         let file = CredentialsFile { path: folder.path().join("home/.aws/credentials") };
         file.check_writable().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        file.write(&ProfileName::default(), &credentials()).unwrap();
+        file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();
         let mode = |path| fs::metadata(path).unwrap().mode() & 0o7777;
         assert_eq!((mode(file.path()), mode(file.path().parent().unwrap())), (0o600, 0o700));
         assert_eq!(file.open_mode(), None);
@@ -164,7 +156,7 @@ mod tests {
         let file = CredentialsFile { path: folder.path().join("credentials") };
         fs::write(file.path(), "[other]\nregion = eu-west-1\n").unwrap();
         fs::set_permissions(file.path(), Permissions::from_mode(0o644)).unwrap();
-        file.write(&ProfileName::default(), &credentials()).unwrap();
+        file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();
         assert_eq!(file.open_mode(), Some(0o644));
         assert!(fs::read_to_string(file.path()).unwrap().starts_with("[other]\nregion = eu-west-1\n"));
     }

@@ -76,14 +76,11 @@ impl Renewal {
 mod tests {
     use std::sync::Arc;
 
-    use jiff::Timestamp;
-    use secrecy::SecretString;
-
     use super::{Renewal, SPREAD};
     use crate::credentials::Clock;
     use crate::device::LoginError;
     use crate::error::{Error, Exit, Explain};
-    use crate::rolesanywhere::{Credentials, Expiration};
+    use crate::rolesanywhere::Credentials;
 
     /// The clock may tick between two looks at it, and the test may be interrupted.
     const PATIENCE: u64 = 30;
@@ -98,10 +95,7 @@ mod tests {
     }
 
     fn credentials(clock: &Clock, life: i64) -> Credentials {
-        let end = Timestamp::from_second(clock.now() + life).unwrap();
-        let end = Expiration::parse(&end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap();
-        let secret = || SecretString::from("secret");
-        Credentials::new("ASIAEXAMPLE".into(), secret(), secret(), end).unwrap()
+        Credentials::example_until(clock.now() + life)
     }
 
     fn renewed(life: i64) -> Renewal {

@@ -123,3 +123,78 @@ impl Renewing<'_> {
         roles.failed(&self.name, &error.to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{NextAttempt, RenewalEvent, Renewals};
+    use crate::credentials::{Clock, CredentialOptions, CredentialRequest, Provider};
+    use crate::device::{DeviceAccess, LoginOptions, ModuleChoice, UserType};
+    use crate::error::Exit;
+
+    fn request() -> CredentialRequest {
+        let anywhere = |kind: &str| {
+            Some(format!(
+                "arn:aws:rolesanywhere:eu-west-1:123456789012:{kind}/11111111-2222-3333-4444-555555555555"
+            ))
+        };
+        let options = CredentialOptions {
+            private_key: Some("pkcs11:object=server".into()),
+            role_arn: Some("arn:aws:iam::123456789012:role/demo".into()),
+            profile_arn: anywhere("profile"),
+            trust_anchor_arn: anywhere("trust-anchor"),
+            session_duration: 900,
+            ..CredentialOptions::default()
+        };
+        CredentialRequest::parse(&options).unwrap()
+    }
+
+    /// Of roles whose device cannot be reached, since its module is not there.
+    fn without_module(names: &[&str], clock: &Arc<Clock>) -> Renewals<'static> {
+        let access = DeviceAccess {
+            modules: ModuleChoice { path: Some(PathBuf::from("/no/such/module.so")) },
+            login: LoginOptions { pin_source: None, use_last_try: false, user_type: UserType::User },
+        };
+        let provider = |name: &&str| {
+            let provider = Provider::new(request(), access.clone(), Arc::clone(clock), &|_| {});
+            ((*name).to_owned(), provider.unwrap())
+        };
+        Renewals::new(names.iter().map(provider).collect(), clock)
+    }
+
+    #[test]
+    fn a_role_that_cannot_be_had_at_first_is_an_error() {
+        let error = without_module(&["a"], &Arc::default()).start(&|_| {}).unwrap_err();
+        assert_eq!(error.exit(), Exit::Device);
+    }
+
+    #[test]
+    fn a_role_that_failed_is_tried_again_when_it_is_due_or_somebody_asks() {
+        let clock = Arc::new(Clock::default());
+        let mut renewals = without_module(&["a", "b"], &clock);
+        let told = RefCell::new(Vec::new());
+        let tell = |event: RenewalEvent<'_>| match event {
+            RenewalEvent::Failed { role, next: NextAttempt::In(pause), .. } => {
+                told.borrow_mut().push((role.to_owned(), pause.as_secs()));
+            }
+            other => panic!("{other:?}"),
+        };
+        let names = || -> Vec<String> { told.take().into_iter().map(|(role, _)| role).collect() };
+        assert!(renewals.remaining().is_zero());
+        renewals.renew(false, &tell);
+        assert_eq!(names(), ["a", "b"]);
+        assert!(renewals.roles().all().iter().all(|role| role.last_error.is_some()));
+        // The clock does not go on for these.
+        clock.set_back(3600);
+        assert!(renewals.remaining() > Duration::from_secs(3000));
+        renewals.renew(false, &tell);
+        assert!(names().is_empty());
+        renewals.renew(true, &tell);
+        assert_eq!(told.borrow().len(), 2);
+        assert!(told.borrow().iter().all(|(_, pause)| *pause <= 2), "{told:?}");
+    }
+}

@@ -90,12 +90,9 @@ impl Roles {
 mod tests {
     use std::sync::Arc;
 
-    use jiff::Timestamp;
-    use secrecy::SecretString;
-
     use super::Roles;
     use crate::credentials::Clock;
-    use crate::rolesanywhere::{Credentials, Expiration};
+    use crate::rolesanywhere::Credentials;
 
     fn roles(clock: &Arc<Clock>) -> Roles {
         let arn = |name: &str| format!("arn:aws:iam::123456789012:role/{name}").parse().unwrap();
@@ -104,10 +101,7 @@ mod tests {
     }
 
     fn credentials(clock: &Clock, life: i64) -> Credentials {
-        let end = Timestamp::from_second(clock.now() + life).unwrap();
-        let end = Expiration::parse(&end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap();
-        let secret = || SecretString::from("secret");
-        Credentials::new("ASIAEXAMPLE".into(), secret(), secret(), end).unwrap()
+        Credentials::example_until(clock.now() + life)
     }
 
     #[test]
