@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use countersign::certificate::certificates_from_pem;
+use countersign::certificate_file;
 use countersign::device::{Chosen, DeviceRecord, KeyRecord, Policy};
 use countersign::error::Error;
 use countersign::save::{self, Output};
@@ -18,7 +18,6 @@ use countersign::tokenfile::TokenFile;
 
 use super::attest;
 use super::key::{KeyOptions, introduce};
-use super::pem_file;
 use super::quorum;
 use super::usage::UsageError;
 use crate::cli::Sign;
@@ -145,7 +144,7 @@ impl Session<'_> {
         let Session { arguments, request, options, terminal, progress, .. } = self;
         let policy = request.policy;
         let roots = match &arguments.require_attested {
-            Some(path) => Some(pem_file::read(path, certificates_from_pem)?),
+            Some(path) => Some(certificate_file::read(path)?),
             None => None,
         };
         let approver = Approver::of(request, inputs)?;

@@ -18,14 +18,8 @@ use std::str::FromStr;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use self::lines::{Line, Role};
+use self::lines::{Line, Role, SETTINGS};
 use super::Credentials;
-
-/// The settings that are written, in this order where they are new.
-const SETTINGS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
-/// A setting that is taken out: the former name of `aws_session_token`, which boto3 and AWS's CLI still read, and
-/// prefer. One that an older program left there would spoil the new credentials.
-const FORMER_TOKEN: &str = "aws_security_token";
 
 /// The name of a profile as the credentials file has it, without `profile ` before it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,11 @@
 //! The lines of a credentials file, as Python's configparser understands them (`RawConfigParser` as botocore uses it:
 //! `=` or `:` after a name, names in any case, comments on lines of their own, longer values on deeper lines).
 
-use super::{FORMER_TOKEN, SETTINGS};
+/// The settings that are written, in this order where they are new.
+pub(super) const SETTINGS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+/// A setting that is taken out: the former name of `aws_session_token`, which boto3 and AWS's CLI still read, and
+/// prefer. One that an older program left there would spoil the new credentials.
+pub(super) const FORMER_TOKEN: &str = "aws_security_token";
 
 /// A line, with its end.
 pub(super) struct Line<'a> {

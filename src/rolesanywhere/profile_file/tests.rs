@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::lines::FORMER_TOKEN;
 use super::*;
 use crate::rolesanywhere::Expiration;
 
