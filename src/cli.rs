@@ -1,9 +1,11 @@
 //! The command line as a tree: options, help texts, examples. Man pages and completions are made from it.
 
+#[cfg(feature = "aws")]
 mod aws;
 mod devices;
 mod token_files;
 
+#[cfg(feature = "aws")]
 pub(crate) use aws::*;
 pub(crate) use devices::*;
 pub(crate) use token_files::*;
@@ -27,12 +29,13 @@ pub(crate) const VARIABLES: [&str; 6] = [
 ];
 
 /// The groups of the help page: what a person wants, the commonest first.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: &[(&str, &[&str])] = &[
     ("CloudHSM token files", &["sign", "verify", "show", "merge", "audit"]),
     (
         "Devices and keys",
         &["list", "doctor", "public-key", "certificate", "keygen", "csr", "import-certificate", "attest"],
     ),
+    #[cfg(feature = "aws")]
     ("AWS credentials", &["credential-process", "update", "serve", "sign-string", "read-certificate-data"]),
     ("This program", &["completions", "man", "help"]),
 ];
@@ -114,10 +117,15 @@ pub(crate) enum Command {
     Csr(Csr),
     ImportCertificate(ImportCertificate),
     Attest(Attest),
+    #[cfg(feature = "aws")]
     CredentialProcess(CredentialProcess),
+    #[cfg(feature = "aws")]
     Update(Update),
+    #[cfg(feature = "aws")]
     Serve(Serve),
+    #[cfg(feature = "aws")]
     SignString(SignString),
+    #[cfg(feature = "aws")]
     ReadCertificateData(ReadCertificateData),
     Completions(Completions),
     Man(Man),
@@ -127,10 +135,15 @@ impl Command {
     /// Whether `--debug` was given, which only the commands for AWS know.
     pub(crate) fn wants_debug(&self) -> bool {
         match self {
+            #[cfg(feature = "aws")]
             Command::CredentialProcess(arguments) => arguments.roles_anywhere.debug,
+            #[cfg(feature = "aws")]
             Command::Update(arguments) => arguments.roles_anywhere.debug,
+            #[cfg(feature = "aws")]
             Command::Serve(arguments) => arguments.roles_anywhere.debug,
+            #[cfg(feature = "aws")]
             Command::SignString(arguments) => arguments.debug,
+            #[cfg(feature = "aws")]
             Command::ReadCertificateData(arguments) => arguments.debug,
             _ => false,
         }
@@ -170,7 +183,7 @@ pub(crate) struct Man {
 pub(crate) fn tree() -> ClapCommand {
     let mut tree = Cli::command();
     let mut commands = String::new();
-    for (heading, names) in GROUPS {
+    for &(heading, names) in GROUPS {
         commands.push_str(&format!("{heading}:\n"));
         for name in names {
             let about = tree.find_subcommand(name).and_then(ClapCommand::get_about);

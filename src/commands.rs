@@ -2,9 +2,11 @@
 
 mod attest;
 mod audit;
+#[cfg(feature = "aws")]
 mod aws;
 mod certificate;
 mod completions;
+#[cfg(feature = "aws")]
 mod credential_process;
 mod csr;
 mod doctor;
@@ -14,14 +16,17 @@ mod keygen;
 mod list;
 mod man;
 mod merge;
-mod pem_file;
 mod public_key;
 mod quorum;
+#[cfg(feature = "aws")]
 mod read_certificate_data;
+#[cfg(feature = "aws")]
 mod serve;
 mod show;
 mod sign;
+#[cfg(feature = "aws")]
 mod sign_string;
+#[cfg(feature = "aws")]
 mod update;
 mod usage;
 mod verify;
@@ -58,10 +63,15 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::Csr(arguments) => csr::run(&arguments, &options, terminal),
         Command::ImportCertificate(arguments) => import_certificate::run(&arguments, &options, terminal),
         Command::Attest(arguments) => attest::run(&arguments, &options, terminal),
+        #[cfg(feature = "aws")]
         Command::CredentialProcess(arguments) => credential_process::run(&arguments, &options, terminal),
+        #[cfg(feature = "aws")]
         Command::Update(arguments) => update::run(&arguments, &options, terminal),
+        #[cfg(feature = "aws")]
         Command::Serve(arguments) => serve::run(&arguments, &options, terminal),
+        #[cfg(feature = "aws")]
         Command::SignString(arguments) => sign_string::run(&arguments, &options, terminal),
+        #[cfg(feature = "aws")]
         Command::ReadCertificateData(arguments) => read_certificate_data::run(&arguments, &options, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Man(arguments) => man::run(&arguments, terminal),

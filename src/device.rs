@@ -3,6 +3,7 @@
 //! This is the only folder that knows cryptoki. Nothing above it sees a PKCS#11 handle.
 
 mod abandoned;
+mod access;
 mod call;
 mod choose;
 mod error;
@@ -23,6 +24,7 @@ mod spec;
 mod watch;
 
 pub use abandoned::{NotReturned, hanging_calls, within};
+pub use access::{AccessEvent, DeviceAccess};
 pub use call::CallError;
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
 pub use error::{Candidate, DeviceError, KeyError, LoginError, ProvisionError, SignError, UniqueAttribute};

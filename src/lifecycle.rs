@@ -114,38 +114,11 @@ impl Lifecycle {
         self.lock().last_words = Some(Box::new(words));
     }
 
-    /// From now on SIGHUP renews at once and SIGTERM ends with 0.
-    pub(crate) fn become_service(&self) {
-        self.lock().phase = Phase::Service { may_give_up: None };
-    }
-
-    /// From now on a device that does not answer ends the service as soon as `nothing_is_good`.
-    pub(crate) fn give_up_when(&self, nothing_is_good: impl Fn() -> bool + Send + 'static) {
-        if let Phase::Service { may_give_up } = &mut self.lock().phase {
-            *may_give_up = Some(Box::new(nothing_is_good));
-        }
-    }
-
     /// Whether a device that does not answer ends the program.
     pub(crate) fn may_give_up(&self) -> bool {
         match &self.lock().phase {
             Phase::Service { may_give_up } => may_give_up.as_ref().is_some_and(|may_give_up| may_give_up()),
             _ => true,
-        }
-    }
-
-    /// Waits until `limit` has passed or somebody asks for a renewal; true if somebody did. The clock is looked at every
-    /// now and then, since a computer that sleeps does not count.
-    pub(crate) fn wait_for_renewal(&self, limit: Duration) -> bool {
-        let until = SystemTime::now() + limit;
-        let mut state = self.lock();
-        loop {
-            if std::mem::take(&mut state.renewal_is_due) {
-                return true;
-            }
-            let Ok(left) = until.duration_since(SystemTime::now()) else { return false };
-            let waited = self.changed.wait_timeout(state, left.min(LOOK_AT_CLOCK_EVERY));
-            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -203,6 +176,36 @@ impl Lifecycle {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS commands run as services"))]
+impl Lifecycle {
+    /// From now on SIGHUP renews at once and SIGTERM ends with 0.
+    pub(crate) fn become_service(&self) {
+        self.lock().phase = Phase::Service { may_give_up: None };
+    }
+
+    /// From now on a device that does not answer ends the service as soon as `nothing_is_good`.
+    pub(crate) fn give_up_when(&self, nothing_is_good: impl Fn() -> bool + Send + 'static) {
+        if let Phase::Service { may_give_up } = &mut self.lock().phase {
+            *may_give_up = Some(Box::new(nothing_is_good));
+        }
+    }
+
+    /// Waits until `limit` has passed or somebody asks for a renewal; true if somebody did. The clock is looked at every
+    /// now and then, since a computer that sleeps does not count.
+    pub(crate) fn wait_for_renewal(&self, limit: Duration) -> bool {
+        let until = SystemTime::now() + limit;
+        let mut state = self.lock();
+        loop {
+            if std::mem::take(&mut state.renewal_is_due) {
+                return true;
+            }
+            let Ok(left) = until.duration_since(SystemTime::now()) else { return false };
+            let waited = self.changed.wait_timeout(state, left.min(LOOK_AT_CLOCK_EVERY));
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 

@@ -99,11 +99,13 @@ impl Terminal {
     }
 
     /// A line of a service's log.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS commands run as services"))]
     pub(crate) fn log(&self, line: &str) {
         to_stderr("", line);
     }
 
     /// A line for whoever looks for a fault.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS commands know --debug"))]
     pub(crate) fn debug(&self, line: &str) {
         if self.debug {
             to_stderr("", line);

@@ -1,27 +1,24 @@
 //! `countersign attest`: what proves that a key is in its device, and what the device merely claims.
 
-use countersign::certificate::{
-    Attestation, Certificate, attestation_of, certificates_from_pem, certificates_to_pem, chain_of,
-};
+use countersign::certificate::{Attestation, Certificate, attestation_of, certificates_to_pem, chain_of};
+use countersign::certificate_file;
 use countersign::device::{DeviceRecord, KeyRecord, Policy, SigningKey};
 use countersign::error::Error;
 use countersign::save::Output;
 use serde_json::{Value, json};
 
 use super::key::KeyOptions;
-use super::pem_file;
 use crate::cli::Attest;
 use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let output = arguments.output.as_deref().map(Output::at).transpose()?;
     let roots = match &arguments.root {
-        Some(path) => Some(pem_file::read(path, certificates_from_pem)?),
+        Some(path) => Some(certificate_file::read(path)?),
         None => None,
     };
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let chosen = options.choose(&arguments.key, policy, terminal)?;
-    let key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    let key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     terminal.report(&format!("{}: {}", key.uri(), key.facts().kind()))?;
     claims(&key, terminal)?;
     let statement = statement_of(&key)?;

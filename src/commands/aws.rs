@@ -1,13 +1,84 @@
-//! What the commands for IAM Roles Anywhere share: from options to credentials.
+//! What the commands for IAM Roles Anywhere share: their options as the library takes them, and the words for what happens.
 
-mod cache;
-mod certificate;
-mod obtain;
-mod options;
-mod renewal;
+use std::sync::Arc;
+use std::time::Duration;
 
-pub(crate) use cache::Cache;
-use certificate::{CertificateSource, Presented};
-pub(crate) use obtain::{Provider, now};
-pub(crate) use options::{Wanted, is_uri, key_and_certificate};
-pub(crate) use renewal::Renewal;
+use countersign::credentials::{Clock, CredentialOptions, CredentialRequest, Event, Observer, Provider};
+use countersign::duration::in_words;
+use countersign::error::Error;
+
+use super::key::KeyOptions;
+use crate::cli::RolesAnywhere;
+use crate::terminal::Terminal;
+
+/// The options as the library takes them.
+pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
+    let options = options.clone();
+    CredentialOptions {
+        certificate: options.certificate,
+        private_key: options.private_key,
+        intermediates: options.intermediates,
+        role_arn: options.role_arn,
+        profile_arn: options.profile_arn,
+        trust_anchor_arn: options.trust_anchor_arn,
+        session_duration: options.session_duration,
+        role_session_name: options.role_session_name,
+        region: options.region,
+        endpoint: options.endpoint,
+        fips: options.fips,
+        dualstack: options.dualstack,
+        with_proxy: options.with_proxy,
+        trust_any_server: options.no_verify_ssl,
+    }
+}
+
+/// Obtains credentials with the devices that the options name.
+pub(crate) fn provider<'a>(
+    request: CredentialRequest,
+    options: &KeyOptions,
+    clock: &Arc<Clock>,
+    observer: Observer<'a>,
+) -> Result<Provider<'a>, Error> {
+    Ok(Provider::new(request, options.access().clone(), Arc::clone(clock), observer)?)
+}
+
+/// Says what happens while credentials are obtained.
+pub(crate) fn tell(event: &Event<'_>, options: &KeyOptions, terminal: &Terminal) {
+    let log = |line: String| terminal.detail(&format!("rolesanywhere: {line}"));
+    match event {
+        Event::AnyServerIsTrusted => {
+            terminal.warn("--no-verify-ssl: anybody who stands between can take the credentials");
+        }
+        Event::Device(event) => options.tell(event, terminal),
+        Event::KeyOpened(key) => terminal.detail(&format!("{}: {}", key.uri(), key.facts().kind())),
+        Event::KeyCanLeave if terminal.is_verbose() => terminal.warn("this key can leave its device"),
+        Event::KeyCanLeave => {}
+        Event::CertificateEndsSoon { certificate, left } => terminal.warn(&format!(
+            "the certificate {} ends in {}, on {}",
+            certificate.subject(),
+            in_words(*left),
+            certificate.last_day()
+        )),
+        Event::SigningBegins => options.watch().signing_begins(|| "the request".into()),
+        Event::SigningEnds => options.watch().signing_ends(),
+        Event::Signed { request, mechanism, bytes } => {
+            log(format!("signed mechanism={mechanism} bytes={bytes}"));
+            terminal.debug(&format!("canonical request:\n{}", request.canonical_request()));
+            terminal.debug(&format!("string to sign:\n{}", request.string_to_sign()));
+        }
+        Event::Answered { method, host, answer } => log(format!(
+            "method={method} host={host} status={} request_id={} ms={}",
+            answer.status,
+            answer.request_id.as_deref().unwrap_or("-"),
+            answer.took.as_millis()
+        )),
+        Event::ClockIsOff { ahead } => terminal.warn(&format!(
+            "this computer's clock is {} AWS's by {}; the request is sent once more with AWS's time",
+            if *ahead > 0 { "ahead of" } else { "behind" },
+            in_words(Duration::from_secs(ahead.unsigned_abs()))
+        )),
+        Event::AttemptFailed { attempts, error, pause } => {
+            log(format!("try={attempts} error={:?} pause_ms={}", error.to_string(), pause.as_millis()))
+        }
+    }
+}

@@ -17,8 +17,7 @@ use crate::terminal::Terminal;
 pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     let output = to_file.map(Output::at).transpose()?;
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let chosen = options.choose(&arguments.key, policy, terminal)?;
+    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
     let uri = chosen.uri.shown();
     let device = chosen.device.describe();
     let all: Vec<Certificate> =
@@ -81,7 +80,6 @@ fn key_and_candidates(
     if let Some(id) = &chosen.uri.id {
         return Ok((None, certificates(&Uri { id: Some(id.clone()), ..Uri::default() })?));
     }
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let key = options.log_in(chosen, terminal)?.public_key(policy)?;
+    let key = options.log_in(chosen, terminal)?.public_key(Policy::ANY_KEY)?;
     Ok((Some(key), all))
 }

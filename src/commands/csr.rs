@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign::certificate::{Request, Subject, Validity};
 use countersign::device::{DeviceRecord, KeyRecord, Policy};
-use countersign::error::Error;
+use countersign::error::{Error, Exit, Explain};
 use countersign::save::{self, Output};
 use countersign::signature::Mechanism;
 use serde_json::json;
@@ -28,16 +28,15 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
     let request = Request { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
     request.check()?;
     // What is asked for is a certificate; what the key is fit for besides is its own matter.
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let chosen = options.choose(&arguments.key, policy, terminal)?;
-    let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
-    introduce(&key, policy, terminal);
+    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    let mut key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
+    introduce(&key, Policy::ANY_KEY, terminal);
     let unsigned = match arguments.self_signed {
         None => request.for_ca(key.public_key())?,
         Some(days) => {
             let validity = Validity { from: SystemTime::now() - EARLIER, days };
             let mut serial = [0; 16];
-            SystemRandom::new().fill(&mut serial).map_err(|_| UsageError::NoRandom)?;
+            SystemRandom::new().fill(&mut serial).map_err(|_| NoRandomNumbers)?;
             request.self_signed(key.public_key(), validity, serial)?
         }
     };
@@ -65,4 +64,19 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
         "mechanism": mechanism.ckm_name(),
         "written": to_file.map(|path| path.display().to_string()),
     }))
+}
+
+/// A certificate that is signed here has a random serial number.
+#[derive(Debug, thiserror::Error)]
+#[error("this system gives no random numbers")]
+struct NoRandomNumbers;
+
+impl Explain for NoRandomNumbers {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("this should not happen; repeat the command".into())
+    }
 }

@@ -18,7 +18,7 @@ use report::Report;
 pub(crate) fn run(arguments: &Doctor, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     let uris = parse_key_uris(&arguments.key.uris)?;
     let mut report = Report::new(terminal);
-    if !options.names_module() {
+    if options.access().modules.path.is_none() {
         p11_kit::check(&mut report)?;
     }
     smart_cards::check_that_pcscd_accepts(&mut report)?;

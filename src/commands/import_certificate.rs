@@ -1,12 +1,11 @@
 //! `countersign import-certificate`: the certificate that a CA made is put to its key.
 
-use countersign::certificate::certificates_from_pem;
+use countersign::certificate_file;
 use countersign::device::WritableDevice;
 use countersign::error::Error;
 use serde_json::json;
 
 use super::key::{KeyOptions, parse_key_uris, tell};
-use super::pem_file;
 use super::usage::UsageError;
 use crate::cli::ImportCertificate;
 use crate::terminal::Terminal;
@@ -16,7 +15,7 @@ pub(crate) fn run(
     options: &KeyOptions,
     terminal: &Terminal,
 ) -> Result<(), Error> {
-    let certificates = pem_file::read(&arguments.file, certificates_from_pem)?;
+    let certificates = certificate_file::read(&arguments.file)?;
     let uris = parse_key_uris(&arguments.key.uris)?;
     let [uri] = &uris[..] else { return Err(UsageError::OneKey(uris.len()).into()) };
     let modules = options.load_modules(&uris, terminal)?;

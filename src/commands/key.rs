@@ -1,11 +1,10 @@
 //! From the options that every command has to modules, a device and a key.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use countersign::device::{
-    Chosen, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules, Notice, OpenDevice, Policy,
-    SigningKey, UserType, choose,
+    AccessEvent, Chosen, DeviceAccess, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules,
+    Notice, OpenDevice, Policy, SigningKey, UserType, choose,
 };
 use countersign::environment;
 use countersign::error::Error;
@@ -23,8 +22,7 @@ const MAX_KEYS: usize = 8;
 
 /// The options that say where keys are and how to log in.
 pub(crate) struct KeyOptions {
-    modules: ModuleChoice,
-    login: LoginOptions,
+    access: DeviceAccess,
     so_pin_source: Option<PinSource>,
     watch: DeviceWatch,
 }
@@ -39,46 +37,39 @@ impl KeyOptions {
         // It may hold a pin-value; clap has read it by now.
         environment::forget("COUNTERSIGN_KEY");
         Ok(KeyOptions {
-            modules: ModuleChoice { path: global.module.clone() },
-            login: LoginOptions {
-                pin_source,
-                use_last_try: global.use_last_try,
-                user_type: global.user_type,
+            access: DeviceAccess {
+                modules: ModuleChoice { path: global.module.clone() },
+                login: LoginOptions {
+                    pin_source,
+                    use_last_try: global.use_last_try,
+                    user_type: global.user_type,
+                },
             },
             so_pin_source,
             watch: DeviceWatch::new(Duration::from_secs(global.timeout)),
         })
     }
 
-    pub(crate) fn login(&self) -> &LoginOptions {
-        &self.login
+    /// Which modules to load and how to log in.
+    pub(crate) fn access(&self) -> &DeviceAccess {
+        &self.access
     }
 
     /// As the security officer where `--so-pin-source` was given, else as the user.
     pub(crate) fn login_to_prepare(&self) -> LoginOptions {
         match &self.so_pin_source {
-            None => self.login.clone(),
+            None => self.access.login.clone(),
             Some(source) => LoginOptions {
                 pin_source: Some(source.clone()),
                 user_type: UserType::SecurityOfficer,
-                ..self.login.clone()
+                ..self.access.login.clone()
             },
         }
     }
 
-    /// `--module`.
-    pub(crate) fn module(&self) -> Option<&PathBuf> {
-        self.modules.path.as_ref()
-    }
-
-    /// Whether `--module` was given.
-    pub(crate) fn names_module(&self) -> bool {
-        self.modules.path.is_some()
-    }
-
     /// Where the PIN for a device that the URI names would come from.
     pub(crate) fn pin_source(&self, uri: Option<&Uri>) -> Result<PinSource, Error> {
-        Ok(self.login.source_for(uri.unwrap_or(&Uri::default()))?)
+        Ok(self.access.login.source_for(uri.unwrap_or(&Uri::default()))?)
     }
 
     pub(crate) fn watch(&self) -> &DeviceWatch {
@@ -87,26 +78,7 @@ impl KeyOptions {
 
     /// Loads the modules that the URIs may mean.
     pub(crate) fn load_modules(&self, uris: &[Uri], terminal: &Terminal) -> Result<Modules, Error> {
-        for uri in uris {
-            for attribute in &uri.unknown {
-                terminal.warn(&format!(
-                    "the URI's attribute {:?} is not known, so that the URI matches nothing",
-                    attribute.name
-                ));
-            }
-        }
-        self.watch.start(terminal);
-        let modules = Modules::load(&self.modules, uris)?;
-        // Which modules do not answer is asked of the modules: only for whoever wants to know.
-        if terminal.is_verbose() {
-            for path in modules.searched() {
-                terminal.detail(&format!("module {}", path.display()));
-            }
-            for line in modules.failure_lines() {
-                terminal.detail(&format!("skipped {line}"));
-            }
-        }
-        Ok(modules)
+        self.access.load(uris, &|event| self.tell(&event, terminal))
     }
 
     /// The device that is meant; no PIN is needed to know.
@@ -121,40 +93,40 @@ impl KeyOptions {
         Ok(chosen)
     }
 
-    /// The same for a server, where nobody reads along.
-    pub(crate) fn choose_quietly(
-        &self,
-        uris: &[Uri],
-        policy: Policy,
-        terminal: &Terminal,
-    ) -> Result<Chosen, Error> {
-        let modules = self.load_modules(uris, terminal)?;
-        let chosen = choose(&modules, &KeyRequest { uris: uris.to_vec(), policy })?;
-        terminal.detail(&format!("{}, {}", chosen.device.describe(), chosen.device.module_path().display()));
-        Ok(chosen)
-    }
-
-    /// The same with other options than those of the command line.
-    pub(crate) fn log_in_by(
-        chosen: Chosen,
-        login: &LoginOptions,
-        terminal: &Terminal,
-    ) -> Result<OpenDevice, Error> {
-        chosen.log_in(login, &mut |notice| tell(&notice, terminal))
-    }
-
     pub(crate) fn log_in(&self, chosen: Chosen, terminal: &Terminal) -> Result<OpenDevice, Error> {
-        chosen.log_in(&self.login, &mut |notice| tell(&notice, terminal))
+        self.access.log_in(chosen, &|event| self.tell(&event, terminal))
     }
 
     /// The public key that is meant, without a PIN where the device shows it to anybody.
     pub(crate) fn public_key(&self, key: &Key, terminal: &Terminal) -> Result<PublicKey, Error> {
-        let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-        let chosen = self.choose(key, policy, terminal)?;
+        let chosen = self.choose(key, Policy::ANY_KEY, terminal)?;
         if let Some(shown) = chosen.public_key() {
             return Ok(shown.clone());
         }
-        self.log_in(chosen, terminal)?.public_key(policy)
+        self.log_in(chosen, terminal)?.public_key(Policy::ANY_KEY)
+    }
+
+    /// Says what happens on the way to a device, to a person or a log, and watches the device from the start.
+    pub(crate) fn tell(&self, event: &AccessEvent<'_>, terminal: &Terminal) {
+        match event {
+            AccessEvent::UnknownAttribute(name) => terminal
+                .warn(&format!("the URI's attribute {name:?} is not known, so that the URI matches nothing")),
+            AccessEvent::Loading => self.watch.start(terminal),
+            // Which modules do not answer is asked of the modules: only for `-v`.
+            AccessEvent::Loaded(modules) if terminal.is_verbose() => {
+                for path in modules.searched() {
+                    terminal.detail(&format!("module {}", path.display()));
+                }
+                for line in modules.failure_lines() {
+                    terminal.detail(&format!("skipped {line}"));
+                }
+            }
+            AccessEvent::Loaded(_) => {}
+            AccessEvent::Chosen(Chosen { device, .. }) => {
+                terminal.detail(&format!("{}, {}", device.describe(), device.module_path().display()));
+            }
+            AccessEvent::Notice(notice) => tell(notice, terminal),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &List, options: &KeyOptions, terminal: &Terminal) -
         None => Uri::default(),
     };
     let modules = options.load_modules(std::slice::from_ref(&uri), terminal)?;
-    let login = arguments.login.then(|| options.login());
+    let login = arguments.login.then(|| &options.access().login);
     let found = inventory(&modules, &uri, login, &mut |notice| tell(&notice, terminal))?;
     for line in tree(&found) {
         terminal.report(&line)?;

@@ -5,16 +5,16 @@ use std::path::Path;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::certificate::{Certificate, certificates_from_pem};
+use countersign::certificate::Certificate;
+use countersign::certificate_file;
+use countersign::credentials::is_uri;
 use countersign::device::{CertificateEntry, inventory};
 use countersign::error::Error;
 use countersign::signature::PublicKey;
 use countersign::uri::{ObjectType, Uri};
 use serde_json::{Map, Value, json};
 
-use super::aws::is_uri;
 use super::key::{KeyOptions, parse_uri};
-use super::pem_file;
 use crate::cli::ReadCertificateData;
 use crate::terminal::Terminal;
 use countersign::printable::one_line;
@@ -34,7 +34,7 @@ pub(crate) fn run(
 
 /// As the helper does, the first one of the file; it puts no newline behind it.
 fn in_file(path: &Path, terminal: &Terminal) -> Result<(), Error> {
-    let certificates = pem_file::read(path, certificates_from_pem)?;
+    let certificates = certificate_file::read(path)?;
     let Some(certificate) = certificates.first() else { return Ok(()) };
     let mut data = helper_members(certificate);
     if !terminal.wants_json() {

@@ -3,27 +3,25 @@
 use std::time::SystemTime;
 
 use countersign::certificate::CertificateError;
-use countersign::device::{DeviceRecord, KeyRecord, Policy};
-use countersign::error::Error;
+use countersign::credentials::key_and_certificate;
+use countersign::device::{DeviceRecord, KeyRecord, KeyRequest, Policy};
+use countersign::error::{Error, Exit, Explain};
 use countersign::rolesanywhere::test_string;
 use countersign::signature::{Hash, Mechanism, Payload};
 use serde_json::json;
 
-use super::aws::key_and_certificate;
 use super::key::KeyOptions;
-use super::usage::UsageError;
 use crate::cli::{Digest, SignString, SignatureFormat};
 use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
     if terminal.wants_json() && arguments.format == SignatureFormat::Bin {
-        return Err(UsageError::SignatureAndJson.into());
+        return Err(SignatureAndJson.into());
     }
     let (key_uri, certificate) =
         key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
-    // As for credentials: the helper that this stands in for takes any key.
-    let policy = Policy { allow_exportable: true, any_key: true, ..Policy::default() };
-    let chosen = options.choose_quietly(&[key_uri], policy, terminal)?;
+    let request = KeyRequest { uris: vec![key_uri], policy: Policy::ANY_KEY };
+    let chosen = options.access().choose(&request, &|event| options.tell(&event, terminal))?;
     let candidates = match arguments.certificate {
         Some(_) => Some(certificate.read(&chosen)?),
         None => None,
@@ -33,7 +31,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     if let Some(candidates) = &candidates {
         candidates.leaf_of_key(chosen.public_key(), now)?;
     }
-    let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+    let mut key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     if let Some(candidates) = &candidates {
         let leaf = candidates.leaf_of_key(Some(key.public_key()), now)?;
         terminal.detail(&format!("certificate {}, serial {}", leaf.subject(), leaf.serial_decimal()));
@@ -74,4 +72,19 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Both would go to stdout.
+#[derive(Debug, thiserror::Error)]
+#[error("the signature's bytes and the JSON document cannot both go to stdout")]
+struct SignatureAndJson;
+
+impl Explain for SignatureAndJson {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("leave --json or --format bin out".into())
+    }
 }

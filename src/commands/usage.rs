@@ -14,8 +14,6 @@ pub(crate) enum UsageError {
     TooManyKeys(usize),
     #[error("the signed file and the JSON document cannot both go to stdout")]
     JsonAndStdout,
-    #[error("the signature's bytes and the JSON document cannot both go to stdout")]
-    SignatureAndJson,
     #[error("--public-key {0:?} names no user, and the file is a quorum approval")]
     NoUserForKey(PathBuf),
     #[error("--write-public-key wants a file")]
@@ -34,10 +32,6 @@ pub(crate) enum UsageError {
     Id(String),
     #[error("{}", if *.0 == 0 { "--key is missing".to_owned() } else { format!("--key is given {0} times, and one key is prepared", .0) })]
     OneKey(usize),
-    #[error("this computer's clock is out of all bounds")]
-    Clock,
-    #[error("this system gives no random numbers")]
-    NoRandom,
 }
 
 impl Explain for UsageError {
@@ -52,7 +46,6 @@ impl Explain for UsageError {
             }
             UsageError::TooManyKeys(_) => "leave some out: AWS allows 8 MFA devices for one user",
             UsageError::JsonAndStdout => "write the signed file elsewhere with -o FILE",
-            UsageError::SignatureAndJson => "leave --json or --format bin out",
             UsageError::NoUserForKey(_) => {
                 "say whose key it is: --public-key USER=PEM, once for each approver"
             }
@@ -66,8 +59,6 @@ impl Explain for UsageError {
             UsageError::EmptyLabel => "a key without a name is hard to find again: give it one",
             UsageError::Id(_) => "write two digits for each byte, as in 01 or 0a1b",
             UsageError::OneKey(_) => "name the one key that the certificate is for",
-            UsageError::Clock => "set it",
-            UsageError::NoRandom => "this should not happen; repeat the command",
         };
         Some(hint.into())
     }

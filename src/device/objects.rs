@@ -30,6 +30,11 @@ pub struct Policy {
     pub any_key: bool,
 }
 
+impl Policy {
+    /// Any key that can sign, also one that can leave its device. For everything but CloudHSM's files.
+    pub const ANY_KEY: Self = Policy { allow_exportable: true, allow_key_size: false, any_key: true };
+}
+
 /// What is known of a private key, or of its public half while nobody is logged in.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFacts {

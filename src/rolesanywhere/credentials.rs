@@ -72,6 +72,17 @@ impl Credentials {
     }
 }
 
+#[cfg(test)]
+impl Credentials {
+    /// Credentials that end at `end`, in Unix seconds; their secrets are `secret`.
+    pub(crate) fn example_until(end: i64) -> Self {
+        let end = Timestamp::from_second(end).unwrap().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let secret = || SecretString::from("secret");
+        let end = Expiration::parse(&end).unwrap();
+        Credentials::new("ASIAEXAMPLE".into(), secret(), secret(), end).unwrap()
+    }
+}
+
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")

@@ -67,11 +67,24 @@ impl DeviceWatch {
 
     /// Makes a signature: `what` is told to a person if the device waits. It is taken back when the device has answered.
     pub(crate) fn signing<T>(&self, what: impl FnOnce() -> String, work: impl FnOnce() -> T) -> T {
-        let Some(told) = self.told.get() else { return work() };
-        *lock(told) = Some(Signing { since: Instant::now(), what: what(), told: None });
+        self.signing_begins(what);
         let result = work();
-        take_back(told);
+        self.signing_ends();
         result
+    }
+
+    /// From now on a device that waits does so for this signature.
+    pub(crate) fn signing_begins(&self, what: impl FnOnce() -> String) {
+        if let Some(told) = self.told.get() {
+            *lock(told) = Some(Signing { since: Instant::now(), what: what(), told: None });
+        }
+    }
+
+    /// The device has answered: what was told of the signature is taken back.
+    pub(crate) fn signing_ends(&self) {
+        if let Some(told) = self.told.get() {
+            take_back(told);
+        }
     }
 }
 

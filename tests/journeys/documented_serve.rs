@@ -15,7 +15,7 @@ use crate::support::server::Server;
 use crate::support::serving::{Answer, ROLES, Serving, TOKEN, TTL};
 
 /// Where the program decides what is answered.
-const ROUTES: &str = "src/commands/serve/answers.rs";
+const ROUTES: &str = "src/serving/answers.rs";
 
 fn page() -> Page {
     Page::read("docs/serve.md")

@@ -90,11 +90,11 @@ fn try_signing(
     // A key that nobody named is one that sign would take; any that was named is tried.
     let policy = match uris {
         [] => Policy::default(),
-        _ => Policy { allow_exportable: true, any_key: true, ..Policy::default() },
+        _ => Policy::ANY_KEY,
     };
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
     let mut key =
-        chosen.log_in(options.login(), &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
+        chosen.log_in(&options.access().login, &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
     let payload = Payload::message(b"countersign doctor: a signature that means nothing");
     let mechanisms = Mechanism::for_payload(&payload, key.public_key());
     key.check_allowed(&mechanisms)?;

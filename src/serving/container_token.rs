@@ -1,4 +1,4 @@
-//! The token of the container way: in a file that only its owner can read.
+//! The token of the container credentials endpoint: in a file that only its owner can read.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::error::{Error, Exit, Explain};
 use secrecy::SecretString;
+
+use crate::error::{Exit, Explain};
 
 /// Shorter ones can be guessed.
 const SHORTEST: usize = 16;
 
-/// The token of a file, which is made if it is not there. Without a line end: SDKs send all of the file.
-pub(super) fn of_file(path: &Path) -> Result<SecretString, Error> {
+/// The token in a file, which is made if it is not there. Without a line end: SDKs send all of the file.
+///
+/// # Errors
+/// [`ContainerTokenError`].
+pub fn container_token(path: &Path) -> Result<SecretString, ContainerTokenError> {
     let failed = |source| ContainerTokenError::File { path: path.to_owned(), source };
     match File::options().write(true).create_new(true).mode(0o600).open(path) {
         Ok(mut file) => {
@@ -25,28 +29,40 @@ pub(super) fn of_file(path: &Path) -> Result<SecretString, Error> {
             file.write_all(URL_SAFE_NO_PAD.encode(bytes).as_bytes()).map_err(failed)?;
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed(error).into()),
+        Err(error) => return Err(failed(error)),
     }
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
-        return Err(
-            ContainerTokenError::Open { path: path.to_owned(), mode: metadata.mode() & 0o7777 }.into()
-        );
+        return Err(ContainerTokenError::Open { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
     }
     let mut text = String::new();
     File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text)).map_err(failed)?;
     if text.len() < SHORTEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ContainerTokenError::Unusable(path.to_owned()).into());
+        return Err(ContainerTokenError::Unusable(path.to_owned()));
     }
     Ok(SecretString::from(text))
 }
 
+/// Why a file gives no token.
 #[derive(Debug, thiserror::Error)]
-enum ContainerTokenError {
+pub enum ContainerTokenError {
+    /// It cannot be made or read.
     #[error("the token's file {path:?}: {source}")]
-    File { path: PathBuf, source: std::io::Error },
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others than its owner can read it, or it is no regular file.
     #[error("the token's file {path:?} can be read by others (mode {mode:04o}), or is no file")]
-    Open { path: PathBuf, mode: u32 },
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// What it holds is too short, or cannot stand in an HTTP header.
     #[error("the token's file {0:?} holds no token: 16 or more visible characters without a line end")]
     Unusable(PathBuf),
 }

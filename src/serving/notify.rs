@@ -6,18 +6,21 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// systemd, if it listens, before it has been told anything.
-pub(super) struct Systemd {
+#[derive(Debug)]
+pub struct Systemd {
     address: Option<SocketAddr>,
     watchdog: Option<Duration>,
 }
 
 /// systemd's watchdog. Only [`Systemd::ready`] makes one: a service that is not ready has no watchdog to feed.
-pub(super) struct Watchdog {
+#[derive(Debug)]
+pub struct Watchdog {
     systemd: Systemd,
 }
 
 impl Systemd {
-    pub(super) fn of_environment() -> Self {
+    /// As `NOTIFY_SOCKET` and `WATCHDOG_USEC` say.
+    pub fn of_environment() -> Self {
         let address = env::var("NOTIFY_SOCKET").ok().and_then(|path| match path.strip_prefix('@') {
             Some(name) => SocketAddr::from_abstract_name(name).ok(),
             None => SocketAddr::from_pathname(path).ok(),
@@ -27,7 +30,7 @@ impl Systemd {
     }
 
     /// The service can be used now.
-    pub(super) fn ready(self) -> Watchdog {
+    pub fn ready(self) -> Watchdog {
         self.tell("READY=1");
         Watchdog { systemd: self }
     }
@@ -40,12 +43,12 @@ impl Systemd {
 
 impl Watchdog {
     /// The service is not stuck.
-    pub(super) fn alive(&self) {
+    pub fn alive(&self) {
         self.systemd.tell("WATCHDOG=1");
     }
 
     /// How often systemd expects to hear that, if at all: half of the time that it waits.
-    pub(super) fn interval(&self) -> Option<Duration> {
+    pub fn interval(&self) -> Option<Duration> {
         self.systemd.watchdog.map(|watchdog| watchdog / 2)
     }
 }

@@ -14,7 +14,7 @@ const MOST: usize = 10_000;
 const BYTES: usize = 32;
 
 /// The tokens that were given out, by their digests: looking one up then tells nothing by the time it takes.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Tokens(Mutex<HashMap<[u8; 32], Instant>>);
 
 impl Tokens {

@@ -3,36 +3,48 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use countersign::certificate::{Certificate, certificates_from_pem, chain_of, identity_of};
-use countersign::device::Chosen;
-use countersign::error::{Error, Exit, Explain};
-use countersign::rolesanywhere::{Algorithm, Identity};
-use countersign::signature::PublicKey;
-use countersign::uri::{ObjectType, Uri};
-
-use crate::commands::pem_file;
+use crate::certificate::{Certificate, chain_of, identity_of};
+use crate::certificate_file;
+use crate::device::Chosen;
+use crate::error::{Error, Exit, Explain};
+use crate::rolesanywhere::{Algorithm, Identity};
+use crate::signature::PublicKey;
+use crate::uri::{ObjectType, Uri};
 
 /// Renewing a certificate takes people some days.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
 
 /// Where the certificate is.
 #[derive(Clone, Debug)]
-pub(crate) enum CertificateSource {
+pub enum CertificateSource {
     /// In a file.
-    File { path: PathBuf, intermediates: Option<PathBuf> },
-    /// On the device: the one that the URI names, or the key's own.
-    OnDevice { named: Option<Box<Uri>>, intermediates: Option<PathBuf> },
+    File {
+        /// The file, PEM or DER.
+        path: PathBuf,
+        /// A file with certificates above it.
+        intermediates: Option<PathBuf>,
+    },
+    /// On the device.
+    OnDevice {
+        /// The URI that names it; by default it is the key's own.
+        named: Option<Box<Uri>>,
+        /// A file with certificates above it.
+        intermediates: Option<PathBuf>,
+    },
 }
 
-/// A certificate with those above it, as AWS is shown them.
+/// A certificate with those above it, as AWS is shown them: without the root.
 #[derive(Clone, Debug)]
-pub(crate) struct Presented {
-    pub(crate) leaf: Certificate,
-    pub(crate) chain: Vec<Certificate>,
+pub struct CertificateChain {
+    /// The certificate of the key.
+    pub leaf: Certificate,
+    /// Those above it, from the leaf's issuer upward.
+    pub above: Vec<Certificate>,
 }
 
 /// What the certificate may be, before the key is known.
-pub(crate) struct Candidates {
+#[derive(Clone, Debug)]
+pub struct CertificateCandidates {
     leaves: Vec<Certificate>,
     pool: Vec<Certificate>,
     place: String,
@@ -40,15 +52,17 @@ pub(crate) struct Candidates {
 
 impl CertificateSource {
     /// Reads all that could be it: the files anew each time, since certificates are renewed while a server runs.
-    pub(crate) fn read(&self, chosen: &Chosen) -> Result<Candidates, Error> {
-        let file = |path: &PathBuf| pem_file::read(path, certificates_from_pem);
+    ///
+    /// # Errors
+    /// A file or the device cannot be read, or a file holds no certificate.
+    pub fn read(&self, chosen: &Chosen) -> Result<CertificateCandidates, Error> {
         let on_device = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
             Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
         };
         let everything = on_device(&Uri::default())?;
         let (leaves, mut pool, intermediates, place) = match self {
             CertificateSource::File { path, intermediates } => {
-                let found = file(path)?;
+                let found = certificate_file::read(path)?;
                 (found.clone(), [found, everything].concat(), intermediates, format!("{path:?}"))
             }
             CertificateSource::OnDevice { named, intermediates } => {
@@ -64,19 +78,22 @@ impl CertificateSource {
             }
         };
         if let Some(path) = intermediates {
-            pool.extend(file(path)?);
+            pool.extend(certificate_file::read(path)?);
         }
-        Ok(Candidates { leaves, pool, place })
+        Ok(CertificateCandidates { leaves, pool, place })
     }
 }
 
-impl Candidates {
-    /// The one of the key; while the key is hidden, of any. Judged.
-    pub(super) fn of_key(
+impl CertificateCandidates {
+    /// The chain of the key's certificate, which AWS would accept; while the device hides the key, of any certificate.
+    ///
+    /// # Errors
+    /// [`UnfitCertificate`]: there is none, or AWS would refuse it.
+    pub fn chain_of_key(
         &self,
         key: Option<&PublicKey>,
         now: SystemTime,
-    ) -> Result<Presented, UnfitCertificate> {
+    ) -> Result<CertificateChain, UnfitCertificate> {
         let leaf = self.leaf_of_key(key, now)?.clone();
         let reasons = unfit_reasons(&leaf, now);
         if !reasons.is_empty() {
@@ -87,12 +104,15 @@ impl Candidates {
             });
         }
         // A root is known to AWS as the trust anchor.
-        let chain = chain_of(&leaf, &self.pool).into_iter().filter(|above| !above.is_self_issued()).collect();
-        Ok(Presented { leaf, chain })
+        let above = chain_of(&leaf, &self.pool).into_iter().filter(|above| !above.is_self_issued()).collect();
+        Ok(CertificateChain { leaf, above })
     }
 
-    /// The same, as it is.
-    pub(crate) fn leaf_of_key(
+    /// The key's certificate, whether AWS would accept it or not.
+    ///
+    /// # Errors
+    /// [`UnfitCertificate::NotFound`].
+    pub fn leaf_of_key(
         &self,
         key: Option<&PublicKey>,
         now: SystemTime,
@@ -104,22 +124,26 @@ impl Candidates {
     }
 }
 
-impl Presented {
-    pub(super) fn identity(&self) -> Result<Identity, Error> {
-        let chain = self.chain.iter().map(|certificate| certificate.der().to_vec()).collect();
+impl CertificateChain {
+    /// What a request shows of it.
+    ///
+    /// # Errors
+    /// [`crate::rolesanywhere::IdentityError`]: AWS takes no such chain.
+    pub fn identity(&self) -> Result<Identity, Error> {
+        let above = self.above.iter().map(|certificate| certificate.der().to_vec()).collect();
         let algorithm = Algorithm::of(self.leaf.public_key());
         let serial = self.leaf.serial_decimal();
-        Ok(Identity::new(algorithm, &serial, self.leaf.der().to_vec(), chain)?)
+        Ok(Identity::new(algorithm, &serial, self.leaf.der().to_vec(), above)?)
     }
 
-    /// How much time is left, when that is little.
-    pub(crate) fn ends_soon(&self, now: SystemTime) -> Option<Duration> {
+    /// How much time is left, where that is less than 30 days.
+    pub fn ends_soon(&self, now: SystemTime) -> Option<Duration> {
         let left = self.leaf.not_after().duration_since(now).unwrap_or_default();
         (left < SOON).then_some(left)
     }
 }
 
-/// What AWS wants of a certificate
+/// What AWS requires of a certificate
 /// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>).
 fn unfit_reasons(certificate: &Certificate, now: SystemTime) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -149,11 +173,25 @@ fn unfit_reasons(certificate: &Certificate, now: SystemTime) -> Vec<String> {
 
 /// No certificate that AWS would accept.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UnfitCertificate {
+pub enum UnfitCertificate {
+    /// No certificate has the key's public key.
     #[error("{place} has no certificate of the key")]
-    NotFound { place: String, there: Vec<String> },
+    NotFound {
+        /// The file or the device.
+        place: String,
+        /// The subjects of the certificates there.
+        there: Vec<String>,
+    },
+    /// The key's certificate is not fit.
     #[error("AWS would refuse the certificate {subject:?} of {place}: {}", reasons.join("; "))]
-    Unfit { subject: String, place: String, reasons: Vec<String> },
+    Unfit {
+        /// Its subject.
+        subject: String,
+        /// The file or the device.
+        place: String,
+        /// Each thing that AWS would refuse it for.
+        reasons: Vec<String>,
+    },
 }
 
 impl Explain for UnfitCertificate {

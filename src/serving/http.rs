@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::answers::{Reply, Service};
 use super::notify::Systemd;
+use crate::error::{Exit, Explain};
 
 /// At a time. For one more the one goes that has asked for nothing for longest: SDKs wait for a second, and whoever
 /// opens connections and says nothing must not keep them out.
@@ -30,13 +31,62 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(600);
 const MOST_HEADERS: usize = 64;
 
-/// Serves from now on.
-pub(super) fn serve(
-    listener: TcpListener,
-    service: Service,
-    hop_limit: u8,
-    systemd: Systemd,
-) -> io::Result<()> {
+/// A socket on which requests can come in, and nobody answers yet.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens on `address`; port 0 stands for any that is free.
+    ///
+    /// # Errors
+    /// [`NotListening`].
+    pub fn bind(address: SocketAddr) -> Result<Self, NotListening> {
+        let failed = |source| NotListening { address, source };
+        let socket = TcpListener::bind(address).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Listener { socket, address })
+    }
+
+    /// Where it listens, with the port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers from now on, on a thread of its own, and tells systemd so. Answers cross at most `hop_limit` routers.
+    ///
+    /// # Errors
+    /// [`NotListening`]: the system has no thread or no event queue left.
+    pub fn serve(self, service: Service, hop_limit: u8, systemd: Systemd) -> Result<(), NotListening> {
+        let address = self.address;
+        serve(self.socket, service, hop_limit, systemd).map_err(|source| NotListening { address, source })
+    }
+}
+
+/// Nothing can listen on the address.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing can listen on {address}: {source}")]
+pub struct NotListening {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+impl Explain for NotListening {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "another program may listen there: choose another --port, or --port 0 for any that is free"
+                .into(),
+        )
+    }
+}
+
+fn serve(listener: TcpListener, service: Service, hop_limit: u8, systemd: Systemd) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let listener = {

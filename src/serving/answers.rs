@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use countersign::device::pending_calls;
-use countersign::rolesanywhere::output;
 use hyper::http::request::Parts;
 use hyper::http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,6 +13,8 @@ use zeroize::Zeroizing;
 
 use super::roles::{Role, Roles};
 use super::tokens::Tokens;
+use crate::device::pending_calls;
+use crate::rolesanywhere::output;
 
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
@@ -25,7 +25,8 @@ const STUCK: Duration = Duration::from_secs(120);
 const LINK_LOCAL: &str = "169.254.169.254";
 
 /// All that answers depend on.
-pub(super) struct Service {
+#[derive(Debug)]
+pub struct Service {
     roles: Arc<Roles>,
     tokens: Tokens,
     container_token: Option<SecretString>,
@@ -33,11 +34,15 @@ pub(super) struct Service {
 }
 
 /// An answer.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) content_type: &'static str,
-    pub(super) ttl: Option<u64>,
-    pub(super) body: Zeroizing<String>,
+pub struct Reply {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The media type of the body.
+    pub content_type: &'static str,
+    /// How long the token of the body is valid, in seconds; `None` where the body is no token.
+    pub ttl: Option<u64>,
+    /// The body, which may hold credentials.
+    pub body: Zeroizing<String>,
 }
 
 impl Reply {
@@ -51,12 +56,13 @@ impl Reply {
 }
 
 impl Service {
-    pub(super) fn new(roles: Arc<Roles>, container_token: Option<SecretString>, address: SocketAddr) -> Self {
+    /// A service of `roles` at `address`. Without a container token, the container credentials endpoint is not served.
+    pub fn new(roles: Arc<Roles>, container_token: Option<SecretString>, address: SocketAddr) -> Self {
         Service { roles, tokens: Tokens::default(), container_token, address }
     }
 
-    /// The answer to a request; its body does not count.
-    pub(super) fn answer(&self, request: &Parts) -> Reply {
+    /// The answer to a request, whatever its body is.
+    pub fn answer(&self, request: &Parts) -> Reply {
         // What came through a proxy may come from another computer; what names another host, from a web page that a
         // name server has led here.
         if request.headers.contains_key("x-forwarded-for") {
@@ -109,7 +115,8 @@ impl Service {
                 Reply::text(StatusCode::OK, first.unwrap_or_default())
             }
             Some(name) => self.of_role(name, |role| {
-                role.good().map(|credentials| output::instance_metadata(credentials, role.since))
+                role.valid_at(self.roles.now())
+                    .map(|credentials| output::instance_metadata(credentials, role.since))
             }),
             None => Reply::text(StatusCode::NOT_FOUND, "not found\n"),
         }
@@ -123,7 +130,9 @@ impl Service {
         if verify_slices_are_equal(given.as_bytes(), token.expose_secret().as_bytes()).is_err() {
             return Reply::text(StatusCode::UNAUTHORIZED, "the token of the token's file is wanted\n");
         }
-        self.of_role(name, |role| role.good().map(|credentials| output::container(credentials, &role.arn)))
+        self.of_role(name, |role| {
+            role.valid_at(self.roles.now()).map(|credentials| output::container(credentials, &role.arn))
+        })
     }
 
     fn of_role(&self, name: &str, document: impl FnOnce(&Role) -> Option<Zeroizing<String>>) -> Reply {
@@ -142,8 +151,8 @@ impl Service {
 
     /// How it goes; nothing secret.
     fn health(&self) -> Reply {
-        let roles = self.roles.all();
-        let all_good = roles.iter().all(|role| role.good().is_some());
+        let (roles, now) = (self.roles.all(), self.roles.now());
+        let all_good = roles.iter().all(|role| role.valid_at(now).is_some());
         let renewing = roles.iter().all(|role| role.last_error.is_none());
         let state = match (all_good, renewing) {
             (true, true) => "ok",
@@ -157,7 +166,7 @@ impl Service {
                     "role": role.name,
                     "role_arn": role.arn.to_string(),
                     "expiration": role.credentials.as_ref().map(|credentials| credentials.expiration().as_str().to_owned()),
-                    "good": role.good().is_some(),
+                    "good": role.valid_at(now).is_some(),
                     "renewals": role.renewals,
                     "last_error": role.last_error,
                 })
@@ -174,9 +183,10 @@ impl Service {
     }
 
     /// Whether there is anything to hand out, or the renewal is not stuck in a device: else a new process is better.
-    pub(super) fn is_of_use(&self) -> bool {
+    pub fn is_of_use(&self) -> bool {
         let is_stuck = pending_calls().iter().any(|call| call.since.elapsed() > STUCK);
-        !is_stuck || self.roles.all().iter().any(|role| role.good().is_some())
+        let now = self.roles.now();
+        !is_stuck || self.roles.all().iter().any(|role| role.valid_at(now).is_some())
     }
 
     /// Whether the request names this service as its host: by an address that it has, or as localhost.

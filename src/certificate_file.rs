@@ -1,21 +1,22 @@
-//! Files of certificates, with the file's name in every error.
+//! Reading certificates from a file, with the file's name in every error.
 
 use std::path::{Path, PathBuf};
 
-use countersign::certificate::{Certificate, CertificateError};
-use countersign::error::{Error, Exit, Explain};
-use countersign::save::{self, FileError};
+use crate::certificate::{Certificate, CertificateError, certificates_from_pem};
+use crate::error::{Error, Exit, Explain};
+use crate::save::{self, FileError};
 
 /// More than any chain or bundle of roots.
 const MAX_BYTES: u64 = 4 << 20;
 
-type Parse = fn(&[u8]) -> Result<Vec<Certificate>, CertificateError>;
-
-/// Reads the certificates of a file, or of stdin for `-`.
-pub(crate) fn read(path: &Path, parse: Parse) -> Result<Vec<Certificate>, Error> {
+/// The certificates of a file, PEM or DER, in its order; `-` reads stdin.
+///
+/// # Errors
+/// The file cannot be read, or holds no certificate.
+pub fn read(path: &Path) -> Result<Vec<Certificate>, Error> {
     let read = if save::is_dash(path) { save::read_stdin(MAX_BYTES) } else { save::read(path, MAX_BYTES) };
     let bytes = read.map_err(|source| Unreadable { source })?;
-    parse(&bytes).map_err(|source| InFile { path: path.to_owned(), source }.into())
+    certificates_from_pem(&bytes).map_err(|source| InFile { path: path.to_owned(), source }.into())
 }
 
 /// A file that cannot be read.

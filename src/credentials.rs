@@ -1,0 +1,32 @@
+//! Temporary AWS credentials in exchange for a request that a key on a device signs: what is asked for
+//! ([`CredentialRequest`]), the certificate that is shown ([`CertificateChain`]), obtaining ([`Provider`]), when to renew
+//! ([`Renewal`]), and where credentials are kept: a [`Cache`], or a profile of the [`CredentialsFile`].
+//!
+//! Prints nothing and knows no option of the command line but as [`CredentialOptions`]. What happens is told by
+//! [`Event`]s; the words are the caller's.
+
+mod cache;
+mod certificate;
+mod clock;
+mod credentials_file;
+mod event;
+mod jitter;
+mod network;
+mod options;
+mod profile;
+mod provider;
+mod rehearsal;
+mod renewal;
+mod request;
+
+pub use cache::{Cache, CacheError};
+pub use certificate::{CertificateCandidates, CertificateChain, CertificateSource, UnfitCertificate};
+pub use clock::{Clock, ClockError};
+pub use credentials_file::{CredentialsFile, CredentialsFileError};
+pub use event::{Event, Observer};
+pub use options::CredentialOptions;
+pub use profile::{ProfileRenewal, Renewed};
+pub use provider::Provider;
+pub use rehearsal::Rehearsal;
+pub use renewal::Renewal;
+pub use request::{CredentialRequest, RequestError, is_uri, key_and_certificate};

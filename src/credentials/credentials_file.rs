@@ -1,0 +1,163 @@
+//! The AWS credentials file (`~/.aws/credentials`) on the disk: found, made, and replaced whole.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{Error, Exit, Explain};
+use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
+use crate::save::{FileError, InputFile, Output};
+
+/// Larger than any credentials file.
+const MAX_BYTES: u64 = 4 << 20;
+/// Other programs write the file too.
+const ATTEMPTS: usize = 50;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+
+/// The file in which AWS's programs look for credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialsFile {
+    path: PathBuf,
+}
+
+impl CredentialsFile {
+    /// The one that AWS's programs use: `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`.
+    ///
+    /// # Errors
+    /// [`CredentialsFileError::NoHome`].
+    pub fn of_environment() -> Result<Self, CredentialsFileError> {
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = || variable("HOME").map(|home| home.join(".aws/credentials"));
+        let path = variable("AWS_SHARED_CREDENTIALS_FILE").or_else(home);
+        Ok(CredentialsFile { path: path.ok_or(CredentialsFileError::NoHome)? })
+    }
+
+    /// Where it is, or will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Finds out whether the file can be written, before a PIN is asked for and a signature is spent. Makes nothing.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn check_writable(&self) -> Result<(), FileError> {
+        let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        // What will be made first: the file, or the uppermost folder that is missing.
+        let mut first = self.path.as_path();
+        while let Some(folder) = first.parent().filter(is_missing) {
+            first = folder;
+        }
+        Output::at(first).map(|_| ())
+    }
+
+    /// Puts the credentials into the profile. The file is locked meanwhile against other processes of this program, and
+    /// replaced whole. If another program changes it in between, its change is kept: the file is read again, for some seconds.
+    ///
+    /// # Errors
+    /// [`CredentialsFileError::NotMade`], or [`FileError`].
+    pub fn write(&self, profile: &ProfileName, credentials: &Credentials) -> Result<(), Error> {
+        let not_made = |source| CredentialsFileError::NotMade { path: self.path.clone(), source };
+        self.make().map_err(not_made)?;
+        let mut attempts = 0;
+        loop {
+            let replaced = InputFile::open(&self.path, MAX_BYTES).and_then(|file| {
+                let bytes = with_credentials(file.bytes(), profile, credentials);
+                file.replace(&bytes, || {})
+            });
+            attempts += 1;
+            match replaced {
+                Err(FileError::Busy { .. } | FileError::Changed { .. }) if attempts < ATTEMPTS => {
+                    thread::sleep(BETWEEN_ATTEMPTS);
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// The mode of the file, where it lets others than its owner in.
+    pub fn open_mode(&self) -> Option<u32> {
+        let mode = fs::metadata(&self.path).ok()?.mode();
+        (mode & 0o077 != 0).then_some(mode & 0o7777)
+    }
+
+    /// A file that is not there yet is its owner's alone, and so is its folder.
+    fn make(&self) -> io::Result<()> {
+        let path = &self.path;
+        if path.exists() {
+            return Ok(());
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        // A link that leads to nothing is completed: the system follows it.
+        File::options().create(true).truncate(false).write(true).mode(0o600).open(path).map(|_| ())
+    }
+}
+
+/// Why there is no credentials file.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsFileError {
+    /// Neither variable says where it is.
+    #[error("HOME is not set, so that there is no ~/.aws/credentials")]
+    NoHome,
+    /// It cannot be made.
+    #[error("{path:?} cannot be made: {source}")]
+    NotMade {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Explain for CredentialsFileError {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            CredentialsFileError::NoHome => {
+                Some("set HOME, or AWS_SHARED_CREDENTIALS_FILE to the file".into())
+            }
+            CredentialsFileError::NotMade { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::CredentialsFile;
+    use crate::rolesanywhere::{Credentials, ProfileName};
+
+    #[test]
+    fn looking_whether_it_can_be_written_makes_nothing_and_writing_makes_it_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = CredentialsFile { path: folder.path().join("home/.aws/credentials") };
+        file.check_writable().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();
+        let mode = |path| fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!((mode(file.path()), mode(file.path().parent().unwrap())), (0o600, 0o700));
+        assert_eq!(file.open_mode(), None);
+    }
+
+    #[test]
+    fn the_mode_of_a_file_that_is_there_stays_and_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = CredentialsFile { path: folder.path().join("credentials") };
+        fs::write(file.path(), "[other]\nregion = eu-west-1\n").unwrap();
+        fs::set_permissions(file.path(), Permissions::from_mode(0o644)).unwrap();
+        file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();
+        assert_eq!(file.open_mode(), Some(0o644));
+        assert!(fs::read_to_string(file.path()).unwrap().starts_with("[other]\nregion = eu-west-1\n"));
+    }
+}

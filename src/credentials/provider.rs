@@ -1,0 +1,231 @@
+//! Obtaining credentials: one login and one signature for each request, and no more than three requests.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::certificate::CertificateChain;
+use super::clock::Clock;
+use super::event::{Event, Observer};
+use super::jitter;
+use super::rehearsal::Rehearsal;
+use super::request::CredentialRequest;
+use crate::device::{
+    AccessEvent, DeviceAccess, Exportability, KeyRequest, Policy, SigningKey, close_devices,
+};
+use crate::error::Error;
+use crate::rolesanywhere::{
+    Client, ClientError, Credentials, Request, ResponseError, RoleArn, SignedRequest,
+};
+use crate::signature::{Mechanism, Payload};
+
+/// Each attempt is signed anew.
+const MAX_ATTEMPTS: u32 = 3;
+/// Before the second attempt; twice as long before the third.
+const PAUSE: Duration = Duration::from_millis(400);
+/// The pause is longer by up to so much.
+const PAUSE_SPREAD: Duration = Duration::from_millis(255);
+/// In seconds. AWS accepts five minutes; a clock that differs by less is not why a request was refused.
+const CLOCK_TOLERANCE: i64 = 240;
+
+/// Obtains the credentials of one request, as often as they are asked for.
+pub struct Provider<'a> {
+    request: CredentialRequest,
+    /// With the PIN, once it was right, where it cannot be had again.
+    access: DeviceAccess,
+    clock: Arc<Clock>,
+    client: Client,
+    observer: Observer<'a>,
+}
+
+/// A key, ready to sign, and what is shown with its signature.
+struct Signer {
+    key: SigningKey,
+    chain: CertificateChain,
+}
+
+/// A signature that was verified under the key's public key.
+struct Signature {
+    bytes: Vec<u8>,
+    mechanism: Mechanism,
+}
+
+impl<'a> Provider<'a> {
+    /// A provider that tells `observer` what happens.
+    ///
+    /// # Errors
+    /// [`ClientError::Proxy`].
+    pub fn new(
+        request: CredentialRequest,
+        access: DeviceAccess,
+        clock: Arc<Clock>,
+        observer: Observer<'a>,
+    ) -> Result<Self, ClientError> {
+        let client = Client::new(&request.client)?;
+        if request.client.trust_any_server {
+            observer(Event::AnyServerIsTrusted);
+        }
+        Ok(Provider { request, access, clock, client, observer })
+    }
+
+    /// The role that is asked for.
+    pub fn role(&self) -> &RoleArn {
+        self.request.session.role()
+    }
+
+    /// The clock by which credentials end.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// Obtains credentials, and lets the device go.
+    ///
+    /// # Errors
+    /// The key, its certificate or the device cannot be used, the PIN is missing or wrong, AWS cannot be reached, or refuses.
+    pub fn credentials(&mut self) -> Result<Credentials, Error> {
+        let result = self.obtain();
+        close_devices();
+        result
+    }
+
+    /// Does everything but sending.
+    ///
+    /// # Errors
+    /// As [`Provider::credentials`], but for what AWS says.
+    pub fn rehearse(&mut self) -> Result<Rehearsal, Error> {
+        let mut signer = self.signer()?;
+        let request = self.unsigned(&signer.chain)?;
+        let payload = request.payload();
+        let mechanisms = Mechanism::for_payload(&payload, signer.key.public_key());
+        let signature = self.sign_payload(&mut signer.key, &payload, &mechanisms)?;
+        let Signer { key, chain } = &signer;
+        Ok(Rehearsal {
+            module: key.device().module_path().display().to_string(),
+            device: key.device().describe(),
+            key: key.uri().to_owned(),
+            certificate: chain.leaf.subject(),
+            serial: chain.leaf.serial_decimal(),
+            valid_until: chain.leaf.last_day(),
+            chain: chain.above.iter().map(|above| above.subject()).collect(),
+            endpoint: self.request.endpoint.to_string(),
+            mechanism: signature.mechanism.ckm_name(),
+            signature_bytes: signature.bytes.len(),
+            canonical_request: request.canonical_request(),
+            string_to_sign: request.string_to_sign(),
+        })
+    }
+
+    fn obtain(&mut self) -> Result<Credentials, Error> {
+        let mut signer = self.signer()?;
+        let (mut attempts, mut clock_was_wrong) = (0, false);
+        loop {
+            let request = self.signed(&mut signer)?;
+            attempts += 1;
+            match self.send(&request) {
+                Ok(credentials) => return Ok(credentials),
+                Err(Failure { clock_ahead: Some(ahead), .. }) if !clock_was_wrong => {
+                    clock_was_wrong = true;
+                    self.clock.set_back(ahead);
+                    (self.observer)(Event::ClockIsOff { ahead });
+                }
+                Err(Failure { error, may_pass: true, .. }) if attempts < MAX_ATTEMPTS => {
+                    let pause = PAUSE * 2_u32.pow(attempts - 1) + jitter::up_to(PAUSE_SPREAD);
+                    (self.observer)(Event::AttemptFailed { attempts, error: &error, pause });
+                    thread::sleep(pause);
+                }
+                Err(failure) => return Err(failure.error),
+            }
+        }
+    }
+
+    /// Finds key and certificate and logs in. What AWS would refuse is found before the PIN is used, where the device shows
+    /// enough.
+    fn signer(&mut self) -> Result<Signer, Error> {
+        let observer = self.observer;
+        let on_the_way = |event: AccessEvent<'_>| observer(Event::Device(event));
+        // `aws_signing_helper`, which this stands in for, has no rule either.
+        let wanted = KeyRequest { uris: vec![self.request.key.clone()], policy: Policy::ANY_KEY };
+        let chosen = self.access.choose(&wanted, &on_the_way)?;
+        let candidates = self.request.certificate.read(&chosen)?;
+        candidates.chain_of_key(chosen.public_key(), SystemTime::now())?.identity()?;
+        let key = self.access.log_in(chosen, &on_the_way)?.signing_key(Policy::ANY_KEY)?;
+        if let Some(pin) = key.pin_to_remember() {
+            self.access.login.pin_source = Some(pin);
+        }
+        observer(Event::KeyOpened(&key));
+        if key.facts().exportability() == Exportability::CanLeave {
+            observer(Event::KeyCanLeave);
+        }
+        let now = SystemTime::now();
+        let chain = candidates.chain_of_key(Some(key.public_key()), now)?;
+        if let Some(left) = chain.ends_soon(now) {
+            observer(Event::CertificateEndsSoon { certificate: &chain.leaf, left });
+        }
+        Ok(Signer { key, chain })
+    }
+
+    fn unsigned(&self, chain: &CertificateChain) -> Result<Request, Error> {
+        let time = self.clock.signing_time()?;
+        let CredentialRequest { session, endpoint, region, .. } = &self.request;
+        Ok(Request::new(session, endpoint, region, &chain.identity()?, time))
+    }
+
+    fn signed(&self, signer: &mut Signer) -> Result<SignedRequest, Error> {
+        let request = self.unsigned(&signer.chain)?;
+        let payload = request.payload();
+        let mechanisms = Mechanism::for_payload(&payload, signer.key.public_key());
+        signer.key.check_allowed(&mechanisms)?;
+        let Signature { bytes, mechanism } = self.sign_payload(&mut signer.key, &payload, &mechanisms)?;
+        (self.observer)(Event::Signed { request: &request, mechanism, bytes: bytes.len() });
+        Ok(request.sign_with(&bytes))
+    }
+
+    fn sign_payload(
+        &self,
+        key: &mut SigningKey,
+        payload: &Payload,
+        mechanisms: &[Mechanism],
+    ) -> Result<Signature, Error> {
+        (self.observer)(Event::SigningBegins);
+        let signed = key.sign(payload, mechanisms);
+        (self.observer)(Event::SigningEnds);
+        let (bytes, mechanism) = signed?;
+        Ok(Signature { bytes, mechanism })
+    }
+
+    fn send(&self, request: &SignedRequest) -> Result<Credentials, Failure> {
+        let answer = self.client.send(request, self.clock.now()).map_err(Failure::unreachable)?;
+        (self.observer)(Event::Answered {
+            method: request.method,
+            host: self.request.endpoint.host_header(),
+            answer: &answer,
+        });
+        answer.result.map_err(Failure::refused)
+    }
+}
+
+/// An attempt that failed.
+struct Failure {
+    error: Error,
+    may_pass: bool,
+    /// By how many seconds this computer's clock is ahead, where that is why.
+    clock_ahead: Option<i64>,
+}
+
+impl Failure {
+    fn unreachable(error: ClientError) -> Self {
+        let error = Error::from(error);
+        Failure { may_pass: error.may_pass(), error, clock_ahead: None }
+    }
+
+    fn refused(error: ResponseError) -> Self {
+        let clock_ahead = match &error {
+            ResponseError::Refused(refusal) if refusal.status == 403 => {
+                refusal.clock_ahead.filter(|ahead| ahead.abs() >= CLOCK_TOLERANCE)
+            }
+            _ => None,
+        };
+        let error = Error::from(error);
+        Failure { may_pass: error.may_pass(), error, clock_ahead }
+    }
+}

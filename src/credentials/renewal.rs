@@ -1,0 +1,190 @@
+//! When credentials are renewed: five minutes before they end, and, after a failure, again and again with growing pauses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::jitter;
+use crate::error::{Error, Exit};
+use crate::rolesanywhere::Credentials;
+
+/// AWS's SDKs begin to ask for new ones then. In seconds.
+const MARGIN: i64 = 300;
+/// The longest pause after a failure. In seconds.
+const LONGEST_PAUSE: i64 = 60;
+/// Long credentials are renewed earlier by up to so much, so that many servers that started together do not ask together.
+const SPREAD: Duration = Duration::from_secs(31);
+
+/// The moment of the next renewal. It is compared with the clock again and again, so that a computer that slept renews when
+/// it wakes.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    clock: Arc<Clock>,
+    /// In Unix seconds.
+    at: i64,
+    failures: u32,
+    /// A wrong PIN is not sent again without a person.
+    waits_for_person: bool,
+}
+
+impl Renewal {
+    /// At once.
+    pub fn due(clock: Arc<Clock>) -> Self {
+        Renewal { clock, at: 0, failures: 0, waits_for_person: false }
+    }
+
+    /// After credentials came. Short ones are renewed at half their life.
+    pub fn succeeded(&mut self, credentials: &Credentials) {
+        let now = self.clock.now();
+        let end = credentials.expiration().unix_seconds();
+        let left = end - now;
+        (self.failures, self.waits_for_person) = (0, false);
+        if left <= 0 {
+            // This computer's clock is ahead by more than they live; AWS must not be asked without a pause.
+            self.at = now + LONGEST_PAUSE;
+            return;
+        }
+        let margin = MARGIN.min(left / 2).max(1);
+        // Short credentials have no time to lose.
+        let spread = if margin == MARGIN { jitter::up_to(SPREAD) } else { Duration::ZERO };
+        self.at = end - margin - i64::try_from(spread.as_secs()).unwrap_or_default();
+    }
+
+    /// After none came.
+    pub fn failed(&mut self, error: &Error) {
+        let pause = LONGEST_PAUSE.min(1 << self.failures.min(6));
+        self.failures = self.failures.saturating_add(1);
+        self.at = self.clock.now() + pause;
+        self.waits_for_person = error.exit() == Exit::Pin;
+    }
+
+    /// Whether nothing but a person can help: another attempt could lock the device.
+    pub fn waits_for_person(&self) -> bool {
+        self.waits_for_person
+    }
+
+    /// How long until then, zero if it is due; longer than anybody lives while it waits for a person.
+    pub fn remaining(&self) -> Duration {
+        if self.waits_for_person {
+            return Duration::MAX / 4;
+        }
+        Duration::from_secs(u64::try_from(self.at - self.clock.now()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Renewal, SPREAD};
+    use crate::credentials::Clock;
+    use crate::device::LoginError;
+    use crate::error::{Error, Exit, Explain};
+    use crate::rolesanywhere::Credentials;
+
+    /// The clock may tick between two looks at it, and the test may be interrupted.
+    const PATIENCE: u64 = 30;
+
+    #[track_caller]
+    fn is_about(renewal: &Renewal, seconds: u64) {
+        let remaining = renewal.remaining().as_secs();
+        assert!(
+            (seconds.saturating_sub(PATIENCE)..=seconds).contains(&remaining),
+            "{remaining}, not {seconds}"
+        );
+    }
+
+    fn credentials(clock: &Clock, life: i64) -> Credentials {
+        Credentials::example_until(clock.now() + life)
+    }
+
+    fn renewed(life: i64) -> Renewal {
+        let clock = Arc::new(Clock::default());
+        let mut renewal = Renewal::due(Arc::clone(&clock));
+        renewal.succeeded(&credentials(&clock, life));
+        renewal
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no network")]
+    struct NoNetwork;
+
+    impl Explain for NoNetwork {
+        fn exit(&self) -> Exit {
+            Exit::Aws
+        }
+    }
+
+    fn wrong_pin() -> Error {
+        LoginError::LastTry { device: "officer".into() }.into()
+    }
+
+    #[test]
+    fn at_first_it_is_due() {
+        assert!(Renewal::due(Arc::default()).remaining().is_zero());
+    }
+
+    #[test]
+    fn long_credentials_are_renewed_five_minutes_before_their_end() {
+        for life in [900_u32, 3600, 43_200] {
+            let remaining = renewed(life.into()).remaining().as_secs();
+            let life = u64::from(life);
+            let latest = life - 300;
+            assert!(
+                (latest - SPREAD.as_secs() - PATIENCE..=latest).contains(&remaining),
+                "{life}: {remaining}"
+            );
+        }
+    }
+
+    #[test]
+    fn short_credentials_are_renewed_at_half_their_life() {
+        for life in [599_u32, 300, 100] {
+            is_about(&renewed(life.into()), u64::from(life - life / 2));
+        }
+    }
+
+    #[test]
+    fn credentials_that_have_ended_are_renewed_after_a_pause() {
+        for life in [0, -1, -86_400] {
+            is_about(&renewed(life), 60);
+        }
+    }
+
+    #[test]
+    fn after_failures_the_pauses_grow_to_a_minute_and_a_success_ends_them() {
+        let clock = Arc::new(Clock::default());
+        let mut renewal = Renewal::due(Arc::clone(&clock));
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            renewal.failed(&NoNetwork.into());
+            is_about(&renewal, pause);
+        }
+        renewal.succeeded(&credentials(&clock, 100));
+        is_about(&renewal, 50);
+        renewal.failed(&NoNetwork.into());
+        is_about(&renewal, 1);
+    }
+
+    #[test]
+    fn after_a_wrong_pin_it_waits_for_a_person() {
+        let clock = Arc::new(Clock::default());
+        let mut renewal = Renewal::due(Arc::clone(&clock));
+        renewal.failed(&wrong_pin());
+        assert!(renewal.waits_for_person());
+        clock.set_back(-100 * 365 * 86_400);
+        assert!(!renewal.remaining().is_zero());
+        renewal.succeeded(&credentials(&clock, 3600));
+        assert!(!renewal.waits_for_person());
+    }
+
+    #[test]
+    fn it_is_due_when_the_clock_says_so_however_it_came_there() {
+        let clock = Arc::new(Clock::default());
+        let mut renewal = Renewal::due(Arc::clone(&clock));
+        renewal.succeeded(&credentials(&clock, 3600));
+        assert!(!renewal.remaining().is_zero());
+        // As after an hour of sleep.
+        clock.set_back(-3600);
+        assert!(renewal.remaining().is_zero());
+    }
+}

@@ -1,0 +1,170 @@
+//! What is asked of AWS: parsed, and complete.
+
+use std::path::PathBuf;
+
+use super::certificate::CertificateSource;
+use super::network::client_options;
+use super::options::CredentialOptions;
+use crate::error::{Error, Exit, Explain};
+use crate::rolesanywhere::{ClientOptions, CreateSession, Endpoint, Region};
+use crate::uri::{Uri, UriError};
+
+/// Which credentials, from whom, and with which key.
+#[derive(Clone, Debug)]
+pub struct CredentialRequest {
+    /// Role, profile, trust anchor, duration and name of the session.
+    pub session: CreateSession,
+    /// Where the request goes.
+    pub endpoint: Endpoint,
+    /// The region that it is signed for.
+    pub region: Region,
+    /// Where the certificate is.
+    pub certificate: CertificateSource,
+    /// The URI that leads to the key.
+    pub key: Uri,
+    /// How the endpoint is reached.
+    pub client: ClientOptions,
+}
+
+impl CredentialRequest {
+    /// Parses the options. Reads the file that `AWS_CA_BUNDLE` names.
+    ///
+    /// # Errors
+    /// [`RequestError`] where an option is missing or names no key on a device; what is wrong with an ARN, the region, the
+    /// endpoint, the duration, the session's name or the bundle.
+    pub fn parse(options: &CredentialOptions) -> Result<Self, Error> {
+        let session = CreateSession::new(
+            required("--role-arn", &options.role_arn)?.parse()?,
+            required("--profile-arn", &options.profile_arn)?.parse()?,
+            required("--trust-anchor-arn", &options.trust_anchor_arn)?.parse()?,
+            options.session_duration,
+            options.role_session_name.clone(),
+        )?;
+        let region = match &options.region {
+            Some(text) => text.parse()?,
+            None => session.region(),
+        };
+        let endpoint = match &options.endpoint {
+            Some(url) => url.parse()?,
+            None => Endpoint::in_region(&region, options.fips || region.is_fips(), options.dualstack),
+        };
+        let (key, certificate) = key_and_certificate(
+            options.private_key.as_deref(),
+            options.certificate.as_deref(),
+            options.intermediates.as_ref(),
+        )?;
+        let client = client_options(options, &endpoint)?;
+        Ok(CredentialRequest { session, endpoint, region, certificate, key, client })
+    }
+}
+
+/// The URI that leads to the key (`--private-key`, else the one of `--certificate`), and where the certificate is.
+///
+/// # Errors
+/// [`RequestError::KeyInFile`], [`RequestError::NoKey`], [`RequestError::Uri`].
+pub fn key_and_certificate(
+    private_key: Option<&str>,
+    certificate: Option<&str>,
+    intermediates: Option<&PathBuf>,
+) -> Result<(Uri, CertificateSource), RequestError> {
+    let key_uri = match private_key {
+        Some(text) if is_uri(text) => Some(parse_uri(text, "--private-key")?),
+        Some(_) => return Err(RequestError::KeyInFile),
+        None => None,
+    };
+    let intermediates = intermediates.cloned();
+    let (certificate, certificate_uri) = match certificate {
+        Some(text) if is_uri(text) => {
+            let uri = parse_uri(text, "--certificate")?;
+            (CertificateSource::OnDevice { named: Some(Box::new(uri.clone())), intermediates }, Some(uri))
+        }
+        Some(path) => (CertificateSource::File { path: PathBuf::from(path), intermediates }, None),
+        None => (CertificateSource::OnDevice { named: None, intermediates }, None),
+    };
+    let key = key_uri.or(certificate_uri).ok_or(RequestError::NoKey)?;
+    Ok((key, certificate))
+}
+
+/// Whether the text names something on a device, not a file.
+pub fn is_uri(text: &str) -> bool {
+    text.to_ascii_lowercase().starts_with("pkcs11:")
+}
+
+fn required<'a>(option: &'static str, value: &'a Option<String>) -> Result<&'a str, RequestError> {
+    value.as_deref().ok_or(RequestError::Missing(option))
+}
+
+fn parse_uri(text: &str, option: &'static str) -> Result<Uri, RequestError> {
+    text.parse().map_err(|source| RequestError::Uri { option, source })
+}
+
+/// Why the options make no request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Only keys on devices are used.
+    #[error("--private-key names a file, and keys in files are not used here")]
+    KeyInFile,
+    /// Neither option leads to a key.
+    #[error("the key is not named")]
+    NoKey,
+    /// This option is missing.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A URI is malformed. Its text is not repeated: it may hold a PIN.
+    #[error("the URI given as {option} is malformed: {source}")]
+    Uri {
+        /// Which option.
+        option: &'static str,
+        /// Why.
+        source: UriError,
+    },
+}
+
+impl Explain for RequestError {
+    fn exit(&self) -> Exit {
+        match self {
+            RequestError::Uri { .. } => Exit::Malformed,
+            _ => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            RequestError::KeyInFile => {
+                "name a key on a device: --private-key 'pkcs11:…'; countersign list shows what there is"
+            }
+            RequestError::Missing(_) => {
+                "it is on the console's page of IAM Roles Anywhere; serve can have it in a file too, by --config"
+            }
+            RequestError::NoKey => {
+                "--private-key 'pkcs11:…' names it; it can be left out where --certificate is a pkcs11: URI"
+            }
+            RequestError::Uri { source, .. } => return source.hint(),
+        };
+        Some(hint.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CertificateSource, RequestError, key_and_certificate};
+
+    #[test]
+    fn the_certificates_uri_names_the_key_where_nothing_else_does() {
+        let (key, certificate) = key_and_certificate(None, Some("PKCS11:object=a"), None).unwrap();
+        assert_eq!(key.to_string(), "pkcs11:object=a");
+        assert!(matches!(certificate, CertificateSource::OnDevice { named: Some(_), .. }));
+        let (key, _) = key_and_certificate(Some("pkcs11:object=b"), Some("pkcs11:object=a"), None).unwrap();
+        assert_eq!(key.to_string(), "pkcs11:object=b");
+        let (_, certificate) = key_and_certificate(Some("pkcs11:object=b"), Some("a.pem"), None).unwrap();
+        assert!(matches!(certificate, CertificateSource::File { .. }));
+        assert_eq!(key_and_certificate(None, Some("a.pem"), None).unwrap_err(), RequestError::NoKey);
+        assert_eq!(key_and_certificate(Some("key.pem"), None, None).unwrap_err(), RequestError::KeyInFile);
+    }
+
+    #[test]
+    fn a_malformed_uri_is_not_repeated() {
+        let error = key_and_certificate(Some("pkcs11:?pin-value=1234&&"), None, None).unwrap_err();
+        assert!(error.to_string().contains("--private-key") && !error.to_string().contains("1234"));
+    }
+}

@@ -1,0 +1,22 @@
+//! Credentials for programs on this computer, as EC2's instance metadata service and as a container's credentials endpoint
+//! hand them out.
+//!
+//! Which roles there are ([`ServedRole`]), what there is to hand out ([`Roles`]), keeping it valid ([`Renewals`]) and what is
+//! answered ([`Service`]) know no socket; [`Listener`] and [`Systemd`] are the edge. Prints nothing.
+
+mod answers;
+mod config;
+mod container_token;
+mod http;
+mod notify;
+mod renewals;
+mod roles;
+mod tokens;
+
+pub use answers::{Reply, Service};
+pub use config::{ConfigError, ServedRole};
+pub use container_token::{ContainerTokenError, container_token};
+pub use http::{Listener, NotListening};
+pub use notify::{Systemd, Watchdog};
+pub use renewals::{NextAttempt, RenewalEvent, Renewals};
+pub use roles::{Role, Roles};

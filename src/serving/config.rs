@@ -1,0 +1,175 @@
+//! Which roles are served: the one of the options, or those of a TOML file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::credentials::{CredentialOptions, CredentialRequest};
+use crate::error::{Error, Exit, Explain};
+use crate::save;
+
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A role that is served.
+#[derive(Clone, Debug)]
+pub struct ServedRole {
+    /// The name under which it is served.
+    pub name: String,
+    /// How its credentials are obtained.
+    pub request: CredentialRequest,
+}
+
+impl ServedRole {
+    /// The role that the options ask for, under its own name.
+    ///
+    /// # Errors
+    /// As [`CredentialRequest::parse`].
+    pub fn of_options(options: &CredentialOptions) -> Result<Self, Error> {
+        let request = CredentialRequest::parse(options)?;
+        Ok(ServedRole { name: request.session.role().name().to_owned(), request })
+    }
+
+    /// The roles of a file. What a `[[role]]` does not say is as the options say it.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; the file cannot be read; and as [`CredentialRequest::parse`].
+    pub fn of_file(path: &Path, options: &CredentialOptions) -> Result<Vec<Self>, Error> {
+        let bytes = save::read(path, MAX_BYTES)?;
+        let entries = entries(&String::from_utf8_lossy(&bytes), path)?;
+        let parse = |entry: Entry| {
+            let name = entry.name.clone();
+            Ok(ServedRole { name, request: CredentialRequest::parse(&entry.over(options))? })
+        };
+        entries.into_iter().map(parse).collect()
+    }
+}
+
+/// The entries of a file, of which each has a name of its own.
+fn entries(text: &str, path: &Path) -> Result<Vec<Entry>, ConfigError> {
+    let file: File = toml::from_str(text)
+        .map_err(|error| ConfigError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
+    if file.role.is_empty() {
+        return Err(ConfigError::Empty(path.to_owned()));
+    }
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+    };
+    for (index, Entry { name, .. }) in file.role.iter().enumerate() {
+        if !is_name(name) || file.role[..index].iter().any(|other| other.name == *name) {
+            return Err(ConfigError::Name { path: path.to_owned(), name: name.clone() });
+        }
+    }
+    Ok(file.role)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    role: Vec<Entry>,
+}
+
+/// A `[[role]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Entry {
+    name: String,
+    role_arn: Option<String>,
+    profile_arn: Option<String>,
+    trust_anchor_arn: Option<String>,
+    certificate: Option<String>,
+    private_key: Option<String>,
+    intermediates: Option<PathBuf>,
+    session_duration: Option<u32>,
+    role_session_name: Option<String>,
+}
+
+impl Entry {
+    /// What it does not say is as the options of the command line say it.
+    fn over(self, options: &CredentialOptions) -> CredentialOptions {
+        let mut all = options.clone();
+        let over = |own: Option<String>, other: &mut Option<String>| {
+            if own.is_some() {
+                *other = own;
+            }
+        };
+        over(self.role_arn, &mut all.role_arn);
+        over(self.profile_arn, &mut all.profile_arn);
+        over(self.trust_anchor_arn, &mut all.trust_anchor_arn);
+        over(self.certificate, &mut all.certificate);
+        over(self.private_key, &mut all.private_key);
+        over(self.role_session_name, &mut all.role_session_name);
+        all.intermediates = self.intermediates.or(all.intermediates);
+        all.session_duration = self.session_duration.unwrap_or(all.session_duration);
+        all
+    }
+}
+
+/// Why a file names no roles.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It is no TOML, or has members that are not known.
+    #[error("{path:?} is malformed: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// There is no `[[role]]` in it.
+    #[error("{0:?} names no role")]
+    Empty(PathBuf),
+    /// A role has a name that cannot stand in a path, or another role's.
+    #[error("{path:?}: {name:?} is no name for a role, or is there twice")]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+}
+
+impl Explain for ConfigError {
+    fn exit(&self) -> Exit {
+        Exit::Malformed
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("countersign help serve says what a [[role]] may hold".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{ConfigError, entries};
+    use crate::credentials::CredentialOptions;
+
+    #[test]
+    fn a_role_says_only_what_differs_from_the_options() {
+        let text =
+            "[[role]]\nname = \"a\"\nrole-arn = \"own\"\nsession-duration = 900\n[[role]]\nname = \"b\"\n";
+        let options = CredentialOptions {
+            role_arn: Some("options".into()),
+            region: Some("eu-west-1".into()),
+            session_duration: 3600,
+            ..CredentialOptions::default()
+        };
+        let roles = entries(text, Path::new("serve.toml")).unwrap().into_iter();
+        let roles: Vec<CredentialOptions> = roles.map(|entry| entry.over(&options)).collect();
+        let of = |index: usize| (roles[index].role_arn.as_deref(), roles[index].session_duration);
+        assert_eq!((of(0), of(1)), ((Some("own"), 900), (Some("options"), 3600)));
+        assert!(roles.iter().all(|role| role.region == options.region));
+    }
+
+    #[test]
+    fn roles_have_names_of_their_own_that_can_stand_in_a_path() {
+        for names in [&["a", "a"][..], &[""], &["a/b"], &["ä"], &["a b"]] {
+            let text: String = names.iter().map(|name| format!("[[role]]\nname = \"{name}\"\n")).collect();
+            let error = entries(&text, Path::new("serve.toml")).err();
+            assert!(matches!(error, Some(ConfigError::Name { .. })), "{names:?}: {error:?}");
+        }
+    }
+}

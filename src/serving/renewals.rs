@@ -1,0 +1,200 @@
+//! Which role is due, and what comes of its renewal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::roles::Roles;
+use crate::credentials::{Clock, Provider, Renewal};
+use crate::error::Error;
+use crate::rolesanywhere::Credentials;
+
+/// Keeps the credentials of all roles valid. The caller waits for [`Renewals::remaining`], or for somebody who asks, and
+/// calls [`Renewals::renew`].
+pub struct Renewals<'a> {
+    roles: Arc<Roles>,
+    renewing: Vec<Renewing<'a>>,
+}
+
+struct Renewing<'a> {
+    name: String,
+    provider: Provider<'a>,
+    renewal: Renewal,
+}
+
+/// What came of a renewal. The words are the caller's.
+#[derive(Debug)]
+pub enum RenewalEvent<'a> {
+    /// A role has its first credentials.
+    Obtained {
+        /// Its name.
+        role: &'a str,
+        /// The credentials.
+        credentials: &'a Credentials,
+    },
+    /// A role has new credentials.
+    Renewed {
+        /// Its name.
+        role: &'a str,
+        /// The credentials.
+        credentials: &'a Credentials,
+    },
+    /// A role has no new credentials.
+    Failed {
+        /// Its name.
+        role: &'a str,
+        /// Why.
+        error: &'a Error,
+        /// When it is tried again.
+        next: NextAttempt,
+    },
+}
+
+/// When a renewal that failed is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextAttempt {
+    /// Without being asked.
+    In(Duration),
+    /// When somebody asks: the PIN was wrong, and is not sent again without a person.
+    WhenAsked,
+}
+
+impl<'a> Renewals<'a> {
+    /// Renewals of roles that have nothing yet, by name, which end by `clock`.
+    pub fn new(providers: Vec<(String, Provider<'a>)>, clock: &Arc<Clock>) -> Self {
+        let names = providers.iter().map(|(name, provider)| (name.clone(), provider.role().clone()));
+        let roles = Arc::new(Roles::new(names, Arc::clone(clock)));
+        let renewing =
+            |(name, provider)| Renewing { name, provider, renewal: Renewal::due(Arc::clone(clock)) };
+        Renewals { roles, renewing: providers.into_iter().map(renewing).collect() }
+    }
+
+    /// What there is to hand out.
+    pub fn roles(&self) -> &Arc<Roles> {
+        &self.roles
+    }
+
+    /// Obtains the first credentials of every role, and tells `observer` of each.
+    ///
+    /// # Errors
+    /// As [`Provider::credentials`], of the first role for which there are none.
+    pub fn start(&mut self, observer: &dyn Fn(RenewalEvent<'_>)) -> Result<(), Error> {
+        for role in &mut self.renewing {
+            let credentials = role.provider.credentials()?;
+            observer(RenewalEvent::Obtained { role: &role.name, credentials: &credentials });
+            role.succeeded(credentials, &self.roles);
+        }
+        Ok(())
+    }
+
+    /// How long no role is due.
+    pub fn remaining(&self) -> Duration {
+        self.renewing.iter().map(|role| role.renewal.remaining()).min().unwrap_or(Duration::MAX / 4)
+    }
+
+    /// Renews the roles that are due, or all of them, and tells `observer` of each.
+    pub fn renew(&mut self, all: bool, observer: &dyn Fn(RenewalEvent<'_>)) {
+        for role in &mut self.renewing {
+            if all || role.renewal.remaining().is_zero() {
+                match role.provider.credentials() {
+                    Ok(credentials) => {
+                        observer(RenewalEvent::Renewed { role: &role.name, credentials: &credentials });
+                        role.succeeded(credentials, &self.roles);
+                    }
+                    Err(error) => role.failed(&error, &self.roles, observer),
+                }
+            }
+        }
+    }
+}
+
+impl Renewing<'_> {
+    fn succeeded(&mut self, credentials: Credentials, roles: &Roles) {
+        self.renewal.succeeded(&credentials);
+        roles.renewed(&self.name, credentials);
+    }
+
+    fn failed(&mut self, error: &Error, roles: &Roles, observer: &dyn Fn(RenewalEvent<'_>)) {
+        self.renewal.failed(error);
+        let next = match self.renewal.waits_for_person() {
+            true => NextAttempt::WhenAsked,
+            false => NextAttempt::In(self.renewal.remaining()),
+        };
+        observer(RenewalEvent::Failed { role: &self.name, error, next });
+        roles.failed(&self.name, &error.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{NextAttempt, RenewalEvent, Renewals};
+    use crate::credentials::{Clock, CredentialOptions, CredentialRequest, Provider};
+    use crate::device::{DeviceAccess, LoginOptions, ModuleChoice, UserType};
+    use crate::error::Exit;
+
+    fn request() -> CredentialRequest {
+        let anywhere = |kind: &str| {
+            Some(format!(
+                "arn:aws:rolesanywhere:eu-west-1:123456789012:{kind}/11111111-2222-3333-4444-555555555555"
+            ))
+        };
+        let options = CredentialOptions {
+            private_key: Some("pkcs11:object=server".into()),
+            role_arn: Some("arn:aws:iam::123456789012:role/demo".into()),
+            profile_arn: anywhere("profile"),
+            trust_anchor_arn: anywhere("trust-anchor"),
+            session_duration: 900,
+            ..CredentialOptions::default()
+        };
+        CredentialRequest::parse(&options).unwrap()
+    }
+
+    /// Of roles whose device cannot be reached, since its module is not there.
+    fn without_module(names: &[&str], clock: &Arc<Clock>) -> Renewals<'static> {
+        let access = DeviceAccess {
+            modules: ModuleChoice { path: Some(PathBuf::from("/no/such/module.so")) },
+            login: LoginOptions { pin_source: None, use_last_try: false, user_type: UserType::User },
+        };
+        let provider = |name: &&str| {
+            let provider = Provider::new(request(), access.clone(), Arc::clone(clock), &|_| {});
+            ((*name).to_owned(), provider.unwrap())
+        };
+        Renewals::new(names.iter().map(provider).collect(), clock)
+    }
+
+    #[test]
+    fn a_role_that_cannot_be_had_at_first_is_an_error() {
+        let error = without_module(&["a"], &Arc::default()).start(&|_| {}).unwrap_err();
+        assert_eq!(error.exit(), Exit::Device);
+    }
+
+    #[test]
+    fn a_role_that_failed_is_tried_again_when_it_is_due_or_somebody_asks() {
+        let clock = Arc::new(Clock::default());
+        let mut renewals = without_module(&["a", "b"], &clock);
+        let told = RefCell::new(Vec::new());
+        let tell = |event: RenewalEvent<'_>| match event {
+            RenewalEvent::Failed { role, next: NextAttempt::In(pause), .. } => {
+                told.borrow_mut().push((role.to_owned(), pause.as_secs()));
+            }
+            other => panic!("{other:?}"),
+        };
+        let names = || -> Vec<String> { told.take().into_iter().map(|(role, _)| role).collect() };
+        assert!(renewals.remaining().is_zero());
+        renewals.renew(false, &tell);
+        assert_eq!(names(), ["a", "b"]);
+        assert!(renewals.roles().all().iter().all(|role| role.last_error.is_some()));
+        // The clock does not go on for these.
+        clock.set_back(3600);
+        assert!(renewals.remaining() > Duration::from_secs(3000));
+        renewals.renew(false, &tell);
+        assert!(names().is_empty());
+        renewals.renew(true, &tell);
+        assert_eq!(told.borrow().len(), 2);
+        assert!(told.borrow().iter().all(|(_, pause)| *pause <= 2), "{told:?}");
+    }
+}
