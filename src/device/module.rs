@@ -152,7 +152,11 @@ impl Module {
     }
 
     fn slots(&self) -> Result<Vec<Slot>, CallError> {
-        self.call("C_GetSlotList", &self.name, |pkcs11| pkcs11.get_slots_with_token())
+        let (path, is_proxy) = (self.spec.path.clone(), self.spec.proxy);
+        self.call("C_GetSlotList", &self.name, move |pkcs11| match is_proxy {
+            true => pkcs11.get_slots_with_token(),
+            false => ffi::slots_with_token(&path)?.into_iter().map(Slot::try_from).collect(),
+        })
     }
 
     /// A call about one device, `subject`, or about all.

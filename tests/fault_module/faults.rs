@@ -18,6 +18,7 @@ pub enum Fault {
     Give(CK_ATTRIBUTE_TYPE, Vec<u8>),
     Unknown(CK_ATTRIBUTE_TYPE),
     Clock,
+    Appears,
     ReadOnly(CK_RV),
     ReadWrite(CK_RV),
     OnlyUser(CK_USER_TYPE),
@@ -98,6 +99,7 @@ fn rule(text: &str) -> Rule {
         None => match what {
             "corrupt" => Fault::Corrupt,
             "clock" => Fault::Clock,
+            "appears" => Fault::Appears,
             "pad" => Fault::Pad,
             "lost" => Fault::Lost,
             code => Fault::Code(number(code)),
