@@ -17,11 +17,12 @@ import select
 import sys
 import time
 
+# time.sleep fails under libfaketime 0.9.10, since it waits for a moment of the monotonic clock; botocore takes it as it is
+# imported.
+time.sleep = lambda seconds: select.select([], [], [], seconds)
+
 import boto3
 from botocore.config import Config
-
-# time.sleep fails under libfaketime 0.9.10, since it waits for a moment of the monotonic clock; botocore calls it too.
-time.sleep = lambda seconds: select.select([], [], [], seconds)
 
 # How boto3 names the ways.
 METHODS = {
