@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Termi
     }
     let chain = certificate::chain_of(&leaf, &all);
     let with_chain = std::iter::once(&leaf).chain(chain.iter().filter(|_| arguments.chain));
-    let pem = certificates_to_pem(with_chain);
+    let pem = certificates_to_pem(with_chain)?;
     match &output {
         Some(output) => {
             output.write(pem.as_bytes())?;

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
     let (signature, mechanism) =
         context.watch().signing(|| format!("the {what}"), || key.sign(&payload, &mechanisms))?;
     terminal.detail(&format!("mechanism {mechanism}"));
-    let pem = unsigned.pem(&signature);
+    let pem = unsigned.pem(&signature)?;
     match &output {
         Some(output) => {
             output.write(pem.as_bytes())?;

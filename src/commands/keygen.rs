@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
     // First of all: whatever happens now, the key is there.
     terminal.report(&key.uri)?;
     if let Some(output) = &output {
-        let written = output.write(key.public_key.to_spki_pem().as_bytes());
+        let written = output.write(key.public_key.spki_pem().as_bytes());
         written
             .map_err(|error| Error::from(error).with_consequence(format!("The key is there: {}", key.uri)))?;
         terminal.say(&format!("The public key is in {}.", output.path().display()));

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &PublicKey, context: &Context, terminal: &Terminal)
     let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     let output = to_file.map(Output::at).transpose()?;
     let key = context.public_key(&arguments.key, terminal)?;
-    let pem = key.to_spki_pem();
+    let pem = key.spki_pem();
     match &output {
         Some(output) => {
             output.write(pem.as_bytes())?;

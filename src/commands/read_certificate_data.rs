@@ -10,7 +10,6 @@ use countersign::certificate_file;
 use countersign::credentials::is_uri;
 use countersign::device::{CertificateEntry, inventory};
 use countersign::error::Error;
-use countersign::signature::PublicKey;
 use countersign::uri::{ObjectType, Uri};
 use serde_json::{Map, Value, json};
 
@@ -93,10 +92,7 @@ fn own_uri(entry: &CertificateEntry, all: &[&CertificateEntry]) -> String {
 }
 
 fn helper_members(certificate: &Certificate) -> Map<String, Value> {
-    let kind = match certificate.public_key() {
-        PublicKey::Rsa { .. } => "RSA",
-        PublicKey::Ec { .. } => "EC",
-    };
+    let kind = if certificate.public_key().is_rsa() { "RSA" } else { "EC" };
     let algorithms = ["SHA256", "SHA384", "SHA512"].map(|hash| format!("{kind}{hash}"));
     Map::from_iter([
         ("keyType".to_owned(), kind.into()),

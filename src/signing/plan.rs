@@ -225,7 +225,7 @@ impl<'a> Plan<'a> {
     /// The bytes to write.
     pub(super) fn result(&self, signatures: &[Vec<u8>], key: &PublicKey) -> Vec<u8> {
         let Some(file) = &self.input.tokens else { return signatures.first().cloned().unwrap_or_default() };
-        let pem = key.to_spki_pem();
+        let pem = key.spki_pem();
         let mut changes: Vec<Change<'_>> = Vec::with_capacity(signatures.len() + 1);
         for (job, signature) in self.to_sign.iter().zip(signatures) {
             changes.push(match self.approver.filter(|_| self.is_approval()) {
@@ -237,7 +237,7 @@ impl<'a> Plan<'a> {
         }
         changes.extend(match self.public_key {
             PublicKeyWork::Leave => None,
-            PublicKeyWork::Fill => Some(Change::PublicKey(&pem)),
+            PublicKeyWork::Fill => Some(Change::PublicKey(pem)),
             PublicKeyWork::Clear => Some(Change::PublicKey("")),
         });
         file.with(changes)

@@ -170,6 +170,6 @@ impl<'a> Run<'a> {
     }
 
     fn write_public_key(&self, key: &PublicKey) -> Result<(), Error> {
-        Ok(self.public_key_output.map_or(Ok(()), |output| output.write(key.to_spki_pem().as_bytes()))?)
+        Ok(self.public_key_output.map_or(Ok(()), |output| output.write(key.spki_pem().as_bytes()))?)
     }
 }
