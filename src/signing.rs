@@ -32,3 +32,6 @@ pub use request::SigningRequest;
 pub use run::{Observer, Run, Signed};
 pub use verification::{SignatureFault, check_detached, check_signature};
 pub use waiting::{Deadline, InTheWay, NotNew, TimedOut, refuse_old};
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,15 @@ mod error;
 mod json;
 mod merge;
 mod mfa;
+mod username;
 
 pub use approval::Approval;
 pub use approval_data::{ApprovalRecord, approval_records};
 pub use change::Change;
-pub use error::TokenFileError;
+pub use error::{Encoding, TokenFileError};
+pub use json::looks_like_token_file;
 pub use merge::merge;
+pub use username::{ROLES, UsernameError, check_username, is_same_user};
 
 use std::fmt;
 use std::ops::Range;

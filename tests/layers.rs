@@ -64,16 +64,21 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
     files.iter().map(|(file, text)| (file.clone(), imported(file, text))).collect()
 }
 
-/// Sources by module path.
+/// Sources by module path, without their tests, which see all that they test.
 fn files(folder: &Path, prefix: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("a folder of sources").path();
         let name = format!("{prefix}{}", path.file_stem().expect("a name").to_string_lossy());
+        let is_of_tests = name.ends_with("tests");
+        if is_of_tests || name == "lib" {
+            continue;
+        }
         if path.is_dir() {
             found.extend(files(&path, &format!("{name}::")));
-        } else if name != "lib" {
-            found.insert(name, fs::read_to_string(&path).expect("a source"));
+        } else {
+            let source = fs::read_to_string(&path).expect("a source");
+            found.insert(name, source.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
         }
     }
     found

@@ -30,7 +30,7 @@ pub(crate) struct Sign {
     /// Write the signed copy here and leave FILE alone; - is stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
-    /// Replace the signatures that are there
+    /// Replace the signatures that are there; with --detached, sign a token file as a whole too
     #[arg(long)]
     pub(crate) force: bool,
     /// Say what would be signed, with which device, without logging in or signing

@@ -14,9 +14,11 @@ use countersign::signing::{
     Approver, AuditTrail, Deadline, Destination, EarlyEnd, Input, Observer, Plan, Progress, Purpose, Run,
     Signed, SigningRequest, read_all, refuse_old,
 };
+use countersign::tokenfile::TokenFile;
 
 use super::attest;
 use super::key::{KeyOptions, introduce};
+use super::quorum;
 use super::usage::UsageError;
 use crate::cli::Sign;
 use crate::lifecycle::{Ending, LIFECYCLE};
@@ -214,8 +216,12 @@ impl Observer for Session<'_> {
         self.terminal.data(bytes)
     }
 
-    fn file_done(&self, plan: &Plan<'_>, bytes: usize) {
+    fn file_done(&self, plan: &Plan<'_>, result: &[u8]) {
         let waited = self.arguments.wait.is_some();
-        self.terminal.say(&words::outcome(plan, self.request.mechanism, waited, bytes));
+        self.terminal.say(&words::outcome(plan, self.request.mechanism, waited, result.len()));
+        // What this run added may be what is to be warned of.
+        if let Ok(file) = TokenFile::parse(result) {
+            quorum::warnings(&file).iter().for_each(|warning| self.terminal.warn(warning));
+        }
     }
 }

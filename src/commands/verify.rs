@@ -217,11 +217,13 @@ impl Explain for NotVerified {
     }
     fn hint(&self) -> Option<String> {
         let faults = || self.faults.iter();
-        let is_hashed_twice = |fault: &Fault| {
-            matches!(fault.signature(), Some(SignatureFault::NotVerified(VerifyError::HashedTwice)))
-        };
-        let hint = if faults().any(is_hashed_twice) {
+        let is = |wanted: VerifyError| move |fault: &Fault| matches!(fault.signature(), Some(SignatureFault::NotVerified(found)) if *found == wanted);
+        let hint = if faults().any(is(VerifyError::HashedTwice)) {
             "sign the tokens again with countersign sign --force: CloudHSM refuses a digest that was hashed again"
+        } else if faults().any(is(VerifyError::NoDigestInfo)) {
+            "sign the tokens again with countersign sign --force, or with openssl pkeyutl -sign -pkeyopt digest:sha256"
+        } else if faults().any(|fault| matches!(fault.signature(), Some(SignatureFault::NotBase64(_)))) {
+            "write each signature as base64 in one line, as openssl base64 -A does; or countersign sign --force"
         } else if faults().all(|fault| matches!(fault.signature(), Some(SignatureFault::NotSigned))) {
             "sign them with countersign sign"
         } else if faults().any(|fault| matches!(fault, Fault::TooFew { .. })) {

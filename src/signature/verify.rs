@@ -3,6 +3,8 @@
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{self as lc, EcdsaVerificationAlgorithm, ParsedPublicKey};
 
+use num_bigint::BigUint;
+
 use super::{Hash, Payload, PublicKey};
 
 /// Why a signature was not accepted.
@@ -23,6 +25,12 @@ pub enum VerifyError {
     /// hashes, on a digest.
     #[error("the token was hashed again before it was signed")]
     HashedTwice,
+    /// The signature is of the digest's bare bytes, padded (PKCS #1 v1.5) without the DigestInfo that names SHA-256:
+    /// somebody left `-pkeyopt digest:sha256` out of `openssl pkeyutl -sign`.
+    #[error(
+        "it was made over the digest's bare bytes, as openssl pkeyutl makes it without -pkeyopt digest:sha256"
+    )]
+    NoDigestInfo,
     /// Signatures of such a key cannot be verified here.
     #[error("signatures of {0} keys cannot be verified here")]
     Unsupported(String),
@@ -67,8 +75,20 @@ impl Verifier {
             {
                 Err(VerifyError::HashedTwice)
             }
+            _ if self.is_of_bare_digest(&payload.digest(), signature) => Err(VerifyError::NoDigestInfo),
             _ => Err(VerifyError::Mismatch),
         }
+    }
+
+    /// Whether the signature is the padded digest (RFC 8017 section 9.2) without its DigestInfo. Only to name a mistake:
+    /// such a signature is never accepted.
+    fn is_of_bare_digest(&self, digest: &[u8], signature: &[u8]) -> bool {
+        let PublicKey::Rsa { modulus, exponent } = &self.key else { return false };
+        let [signature, exponent, number] = [signature, exponent, modulus].map(BigUint::from_bytes_be);
+        let recovered = signature.modpow(&exponent, &number).to_bytes_be();
+        // Without the leading zero byte, which a number does not have.
+        let padding = [&[1][..], &vec![0xff; modulus.len().saturating_sub(digest.len() + 3)], &[0]].concat();
+        recovered == [&padding, digest].concat()
     }
 
     fn accepts(&self, hash: Hash, digest: &[u8], signature: &[u8]) -> bool {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::{Exit, Explain};
 use crate::signature::VerifyError;
-use crate::tokenfile::TokenFileError;
+use crate::tokenfile::{TokenFileError, UsernameError};
 
 /// Files and options that cannot be meant together.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,8 @@ pub enum RequestError {
     OneFileForTwo(&'static str, &'static str, PathBuf),
     #[error("a quorum token is approved in somebody's name, and --username is missing")]
     NoUsername,
+    #[error("CloudHSM has no user {name:?}: {source}")]
+    Username { name: String, source: UsernameError },
     #[error("{0:?} is taken as a whole, not as a token file")]
     NotParsed(String),
     #[error("a file is wanted, and a key URI is given")]
@@ -40,6 +42,7 @@ impl Explain for RequestError {
             RequestError::NoUsername => {
                 "give your CloudHSM user name: --username NAME (or COUNTERSIGN_USERNAME)"
             }
+            RequestError::Username { .. } => "give the user name that you log in with: --username NAME",
             RequestError::NotParsed(_) => "leave --detached out",
             RequestError::UriForFile => "name the key with --key",
         };
@@ -60,7 +63,7 @@ pub enum Unsignable {
     },
     /// A signature by another key, and none is to be replaced.
     #[error("{name:?}: {what} {}", match error {
-        VerifyError::HashedTwice => "is not what CloudHSM accepts: the token was hashed again before it was signed".into(),
+        VerifyError::HashedTwice | VerifyError::NoDigestInfo => format!("is not what CloudHSM accepts: {error}"),
         error => format!("is signed already, but not by this key: {error}"),
     })]
     OtherSignature {
@@ -70,6 +73,14 @@ pub enum Unsignable {
         what: String,
         /// In which way it is not this key's.
         error: VerifyError,
+    },
+    /// A file to be signed whole that looks like a token file.
+    #[error(
+        "{name:?} looks like a CloudHSM token file, and CloudHSM accepts no signature of such a file as a whole"
+    )]
+    LooksLikeTokens {
+        /// The file.
+        name: String,
     },
     /// A CMU file's `PublicKey` is another key.
     #[error("{name:?}: its \"PublicKey\" {}", if *is_readable { "is another key than the one that signs" } else { "cannot be read" })]
@@ -90,6 +101,7 @@ pub enum Unsignable {
 impl Explain for Unsignable {
     fn exit(&self) -> Exit {
         match self {
+            Unsignable::LooksLikeTokens { .. } => Exit::Malformed,
             Unsignable::Unreadable { source, .. } => source.exit(),
             Unsignable::OtherSignature { .. } => Exit::Signature,
             Unsignable::OtherPublicKey { is_readable: false, .. } => Exit::Malformed,
@@ -103,6 +115,9 @@ impl Explain for Unsignable {
             Unsignable::OtherSignature { .. } => "--force replaces the signatures that are there",
             Unsignable::OtherPublicKey { .. } => {
                 "sign with the key that the file names, or replace it and all signatures with --force"
+            }
+            Unsignable::LooksLikeTokens { .. } => {
+                "leave --detached out to sign its tokens; with --force it is signed as a whole all the same"
             }
             Unsignable::UnusableKey { .. } => "name an RSA-2048 key with --key",
         };

@@ -140,6 +140,7 @@ impl Explain for InFile {
         self.source.detail()
     }
     fn hint(&self) -> Option<String> {
-        self.source.hint()
+        let hint = self.source.hint()?;
+        Some(hint.replace("FILE > NEW", &format!("{:?} > utf8.json", self.name)))
     }
 }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::printable::one_line;
 use crate::save::InputFile;
 use crate::signature::{MechanismChoice, Payload, PublicKey, Verifier};
-use crate::tokenfile::{Approval, Change, Format, Signed, TokenFile, TokenFileError};
+use crate::tokenfile::{Approval, Change, Format, Signed, TokenFile, TokenFileError, looks_like_token_file};
 
 /// What is to be done with one file.
 pub struct Plan<'a> {
@@ -59,6 +59,9 @@ impl<'a> Plan<'a> {
             force,
         };
         match &input.tokens {
+            None if !force && looks_like_token_file(input.bytes()) => {
+                return Err(Unsignable::LooksLikeTokens { name: input.name() }.into());
+            }
             None => {
                 let payload = Payload::message(input.bytes());
                 let there = destination.existing_bytes()?.map_or(Signed::No, Signed::Yes);

@@ -34,8 +34,8 @@ pub trait Observer {
     /// It did not arrive.
     fn to_stdout(&self, bytes: &[u8]) -> Result<(), Error>;
 
-    /// A file is done, with a result of so many bytes.
-    fn file_done(&self, plan: &Plan<'_>, bytes: usize);
+    /// A file is done, with this result.
+    fn file_done(&self, plan: &Plan<'_>, result: &[u8]);
 }
 
 impl<'a> Run<'a> {
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
             (Destination::InPlace, Some(file)) if plan.has_work() => file.replace(bytes, done)?,
             (Destination::File(_) | Destination::InPlace, _) => done(),
         }
-        observer.file_done(plan, bytes.len());
+        observer.file_done(plan, bytes);
         Ok(())
     }
 

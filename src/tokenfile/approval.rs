@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::json::{Kind, Object};
-use super::{Signed, Token, TokenFileError, base64, mfa};
+use super::{Signed, Token, TokenFileError, base64, is_same_user, mfa};
 
 /// One approver's entry in `signatures`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +33,16 @@ pub(super) struct Approvals {
     /// Where the list stands, brackets included.
     pub(super) place: Range<usize>,
     pub(super) service: Option<String>,
+    /// A `key_reference` that is not null.
     has_key_reference: bool,
     /// All members but the approvals, as text: copies of one file agree in them.
     pub(super) others: Vec<(String, String)>,
 }
 
 impl Approvals {
+    /// The service decides; a file that names none has a key only where it is a key service's.
     pub(super) fn is_for_key_service(&self) -> bool {
-        self.has_key_reference || self.service.as_ref().is_some_and(|service| service.starts_with("key-"))
+        self.service.as_ref().map_or(self.has_key_reference, |service| service.starts_with("key-"))
     }
 }
 
@@ -67,13 +69,13 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
             signature_place: entry.expect("signature", Kind::String)?.place(text),
             role_place: entry.get("role").map(|role| role.place(text)),
         };
-        if list.iter().any(|earlier| earlier.username == approval.username) {
+        if list.iter().any(|earlier| is_same_user(&earlier.username, &approval.username)) {
             return Err(TokenFileError::ApproverTwice { username: approval.username });
         }
         list.push(approval);
     }
     let service = if document.get("service").is_some() { Some(document.string("service")?) } else { None };
-    let has_key_reference = document.get("key_reference").is_some();
+    let has_key_reference = document.get("key_reference").is_some_and(|node| node.kind() != Kind::Null);
     let token = Token { payload, signed: Signed::No, place: place.clone() };
     let others = document.members().filter(|(name, _)| *name != "signatures");
     let others = others.map(|(name, node)| (name.to_owned(), text[node.place(text)].to_owned())).collect();

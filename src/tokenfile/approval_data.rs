@@ -4,7 +4,7 @@
 /// One 80-byte record, one for each HSM. All numbers are big-endian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalRecord {
-    /// Bytes 2–3: the service; 3 is user management.
+    /// Bytes 2–3: the service, by the numbers of the older CMU: 3 (USER_MGMT), 4 (MISC_CO).
     pub service: u16,
     /// Bytes 4–7: the token's number on its HSM.
     pub token_id: u32,
@@ -17,7 +17,11 @@ pub struct ApprovalRecord {
 impl ApprovalRecord {
     /// The service's name, where it is known.
     pub fn service_name(&self) -> Option<&'static str> {
-        (self.service == 3).then_some("user management")
+        match self.service {
+            3 => Some("user management"),
+            4 => Some("setting quorum values (MISC_CO)"),
+            _ => None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::approval::Approvals;
+use super::is_same_user;
 use super::{TokenFile, base64};
 
 /// Something to put into a file.
@@ -43,7 +44,7 @@ pub(super) fn apply<'a>(file: &TokenFile, changes: impl IntoIterator<Item = Chan
                 let signature = base64::encode(signature);
                 let list = ListText::of(file, approvals);
                 // Of an entry that is there only what changes is replaced; what else it holds stays.
-                match approvals.list.iter().find(|approval| approval.username == username) {
+                match approvals.list.iter().find(|approval| is_same_user(&approval.username, username)) {
                     Some(approval) => {
                         edits.push((approval.signature_place.clone(), quoted(&signature)));
                         edits.extend(role.map(|role| match &approval.role_place {

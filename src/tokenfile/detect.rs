@@ -1,53 +1,77 @@
-//! Which format a file has, by its shape alone and without guessing: each format has top-level members that no other
-//! one has, and a file with those of two is refused.
+//! Which format a file has, by its shape alone and without guessing.
+//!
+//! | format | the member that decides | also required | may be there |
+//! |---|---|---|---|
+//! | MFA tokens | `tokens` | `version` 2.0 | anything |
+//! | quorum registration | `tokens`, each with `approval_data` | `version` 2.0 | `signatures`, which CloudHSM CLI 5.18 writes beside it and this leaves as it is |
+//! | quorum approval | `token` | `version` 2.0, `approval_data`, `signatures` | `service`, `key_reference` |
+//! | CMU two-factor digests | `Data` | `Version` 1.0, `PublicKey` | anything |
+//!
+//! A file with the deciding members of two formats has two things that could be signed, and is refused.
 
 use super::json::{Kind, Object};
 use super::{Format, TokenFile, TokenFileError, approval, authdata, mfa};
 
-/// The members that tell the formats apart.
-const MARKS: [(&str, &[&str]); 3] = [
-    ("tokens", &["tokens"]),
-    ("approval", &["token", "signatures", "approval_data"]),
-    ("authdata", &["Data", "Version"]),
-];
+/// What is signed in a file, by the member that names it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Tokens,
+    Approval,
+    Authdata,
+}
+
+/// The members that decide.
+const DECIDING: [(&str, Shape); 3] =
+    [("tokens", Shape::Tokens), ("token", Shape::Approval), ("Data", Shape::Authdata)];
+
+/// Members by which a file comes near to a format although the deciding one is missing.
+const TELLING: [(&str, Shape); 3] =
+    [("signatures", Shape::Approval), ("approval_data", Shape::Approval), ("Version", Shape::Authdata)];
 
 pub(super) fn read(text: &str, document: &Object<'_>) -> Result<TokenFile, TokenFileError> {
-    let has = |names: &[&str]| names.iter().any(|name| document.get(name).is_some());
-    let found: Vec<&str> = MARKS.iter().filter(|(_, names)| has(names)).map(|(group, _)| *group).collect();
-    match found[..] {
-        ["tokens"] => {
+    let shape_of = |members: &[(&str, Shape)]| {
+        let found: Vec<Shape> = members
+            .iter()
+            .filter(|(name, _)| document.get(name).is_some())
+            .map(|(_, shape)| *shape)
+            .collect();
+        match found[..] {
+            [] => Ok(None),
+            [first, ref rest @ ..] if rest.iter().all(|other| *other == first) => Ok(Some(first)),
+            _ => Err(TokenFileError::TwoFormats),
+        }
+    };
+    let shape = match shape_of(&DECIDING)? {
+        Some(shape) => Some(shape),
+        None => shape_of(&TELLING)?,
+    };
+    let file = |format, tokens| TokenFile {
+        text: text.to_owned(),
+        format,
+        tokens,
+        approvals: None,
+        public_key: None,
+    };
+    match shape {
+        Some(Shape::Tokens) => {
             let format = tokens_format(document)?;
             let tokens = mfa::tokens(text, document, format).map_err(|error| error.within(format))?;
-            Ok(TokenFile { text: text.to_owned(), format, tokens, approvals: None, public_key: None })
+            Ok(file(format, tokens))
         }
-        ["approval"] => {
+        Some(Shape::Approval) => {
             let format = Format::QuorumApproval;
             let (token, approvals) = approval::read(text, document).map_err(|error| error.within(format))?;
-            let tokens = vec![token];
-            Ok(TokenFile {
-                text: text.to_owned(),
-                format,
-                tokens,
-                approvals: Some(approvals),
-                public_key: None,
-            })
+            Ok(TokenFile { approvals: Some(approvals), ..file(format, vec![token]) })
         }
-        ["authdata"] => {
+        Some(Shape::Authdata) => {
             let format = Format::Authdata;
             let (tokens, public_key) =
                 authdata::read(text, document).map_err(|error| error.within(format))?;
-            Ok(TokenFile {
-                text: text.to_owned(),
-                format,
-                tokens,
-                approvals: None,
-                public_key: Some(public_key),
-            })
+            Ok(TokenFile { public_key: Some(public_key), ..file(format, tokens) })
         }
-        [] => Err(TokenFileError::UnknownFormat {
+        None => Err(TokenFileError::UnknownFormat {
             members: document.names().take(8).map(str::to_owned).collect(),
         }),
-        _ => Err(TokenFileError::TwoFormats),
     }
 }
 

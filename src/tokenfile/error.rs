@@ -1,5 +1,7 @@
 //! What can be wrong with a token file. No message repeats the file's contents: a wrong file may hold a secret.
 
+use std::fmt;
+
 use super::Format;
 use super::json::Kind;
 use crate::error::{Exit, Explain};
@@ -10,9 +12,10 @@ pub enum TokenFileError {
     /// Nothing but white space.
     #[error("it is empty")]
     Empty,
-    /// It begins with a UTF-8 byte-order mark, which CloudHSM CLI does not write.
-    #[error("it begins with a byte-order mark")]
-    ByteOrderMark,
+    /// Text in another encoding than UTF-8, or with a byte-order mark. CloudHSM CLI writes neither; PowerShell's `>` and
+    /// some editors do.
+    #[error("{0}")]
+    Encoding(Encoding),
     /// Not UTF-8 text.
     #[error("it is not JSON: it is not UTF-8 text at byte {}", at + 1)]
     NotUtf8 {
@@ -165,6 +168,37 @@ pub enum TokenFileError {
     },
 }
 
+/// An encoding that some program has changed a file to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8 behind a byte-order mark (EF BB BF).
+    Utf8WithMark,
+    /// UTF-16, little-endian, with its byte-order mark (FF FE) or without.
+    Utf16LittleEndian,
+    /// UTF-16, big-endian, with its byte-order mark (FE FF) or without.
+    Utf16BigEndian,
+}
+
+impl Encoding {
+    /// The command that writes the file in UTF-8, without a mark.
+    fn cure(self) -> &'static str {
+        match self {
+            Encoding::Utf8WithMark => "tail -c +4 FILE > NEW",
+            Encoding::Utf16LittleEndian | Encoding::Utf16BigEndian => "iconv -f UTF-16 -t UTF-8 FILE > NEW",
+        }
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Encoding::Utf8WithMark => "it begins with a UTF-8 byte-order mark (EF BB BF)",
+            Encoding::Utf16LittleEndian => "it is in UTF-16 (little-endian), as PowerShell's > writes it",
+            Encoding::Utf16BigEndian => "it is in UTF-16 (big-endian)",
+        })
+    }
+}
+
 impl TokenFileError {
     /// Says which format the file comes nearest to.
     pub(super) fn within(self, format: Format) -> Self {
@@ -202,6 +236,12 @@ impl Explain for TokenFileError {
                  that CloudHSM CLI wrote"
             }
             TokenFileError::Within { what, .. } => return what.hint(),
+            TokenFileError::Encoding(encoding) => {
+                return Some(format!(
+                    "convert it: {}; in PowerShell, write it with Set-Content -Encoding ascii instead of >",
+                    encoding.cure()
+                ));
+            }
             TokenFileError::UnknownFormat { .. } | TokenFileError::NotUtf8 { .. } => {
                 "give the file that CloudHSM wrote; any other file is signed whole with --detached, and only then"
             }

@@ -8,11 +8,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::TokenFileError;
+use super::error::Encoding;
 
 /// The text of a file: UTF-8, without a byte-order mark, not empty.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, TokenFileError> {
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err(TokenFileError::ByteOrderMark);
+    if let Some(encoding) = encoding_of(bytes) {
+        return Err(TokenFileError::Encoding(encoding));
     }
     let text =
         std::str::from_utf8(bytes).map_err(|error| TokenFileError::NotUtf8 { at: error.valid_up_to() })?;
@@ -20,6 +21,31 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, TokenFileError> {
         return Err(TokenFileError::Empty);
     }
     Ok(text)
+}
+
+/// Another encoding than UTF-8 without a mark. JSON begins with two characters of ASCII (RFC 4627 section 3).
+pub(super) fn encoding_of(bytes: &[u8]) -> Option<Encoding> {
+    match *bytes {
+        [0xef, 0xbb, 0xbf, ..] => Some(Encoding::Utf8WithMark),
+        [0xff, 0xfe, ..] => Some(Encoding::Utf16LittleEndian),
+        [0xfe, 0xff, ..] => Some(Encoding::Utf16BigEndian),
+        [one, 0, other, 0, ..] if one > 0 && other > 0 => Some(Encoding::Utf16LittleEndian),
+        [0, one, 0, other, ..] if one > 0 && other > 0 => Some(Encoding::Utf16BigEndian),
+        _ => None,
+    }
+}
+
+/// Whether a file is one of CloudHSM's, perhaps mangled on its way: in another encoding, with other quotes, cut off.
+pub fn looks_like_token_file(bytes: &[u8]) -> bool {
+    let text: String = match encoding_of(bytes) {
+        None => String::from_utf8_lossy(bytes).into_owned(),
+        // What is of ASCII shows without the other bytes, in either order.
+        Some(_) => {
+            bytes.iter().filter(|byte| byte.is_ascii() && **byte != 0).map(|byte| char::from(*byte)).collect()
+        }
+    };
+    let names = ["unsigned", "approval_data", "HsmId"];
+    text.trim_start().starts_with('{') && names.iter().any(|name| text.contains(name))
 }
 
 /// The top-level object.
@@ -177,12 +203,14 @@ fn not_json(text: &str, error: &serde_json::Error) -> TokenFileError {
     let reason = error.to_string();
     // serde_json ends its message with the position, which is told apart here.
     let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let offending = line.as_bytes().get(error.column().saturating_sub(1)).copied();
     let before: String = text.lines().take(error.line().saturating_sub(1)).collect();
     TokenFileError::NotJson {
         reason,
         line: error.line(),
         column: error.column(),
         // Only the characters that JSON's own grammar is made of are looked at, never shown.
-        stray_brace: before.trim_end().ends_with('{') && error.is_syntax(),
+        stray_brace: before.trim_end().ends_with('{') && error.is_syntax() && offending == Some(b'{'),
     }
 }

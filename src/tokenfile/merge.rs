@@ -1,7 +1,7 @@
 //! Joining the approvals that several people gave to copies of one quorum approval file.
 
 use super::change::{ListText, splice};
-use super::{Approval, TokenFile, TokenFileError};
+use super::{Approval, TokenFile, TokenFileError, is_same_user};
 
 /// The first file with the approvals of the others appended, in the order of the files. One entry a user: the same
 /// signature of the same user may be in several files.
@@ -25,7 +25,7 @@ pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
             return Err((index, TokenFileError::OtherMember { member }));
         }
         for approval in &approvals.list {
-            match users.iter().find(|user| user.username == approval.username) {
+            match users.iter().find(|user| is_same_user(&user.username, &approval.username)) {
                 Some(user) if user.signed == approval.signed && user.role == approval.role => {}
                 Some(_) => {
                     return Err((

@@ -60,7 +60,7 @@ fn each_malformed_file_is_refused_with_its_reason() {
     let cases = [
         (String::new(), "it is empty"),
         (" \n".into(), "it is empty"),
-        ("\u{feff}{}".into(), "it begins with a byte-order mark"),
+        ("\u{feff}{}".into(), "it begins with a UTF-8 byte-order mark (EF BB BF)"),
         ("[]".into(), "it is a list, not an object with tokens"),
         ("{}".into(), "it is JSON, but no CloudHSM token file: it has no \"tokens\", \"token\" or \"Data\""),
         ("{\"version\":\"2.0\"".into(), "it is not JSON: EOF while parsing an object at line 1, column 16"),

@@ -31,6 +31,7 @@ mod help;
 mod import_certificate;
 mod keygen;
 mod list;
+mod mangled_files;
 mod mechanism_choice;
 mod modules;
 mod officer_signs;

@@ -277,7 +277,14 @@ fn no_name_in_a_file_can_add_a_line() {
     let desk = Desk::new();
     let user = "x: valid\nquorum.json: 2 valid approvals, 2 required\n\u{202e}y";
     desk.write("quorum.json", QUORUM);
-    desk.countersign(&["sign", "--key", SIGNKEY, "--username", user, "quorum.json"]).with_pin().go().exits(0);
+    desk.countersign(&["sign", "--key", SIGNKEY, "--username", "bob", "quorum.json"])
+        .with_pin()
+        .go()
+        .exits(0);
+    // No user has such a name, but anybody can write it into a file.
+    let hostile = serde_json::to_string(user).unwrap();
+    let text = String::from_utf8(desk.read("quorum.json")).unwrap().replace("\"bob\"", &hostile);
+    desk.write("quorum.json", text.as_bytes());
     let verify = ["verify", "--public-key", "alice=device/signkey.pub.pem", "quorum.json"];
     let done = desk.countersign(&verify).go().exits(8);
     assert_eq!(done.stdout().lines().count(), 2, "{}", done.stdout());
@@ -354,5 +361,122 @@ fn an_option_of_verify_that_would_decide_nothing_is_refused() {
         vec!["--public-key", &key, "quorum.json"],
     ] {
         desk.countersign(&[&["verify"], &arguments[..]].concat()).go().exits(2);
+    }
+}
+
+#[test]
+fn a_registration_file_with_a_list_of_signatures_is_signed_and_the_list_stays() {
+    let desk = Desk::new();
+    for list in [r#"[{"username":"","role":"","signature":""}]"#, "[]"] {
+        let text = String::from_utf8(registration(2)).unwrap();
+        let with_list = text.replacen("\n}\n", &format!(",\n  \"signatures\": {list}\n}}\n"), 1);
+        desk.write("registration.json", with_list.as_bytes());
+        let sign = ["sign", "--json", "--key", SIGNKEY, "registration.json"];
+        let done = desk.countersign(&sign).with_pin().go().exits(0);
+        assert_eq!(done.json()["files"][0]["format"], "quorum-registration");
+        let signed = String::from_utf8(desk.read("registration.json")).unwrap();
+        assert!(signed.ends_with(&format!(",\n  \"signatures\": {list}\n}}\n")), "{signed}");
+        for token in json(&desk, "registration.json")["tokens"].as_array().unwrap() {
+            let (data, signature) = (base64(&token["approval_data"]), base64(&token["signed"]));
+            openssl_accepts_both_ways(&desk, &data, &signature, "device/signkey.pub.pem");
+        }
+        desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "registration.json"])
+            .go()
+            .exits(0);
+    }
+}
+
+#[test]
+fn user_names_are_those_of_cloudhsm_in_any_case() {
+    let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
+    desk.write("quorum.json", QUORUM);
+    let sign = |key: &str, name: &str, more: &[&str]| {
+        let key = format!("pkcs11:token=officer;id={key};type=private");
+        let words = ["sign", "--key", &key, "--username", name];
+        desk.countersign(&[&words[..], more, &["quorum.json"]].concat()).with_pin().go()
+    };
+    for name in ["a b", &"x".repeat(45), "älice", "alice;"] {
+        sign("%01", name, &[]).exits(2).says("CloudHSM has no user");
+        assert_eq!(desk.read("quorum.json"), QUORUM);
+    }
+    sign("%01", "officer1", &[]).exits(0);
+    // The same person, whatever the case; with another key only by force, and then once.
+    sign("%01", "Officer1", &[]).exits(0).says("Nothing was changed.");
+    sign("%02", "OFFICER1", &[]).exits(8);
+    sign("%02", "OFFICER1", &["--force"]).exits(0).says("now has 1 approval");
+    sign("%01", "OFFICER1", &["--force"]).exits(0).says("now has 1 approval");
+    let verify = |user: &str| {
+        let key = format!("{user}=device/signkey.pub.pem");
+        desk.countersign(&["verify", "--public-key", &key, "quorum.json"]).go()
+    };
+    for user in ["officer1", "Officer1"] {
+        verify(user).exits(0);
+    }
+    // Copies in which one person is written differently are merged as one.
+    desk.write(
+        "copy.json",
+        &String::from_utf8(desk.read("quorum.json")).unwrap().replace("officer1", "Officer1").into_bytes(),
+    );
+    desk.countersign(&["merge", "quorum.json", "copy.json", "-o", "all.json"])
+        .go()
+        .exits(0)
+        .says("1 approval");
+    sign("%01", "officer2", &["--role", "CO"]).says("the role \"CO\" is none of CloudHSM's");
+}
+
+#[test]
+fn one_key_in_two_names_is_warned_of_at_once() {
+    let desk = Desk::new();
+    desk.write("quorum.json", QUORUM);
+    let sign = |name: &str| {
+        desk.countersign(&["sign", "--key", SIGNKEY, "--username", name, "quorum.json"])
+            .with_pin()
+            .go()
+            .exits(0)
+    };
+    let warning = "one key approved in two names";
+    assert!(!sign("officer1").stderr().contains(warning));
+    assert_eq!(sign("officer2").stderr().matches(warning).count(), 1);
+}
+
+/// The sample with other members, and its `approval_data` changed.
+fn sample_with(service: u16, members: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    use sha2::{Digest, Sha256};
+    let document: serde_json::Value = serde_json::from_slice(QUORUM).unwrap();
+    let mut data = base64(&document["approval_data"]);
+    for record in data.chunks_exact_mut(80) {
+        record[2..4].copy_from_slice(&service.to_be_bytes());
+    }
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let (data, token) = (encode(&data), encode(&Sha256::digest(&data)));
+    format!(r#"{{"version":"2.0",{members}"approval_data":"{data}","token":"{token}","signatures":[]}}"#)
+        .into_bytes()
+}
+
+#[test]
+fn the_most_dangerous_approval_there_is_is_named() {
+    let desk = Desk::without_device();
+    for (service, name) in [(3, "user management"), (4, "setting quorum values (MISC_CO)"), (9, "number 9")] {
+        desk.write("quorum.json", &sample_with(service, ""));
+        let shown = desk.countersign(&["show", "quorum.json"]).go().exits(0).stdout();
+        assert!(shown.contains(&format!("service: {name}\n")), "{shown}");
+    }
+}
+
+#[test]
+fn the_service_decides_whether_a_role_is_written() {
+    let desk = Desk::new();
+    for (members, role) in [
+        (r#""service":"user","key_reference":null,"#, None),
+        (r#""service":"user","key_reference":"0x1","#, None),
+        (r#""key_reference":null,"#, None),
+        (r#""key_reference":"0x1","#, Some("crypto-user")),
+        (r#""service":"key-usage","key_reference":null,"#, Some("crypto-user")),
+    ] {
+        desk.write("quorum.json", &sample_with(3, members));
+        let sign = ["sign", "--key", SIGNKEY, "--username", "alice", "quorum.json"];
+        desk.countersign(&sign).with_pin().go().exits(0);
+        assert_eq!(json(&desk, "quorum.json")["signatures"][0]["role"].as_str(), role, "{members}");
     }
 }

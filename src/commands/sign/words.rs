@@ -8,7 +8,7 @@ use countersign::printable::one_line;
 use countersign::save;
 use countersign::signature::MechanismChoice;
 use countersign::signing::{Destination, InTheWay, Input, Plan, Progress, SigningRequest};
-use countersign::tokenfile::{Format, TokenFile};
+use countersign::tokenfile::{Format, ROLES, TokenFile};
 
 use crate::commands::quorum;
 use crate::terminal::Terminal;
@@ -37,6 +37,13 @@ pub(super) fn introduce(plan: &Plan<'_>, terminal: &Terminal) {
     if let Some((approver, role)) = plan.approver().filter(|_| count > 0) {
         let role = role.map(|role| format!(" in the role {}", one_line(role))).unwrap_or_default();
         terminal.say(&format!("approving as {}{role}", one_line(&approver.username)));
+        if let Some(role) = approver.unknown_role() {
+            terminal.warn(&format!(
+                "the role {:?} is none of CloudHSM's, which are {}",
+                one_line(role),
+                ROLES.join(" and ")
+            ));
+        }
     }
     if plan.leaves_other_name() {
         terminal.warn(&format!(

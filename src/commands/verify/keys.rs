@@ -7,6 +7,7 @@ use countersign::error::{Error, Exit, Explain};
 use countersign::save;
 use countersign::signature::{PublicKey, PublicKeyError, Verifier, VerifyError};
 use countersign::signing::RequestError;
+use countersign::tokenfile::is_same_user;
 
 use crate::cli::Verify;
 use crate::commands::key::KeyOptions;
@@ -51,7 +52,7 @@ impl<'a> Keys<'a> {
             let with_user =
                 splits.clone().find(|(_, path)| Path::new(path).exists()).or_else(|| splits.next_back());
             match with_user.filter(|_| !given.exists()) {
-                Some((user, _)) if keys.users.iter().any(|(known, _)| known == user) => {
+                Some((user, _)) if keys.users.iter().any(|(known, _)| is_same_user(known, user)) => {
                     return Err(UsageError::TwoKeys(format!("the user {user:?}")).into());
                 }
                 Some((user, path)) => keys.users.push((user.to_owned(), read(Path::new(path))?)),
@@ -77,7 +78,7 @@ impl<'a> Keys<'a> {
 
     /// The key of one approver, and what verifies under it.
     pub(super) fn of_user(&self, username: &str) -> Result<Option<(PublicKey, Verifier)>, BadKey> {
-        let key = self.users.iter().find(|(user, _)| user == username).map(|(_, key)| key);
+        let key = self.users.iter().find(|(user, _)| is_same_user(user, username)).map(|(_, key)| key);
         key.map(|key| Ok((key.clone(), verifier(key, self.terminal)?))).transpose()
     }
 

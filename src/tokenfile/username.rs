@@ -1,0 +1,53 @@
+//! The names of CloudHSM's users
+//! (<https://docs.aws.amazon.com/cloudhsm/latest/userguide/cloudhsm_cli-user-create.html>).
+
+/// The roles of users who approve, as CloudHSM CLI names them.
+pub const ROLES: [&str; 2] = ["admin", "crypto-user"];
+
+/// The longest name, in characters.
+const MAX_LENGTH: usize = 31;
+
+/// Why CloudHSM has no user of a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsernameError {
+    /// It is too long.
+    #[error("it has {0} characters, and CloudHSM's user names have at most 31")]
+    TooLong(usize),
+    /// It has a character that no name has.
+    #[error("{0:?} is in it, and CloudHSM's user names consist of letters, digits and _")]
+    Character(char),
+}
+
+/// Whether two names are one user: CloudHSM's are not case-sensitive.
+pub fn is_same_user(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// Whether CloudHSM has users of such a name.
+///
+/// # Errors
+/// [`UsernameError`].
+pub fn check_username(name: &str) -> Result<(), UsernameError> {
+    if let Some(character) =
+        name.chars().find(|character| !character.is_ascii_alphanumeric() && *character != '_')
+    {
+        return Err(UsernameError::Character(character));
+    }
+    if name.len() > MAX_LENGTH { Err(UsernameError::TooLong(name.len())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_cloudhsm_takes() {
+        for name in ["a", "Officer_1", &"x".repeat(31)] {
+            assert_eq!(check_username(name), Ok(()));
+        }
+        assert_eq!(check_username("a b"), Err(UsernameError::Character(' ')));
+        assert_eq!(check_username("ü"), Err(UsernameError::Character('ü')));
+        assert_eq!(check_username(&"x".repeat(45)), Err(UsernameError::TooLong(45)));
+        assert!(is_same_user("Officer1", "officer1") && !is_same_user("officer1", "officer2"));
+    }
+}
