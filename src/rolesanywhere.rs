@@ -29,7 +29,7 @@ pub use credentials::{Credentials, Expiration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use identity::{Algorithm, Identity, IdentityError, MAX_CHAIN};
 pub use profile_file::{ProfileName, ProfileNameError, with_credentials};
-pub use region::Region;
+pub use region::{Region, RegionError};
 pub use request::{Request, SignedRequest, SigningTime};
 pub use response::{Answer, Refusal, ResponseError, read};
 pub use test_string::test_string;

@@ -12,6 +12,7 @@ mod change;
 mod detect;
 mod error;
 mod json;
+mod json_kind;
 mod merge;
 mod mfa;
 mod username;

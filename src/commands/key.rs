@@ -115,7 +115,7 @@ impl KeyOptions {
             // Which modules do not answer is asked of the modules: only for `-v`.
             AccessEvent::Loaded(modules) if terminal.is_verbose() => {
                 for path in modules.searched() {
-                    terminal.detail(&format!("module {path}"));
+                    terminal.detail(&format!("module {}", path.display()));
                 }
                 for line in modules.failure_lines() {
                     terminal.detail(&format!("skipped {line}"));

@@ -39,8 +39,16 @@ impl CallError {
         self.said == Said::Nothing
     }
 
+    /// The return code, where the module said one.
+    pub(super) fn code(&self) -> Option<RvError> {
+        match &self.said {
+            Said::Code(code) => Some(*code),
+            Said::Nothing | Said::Other(_) => None,
+        }
+    }
+
     pub(super) fn is(&self, code: RvError) -> bool {
-        self.said == Said::Code(code)
+        self.code() == Some(code)
     }
 }
 
@@ -74,6 +82,15 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// An error's own text with what is behind it: libloading keeps dlopen's words in the source.
+pub(super) fn reason_of(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
 
 /// `PinIncorrect` to `_PIN_INCORRECT`.
 fn screaming_snake(name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use super::call::CallError;
 use super::error::{Candidate, DeviceError, KeyError};
-use super::modules::Modules;
+use super::modules::{Modules, Sight};
 use super::objects::{self, KeyFacts, Policy};
 use super::present::Device;
 use crate::certificate::Certificate;
@@ -58,20 +58,14 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
             return Err(KeyError::Type { uri: uri.shown(), found }.into());
         }
     }
-    let all = modules.devices();
+    let Sight { devices: all, unreadable } = modules.look();
     let present = distinct(all.iter());
     let everything = [Uri::default()];
     let by_uri = !request.uris.is_empty();
     let uris = if by_uri { request.uris.as_slice() } else { everything.as_slice() };
     if !by_uri {
         // What cannot be read may be the one that is meant: the PIN must not go to another for its sake.
-        let unreadable = modules
-            .loaded
-            .iter()
-            .filter_map(|module| Some((module.spec().display_name(), module.device_error()?)));
-        let hanging =
-            modules.failed.iter().filter_map(|failed| Some((failed.name.clone(), failed.hang.clone()?)));
-        if let Some((name, error)) = unreadable.chain(hanging).next() {
+        if let Some((name, error)) = unreadable.into_iter().next() {
             return Err(DeviceError::Call { device: format!("in a slot of {name}"), error }.into());
         }
     }
@@ -91,7 +85,7 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
 /// # Errors
 /// As [`choose`].
 pub(super) fn the_device(modules: &Modules, uri: &Uri) -> Result<(Device, Uri), Error> {
-    let all = modules.devices();
+    let all = modules.look().devices;
     let present = distinct(all.iter());
     let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
     match <[Device; 1]>::try_from(fitting) {

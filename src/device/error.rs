@@ -11,5 +11,5 @@ pub use candidate::Candidate;
 pub use device::DeviceError;
 pub use key::KeyError;
 pub use login::LoginError;
-pub use provision::ProvisionError;
+pub use provision::{ProvisionError, UniqueAttribute};
 pub use sign::SignError;

@@ -88,7 +88,7 @@ pub fn inventory(
     login: Option<&LoginOptions>,
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Inventory, Error> {
-    let all = modules.devices();
+    let all = modules.look().devices;
     let present = distinct(all.iter());
     let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
     let login = match login {

@@ -186,10 +186,11 @@ impl SigningKey {
             }
         }
         let spec = self.device.module.spec();
-        if spec.proxy && !matches!(mechanism, Ckm::Sha256RsaPkcs | Ckm::Sha384RsaPkcs | Ckm::Sha512RsaPkcs) {
+        let has_many = spec.has_many_function_lists();
+        if has_many && !matches!(mechanism, Ckm::Sha256RsaPkcs | Ckm::Sha384RsaPkcs | Ckm::Sha512RsaPkcs) {
             return Err(SignError::Proxy);
         }
-        let single_part = if spec.proxy {
+        let single_part = if has_many {
             None
         } else {
             let single_part = SinglePart::of_module(&spec.path).map_err(CallError::from);

@@ -1,108 +1,304 @@
-//! What kind of device it is, by what it says of itself: only for advice. Nothing else depends on it.
+//! What is known of each kind of module and of the devices that are at home in it: how they are recognized, their
+//! quirks, and what to advise. All of it is in one table; everything else asks here.
 
-use super::present::Device;
+use std::path::Path;
 
-/// A kind of device that has its own ways.
+use ModuleKind as Kind;
+
+/// A kind of module that has its own ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// A YubiKey's PIV application.
-    YubiKey,
+pub enum ModuleKind {
     /// A YubiHSM 2.
     YubiHsm,
-    /// AWS CloudHSM through its own PKCS#11 library.
+    /// ykcs11: a YubiKey's PIV application.
+    YubiKey,
+    /// AWS CloudHSM's own.
     CloudHsm,
     /// A partition of a Thales Luna.
     Luna,
-    /// A TPM through tpm2-pkcs11.
+    /// tpm2-pkcs11: a TPM.
     Tpm,
     /// openCryptoki.
     OpenCryptoki,
     /// SoftHSM.
     SoftHsm,
-    /// A smart card.
+    /// OpenSC: a smart card.
+    OpenSc,
+    /// Another one for smart cards.
     SmartCard,
+    /// NSS's softokn.
+    Nss,
+    /// p11-kit's client, which shows the devices of a p11-kit server.
+    P11KitClient,
+    /// p11-kit's proxy, which shows the devices of all modules.
+    P11KitProxy,
     /// Any other.
     Other,
 }
 
-impl DeviceKind {
-    pub(super) fn of(device: &Device) -> Self {
-        let module = device.module_path().file_name().unwrap_or_default().to_string_lossy();
-        Self::by_names(&module, &device.manufacturer, &device.model, &device.label)
+/// How many function lists a module has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FunctionLists {
+    /// The same for all who ask.
+    One,
+    /// Each time another instance, which knows nothing of the sessions of the others.
+    OneEach,
+}
+
+impl ModuleKind {
+    /// The kind of the module at a path.
+    pub fn at(path: &Path) -> Self {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        of_row(TABLE.iter().find(|row| row.modules.iter().any(|name| file.contains(name))))
     }
 
-    /// The maker's name counts before the module's: OpenSC shows a YubiKey too.
-    fn by_names(module: &str, manufacturer: &str, model: &str, label: &str) -> Self {
-        const NAMES: [(&str, DeviceKind); 15] = [
-            ("yubihsm", DeviceKind::YubiHsm),
-            ("ykcs11", DeviceKind::YubiKey),
-            ("yubikey", DeviceKind::YubiKey),
-            ("yubico", DeviceKind::YubiKey),
-            ("cloudhsm", DeviceKind::CloudHsm),
-            ("cavium", DeviceKind::CloudHsm),
-            ("marvell", DeviceKind::CloudHsm),
-            ("luna", DeviceKind::Luna),
-            ("cryptoki2", DeviceKind::Luna),
-            ("tpm2", DeviceKind::Tpm),
-            ("opencryptoki", DeviceKind::OpenCryptoki),
-            ("softhsm", DeviceKind::SoftHsm),
-            ("opensc", DeviceKind::SmartCard),
-            ("piv", DeviceKind::SmartCard),
-            ("pkcs#15", DeviceKind::SmartCard),
-        ];
-        let names = [manufacturer, model, label, module].map(str::to_lowercase).join("\n");
-        let kind = NAMES.iter().find(|(name, _)| names.contains(name));
-        kind.map_or(DeviceKind::Other, |(_, kind)| *kind)
+    /// The kind of module that a device is at home in, by what it says of itself, whatever module shows it: OpenSC shows a
+    /// YubiKey too. `module` is the path of that one, which counts where it is the first in the table.
+    pub(super) fn of_device(module: &Path, manufacturer: &str, model: &str, label: &str) -> Self {
+        let shown_by = ModuleKind::at(module);
+        let file = module.file_name().unwrap_or_default().to_string_lossy();
+        let names = [manufacturer, model, label, &file].map(str::to_lowercase).join("\n");
+        let is_it = |row: &&Row| row.kind == shown_by || row.devices.iter().any(|name| names.contains(name));
+        of_row(TABLE.iter().find(is_it))
+    }
+
+    /// Whether the module looks for smart cards through pcscd.
+    pub fn needs_pcscd(self) -> bool {
+        self.row().needs_pcscd
+    }
+
+    pub(super) fn function_lists(self) -> FunctionLists {
+        self.row().function_lists
+    }
+
+    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
+    pub(super) fn is_own_key(self, id: Option<&[u8]>) -> bool {
+        self.row().own_key.is_some_and(|own| id == Some(&[own]))
+    }
+
+    /// What a module that loads and does not start most often lacks.
+    pub(super) fn when_not_started(self) -> Option<&'static str> {
+        self.row().when_not_started
+    }
+
+    /// What to look at where the module shows no device.
+    pub(super) fn when_no_device(self) -> Option<&'static str> {
+        self.row().when_no_device
+    }
+
+    /// Why a device that holds a private key may show none.
+    pub(super) fn when_no_key(self) -> Option<&'static str> {
+        self.row().when_no_key
+    }
+
+    /// How to make a key where this module makes none.
+    pub(super) fn when_not_generated(self) -> Option<&'static str> {
+        self.row().when_not_generated
+    }
+
+    /// How to store a certificate where this module stores none.
+    pub(super) fn when_not_stored(self) -> Option<&'static str> {
+        self.row().when_not_stored
     }
 
     /// How a locked PIN is unblocked.
     pub(super) fn unblocking(self) -> &'static str {
-        match self {
-            DeviceKind::YubiKey => {
-                "unblock it with the PUK: ykman piv access unblock-pin. If the PUK is locked too, only ykman piv reset is \
-                 left, which destroys all keys"
-            }
-            DeviceKind::YubiHsm => {
-                "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart its \
-                 connector"
-            }
-            DeviceKind::CloudHsm => {
-                "ask an administrator of the cluster: cloudhsm-cli user change-password unlocks the user"
-            }
-            DeviceKind::Luna => {
-                "ask the partition's security officer: lunacm, role resetpw -name co (or cu) unlocks the role"
-            }
-            DeviceKind::Tpm => {
-                "the whole TPM is in dictionary attack lockout: wait until it ends (tpm2_getcap properties-variable says \
-                 when), or tpm2_dictionarylockout --clear-lockout"
-            }
-            DeviceKind::OpenCryptoki => "set a new one with the SO PIN: pkcsconf -u -c SLOT",
-            DeviceKind::SmartCard => {
-                "unblock it with the PUK: pkcs15-tool --unblock-pin, or the card issuer's own tool"
-            }
-            DeviceKind::SoftHsm | DeviceKind::Other => {
-                "set a new one with the SO PIN, by the device's own tool or \
-                 pkcs11-tool --module MODULE --login --login-type so --init-pin"
-            }
-        }
+        self.row().unblocking
     }
 
-    /// The form of PIN that this kind wants, where it is an unusual one.
+    /// The form of PIN that the device expects, where it is an unusual one.
     pub(super) fn pin_form(self) -> Option<&'static str> {
-        match self {
-            DeviceKind::CloudHsm => {
-                Some("the PIN of a CloudHSM is USER:PASSWORD, of a crypto user of the cluster")
-            }
-            DeviceKind::YubiHsm => Some(
-                "the PIN of a YubiHSM is the number of the authentication key as 4 hexadecimal digits and then its \
-                 password: 0001password",
-            ),
-            DeviceKind::Luna => Some(
-                "the PIN is that of the Crypto Officer; to log in as the Crypto User add --user-type crypto-user",
-            ),
-            _ => None,
-        }
+        self.row().pin_form
     }
+
+    /// What the security officer logs in with, where it is not a PIN.
+    pub(super) fn so_secret(self) -> Option<&'static SoSecret> {
+        self.row().so_secret.as_ref()
+    }
+
+    fn row(self) -> &'static Row {
+        TABLE.iter().find(|row| row.kind == self).unwrap_or(&OTHER)
+    }
+}
+
+/// What takes the place of the security officer's PIN.
+pub(super) struct SoSecret {
+    /// What to say of a wrong one.
+    pub(super) when_wrong: &'static str,
+    /// What to say where it is needed.
+    pub(super) when_needed: &'static str,
+}
+
+/// What is known of a kind.
+struct Row {
+    kind: ModuleKind,
+    /// What the module's file name contains, in lower case.
+    modules: &'static [&'static str],
+    /// What the manufacturer, model or label of its devices contains, in lower case.
+    devices: &'static [&'static str],
+    function_lists: FunctionLists,
+    needs_pcscd: bool,
+    own_key: Option<u8>,
+    when_not_started: Option<&'static str>,
+    when_no_device: Option<&'static str>,
+    when_no_key: Option<&'static str>,
+    when_not_generated: Option<&'static str>,
+    when_not_stored: Option<&'static str>,
+    unblocking: &'static str,
+    pin_form: Option<&'static str>,
+    so_secret: Option<SoSecret>,
+}
+
+const PCSCD: Option<&str> = Some("smart cards need pcscd: apt install pcscd, and make sure that it runs");
+
+const OTHER: Row = Row {
+    kind: Kind::Other,
+    modules: &[],
+    devices: &[],
+    function_lists: FunctionLists::One,
+    needs_pcscd: false,
+    own_key: None,
+    when_not_started: None,
+    when_no_device: None,
+    when_no_key: None,
+    when_not_generated: None,
+    when_not_stored: None,
+    unblocking: "set a new one with the SO PIN, by the device's own tool or \
+                 pkcs11-tool --module MODULE --login --login-type so --init-pin",
+    pin_form: None,
+    so_secret: None,
+};
+
+/// The first row that fits counts: a YubiHSM's maker is Yubico too.
+static TABLE: [Row; 12] = [
+    Row {
+        kind: Kind::YubiHsm,
+        modules: &["yubihsm"],
+        devices: &["yubihsm"],
+        unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
+                     its connector",
+        pin_form: Some(
+            "the PIN of a YubiHSM is the number of the authentication key as 4 hexadecimal digits and then its \
+             password: 0001password",
+        ),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::YubiKey,
+        modules: &["ykcs11"],
+        devices: &["ykcs11", "yubikey", "yubico"],
+        needs_pcscd: true,
+        // The attestation key in PIV slot F9, by the number that ykcs11 gives it.
+        own_key: Some(0x19),
+        when_not_started: PCSCD,
+        unblocking: "unblock it with the PUK: ykman piv access unblock-pin. If the PUK is locked too, only ykman piv reset \
+                     is left, which destroys all keys",
+        so_secret: Some(SoSecret {
+            when_wrong: "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing",
+            when_needed: "a YubiKey wants its management key for this: --so-pin-source prompt, and give the key as 48 \
+                          hexadecimal digits",
+        }),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::CloudHsm,
+        modules: &["cloudhsm", "cavium", "marvell"],
+        devices: &["cloudhsm", "cavium", "marvell"],
+        unblocking: "ask an administrator of the cluster: cloudhsm-cli user change-password unlocks the user",
+        pin_form: Some("the PIN of a CloudHSM is USER:PASSWORD, of a crypto user of the cluster"),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::Luna,
+        modules: &["cryptoki2", "luna"],
+        devices: &["luna", "cryptoki2"],
+        unblocking: "ask the partition's security officer: lunacm, role resetpw -name co (or cu) unlocks the role",
+        pin_form: Some(
+            "the PIN is that of the Crypto Officer; to log in as the Crypto User add --user-type crypto-user",
+        ),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::Tpm,
+        modules: &["tpm2"],
+        devices: &["tpm2"],
+        when_not_started: Some("is there a TPM (/dev/tpmrm0), and may this user use it (group tss)?"),
+        unblocking: "the whole TPM is in dictionary attack lockout: wait until it ends (tpm2_getcap properties-variable \
+                     says when), or tpm2_dictionarylockout --clear-lockout",
+        ..OTHER
+    },
+    Row {
+        kind: Kind::OpenCryptoki,
+        modules: &["opencryptoki"],
+        devices: &["opencryptoki"],
+        when_not_started: Some("openCryptoki needs its daemon: systemctl start pkcsslotd"),
+        unblocking: "set a new one with the SO PIN: pkcsconf -u -c SLOT",
+        ..OTHER
+    },
+    Row {
+        kind: Kind::SoftHsm,
+        modules: &["softhsm"],
+        devices: &["softhsm"],
+        when_not_started: Some(
+            "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
+        ),
+        when_no_device: Some(
+            "SoftHSM shows the devices of the configuration that SOFTHSM2_CONF names: set it, or plug the device in; \
+             countersign list shows what is there",
+        ),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::OpenSc,
+        modules: &["opensc"],
+        devices: &["opensc", "piv", "pkcs#15"],
+        needs_pcscd: true,
+        when_not_started: PCSCD,
+        when_no_key: Some(
+            "OpenSC shows a PIV card's key only together with its certificate: put one on the card, or use the card \
+             maker's own module (a YubiKey's is libykcs11.so)",
+        ),
+        when_not_generated: Some(
+            "OpenSC makes no keys on PIV cards: use ykman piv keys generate 9a, or --module libykcs11.so with \
+             --so-pin-source for a YubiKey; or the card maker's own tool",
+        ),
+        when_not_stored: Some(
+            "OpenSC stores nothing on PIV cards: use ykman piv certificates import, or --module libykcs11.so with \
+             --so-pin-source for a YubiKey; or the card maker's own tool",
+        ),
+        unblocking: "unblock it with the PUK: pkcs15-tool --unblock-pin, or the card issuer's own tool",
+        ..OTHER
+    },
+    Row { kind: Kind::SmartCard, modules: &["pcsc", "ccid"], needs_pcscd: true, ..OTHER },
+    Row {
+        kind: Kind::Nss,
+        modules: &["softokn"],
+        when_not_started: Some("NSS wants its database named: x-init-reserved in a module file of p11-kit"),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::P11KitClient,
+        modules: &["p11-kit-client"],
+        function_lists: FunctionLists::OneEach,
+        when_not_started: Some(
+            "P11_KIT_SERVER_ADDRESS must name the server's socket: unix:path=/path/of/the/socket",
+        ),
+        when_no_device: Some(
+            "p11-kit's client sees the devices of a p11-kit server: make sure that it runs, and that the socket of \
+             P11_KIT_SERVER_ADDRESS leads to it",
+        ),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::P11KitProxy,
+        modules: &["p11-kit-proxy", "libp11-kit.so"],
+        function_lists: FunctionLists::OneEach,
+        ..OTHER
+    },
+];
+
+fn of_row(row: Option<&Row>) -> ModuleKind {
+    row.map_or(Kind::Other, |row| row.kind)
 }
 
 #[cfg(test)]
@@ -110,31 +306,76 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_is_known_by_its_names() {
-        for (module, manufacturer, model, label, kind) in [
-            (
-                "libykcs11.so.2",
-                "Yubico (www.yubico.com)",
-                "YubiKey YK5",
-                "YubiKey PIV #1234",
-                DeviceKind::YubiKey,
-            ),
-            ("opensc-pkcs11.so", "piv_II", "PKCS#15 emulated", "PIV_II", DeviceKind::SmartCard),
-            (
-                "yubihsm_pkcs11.so",
-                "Yubico (www.yubico.com)",
-                "YubiHSM",
-                "YubiHSM 07550054",
-                DeviceKind::YubiHsm,
-            ),
-            ("libcloudhsm_pkcs11.so", "Marvell Semiconductors, Inc.", "LS2", "hsm1", DeviceKind::CloudHsm),
-            ("libCryptoki2_64.so", "SafeNet, Inc.", "LunaSA 7.4.0", "par1", DeviceKind::Luna),
-            ("libtpm2_pkcs11.so.1", "IBM", "SW TPM", "officer", DeviceKind::Tpm),
-            ("libopencryptoki.so.0", "IBM", "Soft", "officer", DeviceKind::OpenCryptoki),
-            ("libsofthsm2.so", "SoftHSM project", "SoftHSM v2", "officer", DeviceKind::SoftHsm),
-            ("libacme.so", "ACME", "One", "officer", DeviceKind::Other),
+    fn a_module_is_known_by_the_name_of_its_file() {
+        for (path, kind) in [
+            ("/usr/lib/x86_64-linux-gnu/libykcs11.so.2", Kind::YubiKey),
+            ("yubihsm_pkcs11.so", Kind::YubiHsm),
+            ("/opt/cloudhsm/lib/libcloudhsm_pkcs11.so", Kind::CloudHsm),
+            ("/usr/safenet/lunaclient/lib/libCryptoki2_64.so", Kind::Luna),
+            ("/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so.1", Kind::Tpm),
+            ("/usr/lib/opencryptoki/libopencryptoki.so.0", Kind::OpenCryptoki),
+            ("/usr/lib/softhsm/libsofthsm2.so", Kind::SoftHsm),
+            ("/usr/lib/x86_64-linux-gnu/onepin-opensc-pkcs11.so", Kind::OpenSc),
+            ("/usr/lib/x86_64-linux-gnu/libsoftokn3.so", Kind::Nss),
+            ("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so", Kind::P11KitClient),
+            ("p11-kit-proxy.so", Kind::P11KitProxy),
+            ("libp11-kit.so.0", Kind::P11KitProxy),
+            ("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-trust.so", Kind::Other),
+            ("/home/softhsm/libacme.so", Kind::Other),
+            ("/", Kind::Other),
         ] {
-            assert_eq!(DeviceKind::by_names(module, manufacturer, model, label), kind, "{module}");
+            assert_eq!(ModuleKind::at(Path::new(path)), kind, "{path}");
         }
+    }
+
+    #[test]
+    fn a_device_is_known_by_its_names_before_those_of_the_module_that_shows_it() {
+        for (module, manufacturer, model, label, kind) in [
+            ("libykcs11.so.2", "Yubico (www.yubico.com)", "YubiKey YK5", "YubiKey PIV #1234", Kind::YubiKey),
+            ("opensc-pkcs11.so", "piv_II", "PKCS#15 emulated", "PIV_II", Kind::OpenSc),
+            ("opensc-pkcs11.so", "piv_II", "PKCS#15 emulated", "YubiKey 1234", Kind::YubiKey),
+            ("yubihsm_pkcs11.so", "Yubico (www.yubico.com)", "YubiHSM", "YubiHSM 07550054", Kind::YubiHsm),
+            ("yubihsm_pkcs11.so", "Yubico (www.yubico.com)", "", "", Kind::YubiHsm),
+            ("libcloudhsm_pkcs11.so", "Marvell Semiconductors, Inc.", "LS2", "hsm1", Kind::CloudHsm),
+            ("libCryptoki2_64.so", "SafeNet, Inc.", "LunaSA 7.4.0", "par1", Kind::Luna),
+            ("libtpm2_pkcs11.so.1", "IBM", "SW TPM", "officer", Kind::Tpm),
+            ("libopencryptoki.so.0", "IBM", "Soft", "officer", Kind::OpenCryptoki),
+            ("libsofthsm2.so", "SoftHSM project", "SoftHSM v2", "officer", Kind::SoftHsm),
+            ("p11-kit-client.so", "SoftHSM project", "SoftHSM v2", "officer", Kind::SoftHsm),
+            ("libacme.so", "ACME", "One", "officer", Kind::Other),
+        ] {
+            let found = ModuleKind::of_device(Path::new(module), manufacturer, model, label);
+            assert_eq!(found, kind, "{module}, {manufacturer}");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_one_row_and_lower_case_names() {
+        for row in &TABLE {
+            assert_eq!(TABLE.iter().filter(|other| other.kind == row.kind).count(), 1, "{:?}", row.kind);
+            assert!(!row.modules.is_empty(), "{:?}", row.kind);
+            for name in row.modules.iter().chain(row.devices) {
+                assert_eq!(name.to_lowercase(), **name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_yubikeys_own_key_is_the_one_of_slot_f9() {
+        assert!(Kind::YubiKey.is_own_key(Some(&[0x19])));
+        for other in [None, Some(&[][..]), Some(&[1]), Some(&[0x19, 0x19])] {
+            assert!(!Kind::YubiKey.is_own_key(other), "{other:?}");
+        }
+        assert!(!Kind::OpenSc.is_own_key(Some(&[0x19])));
+    }
+
+    #[test]
+    fn only_what_looks_for_cards_needs_pcscd_and_only_p11_kits_own_modules_have_a_list_for_each() {
+        let of = |fits: fn(&Row) -> bool| -> Vec<ModuleKind> {
+            TABLE.iter().filter(|row| fits(row)).map(|row| row.kind).collect()
+        };
+        assert_eq!(of(|row| row.needs_pcscd), [Kind::YubiKey, Kind::OpenSc, Kind::SmartCard]);
+        let each = of(|row| row.function_lists == FunctionLists::OneEach);
+        assert_eq!(each, [Kind::P11KitClient, Kind::P11KitProxy]);
     }
 }

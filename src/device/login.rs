@@ -9,7 +9,6 @@ use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
-use super::kind::DeviceKind;
 use super::present::{Device, PinState};
 use super::session::Session;
 use crate::pin::{Pin, PinError, PinSource};
@@ -230,7 +229,7 @@ impl Who<'_> {
         let state = self.device.pin_state_now().map_err(|error| LoginError::Failed {
             device: self.name(),
             error,
-            kind: DeviceKind::of(self.device),
+            kind: self.device.kind(),
         })?;
         Ok(self.of(state))
     }
@@ -257,7 +256,7 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
 }
 
 fn refuse_early(state: &PinState, who: Who<'_>, use_last_try: bool) -> Result<(), LoginError> {
-    let kind = DeviceKind::of(who.device);
+    let kind = who.device.kind();
     let device = who.name();
     if state.locked {
         Err(LoginError::Locked { device, kind })
@@ -274,13 +273,13 @@ fn failed(who: Who<'_>, error: CallError, person: bool) -> LoginError {
     about_pin(who, error, person).unwrap_or_else(|error| LoginError::Failed {
         device: who.name(),
         error,
-        kind: DeviceKind::of(who.device),
+        kind: who.device.kind(),
     })
 }
 
 /// Reads the state again: a wrong PIN may have been the one that locked the device.
 fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError, CallError> {
-    let kind = DeviceKind::of(who.device);
+    let kind = who.device.kind();
     let name = who.name();
     let codes = [
         RvError::PinIncorrect,
@@ -303,16 +302,15 @@ fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError,
     if error.is(RvError::PinExpired) {
         return Ok(LoginError::Expired { device: name });
     }
-    let tries = match (state.final_try, state.count_low) {
-        _ if who.is_so && kind == DeviceKind::YubiKey => {
-            "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing"
-        }
-        (true, _) if who.is_so => "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)",
-        (true, _) => "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)",
-        (_, true) if who.is_so => {
+    let so_secret = kind.so_secret().filter(|_| who.is_so);
+    let tries = match (so_secret, state.final_try, state.count_low) {
+        (Some(secret), ..) => secret.when_wrong,
+        (_, true, _) if who.is_so => "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)",
+        (_, true, _) => "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)",
+        (_, _, true) if who.is_so => {
             "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
         }
-        (_, true) => {
+        (_, _, true) => {
             "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); most lock after three"
         }
         _ => "the device does not say how many tries are left; most lock after three",

@@ -1,9 +1,6 @@
-//! A loaded module, and the devices in its slots.
+//! A module that is loaded and started.
 
-use std::cell::Cell;
 use std::fmt;
-use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,10 +9,9 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::slot::Slot;
 
 use super::abandoned::{self, NotReturned};
-use super::call::CallError;
+use super::call::{CallError, reason_of};
 use super::ffi;
-use super::modules::{ModuleSpec, reason_of};
-use super::present::Device;
+use super::spec::ModuleSpec;
 use super::watch;
 use crate::uri;
 
@@ -29,7 +25,6 @@ pub(super) struct Module {
     description: String,
     version: (u8, u8),
     took: Duration,
-    unreadable: Cell<Option<CallError>>,
 }
 
 /// Why a module cannot be used.
@@ -90,7 +85,7 @@ impl Module {
         match watch::during("C_Initialize", &name, &name, initialize).map_err(hang)? {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
-                return Err(failure(CallError::from(error).to_string(), hint_for(&spec.path)));
+                return Err(failure(CallError::from(error).to_string(), spec.kind().when_not_started()));
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
@@ -108,7 +103,6 @@ impl Module {
             name,
             pkcs11,
             took: start.elapsed(),
-            unreadable: Cell::default(),
         })
     }
 
@@ -121,37 +115,13 @@ impl Module {
         self.took
     }
 
-    /// The initialised devices in the module's slots. A slot that fails hides no other one.
-    pub(super) fn devices(self: &Rc<Self>) -> Vec<Device> {
-        let slots = self.slots().unwrap_or_else(|error| {
-            if error.is_hang() {
-                self.unreadable.set(Some(error));
-            }
-            Vec::new()
-        });
-        let mut devices: Vec<Device> = slots.into_iter().filter_map(|slot| self.device(slot)).collect();
-        // Slots come in an order that some modules change from run to run.
-        devices.sort_by(|a, b| (&a.label, &a.serial, a.slot.id()).cmp(&(&b.label, &b.serial, b.slot.id())));
-        devices
-    }
-
-    fn device(self: &Rc<Self>, slot: Slot) -> Option<Device> {
-        Device::read(self, slot).unwrap_or_else(|error| {
-            self.unreadable.set(Some(error));
-            None
-        })
-    }
-
-    /// What a device said that was present and could not be read when [`Module::devices`] read all.
-    pub(super) fn device_error(&self) -> Option<CallError> {
-        self.unreadable.take()
-    }
-
+    /// Why it does not say which slots it has.
     pub(super) fn slot_error(&self) -> Option<CallError> {
         self.slots().err()
     }
 
-    fn slots(&self) -> Result<Vec<Slot>, CallError> {
+    /// The slots with something in them.
+    pub(super) fn slots(&self) -> Result<Vec<Slot>, CallError> {
         self.call("C_GetSlotList", &self.name, |pkcs11| pkcs11.get_slots_with_token())
     }
 
@@ -173,27 +143,6 @@ impl Module {
             version: self.version,
         }
     }
-}
-
-/// What a module that loads and does not start most often lacks.
-fn hint_for(path: &Path) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 7] = [
-        (
-            "softhsm",
-            "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
-        ),
-        ("opensc", "smart cards need pcscd: apt install pcscd, and make sure that it runs"),
-        ("ykcs11", "smart cards need pcscd: apt install pcscd, and make sure that it runs"),
-        ("opencryptoki", "openCryptoki needs its daemon: systemctl start pkcsslotd"),
-        ("softokn", "NSS wants its database named: x-init-reserved in a module file of p11-kit"),
-        ("tpm2", "is there a TPM (/dev/tpmrm0), and may this user use it (group tss)?"),
-        (
-            "p11-kit-client",
-            "P11_KIT_SERVER_ADDRESS must name the server's socket: unix:path=/path/of/the/socket",
-        ),
-    ];
-    let file = path.to_string_lossy();
-    HINTS.iter().find(|(name, _)| file.contains(name)).map(|(_, hint)| *hint)
 }
 
 impl Drop for Module {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::call::CallError;
+use super::call::{CallError, reason_of};
 use super::ffi::{self, LIBP11_KIT, P11KitModule};
 use super::module::Module;
-use super::present::Device;
+use super::present::{self, Device};
+use super::spec::{ModuleSpec, module_path};
 use super::watch;
 use crate::error::{Exit, Explain};
 use crate::uri::Uri;
@@ -110,19 +111,6 @@ pub struct ModuleChoice {
     pub path: Option<PathBuf>,
 }
 
-/// A module that is to be loaded.
-#[derive(Clone, Debug)]
-pub(super) struct ModuleSpec {
-    /// p11-kit's name for it.
-    pub(super) name: Option<String>,
-    pub(super) path: PathBuf,
-    pub(super) init_reserved: Option<String>,
-    /// Whether it is one of p11-kit's, where each function list is an instance of its own: its proxy, or its client.
-    pub(super) proxy: bool,
-    /// The `remote:` modules that the proxy is loaded for.
-    pub(super) remote_names: Vec<String>,
-}
-
 /// The modules that are loaded, and those that could not be.
 #[derive(Debug)]
 pub struct Modules {
@@ -130,6 +118,14 @@ pub struct Modules {
     pub(super) failed: Vec<FailedModule>,
     /// Whether `--module` was given: the URIs' own `module-*` attributes then do not count.
     pub(super) named: bool,
+}
+
+/// What the modules show at one moment.
+pub(super) struct Sight {
+    /// The devices in all modules, in the modules' order, those of p11-kit's own last. One that two modules show is there twice.
+    pub(super) devices: Vec<Device>,
+    /// The modules that may have more devices, by name, each with what it said, or what it has not returned from.
+    pub(super) unreadable: Vec<(String, CallError)>,
 }
 
 /// A module that was skipped.
@@ -181,15 +177,25 @@ impl Modules {
         Ok(modules)
     }
 
-    /// The devices in all modules, in the modules' order, those of the proxy last. One that two modules show is there
-    /// twice.
-    pub(super) fn devices(&self) -> Vec<Device> {
-        let (proxied, direct): (Vec<_>, Vec<_>) = self.loaded.iter().partition(|module| module.spec().proxy);
-        let direct = direct.iter().flat_map(|module| module.devices());
-        // The proxy also shows p11-kit's trust store, which holds no key.
-        let proxied =
-            proxied.iter().flat_map(|module| module.devices()).filter(|device| !device.is_trust_store());
-        direct.chain(proxied).collect()
+    /// What the modules show now.
+    pub(super) fn look(&self) -> Sight {
+        let mut sight = Sight { devices: Vec::new(), unreadable: Vec::new() };
+        let mut proxied = Vec::new();
+        for module in &self.loaded {
+            let present::InSlots { devices, unreadable } = present::in_slots(module);
+            sight.unreadable.extend(unreadable.map(|error| (module.spec().display_name(), error)));
+            if module.spec().has_many_function_lists() {
+                // The proxy also shows p11-kit's trust store, which holds no key.
+                proxied.extend(devices.into_iter().filter(|device| !device.is_trust_store()));
+            } else {
+                sight.devices.extend(devices);
+            }
+        }
+        sight.devices.extend(proxied);
+        let hanging =
+            self.failed.iter().filter_map(|failed| Some((failed.name.clone(), failed.hang.clone()?)));
+        sight.unreadable.extend(hanging);
+        sight
     }
 
     /// Modules that were skipped or do not answer: one line each, with the reason.
@@ -215,8 +221,8 @@ impl Modules {
     }
 
     /// The modules that were searched, by path.
-    pub fn searched(&self) -> Vec<String> {
-        self.loaded.iter().map(|module| module.spec().path.display().to_string()).collect()
+    pub fn searched(&self) -> Vec<PathBuf> {
+        self.loaded.iter().map(|module| module.spec().path.clone()).collect()
     }
 
     fn add_named(&mut self, spec: ModuleSpec) -> Result<(), ModuleError> {
@@ -272,7 +278,6 @@ impl Modules {
                     name: Some(module.name.clone()),
                     path: path.clone(),
                     init_reserved: module.init_reserved.clone(),
-                    proxy: false,
                     remote_names: Vec::new(),
                 }),
                 None => self.failed.push(FailedModule {
@@ -319,57 +324,4 @@ impl Modules {
     fn has(&self, path: &Path) -> bool {
         self.loaded.iter().any(|module| module.spec().is_at(path))
     }
-}
-
-impl ModuleSpec {
-    pub(super) fn at(path: &Path) -> Self {
-        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let proxy =
-            ["p11-kit-proxy", "p11-kit-client", "libp11-kit.so"].iter().any(|name| file.starts_with(name));
-        // The name alone is enough to ask for the proxy: libp11-kit is its library.
-        let path = if file == "p11-kit-proxy" { Path::new(LIBP11_KIT) } else { path };
-        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, proxy, remote_names: Vec::new() }
-    }
-
-    /// Whether `path` leads to the same file: two configurations may name one by different links. A bare name, which
-    /// the loader looks for, is compared as it is.
-    pub(super) fn is_at(&self, path: &Path) -> bool {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        real(&self.path) == real(path)
-    }
-
-    /// p11-kit's name, else the file's name without `.so`.
-    pub(super) fn display_name(&self) -> String {
-        if !self.remote_names.is_empty() {
-            return self.remote_names.join(", ");
-        }
-        self.name.clone().unwrap_or_else(|| {
-            let file =
-                self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            file.split(".so").next().unwrap_or_default().trim_start_matches("lib").to_owned()
-        })
-    }
-}
-
-/// The file that a URI's `module-path` names; a folder there is completed by `module-name` (RFC 7512 section 2.3).
-pub(super) fn module_path(uri: &Uri) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = PathBuf::from(std::ffi::OsStr::from_bytes(uri.module_path.as_ref()?));
-    let Some(name) = uri.module_name.as_ref().filter(|_| path.is_dir()) else { return Some(path) };
-    let name = String::from_utf8_lossy(name);
-    let candidates = [format!("{name}.so"), format!("lib{name}.so"), name.clone().into_owned()];
-    candidates
-        .iter()
-        .map(|file| path.join(file))
-        .find(|file| file.is_file())
-        .or(Some(path.join(&candidates[0])))
-}
-
-/// An error's own text with what is behind it: libloading keeps dlopen's words in the source.
-pub(super) fn reason_of(error: &dyn std::error::Error) -> String {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    deepest.to_string()
 }

@@ -3,7 +3,6 @@
 use super::choose::Chosen;
 use super::error::{Candidate, DeviceError, KeyError};
 use super::key::SigningKey;
-use super::kind::DeviceKind;
 use super::login::{Login, LoginOptions, Notice, log_in};
 use super::objects::{self, KeyFacts, Policy, PrivateKey};
 use super::present::Device;
@@ -85,7 +84,7 @@ impl OpenDevice {
             return Err(KeyError::NotFound {
                 uri: uri(),
                 device: device.describe(),
-                kind: DeviceKind::of(device),
+                kind: device.kind(),
                 candidates: candidates(&all),
                 rejected,
             }
@@ -144,7 +143,7 @@ pub(super) fn key_to_prepare(
             Err(KeyError::NotFound {
                 uri: Some(uri.shown()),
                 device: device.describe(),
-                kind: DeviceKind::of(device),
+                kind: device.kind(),
                 candidates: candidates(&all),
                 rejected,
             }

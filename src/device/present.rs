@@ -16,10 +16,10 @@ use cryptoki_sys::{
 
 use super::call::CallError;
 use super::ffi;
-use super::kind::DeviceKind;
+use super::kind::ModuleKind;
 use super::module::{Module, trim};
-use super::modules::module_path;
 use super::session::Session;
+use super::spec::module_path;
 use crate::uri::{self, Uri};
 
 /// A device that is present: a slot with an initialised token in it, in PKCS#11's words.
@@ -78,9 +78,34 @@ impl PinState {
     }
 }
 
+/// What a module shows in its slots.
+pub(super) struct InSlots {
+    pub(super) devices: Vec<Device>,
+    /// What the last of the slots said that could not be read.
+    pub(super) unreadable: Option<CallError>,
+}
+
+/// The initialised devices in a module's slots. A slot that fails hides no other one.
+pub(super) fn in_slots(module: &Rc<Module>) -> InSlots {
+    let mut found = InSlots { devices: Vec::new(), unreadable: None };
+    let slots = module.slots().unwrap_or_else(|error| {
+        found.unreadable = Some(error).filter(CallError::is_hang);
+        Vec::new()
+    });
+    for slot in slots {
+        match Device::read(module, slot) {
+            Ok(device) => found.devices.extend(device),
+            Err(error) => found.unreadable = Some(error),
+        }
+    }
+    // Slots come in an order that some modules change from run to run.
+    found.devices.sort_by(|a, b| (&a.label, &a.serial, a.slot.id()).cmp(&(&b.label, &b.serial, b.slot.id())));
+    found
+}
+
 impl Device {
     /// None for a slot without an initialised device.
-    pub(super) fn read(module: &Rc<Module>, slot: Slot) -> Result<Option<Self>, CallError> {
+    fn read(module: &Rc<Module>, slot: Slot) -> Result<Option<Self>, CallError> {
         let absent = [RvError::TokenNotPresent, RvError::TokenNotRecognized, RvError::SlotIdInvalid];
         let info = match DeviceInfo::read(module, slot) {
             Err(error) if absent.into_iter().any(|code| error.is(code)) => return Ok(None),
@@ -170,15 +195,19 @@ impl Device {
         self.name.to_string()
     }
 
-    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody: a YubiKey's attestation key in
-    /// PIV slot F9, by the number that ykcs11 gives it.
+    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
     pub(super) fn is_own_key(&self, id: Option<&[u8]>) -> bool {
-        id == Some(&[0x19]) && DeviceKind::of(self) == DeviceKind::YubiKey
+        self.kind().is_own_key(id)
+    }
+
+    /// The kind of module that it is at home in, whatever module shows it.
+    pub(super) fn kind(&self) -> ModuleKind {
+        ModuleKind::of_device(self.module_path(), &self.manufacturer, &self.model, &self.label)
     }
 
     /// How its PIN is unblocked once it is locked.
     pub fn unblocking(&self) -> &'static str {
-        DeviceKind::of(self).unblocking()
+        self.kind().unblocking()
     }
 
     /// The path of the module that shows the device.
@@ -282,11 +311,12 @@ impl DeviceInfo {
 
     /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
     fn read(module: &Module, slot: Slot) -> Result<Self, CallError> {
-        let (path, is_proxy) = (module.spec().path.clone(), module.spec().proxy);
+        let path = module.spec().path.clone();
+        let has_many_lists = module.spec().has_many_function_lists();
         module.call("C_GetTokenInfo", &module.name, move |pkcs11| match pkcs11.get_token_info(slot) {
             Ok(info) => Ok(Self::from(&info)),
             Err(error @ Error::Pkcs11(..)) => Err(error),
-            Err(error) if is_proxy => Err(error),
+            Err(error) if has_many_lists => Err(error),
             Err(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
         })
     }

@@ -24,8 +24,8 @@ pub struct WritableDevice {
     session: Session,
     device: Device,
     uri: Uri,
-    /// Whether the security officer is logged in.
-    as_so: bool,
+    /// Who is logged in.
+    user: UserType,
 }
 
 impl WritableDevice {
@@ -45,12 +45,7 @@ impl WritableDevice {
             .map_err(|error| ProvisionError::ReadOnly { device: device.describe(), error })?;
         let source = options.source_for(uri)?;
         log_in(&session, &device, &source, options, notice)?;
-        let as_so = options.user_type == UserType::SecurityOfficer;
-        Ok(WritableDevice { session, device, uri: device_uri, as_so })
-    }
-
-    fn is_through_opensc(&self) -> bool {
-        self.device.module_path().to_string_lossy().contains("opensc")
+        Ok(WritableDevice { session, device, uri: device_uri, user: options.user_type })
     }
 
     /// The device.

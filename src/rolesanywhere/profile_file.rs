@@ -9,16 +9,19 @@
 
 mod error;
 mod lines;
+mod setting;
 
 pub use error::ProfileNameError;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use self::lines::{Line, Role, SETTINGS};
+use self::lines::{Line, Role};
+use self::setting::Setting;
 use super::Credentials;
 
 /// The name of a profile as the credentials file has it, without `profile ` before it.
@@ -76,20 +79,22 @@ pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Creden
     // A byte-order mark stays, and is no part of the first line.
     let (mark, text) = file.split_at(if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 });
     let lines = lines::read(text, profile.as_str());
-    let written = |setting: usize| {
+    let written = |setting: Setting| {
         let value = match setting {
-            0 => credentials.access_key_id(),
-            1 => credentials.secret_access_key().expose_secret(),
-            _ => credentials.session_token().expose_secret(),
+            Setting::AccessKeyId => credentials.access_key_id(),
+            Setting::SecretAccessKey => credentials.secret_access_key().expose_secret(),
+            Setting::SessionToken => credentials.session_token().expose_secret(),
         };
-        Zeroizing::new(format!("{} = {value}", SETTINGS[setting]))
+        [setting.name(), " = ", value].map(str::as_bytes)
     };
-    let all: Vec<Zeroizing<String>> = (0..SETTINGS.len()).map(written).collect();
     let line_end = lines.first().map(Line::end).filter(|end| !end.is_empty()).unwrap_or(b"\n");
     // Large enough from the start: what is moved leaves a copy behind.
-    let added: usize = all.iter().map(|text| text.len() + 2 * line_end.len()).sum();
+    let added: usize = Setting::ALL
+        .into_iter()
+        .map(|setting| written(setting).into_iter().map(<[u8]>::len).sum::<usize>() + 2 * line_end.len())
+        .sum();
     let indentation: usize = lines.iter().map(|line| line.indentation().len()).max().unwrap_or(0);
-    let capacity = file.len() + added + SETTINGS.len() * indentation + profile.0.len() + 16;
+    let capacity = file.len() + added + Setting::ALL.len() * indentation + profile.0.len() + 16;
     let mut edited = Zeroizing::new(Vec::with_capacity(capacity));
     edited.extend_from_slice(mark);
 
@@ -102,8 +107,8 @@ pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Creden
             edited.extend_from_slice(line_end);
         }
         edited.extend([b"[", profile.0.as_bytes(), b"]", line_end].concat());
-        for text in &all {
-            edited.extend_from_slice(text.as_bytes());
+        for setting in Setting::ALL {
+            written(setting).into_iter().for_each(|part| edited.extend_from_slice(part));
             edited.extend_from_slice(line_end);
         }
         return edited;
@@ -111,19 +116,19 @@ pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Creden
     let kept = kept_settings(&lines);
     for (number, line) in lines.iter().enumerate() {
         match line.role {
-            Role::Setting(setting) if kept.get(setting) == Some(&Some(number)) => {
+            Role::Setting(setting) if kept.get(&setting) == Some(&number) => {
                 edited.extend_from_slice(line.indentation());
-                edited.extend_from_slice(all[setting].as_bytes());
+                written(setting).into_iter().for_each(|part| edited.extend_from_slice(part));
                 edited.extend_from_slice(line.end());
             }
-            Role::Setting(_) | Role::RestOfSetting => {}
+            Role::Setting(_) | Role::FormerToken | Role::RestOfSetting => {}
             _ => edited.extend_from_slice(line.bytes),
         }
         if number == place.after {
-            for (text, _) in all.iter().zip(&kept).filter(|(_, kept)| kept.is_none()) {
+            for setting in Setting::ALL.into_iter().filter(|setting| !kept.contains_key(setting)) {
                 end_line(&mut edited, line_end);
                 edited.extend_from_slice(place.indentation);
-                edited.extend_from_slice(text.as_bytes());
+                written(setting).into_iter().for_each(|part| edited.extend_from_slice(part));
                 edited.extend_from_slice(line_end);
             }
         }
@@ -146,13 +151,16 @@ fn place_for_new<'a>(lines: &[Line<'a>]) -> Option<Place<'a>> {
     let length =
         lines[header + 1..].iter().take_while(|line| !matches!(line.role, Role::Header { .. })).count();
     let profile = header + 1..header + 1 + length;
-    if let Some(after) = kept_settings(lines).into_iter().flatten().max() {
+    if let Some(after) = kept_settings(lines).into_values().max() {
         return Some(Place { after, indentation: lines[after].indentation() });
     }
     let section = || lines[profile.clone()].iter().enumerate().rev();
     let last = section().find(|(_, line)| line.role != Role::Blank);
-    let has_setting = section().any(|(_, line)| matches!(line.role, Role::Setting(_) | Role::Other));
-    let begins = |line: &Line<'_>| matches!(line.role, Role::Setting(_) | Role::Other | Role::Unreadable);
+    let has_setting =
+        section().any(|(_, line)| matches!(line.role, Role::Setting(_) | Role::FormerToken | Role::Other));
+    let begins = |line: &Line<'_>| {
+        matches!(line.role, Role::Setting(_) | Role::FormerToken | Role::Other | Role::Unreadable)
+    };
     let before = section().find(|(_, line)| has_setting && begins(line)).map(|(_, line)| line);
     // Without a setting before it, the next section's header may have any indentation.
     let model = before.or_else(|| lines.get(profile.end));
@@ -163,16 +171,14 @@ fn place_for_new<'a>(lines: &[Line<'a>]) -> Option<Place<'a>> {
 }
 
 /// For each of the settings the number of the line that keeps it: the first in the profile's first section.
-fn kept_settings(lines: &[Line<'_>]) -> [Option<usize>; SETTINGS.len()] {
-    let mut kept = [None; SETTINGS.len()];
+fn kept_settings(lines: &[Line<'_>]) -> BTreeMap<Setting, usize> {
+    let mut kept = BTreeMap::new();
     let mut sections = 0;
     for (number, line) in lines.iter().enumerate() {
         match line.role {
             Role::Header { wanted: true } => sections += 1,
             Role::Setting(setting) if sections == 1 => {
-                if let Some(first @ None) = kept.get_mut(setting) {
-                    *first = Some(number);
-                }
+                kept.entry(setting).or_insert(number);
             }
             _ => {}
         }

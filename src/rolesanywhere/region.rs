@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::endpoint::EndpointError;
+use crate::error::{Exit, Explain};
 
 /// A region, without the affix of a FIPS pseudo-region: what stands in the scope of a signature.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,21 +35,21 @@ impl Region {
 }
 
 impl FromStr for Region {
-    type Err = EndpointError;
+    type Err = RegionError;
 
     /// Reads a region or a FIPS pseudo-region.
     ///
     /// # Errors
-    /// [`EndpointError::Region`] unless it has lower-case letters, digits and hyphens only, and could be part of a
+    /// [`RegionError`] unless it has lower-case letters, digits and hyphens only, and could be part of a
     /// host name.
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
+    fn from_str(text: &str) -> Result<Self, RegionError> {
         let real = text.strip_prefix("fips-").or_else(|| text.strip_suffix("-fips"));
         let name = real.unwrap_or(text);
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         // Up to 63 bytes is a label of a host name (RFC 1035 section 2.3.4).
         let is_label = (1..=63).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-');
         if !is_label || !name.bytes().all(allowed) {
-            return Err(EndpointError::Region { text: text.chars().take(80).collect() });
+            return Err(RegionError { text: text.chars().take(80).collect() });
         }
         Ok(Region { name: name.to_owned(), fips: real.is_some() })
     }
@@ -58,6 +58,24 @@ impl FromStr for Region {
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
+    }
+}
+
+/// Why a text is not a region.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} cannot be a region")]
+pub struct RegionError {
+    /// Its beginning.
+    pub text: String,
+}
+
+impl Explain for RegionError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("write it as AWS does, in lower case: us-east-1".into())
     }
 }
 
@@ -87,3 +105,29 @@ const PARTITIONS: [Partition; 7] = [
 ];
 
 const AWS: Partition = Partition { prefix: "", suffix: "amazonaws.com", dual_stack_suffix: "api.aws" };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pseudo_region_is_the_real_one_with_fips() {
+        for (text, name, fips) in [
+            ("us-east-1", "us-east-1", false),
+            ("us-east-1-fips", "us-east-1", true),
+            ("fips-us-gov-west-1", "us-gov-west-1", true),
+        ] {
+            let region: Region = text.parse().unwrap();
+            assert_eq!((region.name(), region.is_fips()), (name, fips), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_region_is_refused_with_its_beginning() {
+        let long = "a".repeat(200);
+        for text in ["", "fips-", "US-EAST-1", "us east 1", "us-east-1.evil.com", "a/b", "-a", "a\n", &long] {
+            let error = text.parse::<Region>().unwrap_err();
+            assert_eq!(error, RegionError { text: text.chars().take(80).collect() });
+        }
+    }
+}

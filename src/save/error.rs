@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::replace::folder_of;
 use crate::error::{Exit, Explain};
 
 /// What can go wrong with a file.
@@ -93,8 +92,8 @@ impl FileError {
         FileError::Read { path: path.to_owned(), source }
     }
 
-    pub(super) fn folder(target: &Path, source: io::Error) -> Self {
-        FileError::Folder { folder: folder_of(target).to_owned(), source: plain(source) }
+    pub(super) fn folder(folder: &Path, source: io::Error) -> Self {
+        FileError::Folder { folder: folder.to_owned(), source: plain(source) }
     }
 
     pub(super) fn write(path: &Path, source: io::Error) -> Self {

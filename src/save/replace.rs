@@ -43,7 +43,7 @@ pub(super) fn replace_whole(
         // What is new gets what the umask leaves; what replaces a file is closed until it has that file's mode.
         .permissions(Permissions::from_mode(if existing.is_some() { 0o600 } else { 0o666 }))
         .tempfile_in(folder_of(target))
-        .map_err(|source| FileError::folder(target, source))?;
+        .map_err(|source| FileError::folder(folder_of(target), source))?;
     temporary.write_all(bytes).and_then(|()| temporary.flush()).map_err(failed)?;
     if let Some(existing) = existing {
         take_owner_and_mode(temporary.as_file(), existing).map_err(failed)?;
@@ -70,7 +70,7 @@ fn take_owner_and_mode(file: &File, existing: &Metadata) -> io::Result<()> {
 /// Whether a file can be made beside `target` and renamed over it.
 pub(super) fn check_folder(target: &Path, existing: Option<&Metadata>) -> Result<(), FileError> {
     let folder = folder_of(target);
-    tempfile::tempfile_in(folder).map_err(|source| FileError::folder(target, source))?;
+    tempfile::tempfile_in(folder).map_err(|source| FileError::folder(folder, source))?;
     if let (Some(existing), Ok(folder)) = (existing, fs::metadata(folder)) {
         let me = rustix::process::geteuid();
         let owns = |metadata: &Metadata| metadata.uid() == me.as_raw();

@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use super::json::{Kind, Object};
+use super::json::Object;
+use super::json_kind::JsonKind;
 use super::{Signed, Token, TokenFileError, base64, is_same_user, mfa};
 
 /// One approver's entry in `signatures`.
@@ -51,12 +52,12 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
     let digest = base64::digest(&document.string("token")?, "the file", "token")?;
     let payload = mfa::message_of(document, "the file", "token", digest)?;
     let nodes = document.list("signatures")?;
-    let place = document.expect("signatures", Kind::Array)?.place(text);
+    let place = document.expect("signatures", JsonKind::Array)?.place(text);
 
     let mut list: Vec<Approval> = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.into_iter().enumerate() {
         let name = format!("approval {}", index + 1);
-        if node.kind() != Kind::Object {
+        if node.kind() != JsonKind::Object {
             return Err(TokenFileError::TokenKind { place: name, found: node.kind() });
         }
         let entry = node.object(&name)?;
@@ -65,8 +66,8 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
             role: if entry.get("role").is_some() { Some(entry.string("role")?) } else { None },
             signed: base64::signature(&entry.string("signature")?),
             place: node.place(text),
-            username_place: entry.expect("username", Kind::String)?.place(text),
-            signature_place: entry.expect("signature", Kind::String)?.place(text),
+            username_place: entry.expect("username", JsonKind::String)?.place(text),
+            signature_place: entry.expect("signature", JsonKind::String)?.place(text),
             role_place: entry.get("role").map(|role| role.place(text)),
         };
         if list.iter().any(|earlier| is_same_user(&earlier.username, &approval.username)) {
@@ -75,7 +76,7 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
         list.push(approval);
     }
     let service = if document.get("service").is_some() { Some(document.string("service")?) } else { None };
-    let has_key_reference = document.get("key_reference").is_some_and(|node| node.kind() != Kind::Null);
+    let has_key_reference = document.get("key_reference").is_some_and(|node| node.kind() != JsonKind::Null);
     let token = Token { payload, signed: Signed::No, place: place.clone() };
     let others = document.members().filter(|(name, _)| *name != "signatures");
     let others = others.map(|(name, node)| (name.to_owned(), text[node.place(text)].to_owned())).collect();

@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use super::json::{Kind, Object};
+use super::json::Object;
+use super::json_kind::JsonKind;
 use super::{Token, TokenFileError, base64};
 use crate::signature::Payload;
 
@@ -23,7 +24,7 @@ pub(super) fn read(
     document.version("Version", "1.0")?;
     let public_key = PublicKeyMember {
         text: document.string("PublicKey")?,
-        place: document.expect("PublicKey", Kind::String)?.place(text),
+        place: document.expect("PublicKey", JsonKind::String)?.place(text),
     };
     let nodes = document.list("Data")?;
     if nodes.is_empty() {
@@ -32,13 +33,17 @@ pub(super) fn read(
     let mut tokens = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.into_iter().enumerate() {
         let place = format!("token {}", index + 1);
-        if node.kind() != Kind::Object {
+        if node.kind() != JsonKind::Object {
             return Err(TokenFileError::TokenKind { place, found: node.kind() });
         }
         let entry = node.object(&place)?;
         let payload = Payload::Digest(base64::digest(&entry.string("Digest")?, &place, "Digest")?);
         let signed = base64::signature(&entry.string("Signature")?);
-        tokens.push(Token { payload, signed, place: entry.expect("Signature", Kind::String)?.place(text) });
+        tokens.push(Token {
+            payload,
+            signed,
+            place: entry.expect("Signature", JsonKind::String)?.place(text),
+        });
     }
     Ok((tokens, public_key))
 }

@@ -9,7 +9,8 @@
 //!
 //! A file with the deciding members of two formats has two things that could be signed, and is refused.
 
-use super::json::{Kind, Object};
+use super::json::Object;
+use super::json_kind::JsonKind;
 use super::{Format, TokenFile, TokenFileError, approval, authdata, mfa};
 
 /// What is signed in a file, by the member that names it.
@@ -81,7 +82,7 @@ fn tokens_format(document: &Object<'_>) -> Result<Format, TokenFileError> {
     let mut with_data = 0;
     let mut objects = 0;
     for (index, node) in nodes.iter().enumerate() {
-        if node.kind() == Kind::Object {
+        if node.kind() == JsonKind::Object {
             objects += 1;
             let place = format!("token {}", index + 1);
             let token = node.object(&place).map_err(|error| error.within(Format::Mfa))?;

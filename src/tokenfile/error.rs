@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Format;
-use super::json::Kind;
+use super::json_kind::JsonKind;
 use crate::error::{Exit, Explain};
 
 /// Why a file is no token file that can be signed.
@@ -38,7 +38,7 @@ pub enum TokenFileError {
     #[error("it is {found}, not an object with tokens")]
     NotAnObject {
         /// What it is.
-        found: Kind,
+        found: JsonKind,
     },
     /// An object that is none of CloudHSM's formats.
     #[error("it is JSON, but no CloudHSM token file: it has no \"tokens\", \"token\" or \"Data\"")]
@@ -116,7 +116,7 @@ pub enum TokenFileError {
         /// Which token.
         place: String,
         /// What it is.
-        found: Kind,
+        found: JsonKind,
     },
     /// A member name stands twice in one object.
     #[error("{place} has the member {:?} twice", short(name))]
@@ -142,9 +142,9 @@ pub enum TokenFileError {
         /// The name.
         name: &'static str,
         /// What it should be.
-        expected: Kind,
+        expected: JsonKind,
         /// What it is.
-        found: Kind,
+        found: JsonKind,
     },
     /// Not base64.
     #[error("{place}: {name:?} is not base64: {reason}")]

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::TokenFileError;
 use super::error::Encoding;
+use super::json_kind::JsonKind;
 
 /// The text of a file: UTF-8, without a byte-order mark, not empty.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, TokenFileError> {
@@ -52,40 +53,10 @@ pub fn looks_like_token_file(bytes: &[u8]) -> bool {
 pub(super) fn document(text: &str) -> Result<Object<'_>, TokenFileError> {
     let root: &RawValue = serde_json::from_str(text).map_err(|error| not_json(text, &error))?;
     let root = Node(root);
-    if root.kind() != Kind::Object {
+    if root.kind() != JsonKind::Object {
         return Err(TokenFileError::NotAnObject { found: root.kind() });
     }
     root.object("the file")
-}
-
-/// What a JSON value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `{…}`
-    Object,
-    /// `[…]`
-    Array,
-    /// `"…"`
-    String,
-    /// `1.5`
-    Number,
-    /// `true` or `false`
-    Bool,
-    /// `null`
-    Null,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Object => "an object",
-            Kind::Array => "a list",
-            Kind::String => "a string",
-            Kind::Number => "a number",
-            Kind::Bool => "true or false",
-            Kind::Null => "null",
-        })
-    }
 }
 
 /// A value, not yet looked into.
@@ -93,15 +64,15 @@ impl fmt::Display for Kind {
 pub(super) struct Node<'a>(&'a RawValue);
 
 impl<'a> Node<'a> {
-    pub(super) fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> JsonKind {
         // A RawValue is valid JSON without white space around it: its first byte tells.
         match self.0.get().as_bytes().first() {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::Array,
-            Some(b'"') => Kind::String,
-            Some(b't' | b'f') => Kind::Bool,
-            Some(b'n') => Kind::Null,
-            _ => Kind::Number,
+            Some(b'{') => JsonKind::Object,
+            Some(b'[') => JsonKind::Array,
+            Some(b'"') => JsonKind::String,
+            Some(b't' | b'f') => JsonKind::Bool,
+            Some(b'n') => JsonKind::Null,
+            _ => JsonKind::Number,
         }
     }
 
@@ -146,13 +117,13 @@ impl<'a> Object<'a> {
 
     /// A member that must be a string.
     pub(super) fn string(&self, name: &'static str) -> Result<String, TokenFileError> {
-        let node = self.expect(name, Kind::String)?;
+        let node = self.expect(name, JsonKind::String)?;
         serde_json::from_str(node.0.get()).map_err(|error| not_json(node.0.get(), &error))
     }
 
     /// A member that must be a list.
     pub(super) fn list(&self, name: &'static str) -> Result<Vec<Node<'a>>, TokenFileError> {
-        let node = self.expect(name, Kind::Array)?;
+        let node = self.expect(name, JsonKind::Array)?;
         let values: Vec<&'a RawValue> =
             serde_json::from_str(node.0.get()).map_err(|error| not_json(node.0.get(), &error))?;
         Ok(values.into_iter().map(Node).collect())
@@ -165,7 +136,7 @@ impl<'a> Object<'a> {
     }
 
     /// A member that must be there and of this kind.
-    pub(super) fn expect(&self, name: &'static str, kind: Kind) -> Result<Node<'a>, TokenFileError> {
+    pub(super) fn expect(&self, name: &'static str, kind: JsonKind) -> Result<Node<'a>, TokenFileError> {
         let place = || self.place.clone();
         let node = self.get(name).ok_or_else(|| TokenFileError::Missing { place: place(), name })?;
         if node.kind() == kind {

@@ -5,7 +5,8 @@
 //! `openssl pkeyutl -sign -pkeyopt digest:sha256`, and the samples it publishes verify only so. Hashed once more they
 //! fail at the HSM. Where `approval_data` is there, `unsigned` is its digest, and the data can be hashed on the device.
 
-use super::json::{Kind, Node, Object};
+use super::json::{Node, Object};
+use super::json_kind::JsonKind;
 use super::{Format, Token, TokenFileError, base64};
 use crate::signature::Payload;
 
@@ -24,7 +25,7 @@ pub(super) fn tokens(
 
 fn token(text: &str, index: usize, node: Node<'_>, format: Format) -> Result<Token, TokenFileError> {
     let place = format!("token {}", index + 1);
-    if node.kind() != Kind::Object {
+    if node.kind() != JsonKind::Object {
         return Err(TokenFileError::TokenKind { place, found: node.kind() });
     }
     let token = node.object(&place)?;
@@ -35,7 +36,7 @@ fn token(text: &str, index: usize, node: Node<'_>, format: Format) -> Result<Tok
         Payload::Digest(digest)
     };
     let signed = base64::signature(&token.string("signed")?);
-    Ok(Token { payload, signed, place: token.expect("signed", Kind::String)?.place(text) })
+    Ok(Token { payload, signed, place: token.expect("signed", JsonKind::String)?.place(text) })
 }
 
 /// The `approval_data` behind a digest: the bytes that a device can be given to hash and sign itself. A file whose

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::clock;
 use crate::support::desk::PIN;
 use crate::support::leaks::Secrets;
 use crate::support::parts::softhsm_module;
@@ -82,7 +83,7 @@ fn a_line_for_aws_signing_helper_works_with_only_the_program_s_name_changed() {
     command.args(["--wait", "sh", "-c", &line]).env_clear().env("PATH", "/usr/bin:/bin");
     command.env("HOME", server.desk.folder()).env("AWS_CA_BUNDLE", server.aws.ca());
     command.env("SOFTHSM2_CONF", server.desk.path("device/softhsm2.conf")).current_dir(server.desk.folder());
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let output = clock::set(&mut command).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     Secrets::of(&server).are_not_in("what was said", said.as_bytes());

@@ -1,5 +1,6 @@
 //! Approvers sign quorum files, and openssl judges each signature twice: over the digest and over the data.
 
+use crate::support::clock;
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::openssl::openssl_accepts_both_ways;
 use crate::support::pinned::pinned;
@@ -217,7 +218,7 @@ fn an_old_token_is_warned_of_and_a_fresh_one_is_not() {
     use sha2::{Digest, Sha256};
     let desk = Desk::without_device();
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = clock::now().as_second() as u64;
     for (age, warned) in [(30, false), (590, false), (660, true)] {
         let mut record = vec![0, 1, 0, 3, 0, 0, 0, 7];
         record.extend([0; 24]);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::support::clock;
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::{calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
@@ -108,6 +109,7 @@ fn a_file_of_any_kind_is_signed_when_nobody_writes_to_it_any_more() {
         std::thread::spawn(move || {
             for length in 1..=12 {
                 fs::write(&path, &b"twelve bytes"[..length]).unwrap();
+                clock::is_written_now(&path);
                 std::thread::sleep(Duration::from_millis(250));
             }
         })

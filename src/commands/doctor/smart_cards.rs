@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use countersign::device::ModuleKind;
 use countersign::error::{Error, Exit};
 
 use super::report::Report;
@@ -28,10 +29,7 @@ pub(super) fn check_that_pcscd_accepts(report: &mut Report<'_>) -> Result<(), Er
 
 /// `modules`: the paths of the modules that were found.
 pub(super) fn check(modules: &[String], report: &mut Report<'_>) -> Result<(), Error> {
-    let speaks_to_cards = |path: &&String| {
-        ["opensc", "ykcs11", "pcsc", "ccid"].iter().any(|name| path.to_lowercase().contains(name))
-    };
-    let module = modules.iter().find(speaks_to_cards);
+    let module = modules.iter().find(|path| ModuleKind::at(Path::new(path)).needs_pcscd());
     let reader = usb_reader();
     match (pcscd(), module, &reader) {
         (Ok(socket), _, _) => report.ok("pcscd", format!("runs ({})", socket.display()))?,

@@ -1,7 +1,9 @@
 //! No device, or one that fails.
 
+use std::path::PathBuf;
+
 use super::candidate::{Candidate, table};
-use crate::device::CallError;
+use crate::device::{CallError, ModuleKind};
 use crate::error::{Exit, Explain};
 
 /// No device, or it fails.
@@ -15,7 +17,7 @@ pub enum DeviceError {
         /// URI and description of each device that is present.
         present: Vec<(String, String)>,
         /// Modules that were searched.
-        searched: Vec<String>,
+        searched: Vec<PathBuf>,
         /// Modules that were skipped, with reasons.
         failed: Vec<String>,
     },
@@ -72,27 +74,18 @@ impl Explain for DeviceError {
             lines.extend(wanted.iter().map(|uri| format!("wanted:   {uri}")));
         }
         lines.extend(present.iter().map(|(uri, facts)| format!("present:  {uri}  {facts}")));
-        lines.extend(searched.iter().map(|path| format!("searched: {path}")));
+        lines.extend(searched.iter().map(|path| format!("searched: {}", path.display())));
         lines.extend(failed.iter().map(|line| format!("skipped:  {line}")));
         lines
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            DeviceError::Absent { present, searched, .. }
-                if present.is_empty() && searched.iter().any(|path| path.contains("softhsm")) =>
-            {
-                "SoftHSM shows the devices of the configuration that SOFTHSM2_CONF names: set it, or plug the device in; \
-                 countersign list shows what is there"
-            }
-            DeviceError::Absent { present, searched, .. }
-                if present.is_empty() && searched.iter().any(|path| path.contains("p11-kit-client")) =>
-            {
-                "p11-kit's client sees the devices of a p11-kit server: make sure that it runs, and that the socket of \
-                 P11_KIT_SERVER_ADDRESS leads to it"
-            }
-            DeviceError::Absent { present, .. } if present.is_empty() => {
-                "plug the device in, or name its module with --module PATH; countersign list shows what is there"
+            DeviceError::Absent { present, searched, .. } if present.is_empty() => {
+                let advice = searched.iter().find_map(|path| ModuleKind::at(path).when_no_device());
+                advice.unwrap_or(
+                    "plug the device in, or name its module with --module PATH; countersign list shows what is there",
+                )
             }
             DeviceError::Absent { .. } => {
                 "plug the right device in, or correct the URI; countersign list shows what is there"

@@ -1,7 +1,7 @@
 //! A key that is not there, not unique, or not fit.
 
 use super::candidate::{Candidate, table};
-use crate::device::DeviceKind;
+use crate::device::ModuleKind;
 use crate::error::{Exit, Explain};
 use crate::uri::ObjectType;
 
@@ -38,7 +38,7 @@ pub enum KeyError {
         /// The device that was searched.
         device: String,
         /// Its kind.
-        kind: DeviceKind,
+        kind: ModuleKind,
         /// The private keys that are there.
         candidates: Vec<Candidate>,
         /// What was found and why it did not count.
@@ -144,14 +144,10 @@ impl Explain for KeyError {
             KeyError::PinForMany { .. } => {
                 "name one of them by its URI: a wrong PIN costs a try on each device"
             }
-            KeyError::NotFound { candidates, kind, .. }
-                if candidates.is_empty() && *kind == DeviceKind::SmartCard =>
-            {
-                "OpenSC shows a PIV card's key only together with its certificate: put one on the card, or use the card \
-                 maker's own module (a YubiKey's is libykcs11.so)"
-            }
-            KeyError::NotFound { candidates, .. } if candidates.is_empty() => {
-                "the device holds no private key that can be seen; countersign list --login shows what it holds"
+            KeyError::NotFound { candidates, kind, .. } if candidates.is_empty() => {
+                kind.when_no_key().unwrap_or(
+                    "the device holds no private key that can be seen; countersign list --login shows what it holds",
+                )
             }
             KeyError::NotFound { .. } => "correct the key URI; countersign list --login shows all keys",
             KeyError::Type { .. } => "--key wants a private key (type=private) or a certificate (type=cert)",

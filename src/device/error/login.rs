@@ -1,6 +1,8 @@
 //! A login that failed or was not tried.
 
-use crate::device::{CallError, DeviceKind};
+use cryptoki::error::RvError;
+
+use crate::device::{CallError, ModuleKind};
 use crate::error::{Exit, Explain};
 use crate::pin::PinError;
 
@@ -22,7 +24,7 @@ pub enum LoginError {
         /// Whether a person typed it.
         person: bool,
         /// The device's kind.
-        kind: DeviceKind,
+        kind: ModuleKind,
     },
     /// The PIN is locked.
     #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
@@ -30,7 +32,7 @@ pub enum LoginError {
         /// The device.
         device: String,
         /// Its kind.
-        kind: DeviceKind,
+        kind: ModuleKind,
     },
     /// The PIN is too old.
     #[error("the PIN of {device} has expired (CKR_PIN_EXPIRED)")]
@@ -58,7 +60,7 @@ pub enum LoginError {
         /// What it said.
         error: CallError,
         /// Its kind.
-        kind: DeviceKind,
+        kind: ModuleKind,
     },
 }
 
@@ -97,7 +99,7 @@ impl Explain for LoginError {
                 "check the PIN with care, then repeat the command with --use-last-try"
             }
             LoginError::NoPinSet { .. } => "set one with the device's own tool, or pkcs11-tool --init-pin",
-            LoginError::Failed { error, .. } if error.ckr_name() == "CKR_USER_TYPE_INVALID" => {
+            LoginError::Failed { error, .. } if error.is(RvError::UserTypeInvalid) => {
                 "the device knows no such user: leave --user-type out, or name another"
             }
             LoginError::Failed { .. } => "unplug the device, plug it in again, and repeat the command",

@@ -1,7 +1,29 @@
 //! A device that could not be prepared.
 
-use crate::device::{CallError, DeviceKind};
+use std::fmt;
+
+use cryptoki::error::RvError;
+
+use crate::device::{CallError, ModuleKind, UserType};
 use crate::error::{Exit, Explain};
+
+/// What no two keys on a device shall have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UniqueAttribute {
+    /// CKA_ID.
+    Id,
+    /// CKA_LABEL.
+    Label,
+}
+
+impl fmt::Display for UniqueAttribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            UniqueAttribute::Id => "id",
+            UniqueAttribute::Label => "label",
+        })
+    }
+}
 
 /// The device could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -9,8 +31,8 @@ pub enum ProvisionError {
     /// An object of this id or label is there.
     #[error("the {what} {value} is in use on {device}")]
     InUse {
-        /// `id` or `label`.
-        what: &'static str,
+        /// Which of its attributes.
+        what: UniqueAttribute,
         /// The id or label.
         value: String,
         /// The device.
@@ -34,11 +56,11 @@ pub enum ProvisionError {
         /// What it said.
         error: CallError,
         /// Its kind.
-        kind: DeviceKind,
-        /// Whether OpenSC was used.
-        through_opensc: bool,
-        /// Whether the security officer was logged in.
-        as_so: bool,
+        kind: ModuleKind,
+        /// The kind of the module that shows it.
+        module: ModuleKind,
+        /// Who was logged in.
+        user: UserType,
     },
     /// The key is not what was asked for, and was removed.
     #[error("{device} made another key than it was asked for: {}", reasons.join("; "))]
@@ -58,9 +80,9 @@ pub enum ProvisionError {
         /// What it said.
         error: CallError,
         /// Its kind.
-        kind: DeviceKind,
-        /// Whether OpenSC was used.
-        through_opensc: bool,
+        kind: ModuleKind,
+        /// The kind of the module that shows it.
+        module: ModuleKind,
     },
     /// The new certificate is there, and the old one could not be removed.
     #[error("the new certificate is on {device}, and an old one could not be removed: {error}")]
@@ -129,70 +151,98 @@ impl Explain for ProvisionError {
     }
 
     fn hint(&self) -> Option<String> {
-        let ckr = self.error().map(CallError::ckr_name);
-        let hint = match (self, ckr.as_deref()) {
-            (_, Some("CKR_DEVICE_MEMORY")) => {
+        let code = self.error().and_then(CallError::code);
+        let (elsewhere, so_secret) = match self {
+            ProvisionError::NotGenerated { module, kind, .. } => {
+                (module.when_not_generated(), kind.so_secret())
+            }
+            ProvisionError::NotStored { module, kind, .. } => (module.when_not_stored(), kind.so_secret()),
+            _ => (None, None),
+        };
+        let hint = match (self, code, elsewhere, so_secret) {
+            (_, Some(RvError::DeviceMemory), ..) => {
                 "the device is full: countersign list --login shows what can go; remove it with the device's own tool"
             }
-            (_, Some("CKR_TOKEN_WRITE_PROTECTED" | "CKR_SESSION_READ_ONLY")) => {
+            (_, Some(RvError::TokenWriteProtected | RvError::SessionReadOnly), ..) => {
                 "the device is write-protected: its own tool, or its administrator, can change that"
             }
+            (ProvisionError::NotGenerated { .. }, _, Some(elsewhere), _) => elsewhere,
             (
-                ProvisionError::NotGenerated {
-                    kind: DeviceKind::SmartCard | DeviceKind::YubiKey,
-                    through_opensc: true,
-                    ..
-                },
+                ProvisionError::NotGenerated { .. } | ProvisionError::NotStored { .. },
+                Some(RvError::UserNotLoggedIn | RvError::UserTypeInvalid | RvError::UserPinNotInitialized),
                 _,
-            ) => {
-                "OpenSC makes no keys on PIV cards: use ykman piv keys generate 9a, or --module libykcs11.so with \
-                 --so-pin-source for a YubiKey; or the card maker's own tool"
-            }
-            (
-                ProvisionError::NotGenerated { kind: DeviceKind::YubiKey, .. }
-                | ProvisionError::NotStored { kind: DeviceKind::YubiKey, .. },
-                Some("CKR_USER_NOT_LOGGED_IN" | "CKR_USER_TYPE_INVALID" | "CKR_USER_PIN_NOT_INITIALIZED"),
-            ) => {
-                "a YubiKey wants its management key for this: --so-pin-source prompt, and give the key as 48 hexadecimal \
-                 digits"
-            }
+                Some(secret),
+            ) => secret.when_needed,
             (
                 ProvisionError::NotGenerated { .. },
-                Some("CKR_FUNCTION_NOT_SUPPORTED" | "CKR_MECHANISM_INVALID"),
+                Some(RvError::FunctionNotSupported | RvError::MechanismInvalid),
+                ..,
             ) => {
                 "the device makes no such key by PKCS#11: try another --type, or make the key with the device's own tool"
             }
-            (ProvisionError::NotGenerated { as_so: true, .. }, Some("CKR_USER_NOT_LOGGED_IN")) => {
-                "the device lets its user make keys, not its security officer: leave --so-pin-source out"
-            }
-            (ProvisionError::NotGenerated { .. }, Some("CKR_USER_NOT_LOGGED_IN")) => {
+            (
+                ProvisionError::NotGenerated { user: UserType::SecurityOfficer, .. },
+                Some(RvError::UserNotLoggedIn),
+                ..,
+            ) => "the device lets its user make keys, not its security officer: leave --so-pin-source out",
+            (ProvisionError::NotGenerated { .. }, Some(RvError::UserNotLoggedIn), ..) => {
                 "the device wants somebody else to be logged in: --so-pin-source logs in as its security officer"
             }
-            (ProvisionError::NotStored { through_opensc: true, .. }, _) => {
-                "OpenSC stores nothing on PIV cards: use ykman piv certificates import, or --module libykcs11.so with \
-                 --so-pin-source for a YubiKey; or the card maker's own tool"
-            }
-            (_, Some("CKR_DEVICE_REMOVED" | "CKR_TOKEN_NOT_PRESENT")) => {
+            (ProvisionError::NotStored { .. }, _, Some(elsewhere), _) => elsewhere,
+            (_, Some(RvError::DeviceRemoved | RvError::TokenNotPresent), ..) => {
                 "plug the device in again, and repeat the command"
             }
-            (ProvisionError::InUse { what: "id", .. }, _) => {
+            (ProvisionError::InUse { what: UniqueAttribute::Id, .. }, ..) => {
                 "choose another --id, or leave it out to have a free one taken"
             }
-            (ProvisionError::InUse { .. }, _) => "choose another --label",
-            (ProvisionError::NotAsAsked { .. }, _) => {
+            (ProvisionError::InUse { .. }, ..) => "choose another --label",
+            (ProvisionError::NotAsAsked { .. }, ..) => {
                 "the device does not do what PKCS#11 asks of it; make the key with its own tool"
             }
-            (ProvisionError::OtherKey { .. }, _) => {
+            (ProvisionError::OtherKey { .. }, ..) => {
                 "make sure that the request that the CA signed came from this key: countersign csr --key URI"
             }
-            (ProvisionError::HasCertificate { .. }, _) => {
+            (ProvisionError::HasCertificate { .. }, ..) => {
                 "--replace puts the new one in and then removes the old"
             }
-            (ProvisionError::NotRemoved { .. }, _) => {
+            (ProvisionError::NotRemoved { .. }, ..) => {
                 "both are there and the newer counts; remove the old one with the device's own tool"
             }
             _ => "see the device's manual; countersign doctor shows its state",
         };
         Some(hint.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+    use cryptoki::error::Error;
+
+    use super::*;
+
+    fn hint_of_not_generated(code: RvError, kind: ModuleKind, module: ModuleKind, user: UserType) -> String {
+        let error = CallError::from(Error::Pkcs11(code, Function::GenerateKeyPair));
+        let device = "officer".to_owned();
+        ProvisionError::NotGenerated { device, error, kind, module, user }.hint().unwrap()
+    }
+
+    #[test]
+    fn what_helps_depends_on_the_code_the_module_and_who_is_logged_in() {
+        use ModuleKind::{OpenSc, Other, YubiKey};
+        use UserType::{SecurityOfficer, User};
+        for (code, kind, module, user, hint) in [
+            (RvError::DeviceMemory, YubiKey, OpenSc, User, "the device is full"),
+            (RvError::FunctionNotSupported, YubiKey, OpenSc, User, "OpenSC makes no keys on PIV cards"),
+            (RvError::UserNotLoggedIn, YubiKey, YubiKey, User, "a YubiKey wants its management key"),
+            (RvError::UserNotLoggedIn, Other, Other, User, "the device wants somebody else to be logged in"),
+            (RvError::UserNotLoggedIn, Other, Other, SecurityOfficer, "the device lets its user make keys"),
+            (RvError::MechanismInvalid, Other, Other, User, "the device makes no such key by PKCS#11"),
+            (RvError::DeviceRemoved, Other, Other, User, "plug the device in again"),
+            (RvError::GeneralError, Other, Other, User, "see the device's manual"),
+        ] {
+            let said = hint_of_not_generated(code, kind, module, user);
+            assert!(said.starts_with(hint), "{code:?}, {kind:?} by {module:?}: {said}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A device that did not sign, or not rightly.
 
+use cryptoki::error::RvError;
+
 use super::login::LoginError;
 use crate::device::CallError;
 use crate::error::{Exit, Explain};
@@ -70,14 +72,14 @@ impl Explain for SignError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            SignError::Call { error, .. } => match error.ckr_name().as_str() {
-                "CKR_USER_NOT_LOGGED_IN" => {
+            SignError::Call { error, .. } => match error.code() {
+                Some(RvError::UserNotLoggedIn) => {
                     "the key wants its PIN again and did not take it; unplug the device and repeat"
                 }
-                "CKR_MECHANISM_INVALID" => {
+                Some(RvError::MechanismInvalid) => {
                     "the device does not offer this mechanism; try another with --mechanism"
                 }
-                "CKR_FUNCTION_CANCELED" | "CKR_FUNCTION_REJECTED" => {
+                Some(RvError::FunctionCanceled | RvError::FunctionRejected) => {
                     "repeat the command, and touch the device when it blinks"
                 }
                 _ => "make sure that the device is still plugged in, then repeat the command",

@@ -7,8 +7,7 @@ use cryptoki::object::Attribute;
 use super::spec::{not_as_asked, private_template, public_template, without_denials, without_recovery};
 use super::{KeySpec, WritableDevice};
 use crate::device::call::CallError;
-use crate::device::error::{DeviceError, ProvisionError};
-use crate::device::kind::DeviceKind;
+use crate::device::error::{DeviceError, ProvisionError, UniqueAttribute};
 use crate::device::objects::{self, KeyFacts};
 use crate::error::Error;
 use crate::signature::PublicKey;
@@ -71,9 +70,9 @@ impl WritableDevice {
         let (public_handle, private_handle) = handles.map_err(|error| ProvisionError::NotGenerated {
             device: device(),
             error,
-            kind: DeviceKind::of(&self.device),
-            through_opensc: self.is_through_opensc(),
-            as_so: self.as_so,
+            kind: self.device.kind(),
+            module: self.device.module.spec().kind(),
+            user: self.user,
         })?;
         let mut facts = objects::private_key_facts(&self.session, private_handle);
         // EC private keys do not hold their point, by the standard; the security officer sees no private key at all.
@@ -129,14 +128,14 @@ impl WritableDevice {
         if let Some(user) =
             used.iter().find(|(facts, _)| facts.label.as_deref() == Some(spec.label.as_bytes()))
         {
-            return Err(in_use("label", format!("{:?}", spec.label), user).into());
+            return Err(in_use(UniqueAttribute::Label, format!("{:?}", spec.label), user).into());
         }
         let has = |id: &[u8]| used.iter().find(|(facts, _)| facts.id.as_deref() == Some(id));
         match &spec.id {
             Some(id) => match has(id) {
                 Some(user) => {
                     let hex = id.iter().map(|byte| format!("{byte:02x}")).collect();
-                    Err(in_use("id", hex, user).into())
+                    Err(in_use(UniqueAttribute::Id, hex, user).into())
                 }
                 None => Ok(id.clone()),
             },

@@ -8,7 +8,6 @@ use super::WritableDevice;
 use crate::certificate::{self, Certificate};
 use crate::device::call::CallError;
 use crate::device::error::{DeviceError, ProvisionError};
-use crate::device::kind::DeviceKind;
 use crate::device::objects::{self, CertificateObject, KeyFacts};
 use crate::error::Error;
 use crate::signature::Hash;
@@ -122,8 +121,8 @@ impl WritableDevice {
         ProvisionError::NotStored {
             device: self.device.describe(),
             error,
-            kind: DeviceKind::of(&self.device),
-            through_opensc: self.is_through_opensc(),
+            kind: self.device.kind(),
+            module: self.device.module.spec().kind(),
         }
     }
 

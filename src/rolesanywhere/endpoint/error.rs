@@ -1,16 +1,10 @@
-//! What can be wrong with a region or an endpoint.
+//! What can be wrong with an endpoint.
 
 use crate::error::{Exit, Explain};
 
 /// Why there is no endpoint. No message quotes a URL, which may have a password in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// It cannot be a region.
-    #[error("{text:?} cannot be a region")]
-    Region {
-        /// Its beginning.
-        text: String,
-    },
     /// Neither `https://` nor `http://`.
     #[error("the endpoint begins neither with https:// nor with http://")]
     NoScheme,
@@ -47,7 +41,6 @@ impl Explain for EndpointError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            EndpointError::Region { .. } => "write it as AWS does, in lower case: us-east-1",
             EndpointError::NotEncrypted { .. } => {
                 "write https://; http is for 127.0.0.1, [::1] and localhost only"
             }

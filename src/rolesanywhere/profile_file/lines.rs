@@ -1,11 +1,7 @@
 //! The lines of a credentials file, as Python's configparser understands them (`RawConfigParser` as botocore uses it:
 //! `=` or `:` after a name, names in any case, comments on lines of their own, longer values on deeper lines).
 
-/// The settings that are written, in this order where they are new.
-pub(super) const SETTINGS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
-/// A setting that is taken out: the former name of `aws_session_token`, which boto3 and AWS's CLI still read, and
-/// prefer. One that an older program left there would spoil the new credentials.
-pub(super) const FORMER_TOKEN: &str = "aws_security_token";
+use super::setting::{Meaning, Setting};
 
 /// A line, with its end.
 pub(super) struct Line<'a> {
@@ -23,9 +19,11 @@ pub(super) enum Role {
         /// Of the profile that is looked for.
         wanted: bool,
     },
-    /// One of [`SETTINGS`], or beyond them [`FORMER_TOKEN`], in the profile that is looked for.
-    Setting(usize),
-    /// More of the value of a [`Role::Setting`].
+    /// One that is written, in the profile that is looked for.
+    Setting(Setting),
+    /// The former session token there.
+    FormerToken,
+    /// More of the value of a [`Role::Setting`] or [`Role::FormerToken`].
     RestOfSetting,
     /// Any other setting.
     Other,
@@ -68,7 +66,7 @@ pub(super) fn read<'a>(file: &'a [u8], profile: &str) -> Vec<Line<'a>> {
             continue;
         }
         if let Some(current) = current.filter(|_| indentation > depth) {
-            let of_setting = matches!(current, Role::Setting(_));
+            let of_setting = matches!(current, Role::Setting(_) | Role::FormerToken);
             line.role = if of_setting { Role::RestOfSetting } else { Role::RestOfOther };
             continue;
         }
@@ -84,10 +82,11 @@ pub(super) fn read<'a>(file: &'a [u8], profile: &str) -> Vec<Line<'a>> {
         let equals = text.iter().position(|byte| matches!(byte, b'=' | b':'));
         let name = equals.map(|equals| trimmed(&text[..equals])).filter(|name| !name.is_empty());
         if let Some(name) = name.filter(|_| in_section) {
-            let known = SETTINGS.iter().chain([&FORMER_TOKEN]);
-            let setting = known.enumerate().find(|(_, known)| name.eq_ignore_ascii_case(known.as_bytes()));
-            let setting = setting.filter(|_| in_profile);
-            line.role = setting.map_or(Role::Other, |(setting, _)| Role::Setting(setting));
+            line.role = match Meaning::of(name) {
+                Meaning::Credential(setting) if in_profile => Role::Setting(setting),
+                Meaning::FormerToken if in_profile => Role::FormerToken,
+                _ => Role::Other,
+            };
             current = Some(line.role);
         }
     }

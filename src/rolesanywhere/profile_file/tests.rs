@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::lines::FORMER_TOKEN;
 use super::*;
 use crate::rolesanywhere::Expiration;
 
@@ -161,7 +160,7 @@ fn check_settings(file: &[u8], profile: &str) -> Result<(), TestCaseError> {
     let edited_once = edited(file, profile);
     prop_assert_eq!(&edited(&edited_once, profile), &edited_once, "not idempotent");
     let is_ours = |key: &(String, String)| {
-        key.0 == profile && (SETTINGS.contains(&key.1.as_str()) || key.1 == FORMER_TOKEN)
+        key.0 == profile && setting::Meaning::of(key.1.as_bytes()) != setting::Meaning::Other
     };
     let (ours, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
         settings(&edited_once).into_iter().partition(|(key, _)| is_ours(key));

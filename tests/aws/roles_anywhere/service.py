@@ -6,7 +6,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -14,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from . import answer, faults
+from .pause import pause
 from .refusal import Refusal
 from .verify import Request, Session, verify
 
@@ -160,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, reply, behaviour):
         do = behaviour.get("do")
         if do == "delay":
-            time.sleep(behaviour["ms"] / 1000)
+            pause(behaviour["ms"] / 1000)
         if do == "cut" and behaviour["at"] == "before-headers":
             return self._cut(behaviour)
         self.send_response(reply.status)
@@ -178,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
             step = behaviour.get("bytes", 1)
             for start in range(0, len(reply.body), step):
                 self.wfile.write(reply.body[start : start + step])
-                time.sleep(behaviour["ms"] / 1000)
+                pause(behaviour["ms"] / 1000)
         else:
             self.wfile.write(reply.body)
 

@@ -1,7 +1,8 @@
 //! The clocks of the programs that a test runs, all of which `COUNTERSIGN_TEST_CLOCK=+1500d` moves together: the program,
 //! openssl and what else makes certificates, and the AWS that judges them. The test program's own clock stays.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -33,6 +34,14 @@ pub fn off_by(run: Run, offset: &str) -> Run {
 /// A run that takes place at a time in UTC, as faketime writes it: `2020-01-01 00:00:00`.
 pub fn at(run: Run, time: &str) -> Run {
     with(run, variables(SignedDuration::ZERO)).env("FAKETIME", format!("@{time}")).env("TZ", "UTC")
+}
+
+/// Says that a file was written now, by the programs' clocks.
+pub fn is_written_now(path: &Path) {
+    if moved() != SignedDuration::ZERO {
+        // Some are no plain files, or are not to be written to.
+        let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(now().into()));
+    }
 }
 
 fn with(run: Run, variables: [(&'static str, String); 4]) -> Run {

@@ -61,8 +61,10 @@ impl Desk {
     }
 
     pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        fs::write(self.path(name), bytes).expect("a file is written");
-        self.path(name)
+        let path = self.path(name);
+        fs::write(&path, bytes).expect("a file is written");
+        clock::is_written_now(&path);
+        path
     }
 
     pub fn read(&self, name: &str) -> Vec<u8> {
