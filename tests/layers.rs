@@ -10,7 +10,24 @@ use std::path::Path;
 
 /// From the top down, as CONTRIBUTING.md says: modules of src, each with all that is below its folder. Of several that fit
 /// a file the longest counts. Modules of one line know nothing of each other.
-const LAYERS: &[&[&str]] = &[&["main"], &["commands"]];
+const LAYERS: &[&[&str]] = &[
+    &["main"],
+    &["commands"],
+    &["terminal"],
+    &["cli"],
+    &["lifecycle"],
+    &["serving"],
+    &["credentials", "signing"],
+    &["rolesanywhere"],
+    &["device::provision", "device::inventory"],
+    &["device"],
+    &["certificate_file"],
+    &["audit", "certificate", "pin", "tokenfile"],
+    &["save", "signature"],
+    &["duration", "environment", "printable"],
+    &["uri"],
+    &["error"],
+];
 
 #[test]
 fn a_file_imports_only_from_layers_below_its_own() {
@@ -43,6 +60,17 @@ fn no_files_import_each_other_in_a_circle() {
         }
     }
     assert!(left.is_empty(), "{left:#?}");
+}
+
+#[test]
+fn the_table_in_contributing_has_the_same_order() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/CONTRIBUTING.md")).expect("a page");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `src/")?.split(['.', '/', '`']).next());
+    let rows: Vec<&str> = rows.collect();
+    assert!(rows.is_sorted_by_key(|name| place(name).0), "{rows:?}");
+    let listed = LAYERS.iter().flat_map(|names| names.iter()).filter(|name| !name.contains("::"));
+    let missing: Vec<_> = listed.filter(|name| !rows.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// The layer of a file, and the name by which it belongs there.
