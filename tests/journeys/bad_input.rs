@@ -230,7 +230,7 @@ fn a_file_that_is_not_there_is_advised_on_as_what_it_was_to_be() {
         &["verify", "--public-key", "nothere", "tokens.json"][..],
         &["audit", "verify", "nothere"],
         &["serve", "--config", "nothere"],
-        &["certificate", "--key", SIGNKEY, "-o", "nowhere/nothere"],
+        &["import-certificate", "--key", SIGNKEY, "nothere"],
     ] {
         let said = go(arguments).stderr();
         assert!(said.contains("nothere") && said.contains("help: "), "{arguments:?}: {said}");
