@@ -1,5 +1,6 @@
 //! What is to be done with one file.
 
+use super::input::TOKEN_FILE;
 use super::{Approver, Destination, FileRecord, Input, SigningRequest, Unsignable};
 use crate::error::Error;
 use crate::printable::one_line;
@@ -179,7 +180,8 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// [`FileError`](crate::save::FileError).
     pub fn check_replaceable(&self) -> Result<(), Error> {
-        Ok(self.to_replace().map_or(Ok(()), InputFile::check_replaceable)?)
+        let check = self.to_replace().map_or(Ok(()), InputFile::check_replaceable);
+        Ok(check.map_err(|error| TOKEN_FILE.error(error))?)
     }
 
     /// Whether the file has a second name (a hard link), under which it stays as it is.
