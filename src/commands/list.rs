@@ -68,13 +68,13 @@ fn device_line(entry: &DeviceEntry) -> String {
     let pin = &entry.pin;
     let state = if !pin.login_required {
         "no PIN needed"
-    } else if pin.locked {
+    } else if pin.user.locked {
         "PIN LOCKED"
     } else if !pin.set {
         "PIN not set"
-    } else if pin.final_try {
+    } else if pin.user.final_try {
         "PIN set, ONE TRY LEFT"
-    } else if pin.count_low {
+    } else if pin.user.count_low {
         "PIN set, wrong PINs were tried"
     } else {
         "PIN set"
@@ -206,9 +206,9 @@ fn device_json(entry: &DeviceEntry) -> Value {
         "pin": {
             "needed": entry.pin.login_required,
             "set": entry.pin.set,
-            "wrong_tried": entry.pin.count_low,
-            "last_try": entry.pin.final_try,
-            "locked": entry.pin.locked,
+            "wrong_tried": entry.pin.user.count_low,
+            "last_try": entry.pin.user.final_try,
+            "locked": entry.pin.user.locked,
             "on_device": entry.pin.on_device,
         },
         "keys": keys,

@@ -2,8 +2,9 @@
 
 use super::call::CallError;
 use super::error::{Candidate, DeviceError, KeyError};
+use super::key_facts::{KeyFacts, Policy};
 use super::modules::{Modules, Sight};
-use super::objects::{self, KeyFacts, Policy};
+use super::objects;
 use super::present::Device;
 use crate::certificate::Certificate;
 use crate::error::Error;

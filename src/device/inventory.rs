@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::choose::distinct;
 use super::error::{Candidate, DeviceError, KeyError};
+use super::key_facts::KeyFacts;
 use super::login::{LoginOptions, Notice, log_in};
 use super::modules::Modules;
-use super::objects::{self, KeyFacts};
-use super::present::{Device, PinState};
+use super::objects;
+use super::present::Device;
+use super::token_info::PinState;
 use crate::certificate::Certificate;
 use crate::error::Error;
 use crate::pin::PinSource;

@@ -2,11 +2,12 @@
 
 use super::choose::Chosen;
 use super::error::{Candidate, DeviceError, KeyError};
-use super::key::SigningKey;
+use super::key_facts::{KeyFacts, Policy};
 use super::login::{Login, LoginOptions, Notice, log_in};
-use super::objects::{self, KeyFacts, Policy, PrivateKey};
+use super::objects::{self, PrivateKey};
 use super::present::Device;
 use super::session::Session;
+use super::signing_key::SigningKey;
 use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};

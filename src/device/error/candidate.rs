@@ -1,7 +1,7 @@
 //! What could have been meant, in errors.
 
 use crate::device::Device;
-use crate::device::objects::{Exportability, KeyFacts};
+use crate::device::key_facts::{Exportability, KeyFacts};
 use crate::uri::{ObjectType, Uri};
 
 /// Something that could have been meant, as a URI to paste.

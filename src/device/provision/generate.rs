@@ -4,11 +4,12 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism as Ckm;
 use cryptoki::object::Attribute;
 
-use super::spec::{key_as_asked, private_template, public_template, without_denials, without_recovery};
+use super::key_spec::{key_as_asked, private_template, public_template, without_denials, without_recovery};
 use super::{KeySpec, WritableDevice};
 use crate::device::call::CallError;
 use crate::device::error::{DeviceError, ProvisionError, UniqueAttribute};
-use crate::device::objects::{self, KeyFacts};
+use crate::device::key_facts::KeyFacts;
+use crate::device::objects;
 use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
