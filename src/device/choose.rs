@@ -147,9 +147,8 @@ impl Chosen {
     /// # Errors
     /// [`DeviceError`].
     pub fn certificates(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
-        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
-        let session = self.device.open_session().map_err(failed)?;
-        let found = objects::certificates(&session, uri).map_err(failed)?;
+        let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
+        let found = objects::certificates(&session, uri).map_err(|error| self.device.failure(error))?;
         let stored = found.into_iter().filter_map(|found| {
             Some(StoredCertificate { id: found.id, label: found.label, certificate: found.certificate.ok()? })
         });
@@ -211,7 +210,7 @@ fn one_of(
                 shown.push(Fitting { device, keys });
             }
             Err(error) => {
-                failure.get_or_insert(DeviceError::Call { device: device.describe(), error });
+                failure.get_or_insert(device.failure(error));
             }
         }
     }

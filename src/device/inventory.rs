@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::choose::distinct;
-use super::error::{Candidate, DeviceError, KeyError};
+use super::error::{Candidate, KeyError};
 use super::key_facts::KeyFacts;
 use super::login::{LoginOptions, Notice, log_in};
 use super::modules::Modules;
@@ -152,19 +152,18 @@ fn read(
     notice: &mut dyn FnMut(Notice),
 ) -> Result<(), Error> {
     let device = entry.device.clone();
-    let failed = |error| DeviceError::Call { device: device.describe(), error };
-    let session = device.open_session().map_err(failed)?;
+    let session = device.open_session().map_err(|error| device.failure(error))?;
     if let Some((options, source)) = login {
         log_in(&session, &device, source, options, notice)?;
     }
     let wanted = |object_type| uri.object_type.is_none_or(|wanted| wanted == object_type);
     if wanted(ObjectType::Private) {
-        for key in objects::private_keys(&session, uri).map_err(failed)? {
+        for key in objects::private_keys(&session, uri).map_err(|error| device.failure(error))? {
             entry.keys.push(KeyEntry { uri: String::new(), facts: key.facts, private_seen: true });
         }
     }
     if wanted(ObjectType::Private) || wanted(ObjectType::Public) {
-        for key in objects::public_keys(&session, uri).map_err(failed)? {
+        for key in objects::public_keys(&session, uri).map_err(|error| device.failure(error))? {
             // The public half of a key that is seen itself has another label on some devices.
             let seen = |other: &KeyEntry| {
                 other.facts.id == key.id
@@ -185,7 +184,7 @@ fn read(
         key.uri = key.facts.name_in(device.uri(present), ObjectType::Private, by_label).to_string();
     }
     if wanted(ObjectType::Certificate) {
-        for found in objects::certificates(&session, uri).map_err(failed)? {
+        for found in objects::certificates(&session, uri).map_err(|error| device.failure(error))? {
             let named = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
             entry.certificates.push(CertificateEntry {
                 uri: named.name_in(device.uri(present), ObjectType::Certificate, false).to_string(),

@@ -7,7 +7,7 @@ use cryptoki::object::Attribute;
 use super::key_spec::{key_as_asked, private_template, public_template, without_denials, without_recovery};
 use super::{KeySpec, WritableDevice};
 use crate::device::call::CallError;
-use crate::device::error::{DeviceError, ProvisionError, UniqueAttribute};
+use crate::device::error::{ProvisionError, UniqueAttribute};
 use crate::device::key_facts::KeyFacts;
 use crate::device::objects;
 use crate::error::Error;
@@ -101,18 +101,23 @@ impl WritableDevice {
     /// The id that was asked for, if it and the label are free; else the lowest free one of one byte.
     ///
     /// # Errors
-    /// [`ProvisionError::InUse`]; [`DeviceError`] when the device fails.
+    /// [`ProvisionError::InUse`]; [`super::super::DeviceError`] when the device fails.
     pub fn free_id(&self, spec: &KeySpec) -> Result<Vec<u8>, Error> {
-        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
         let everything = Uri::default();
         let mut used: Vec<(KeyFacts, ObjectType)> = Vec::new();
-        for key in objects::private_keys(&self.session, &everything).map_err(failed)? {
+        for key in
+            objects::private_keys(&self.session, &everything).map_err(|error| self.device.failure(error))?
+        {
             used.push((key.facts, ObjectType::Private));
         }
-        for key in objects::public_keys(&self.session, &everything).map_err(failed)? {
+        for key in
+            objects::public_keys(&self.session, &everything).map_err(|error| self.device.failure(error))?
+        {
             used.push((key.into(), ObjectType::Public));
         }
-        for found in objects::certificates(&self.session, &everything).map_err(failed)? {
+        for found in
+            objects::certificates(&self.session, &everything).map_err(|error| self.device.failure(error))?
+        {
             let facts = KeyFacts { label: found.label, id: found.id, ..KeyFacts::default() };
             used.push((facts, ObjectType::Certificate));
         }

@@ -7,7 +7,7 @@ use cryptoki::object::{Attribute, CertificateType, ObjectClass};
 use super::WritableDevice;
 use crate::certificate::{self, Certificate};
 use crate::device::call::CallError;
-use crate::device::error::{DeviceError, ProvisionError};
+use crate::device::error::ProvisionError;
 use crate::device::key_facts::KeyFacts;
 use crate::device::objects::{self, CertificateObject};
 use crate::error::Error;
@@ -32,7 +32,7 @@ impl WritableDevice {
     /// there; with `with_chain`, those above it are stored too.
     ///
     /// # Errors
-    /// [`ProvisionError`]; [`DeviceError`] when the device fails.
+    /// [`ProvisionError`]; [`super::super::DeviceError`] when the device fails.
     pub fn import_certificate(
         &self,
         key: &KeyFacts,
@@ -40,7 +40,6 @@ impl WritableDevice {
         replace: bool,
         with_chain: bool,
     ) -> Result<Stored, Error> {
-        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
         let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
         let identity = |key| certificate::identity_of(Some(key), certificates, SystemTime::now());
         let Some(leaf) = key.public_key.as_ref().and_then(identity) else {
@@ -51,7 +50,8 @@ impl WritableDevice {
             let own = key.public_key.as_ref().map_or_else(|| "unknown".into(), |key| format!("{key:?}"));
             return Err(ProvisionError::OtherKey { uri: key_uri, key: own, found }.into());
         };
-        let there = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        let there = objects::certificates(&self.session, &Uri::default())
+            .map_err(|error| self.device.failure(error))?;
         let is_leaf = |found: &&CertificateObject| is_of(found, |certificate| certificate == leaf);
         let is_older = |found: &&CertificateObject| {
             is_of(found, |certificate| {
@@ -87,7 +87,8 @@ impl WritableDevice {
             }
         }
         // Looked for anew: where a slot holds one certificate, the new one has taken the old one's place.
-        let now_there = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        let now_there = objects::certificates(&self.session, &Uri::default())
+            .map_err(|error| self.device.failure(error))?;
         if !now_there.iter().any(|found| is_leaf(&found)) {
             let error = CallError::from(cryptoki::error::Error::NotSupported);
             return Err(self.not_stored(error).into());
