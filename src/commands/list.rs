@@ -166,6 +166,9 @@ fn device_json(entry: &DeviceEntry) -> Value {
         .keys
         .iter()
         .map(|key| {
+            // Of a key that is hidden too little is known.
+            let unfit = key.private_seen.then(|| key.facts.unfit_reasons(Policy::default()));
+            let unfit: Vec<String> = unfit.iter().flatten().map(ToString::to_string).collect();
             json!({
                 "uri": key.uri,
                 "label": text(key.facts.label.as_deref()),
@@ -173,7 +176,7 @@ fn device_json(entry: &DeviceEntry) -> Value {
                 "private_key_seen": key.private_seen,
                 "exportable": key.facts.exportability().can_leave(),
                 "always_authenticate": key.facts.always_authenticate,
-                "unfit_for_cloudhsm": if key.private_seen { key.facts.unfit_reasons(Policy::default()) } else { Vec::new() },
+                "unfit_for_cloudhsm": unfit,
                 "public_key_sha256": key.facts.public_key.as_ref().map(countersign::signature::PublicKey::sha256),
             })
         })

@@ -2,7 +2,7 @@
 
 use super::call::CallError;
 use super::error::{Candidate, DeviceError, KeyError};
-use super::key_facts::{KeyFacts, Policy};
+use super::key_facts::{KeyFacts, NameBy, Policy};
 use super::modules::{Modules, Sight};
 use super::objects;
 use super::present::Device;
@@ -137,7 +137,7 @@ impl Chosen {
         if reasons.is_empty() {
             return Ok(());
         }
-        let uri = facts.name_in(self.device_uri(), ObjectType::Private, false).to_string();
+        let uri = facts.name_in(self.device_uri(), ObjectType::Private, NameBy::Id).to_string();
         Err(KeyError::Unfit { uri, reasons })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::choose::distinct;
 use super::error::{Candidate, KeyError};
-use super::key_facts::KeyFacts;
+use super::key_facts::{KeyFacts, NameBy};
 use super::login::{LoginOptions, Notice, log_in};
 use super::modules::Modules;
 use super::objects;
@@ -180,14 +180,14 @@ fn read(
     let all: Vec<KeyFacts> = entry.keys.iter().map(|key| key.facts.clone()).collect();
     let all: Vec<&KeyFacts> = all.iter().collect();
     for key in &mut entry.keys {
-        let by_label = key.facts.shares_its_id(&all);
-        key.uri = key.facts.name_in(device.uri(present), ObjectType::Private, by_label).to_string();
+        let by = key.facts.name_among(&all);
+        key.uri = key.facts.name_in(device.uri(present), ObjectType::Private, by).to_string();
     }
     if wanted(ObjectType::Certificate) {
         for found in objects::certificates(&session, uri).map_err(|error| device.failure(error))? {
             let named = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
             entry.certificates.push(CertificateEntry {
-                uri: named.name_in(device.uri(present), ObjectType::Certificate, false).to_string(),
+                uri: named.name_in(device.uri(present), ObjectType::Certificate, NameBy::Id).to_string(),
                 label: found.label,
                 id: found.id,
                 certificate: found.certificate.map_err(|error| error.to_string()),

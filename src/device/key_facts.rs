@@ -60,6 +60,45 @@ pub struct KeyFacts {
     pub touch: Option<TouchPolicy>,
 }
 
+/// Why a key must not sign CloudHSM's files.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitReason {
+    /// It is larger than RSA-2048, which may be waived.
+    #[error("it is {0}; AWS asks for RSA-2048 (--allow-key-size accepts it)")]
+    TooLarge(String),
+    /// It is of a kind or size that CloudHSM does not accept.
+    #[error("it is {0}; CloudHSM accepts RSA-2048")]
+    NotAccepted(String),
+    /// Its public key cannot be read.
+    #[error("its public key cannot be read from the device, so nothing could be verified")]
+    NoPublicKey,
+    /// CKA_SIGN is false.
+    #[error("it may not sign (CKA_SIGN is false)")]
+    MayNotSign,
+    /// It can leave the device, which may be waived: CKA_EXTRACTABLE is true.
+    #[error("it can leave the device (CKA_EXTRACTABLE is true; --allow-exportable accepts it)")]
+    Extractable,
+    /// It can leave the device, which may be waived: CKA_SENSITIVE is false.
+    #[error("it can leave the device (CKA_SENSITIVE is false; --allow-exportable accepts it)")]
+    NotSensitive,
+}
+
+impl UnfitReason {
+    /// All reasons in one line.
+    pub(super) fn in_one_line(reasons: &[Self]) -> String {
+        reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// By what a URI names an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NameBy {
+    /// CKA_ID.
+    Id,
+    /// CKA_LABEL too: the id is not enough, or is not all that was asked for.
+    IdAndLabel,
+}
+
 /// When a key wants the device touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TouchPolicy {
@@ -81,9 +120,10 @@ impl KeyFacts {
         }
     }
 
-    /// Whether another one of `keys` has the same id.
-    pub(super) fn shares_its_id(&self, keys: &[&KeyFacts]) -> bool {
-        keys.iter().filter(|other| other.id == self.id).count() > 1
+    /// What tells it from the others of `keys`, which it is one of.
+    pub(super) fn name_among(&self, keys: &[&KeyFacts]) -> NameBy {
+        let is_shared = keys.iter().filter(|other| other.id == self.id).count() > 1;
+        if is_shared { NameBy::IdAndLabel } else { NameBy::Id }
     }
 
     /// Whether `certificate` belongs to this key. Not to one whose public key is unknown.
@@ -97,44 +137,30 @@ impl KeyFacts {
     }
 
     /// Why the key must not sign CloudHSM's files; empty when it may.
-    pub fn unfit_reasons(&self, policy: Policy) -> Vec<String> {
-        let mut reasons = Vec::new();
-        match &self.public_key {
-            Some(_) if policy.any_key => {}
-            Some(key) if key.is_rsa() && key.bits() > 2048 && !policy.allow_key_size => {
-                reasons.push(format!(
-                    "it is {}; AWS asks for RSA-2048 (--allow-key-size accepts it)",
-                    key.describe()
-                ));
+    pub fn unfit_reasons(&self, policy: Policy) -> Vec<UnfitReason> {
+        let of_key = match &self.public_key {
+            None => Some(UnfitReason::NoPublicKey),
+            Some(_) if policy.any_key => None,
+            Some(key) if key.is_rsa() && key.bits() > 2048 => {
+                (!policy.allow_key_size).then(|| UnfitReason::TooLarge(key.describe()))
             }
-            Some(key) if key.is_rsa() && key.bits() < 2048 => {
-                reasons.push(format!("it is {}; CloudHSM accepts RSA-2048", key.describe()));
-            }
-            Some(key) if key.is_rsa() => {}
-            Some(key) => reasons.push(format!("it is {}; CloudHSM accepts RSA-2048", key.describe())),
-            None => reasons
-                .push("its public key cannot be read from the device, so nothing could be verified".into()),
-        }
-        if self.sign == Some(false) {
-            reasons.push("it may not sign (CKA_SIGN is false)".into());
-        }
-        if self.exportability() == Exportability::CanLeave && !policy.allow_exportable {
-            let attribute = if self.extractable == Some(true) {
-                "CKA_EXTRACTABLE is true"
-            } else {
-                "CKA_SENSITIVE is false"
-            };
-            reasons.push(format!("it can leave the device ({attribute}; --allow-exportable accepts it)"));
-        }
-        reasons
+            Some(key) if key.is_rsa() && key.bits() == 2048 => None,
+            Some(key) => Some(UnfitReason::NotAccepted(key.describe())),
+        };
+        let may_not_sign = (self.sign == Some(false)).then_some(UnfitReason::MayNotSign);
+        let can_leave = self.exportability() == Exportability::CanLeave && !policy.allow_exportable;
+        let can_leave = can_leave.then_some(match self.extractable {
+            Some(true) => UnfitReason::Extractable,
+            _ => UnfitReason::NotSensitive,
+        });
+        of_key.into_iter().chain(may_not_sign).chain(can_leave).collect()
     }
 
-    /// A URI that names this key on `device`: by id, and by label too where there is no id or `by_label` says that the
-    /// id is not enough.
-    pub(super) fn name_in(&self, device: Uri, object_type: ObjectType, by_label: bool) -> Uri {
+    /// A URI that names this key on `device`: by its label too where it has no id.
+    pub(super) fn name_in(&self, device: Uri, object_type: ObjectType, by: NameBy) -> Uri {
         let id = self.id.clone().filter(|id| !id.is_empty());
         let label = self.label.clone().filter(|label| id.is_none() || !label.is_empty());
-        let object = if id.is_none() || by_label { label } else { None };
+        let object = if id.is_none() || by == NameBy::IdAndLabel { label } else { None };
         Uri { id, object, object_type: Some(object_type), ..device }
     }
 }
@@ -155,5 +181,47 @@ mod tests {
         assert_eq!(facts(Some(true), Some(true)), Exportability::CanLeave);
         assert_eq!(facts(Some(false), Some(false)), Exportability::CanLeave);
         assert_eq!(facts(None, Some(false)), Exportability::CanLeave);
+    }
+
+    #[test]
+    fn a_key_is_named_by_its_label_where_its_id_is_not_enough() {
+        let key = |id: &[u8], label: &[u8]| KeyFacts {
+            id: Some(id.to_vec()),
+            label: Some(label.to_vec()),
+            ..KeyFacts::default()
+        };
+        let (a, b, c, no_id) = (key(&[1], b"a"), key(&[1], b"b"), key(&[2], b"c"), key(&[], b"d"));
+        let all = [&a, &b, &c, &no_id];
+        let name = |facts: &KeyFacts| {
+            facts.name_in(Uri::default(), ObjectType::Private, facts.name_among(&all)).to_string()
+        };
+        assert_eq!(name(&a), "pkcs11:object=a;id=%01;type=private");
+        assert_eq!(name(&b), "pkcs11:object=b;id=%01;type=private");
+        assert_eq!(name(&c), "pkcs11:id=%02;type=private");
+        assert_eq!(name(&no_id), "pkcs11:object=d;type=private");
+    }
+
+    #[test]
+    fn a_key_is_unfit_for_each_reason_that_is_not_waived() {
+        let rsa = |bytes: usize| PublicKey::rsa(&vec![0xff; bytes], &[1, 0, 1]).unwrap();
+        let fit = KeyFacts { public_key: Some(rsa(256)), extractable: Some(false), ..KeyFacts::default() };
+        let of = |facts: &KeyFacts| facts.unfit_reasons(Policy::default());
+        assert_eq!(of(&fit), []);
+        let with = |key| KeyFacts { public_key: Some(key), ..fit.clone() };
+        assert_eq!(of(&with(rsa(512))), [UnfitReason::TooLarge("RSA-4096".into())]);
+        assert_eq!(of(&with(rsa(128))), [UnfitReason::NotAccepted("RSA-1024".into())]);
+        let p256 = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+        let ec = with(PublicKey::ec(&p256, &[4; 65]).unwrap());
+        assert_eq!(of(&ec), [UnfitReason::NotAccepted("EC P-256".into())]);
+        let bad = KeyFacts { sign: Some(false), extractable: Some(true), ..KeyFacts::default() };
+        let all = [UnfitReason::NoPublicKey, UnfitReason::MayNotSign, UnfitReason::Extractable];
+        assert_eq!(of(&bad), all);
+        assert_eq!(of(&KeyFacts { sensitive: Some(false), ..fit.clone() }), [UnfitReason::NotSensitive]);
+        // What may be waived is, and nothing else.
+        assert_eq!(bad.unfit_reasons(Policy::ANY_KEY), all[..2]);
+        assert_eq!(ec.unfit_reasons(Policy::ANY_KEY), []);
+        let waived = Policy { allow_key_size: true, ..Policy::default() };
+        assert_eq!(with(rsa(512)).unfit_reasons(waived), []);
+        assert_eq!(with(rsa(128)).unfit_reasons(waived).len(), 1);
     }
 }

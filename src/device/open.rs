@@ -2,7 +2,7 @@
 
 use super::choose::Chosen;
 use super::error::{Candidate, KeyError};
-use super::key_facts::{KeyFacts, Policy};
+use super::key_facts::{KeyFacts, NameBy, Policy, UnfitReason};
 use super::login::{Login, LoginOptions, Notice, log_in};
 use super::objects::{self, PrivateKey};
 use super::present::Device;
@@ -99,7 +99,7 @@ impl OpenDevice {
             Err(none) if none.is_empty() => {
                 let mut candidates = candidates(&unfit);
                 for (candidate, key) in candidates.iter_mut().zip(&unfit) {
-                    candidate.facts = key.facts.unfit_reasons(policy).join("; ");
+                    candidate.facts = UnfitReason::in_one_line(&key.facts.unfit_reasons(policy));
                 }
                 Err(KeyError::NoneFit { device: device.describe(), candidates }.into())
             }
@@ -109,8 +109,8 @@ impl OpenDevice {
 
     fn key_uri(&self, facts: &KeyFacts) -> String {
         // A label that was asked for may be what tells two keys of one id apart.
-        let by_label = self.chosen.uri.object.is_some();
-        facts.name_in(self.chosen.device_uri(), ObjectType::Private, by_label).to_string()
+        let by = if self.chosen.uri.object.is_some() { NameBy::IdAndLabel } else { NameBy::Id };
+        facts.name_in(self.chosen.device_uri(), ObjectType::Private, by).to_string()
     }
 }
 

@@ -4,9 +4,9 @@ mod generate;
 mod key_spec;
 mod store;
 
-pub use generate::Generated;
+pub use generate::GeneratedKey;
 pub use key_spec::{KeyKind, KeySpec};
-pub use store::Stored;
+pub use store::{ImportOptions, ImportedCertificate};
 
 use super::choose::the_device;
 use super::error::ProvisionError;

@@ -8,7 +8,7 @@ use super::key_spec::{key_as_asked, private_template, public_template, without_d
 use super::{KeySpec, WritableDevice};
 use crate::device::call::CallError;
 use crate::device::error::{ProvisionError, UniqueAttribute};
-use crate::device::key_facts::KeyFacts;
+use crate::device::key_facts::{KeyFacts, NameBy};
 use crate::device::objects;
 use crate::error::Error;
 use crate::signature::PublicKey;
@@ -22,7 +22,7 @@ struct Templates {
 
 /// A key that was made.
 #[derive(Clone, Debug)]
-pub struct Generated {
+pub struct GeneratedKey {
     /// Its URI.
     pub uri: String,
     /// What the device says of it.
@@ -39,7 +39,7 @@ impl WritableDevice {
     ///
     /// # Errors
     /// [`ProvisionError`].
-    pub fn generate(&self, spec: &KeySpec) -> Result<Generated, Error> {
+    pub fn generate(&self, spec: &KeySpec) -> Result<GeneratedKey, Error> {
         let id = self.free_id(spec)?;
         let templates =
             Templates { public: public_template(spec, &id), private: private_template(spec, &id) };
@@ -94,8 +94,8 @@ impl WritableDevice {
             ("CKA_NEVER_EXTRACTABLE", facts.never_extractable),
         ];
         let unsaid = said.into_iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
-        let uri = facts.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
-        Ok(Generated { uri, facts, public_key, unsaid })
+        let uri = facts.name_in(self.uri.clone(), ObjectType::Private, NameBy::Id).to_string();
+        Ok(GeneratedKey { uri, facts, public_key, unsaid })
     }
 
     /// The id that was asked for, if it and the label are free; else the lowest free one of one byte.
@@ -126,7 +126,7 @@ impl WritableDevice {
                 what,
                 value,
                 device: self.device.describe(),
-                by: facts.name_in(self.uri.clone(), *object_type, true).to_string(),
+                by: facts.name_in(self.uri.clone(), *object_type, NameBy::IdAndLabel).to_string(),
             };
         if let Some(user) =
             used.iter().find(|(facts, _)| facts.label.as_deref() == Some(spec.label.as_bytes()))

@@ -8,15 +8,24 @@ use super::WritableDevice;
 use crate::certificate::{self, Certificate};
 use crate::device::call::CallError;
 use crate::device::error::ProvisionError;
-use crate::device::key_facts::KeyFacts;
+use crate::device::key_facts::{KeyFacts, NameBy};
 use crate::device::objects::{self, CertificateObject};
 use crate::error::Error;
 use crate::signature::Hash;
 use crate::uri::{ObjectType, Uri};
 
+/// How a certificate is imported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportOptions {
+    /// The key's other certificates go when the new one is there.
+    pub replace: bool,
+    /// The certificates above it are stored too.
+    pub with_chain: bool,
+}
+
 /// What became of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct ImportedCertificate {
     /// Its URI.
     pub uri: String,
     /// Whether it was there already.
@@ -28,8 +37,7 @@ pub struct Stored {
 }
 
 impl WritableDevice {
-    /// Stores the certificate among `certificates` that is the key's. With `replace`, the key's other ones go when it is
-    /// there; with `with_chain`, those above it are stored too.
+    /// Stores the certificate among `certificates` that is the key's.
     ///
     /// # Errors
     /// [`ProvisionError`]; [`super::super::DeviceError`] when the device fails.
@@ -37,10 +45,9 @@ impl WritableDevice {
         &self,
         key: &KeyFacts,
         certificates: &[Certificate],
-        replace: bool,
-        with_chain: bool,
-    ) -> Result<Stored, Error> {
-        let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
+        options: ImportOptions,
+    ) -> Result<ImportedCertificate, Error> {
+        let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, NameBy::Id).to_string();
         let identity = |key| certificate::identity_of(Some(key), certificates, SystemTime::now());
         let Some(leaf) = key.public_key.as_ref().and_then(identity) else {
             let found = certificates
@@ -60,7 +67,7 @@ impl WritableDevice {
         };
         let older: Vec<&CertificateObject> = there.iter().filter(is_older).collect();
         let is_real = |found: &&&CertificateObject| is_of(found, |certificate| !certificate.is_placeholder());
-        if older.iter().filter(is_real).count() > 0 && !replace {
+        if older.iter().filter(is_real).count() > 0 && !options.replace {
             let there = older.iter().map(|found| self.describe(found)).collect();
             return Err(ProvisionError::HasCertificate { device: self.device.describe(), there }.into());
         }
@@ -71,13 +78,13 @@ impl WritableDevice {
         if !was_there {
             self.store(leaf, &label, &id)?;
         }
-        let mut stored = Stored {
-            uri: key.name_in(self.uri.clone(), ObjectType::Certificate, false).to_string(),
+        let mut stored = ImportedCertificate {
+            uri: key.name_in(self.uri.clone(), ObjectType::Certificate, NameBy::Id).to_string(),
             was_there,
             replaced: Vec::new(),
             chain: Vec::new(),
         };
-        if with_chain {
+        if options.with_chain {
             for issuer in certificate::chain_of(leaf, certificates) {
                 if !there.iter().any(|found| is_of(&found, |certificate| *certificate == issuer)) {
                     let id = Hash::Sha256.digest(issuer.public_key().spki_der())[..20].to_vec();
@@ -131,7 +138,7 @@ impl WritableDevice {
 
     fn describe(&self, found: &CertificateObject) -> String {
         let facts = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
-        let uri = facts.name_in(self.uri.clone(), ObjectType::Certificate, false);
+        let uri = facts.name_in(self.uri.clone(), ObjectType::Certificate, NameBy::Id);
         match &found.certificate {
             Ok(certificate) => format!("{uri}  {}, until {}", certificate.subject(), certificate.last_day()),
             Err(error) => format!("{uri}  {error}"),
