@@ -26,7 +26,8 @@ mod token_info;
 mod user_type;
 mod watch;
 
-pub use abandoned::{NotReturned, hanging_calls, within};
+pub(crate) use abandoned::within;
+pub use abandoned::{NotReturned, hanging_calls};
 pub use access::{AccessEvent, DeviceAccess};
 pub use call::CallError;
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};

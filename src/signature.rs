@@ -5,7 +5,8 @@ mod mechanism;
 mod public_key;
 mod verify;
 
-pub use hash::{Hash, sha256_hex};
+pub use hash::Hash;
+pub(crate) use hash::sha256_hex;
 pub use mechanism::{Mechanism, MechanismChoice};
 pub use public_key::{KeyNumbers, PublicKey, PublicKeyError};
 pub use verify::{Verifier, VerifyError};

@@ -18,12 +18,14 @@ mod mfa;
 mod username;
 
 pub use approval::Approval;
-pub use approval_data::{ApprovalRecord, approval_records};
+pub use approval_data::ApprovalRecord;
+pub(crate) use approval_data::approval_records;
 pub use change::Change;
 pub use error::{Encoding, TokenFileError};
-pub use json::looks_like_token_file;
+pub(crate) use json::looks_like_token_file;
 pub use merge::merge;
-pub use username::{ROLES, UsernameError, check_username, is_same_user};
+pub(crate) use username::check_username;
+pub use username::{ROLES, UsernameError, is_same_user};
 
 use std::fmt;
 use std::ops::Range;

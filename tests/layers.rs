@@ -73,6 +73,21 @@ fn the_table_in_contributing_has_the_same_order() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+#[test]
+fn the_drawing_on_the_librarys_front_page_has_the_same_layers() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).expect("a page");
+    let drawing = page.split("//! ```text\n").nth(1).and_then(|rest| rest.split("//! ```").next());
+    let drawn: Vec<&str> = drawing.expect("a drawing").lines().map(|line| &line["//!   ".len()..]).collect();
+    let is_of_library =
+        |name: &&str| page.contains(&format!("pub mod {};", name.split("::").next().unwrap()));
+    let of_library = LAYERS.iter().filter(|names| names.iter().all(is_of_library));
+    let layers: Vec<String> = of_library.map(|names| names.join("   ")).collect();
+    assert_eq!(drawn.len(), layers.len(), "{drawn:#?}");
+    for (line, names) in drawn.iter().zip(&layers) {
+        assert!(line.starts_with(&format!("{names}  ")), "{line:?} does not begin with {names:?}");
+    }
+}
+
 /// The layer of a file, and the name by which it belongs there.
 fn place(file: &str) -> (usize, &'static str) {
     let named =

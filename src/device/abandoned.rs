@@ -26,7 +26,7 @@ pub struct NotReturned {
 }
 
 /// Runs `work`, in which calls of this thread are abandoned at `deadline`, and each when it has taken `longest`.
-pub fn within<T>(deadline: Instant, longest: Duration, work: impl FnOnce() -> T) -> T {
+pub(crate) fn within<T>(deadline: Instant, longest: Duration, work: impl FnOnce() -> T) -> T {
     /// Also when `work` panics.
     struct Restored(Option<Limits>);
     impl Drop for Restored {

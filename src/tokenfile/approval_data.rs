@@ -28,7 +28,7 @@ impl ApprovalRecord {
 const RECORD: usize = 80;
 
 /// The records of an `approval_data`; `None` when it has another shape than the sample.
-pub fn approval_records(data: &[u8]) -> Option<Vec<ApprovalRecord>> {
+pub(crate) fn approval_records(data: &[u8]) -> Option<Vec<ApprovalRecord>> {
     if data.is_empty() || !data.len().is_multiple_of(RECORD) {
         return None;
     }

@@ -37,7 +37,7 @@ pub(super) fn encoding_of(bytes: &[u8]) -> Option<Encoding> {
 }
 
 /// Whether a file is one of CloudHSM's, perhaps mangled on its way: in another encoding, with other quotes, cut off.
-pub fn looks_like_token_file(bytes: &[u8]) -> bool {
+pub(crate) fn looks_like_token_file(bytes: &[u8]) -> bool {
     let text: String = match encoding_of(bytes) {
         None => String::from_utf8_lossy(bytes).into_owned(),
         // What is of ASCII shows without the other bytes, in either order.

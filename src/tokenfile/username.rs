@@ -27,7 +27,7 @@ pub fn is_same_user(one: &str, other: &str) -> bool {
 ///
 /// # Errors
 /// [`UsernameError`].
-pub fn check_username(name: &str) -> Result<(), UsernameError> {
+pub(crate) fn check_username(name: &str) -> Result<(), UsernameError> {
     if let Some(character) =
         name.chars().find(|character| !character.is_ascii_alphanumeric() && *character != '_')
     {
