@@ -6,14 +6,16 @@ mod constraints;
 mod error;
 mod identity;
 mod pem;
+mod policy;
 mod request;
 mod subject;
 
-pub use attestation::{Attestation, AttestationError, PinPolicy};
+pub use attestation::{Attestation, AttestationError};
 pub use chain::chain_of;
 pub use error::{CertificateError, EncodeError, SubjectError};
 pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
+pub use policy::{PinPolicy, TouchPolicy};
 pub use request::{CertificateRequest, ToBeSigned, Validity};
 pub use subject::Subject;
 

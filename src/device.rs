@@ -33,7 +33,7 @@ pub use call::CallError;
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
 pub use error::{Candidate, DeviceError, KeyError, LoginError, ProvisionError, SignError, UniqueAttribute};
 pub use inventory::{CertificateEntry, DeviceEntry, Inventory, KeyEntry, ModuleEntry, inventory};
-pub use key_facts::{Exportability, KeyFacts, Policy, TouchPolicy, UnfitReason};
+pub use key_facts::{Exportability, KeyFacts, Policy, UnfitReason};
 pub use kind::ModuleKind;
 pub use login::{LoginOptions, Notice};
 pub use modules::{ModuleChoice, ModuleError, Modules};

@@ -15,6 +15,7 @@ use x509_cert::ext::Extension;
 
 use super::chain::links_above;
 use super::constraints::Authority;
+use super::policy::{PinPolicy, TouchPolicy};
 use super::{Certificate, chain_of};
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKey;
@@ -35,32 +36,10 @@ pub struct Attestation {
     pub serial: Option<u32>,
     /// When the key wants the PIN.
     pub pin_policy: Option<PinPolicy>,
-    /// When the key wants a touch: `never`, `always` or `cached`.
-    pub touch_policy: Option<&'static str>,
+    /// When the key wants a touch.
+    pub touch_policy: Option<TouchPolicy>,
     /// The root that it leads to.
     pub root: String,
-}
-
-/// When a key wants the PIN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PinPolicy {
-    /// Never.
-    Never,
-    /// Once in a session.
-    Once,
-    /// For each signature.
-    Always,
-}
-
-impl PinPolicy {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            PinPolicy::Never => "never",
-            PinPolicy::Once => "once",
-            PinPolicy::Always => "always",
-        }
-    }
 }
 
 /// Why a key is not proven to be on a device.
@@ -148,18 +127,8 @@ impl Attestation {
             firmware: octets(statement, FIRMWARE)
                 .map(|[major, minor, patch]| format!("{major}.{minor}.{patch}")),
             serial: value(statement, SERIAL).and_then(|bytes| u32::from_der(bytes).ok()),
-            pin_policy: policies.and_then(|[pin, _]| match pin {
-                1 => Some(PinPolicy::Never),
-                2 => Some(PinPolicy::Once),
-                3 => Some(PinPolicy::Always),
-                _ => None,
-            }),
-            touch_policy: policies.and_then(|[_, touch]| match touch {
-                1 => Some("never"),
-                2 => Some("always"),
-                3 => Some("cached"),
-                _ => None,
-            }),
+            pin_policy: policies.and_then(|[pin, _]| PinPolicy::from_number(pin)),
+            touch_policy: policies.and_then(|[_, touch]| TouchPolicy::from_number(touch)),
             root,
         }
     }

@@ -111,7 +111,7 @@ fn report(proof: &Attestation, terminal: &Terminal) -> Result<(), Error> {
         ("serial number", serial.as_deref()),
         ("firmware", proof.firmware.as_deref()),
         ("PIN", proof.pin_policy.map(|policy| policy.name())),
-        ("touch", proof.touch_policy),
+        ("touch", proof.touch_policy.map(|policy| policy.name())),
     ] {
         terminal.report(&format!("attested:  {what}: {}", value.unwrap_or("not said")))?;
     }
@@ -124,6 +124,6 @@ fn proof_json(proof: &Attestation) -> Value {
         "serial": proof.serial,
         "firmware": proof.firmware,
         "pin_policy": proof.pin_policy.map(|policy| policy.name()),
-        "touch_policy": proof.touch_policy,
+        "touch_policy": proof.touch_policy.map(|policy| policy.name()),
     })
 }

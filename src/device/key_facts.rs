@@ -1,6 +1,6 @@
 //! What is known of a key, what it is fit for, and a URI that names it. Pure.
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, TouchPolicy};
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
 
@@ -97,17 +97,6 @@ pub(super) enum NameBy {
     Id,
     /// CKA_LABEL too: the id is not enough, or is not all that was asked for.
     IdAndLabel,
-}
-
-/// When a key wants the device touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TouchPolicy {
-    /// Never.
-    Never,
-    /// For each signature.
-    Always,
-    /// For a signature more than 15 seconds after the last touch.
-    Cached,
 }
 
 impl KeyFacts {

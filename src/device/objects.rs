@@ -3,9 +3,9 @@
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 
 use super::call::CallError;
-use super::key_facts::{KeyFacts, TouchPolicy};
+use super::key_facts::KeyFacts;
 use super::session::Session;
-use crate::certificate::{Certificate, CertificateError};
+use crate::certificate::{Certificate, CertificateError, TouchPolicy};
 use crate::signature::PublicKey;
 use crate::uri::{self, ObjectType, Uri};
 
@@ -212,9 +212,7 @@ pub(super) fn touch_policy(session: &Session, key: &PrivateKey) -> Option<TouchP
     const CKA_YUBICO_TOUCH_POLICY: AttributeType = AttributeType::VendorDefined(0xD955_4201);
     match session.attributes(key.handle, &[CKA_YUBICO_TOUCH_POLICY]).first() {
         Some(Attribute::VendorDefined((_, value))) => match value.as_slice() {
-            [1] => Some(TouchPolicy::Never),
-            [2] => Some(TouchPolicy::Always),
-            [3] => Some(TouchPolicy::Cached),
+            [number] => TouchPolicy::from_number(*number),
             _ => None,
         },
         _ => None,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{sample, samples};
-use crate::certificate::{Attestation, AttestationError, Certificate, PinPolicy};
+use crate::certificate::{Attestation, AttestationError, Certificate, PinPolicy, TouchPolicy};
 
 fn verify(
     statement: &Certificate,
@@ -20,7 +20,7 @@ fn a_statement_by_a_device_of_firmware_5_counts() {
         firmware: Some("5.4.3".into()),
         serial: Some(19_088_855),
         pin_policy: Some(PinPolicy::Once),
-        touch_policy: Some("cached"),
+        touch_policy: Some(TouchPolicy::Cached),
         root: "CN=Test PIV Root CA".into(),
     };
     assert_eq!(proof, Ok(expected));
