@@ -11,6 +11,7 @@ pub mod device;
 pub mod duration;
 pub mod environment;
 pub mod error;
+mod pem;
 pub mod pin;
 pub mod printable;
 #[cfg(feature = "aws")]

@@ -1,5 +1,6 @@
 //! Certificates, subjects and requests that cannot be used.
 
+use super::Container;
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKeyError;
 
@@ -12,6 +13,9 @@ pub enum CertificateError {
     /// A public key that cannot be used.
     #[error("the certificate's public key: {0}")]
     Key(#[from] PublicKeyError),
+    /// Certificates in another form.
+    #[error("it is {0}, not a certificate in PEM or DER")]
+    Container(Container),
     /// No PEM block of a certificate.
     #[error("it holds no certificate (-----BEGIN CERTIFICATE-----)")]
     NoPem,
@@ -35,6 +39,9 @@ impl Explain for CertificateError {
         match self {
             CertificateError::OtherPem { found } if found.contains("REQUEST") => {
                 Some("this is the request; what the CA made of it is wanted".into())
+            }
+            CertificateError::Container(container) => {
+                Some(format!("take them out of it: {}", container.cure()))
             }
             CertificateError::TrustedPem => {
                 Some("make a certificate of it: openssl x509 -in FILE -out NEW-FILE".into())
