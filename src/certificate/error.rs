@@ -92,7 +92,15 @@ pub enum SubjectError {
         /// The part.
         part: String,
         /// Why.
-        reason: &'static str,
+        reason: String,
+    },
+    /// An attribute that has no name here.
+    #[error("{attribute:?} in the subject {subject:?} is no attribute that is known")]
+    Unknown {
+        /// The whole subject.
+        subject: String,
+        /// The attribute.
+        attribute: String,
     },
     /// Nothing.
     #[error("the subject is empty")]
@@ -109,6 +117,10 @@ impl Explain for SubjectError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            SubjectError::Unknown { .. } => {
+                "known are CN, O, OU, L, ST, C, STREET, DC, UID, serialNumber, title and emailAddress; any other is written by \
+                 its OID, as in 2.5.4.12=Officer"
+            }
             SubjectError::DnsName(_) => "letters, digits, hyphens and dots, as in server1.example.com",
             _ => {
                 "write it as RFC 4514 does, in quotes: 'CN=server1,O=Example,L=Boston,ST=MA,C=US'; \
