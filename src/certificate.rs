@@ -16,7 +16,7 @@ pub use container::Container;
 pub use error::{CertificateError, EncodeError, SubjectError};
 pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
-pub use request::{Request, Unsigned, Validity};
+pub use request::{CertificateRequest, ToBeSigned, Validity};
 pub use subject::Subject;
 
 use std::fmt;

@@ -26,7 +26,7 @@ pub use arn::{Arn, ArnError, ArnKind, Part, ProfileArn, RoleArn, TrustAnchorArn}
 pub use client::{Answered, Client, ClientError, ClientOptions};
 pub use create_session::{CreateSession, MAX_DURATION, MIN_DURATION, SessionError};
 pub use credentials::{Credentials, Expiration};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, EndpointVariant};
 pub use identity::{Algorithm, Identity, IdentityError, MAX_CHAIN};
 pub use profile_file::{ProfileName, ProfileNameError, with_credentials};
 pub use region::{Region, RegionError};

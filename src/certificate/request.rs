@@ -28,7 +28,7 @@ const YEAR_2050: Duration = Duration::from_secs(2_524_608_000);
 
 /// What a certificate shall say.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct CertificateRequest {
     /// The subject.
     pub subject: Subject,
     /// DNS names for subjectAltName.
@@ -48,19 +48,19 @@ pub struct Validity {
 
 /// Something to be signed, as a message; with the signature it is a PEM file.
 #[derive(Clone, Debug)]
-pub struct Unsigned {
+pub struct ToBeSigned {
     label: &'static str,
     body: Vec<u8>,
     algorithm: AlgorithmIdentifierOwned,
     hash: Hash,
 }
 
-impl Request {
+impl CertificateRequest {
     /// The request for a CA: with keyUsage digitalSignature as extension request (RFC 2985 section 5.4.2).
     ///
     /// # Errors
     /// [`SubjectError::DnsName`], [`EncodeError`].
-    pub fn for_ca(&self, key: &PublicKey) -> Result<Unsigned, Error> {
+    pub fn for_ca(&self, key: &PublicKey) -> Result<ToBeSigned, Error> {
         let extensions = self.extensions()?;
         let encode = || -> der::Result<Vec<u8>> {
             let mut attribute = Attribute { oid: EXTENSION_REQUEST, values: Default::default() };
@@ -75,7 +75,7 @@ impl Request {
             };
             info.to_der()
         };
-        Ok(Unsigned::new("CERTIFICATE REQUEST", encode, key)?)
+        Ok(ToBeSigned::new("CERTIFICATE REQUEST", encode, key)?)
     }
 
     /// A certificate that this key signs for itself. `serial` is 1 to 20 random bytes.
@@ -87,7 +87,7 @@ impl Request {
         key: &PublicKey,
         validity: Validity,
         serial: [u8; 16],
-    ) -> Result<Unsigned, Error> {
+    ) -> Result<ToBeSigned, Error> {
         let mut extensions = self.extensions()?;
         let encode = || -> der::Result<Vec<u8>> {
             let constraints = BasicConstraints { ca: false, path_len_constraint: None };
@@ -107,7 +107,7 @@ impl Request {
             };
             tbs.to_der()
         };
-        Ok(Unsigned::new("CERTIFICATE", encode, key)?)
+        Ok(ToBeSigned::new("CERTIFICATE", encode, key)?)
     }
 
     /// That all that people wrote can stand in a request.
@@ -140,7 +140,7 @@ impl Request {
     }
 }
 
-impl Unsigned {
+impl ToBeSigned {
     fn new(
         label: &'static str,
         encode: impl FnOnce() -> der::Result<Vec<u8>>,
@@ -148,7 +148,7 @@ impl Unsigned {
     ) -> Result<Self, EncodeError> {
         let (algorithm, hash) = algorithm(key);
         let body = encode().map_err(EncodeError::of(label))?;
-        Ok(Unsigned { label, body, algorithm, hash })
+        Ok(ToBeSigned { label, body, algorithm, hash })
     }
 
     /// What is to be signed.
@@ -156,7 +156,7 @@ impl Unsigned {
         Payload::Message { hash: self.hash, bytes: self.body.clone() }
     }
 
-    /// The DER with its signature, which must be one over [`Unsigned::payload`].
+    /// The DER with its signature, which must be one over [`ToBeSigned::payload`].
     ///
     /// # Errors
     /// [`EncodeError`].

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use countersign::certificate::{Request, Subject, Validity};
+use countersign::certificate::{CertificateRequest, Subject, Validity};
 use countersign::device::{DeviceRecord, KeyRecord, Policy};
 use countersign::error::{Error, Exit, Explain};
 use countersign::printable::one_line;
@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
             one_line(&value)
         ));
     }
-    let request = Request { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
+    let request =
+        CertificateRequest { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
     request.check()?;
     // What is asked for is a certificate; what the key is fit for besides is its own matter.
     let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;

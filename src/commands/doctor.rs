@@ -89,7 +89,7 @@ fn devices(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
         let name = entry.device.describe();
         if let Some(fault) = &entry.fault {
             report.error("device", fault)?;
-        } else if entry.pin.locked {
+        } else if entry.pin.user.locked {
             report.fault(
                 "device",
                 Exit::Pin,
@@ -99,14 +99,14 @@ fn devices(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
         } else if entry.pin.login_required && !entry.pin.set {
             let advice = "set one with the device's own tool, or pkcs11-tool --init-pin";
             report.fault("device", Exit::Pin, format!("{name}: no user PIN is set"), advice)?;
-        } else if entry.pin.final_try {
+        } else if entry.pin.user.final_try {
             let advice = "the next right PIN restores all tries; it is sent with --use-last-try only";
             report.warning(
                 "device",
                 format!("{name}: one try is left before the PIN is locked"),
                 Some(advice),
             )?;
-        } else if entry.pin.count_low {
+        } else if entry.pin.user.count_low {
             let found = format!("{name}: wrong PINs were tried since the last right one");
             report.warning("device", found, Some("the next right PIN restores all tries"))?;
         } else {

@@ -1,7 +1,7 @@
 //! `countersign import-certificate`: the certificate that a CA made is put to its key.
 
 use countersign::certificate_file;
-use countersign::device::WritableDevice;
+use countersign::device::{ImportOptions, WritableDevice};
 use countersign::error::Error;
 use serde_json::json;
 
@@ -23,7 +23,8 @@ pub(crate) fn run(
     let device = WritableDevice::open(&modules, uri, &login, &mut |notice| tell(&notice, terminal))?;
     terminal.say(&format!("{}, {}", device.device().describe(), device.device().module_path().display()));
     let key = device.key(uri)?;
-    let stored = device.import_certificate(&key, &certificates, arguments.replace, arguments.with_chain)?;
+    let import = ImportOptions { replace: arguments.replace, with_chain: arguments.with_chain };
+    let stored = device.import_certificate(&key, &certificates, import)?;
     if stored.was_there {
         terminal.say("This certificate is there already.");
     } else {

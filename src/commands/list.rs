@@ -68,13 +68,13 @@ fn device_line(entry: &DeviceEntry) -> String {
     let pin = &entry.pin;
     let state = if !pin.login_required {
         "no PIN needed"
-    } else if pin.locked {
+    } else if pin.user.locked {
         "PIN LOCKED"
     } else if !pin.set {
         "PIN not set"
-    } else if pin.final_try {
+    } else if pin.user.final_try {
         "PIN set, ONE TRY LEFT"
-    } else if pin.count_low {
+    } else if pin.user.count_low {
         "PIN set, wrong PINs were tried"
     } else {
         "PIN set"
@@ -166,6 +166,9 @@ fn device_json(entry: &DeviceEntry) -> Value {
         .keys
         .iter()
         .map(|key| {
+            // Of a key that is hidden too little is known.
+            let unfit = key.private_seen.then(|| key.facts.unfit_reasons(Policy::default()));
+            let unfit: Vec<String> = unfit.iter().flatten().map(ToString::to_string).collect();
             json!({
                 "uri": key.uri,
                 "label": text(key.facts.label.as_deref()),
@@ -173,7 +176,7 @@ fn device_json(entry: &DeviceEntry) -> Value {
                 "private_key_seen": key.private_seen,
                 "exportable": key.facts.exportability().can_leave(),
                 "always_authenticate": key.facts.always_authenticate,
-                "unfit_for_cloudhsm": if key.private_seen { key.facts.unfit_reasons(Policy::default()) } else { Vec::new() },
+                "unfit_for_cloudhsm": unfit,
                 "public_key_sha256": key.facts.public_key.as_ref().map(countersign::signature::PublicKey::sha256),
             })
         })
@@ -206,9 +209,9 @@ fn device_json(entry: &DeviceEntry) -> Value {
         "pin": {
             "needed": entry.pin.login_required,
             "set": entry.pin.set,
-            "wrong_tried": entry.pin.count_low,
-            "last_try": entry.pin.final_try,
-            "locked": entry.pin.locked,
+            "wrong_tried": entry.pin.user.count_low,
+            "last_try": entry.pin.user.final_try,
+            "locked": entry.pin.user.locked,
             "on_device": entry.pin.on_device,
         },
         "keys": keys,

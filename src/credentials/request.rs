@@ -6,7 +6,7 @@ use super::certificate::CertificateSource;
 use super::network::client_options;
 use super::options::CredentialOptions;
 use crate::error::{Error, Exit, Explain};
-use crate::rolesanywhere::{ClientOptions, CreateSession, Endpoint, Region};
+use crate::rolesanywhere::{ClientOptions, CreateSession, Endpoint, EndpointVariant, Region};
 use crate::uri::{Uri, UriError};
 
 /// Which credentials, from whom, and with which key.
@@ -46,7 +46,10 @@ impl CredentialRequest {
         };
         let endpoint = match &options.endpoint {
             Some(url) => url.parse()?,
-            None => Endpoint::in_region(&region, options.fips || region.is_fips(), options.dualstack),
+            None => {
+                let variant = EndpointVariant { fips: options.fips, dual_stack: options.dualstack };
+                Endpoint::in_region(&region, variant)
+            }
         };
         let (key, certificate) = key_and_certificate(
             options.private_key.as_deref(),

@@ -2,8 +2,9 @@
 
 use super::call::CallError;
 use super::error::{Candidate, DeviceError, KeyError};
+use super::key_facts::{KeyFacts, NameBy, Policy};
 use super::modules::{Modules, Sight};
-use super::objects::{self, KeyFacts, Policy};
+use super::objects;
 use super::present::Device;
 use crate::certificate::Certificate;
 use crate::error::Error;
@@ -136,7 +137,7 @@ impl Chosen {
         if reasons.is_empty() {
             return Ok(());
         }
-        let uri = facts.name_in(self.device_uri(), ObjectType::Private, false).to_string();
+        let uri = facts.name_in(self.device_uri(), ObjectType::Private, NameBy::Id).to_string();
         Err(KeyError::Unfit { uri, reasons })
     }
 
@@ -146,9 +147,8 @@ impl Chosen {
     /// # Errors
     /// [`DeviceError`].
     pub fn certificates(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
-        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
-        let session = self.device.open_session().map_err(failed)?;
-        let found = objects::certificates(&session, uri).map_err(failed)?;
+        let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
+        let found = objects::certificates(&session, uri).map_err(|error| self.device.failure(error))?;
         let stored = found.into_iter().filter_map(|found| {
             Some(StoredCertificate { id: found.id, label: found.label, certificate: found.certificate.ok()? })
         });
@@ -210,7 +210,7 @@ fn one_of(
                 shown.push(Fitting { device, keys });
             }
             Err(error) => {
-                failure.get_or_insert(DeviceError::Call { device: device.describe(), error });
+                failure.get_or_insert(device.failure(error));
             }
         }
     }

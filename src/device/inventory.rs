@@ -4,11 +4,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::choose::distinct;
-use super::error::{Candidate, DeviceError, KeyError};
+use super::error::{Candidate, KeyError};
+use super::key_facts::{KeyFacts, NameBy};
 use super::login::{LoginOptions, Notice, log_in};
 use super::modules::Modules;
-use super::objects::{self, KeyFacts};
-use super::present::{Device, PinState};
+use super::objects;
+use super::present::Device;
+use super::token_info::PinState;
 use crate::certificate::Certificate;
 use crate::error::Error;
 use crate::pin::PinSource;
@@ -150,19 +152,18 @@ fn read(
     notice: &mut dyn FnMut(Notice),
 ) -> Result<(), Error> {
     let device = entry.device.clone();
-    let failed = |error| DeviceError::Call { device: device.describe(), error };
-    let session = device.open_session().map_err(failed)?;
+    let session = device.open_session().map_err(|error| device.failure(error))?;
     if let Some((options, source)) = login {
         log_in(&session, &device, source, options, notice)?;
     }
     let wanted = |object_type| uri.object_type.is_none_or(|wanted| wanted == object_type);
     if wanted(ObjectType::Private) {
-        for key in objects::private_keys(&session, uri).map_err(failed)? {
+        for key in objects::private_keys(&session, uri).map_err(|error| device.failure(error))? {
             entry.keys.push(KeyEntry { uri: String::new(), facts: key.facts, private_seen: true });
         }
     }
     if wanted(ObjectType::Private) || wanted(ObjectType::Public) {
-        for key in objects::public_keys(&session, uri).map_err(failed)? {
+        for key in objects::public_keys(&session, uri).map_err(|error| device.failure(error))? {
             // The public half of a key that is seen itself has another label on some devices.
             let seen = |other: &KeyEntry| {
                 other.facts.id == key.id
@@ -179,14 +180,14 @@ fn read(
     let all: Vec<KeyFacts> = entry.keys.iter().map(|key| key.facts.clone()).collect();
     let all: Vec<&KeyFacts> = all.iter().collect();
     for key in &mut entry.keys {
-        let by_label = key.facts.shares_its_id(&all);
-        key.uri = key.facts.name_in(device.uri(present), ObjectType::Private, by_label).to_string();
+        let by = key.facts.name_among(&all);
+        key.uri = key.facts.name_in(device.uri(present), ObjectType::Private, by).to_string();
     }
     if wanted(ObjectType::Certificate) {
-        for found in objects::certificates(&session, uri).map_err(failed)? {
+        for found in objects::certificates(&session, uri).map_err(|error| device.failure(error))? {
             let named = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
             entry.certificates.push(CertificateEntry {
-                uri: named.name_in(device.uri(present), ObjectType::Certificate, false).to_string(),
+                uri: named.name_in(device.uri(present), ObjectType::Certificate, NameBy::Id).to_string(),
                 label: found.label,
                 id: found.id,
                 certificate: found.certificate.map_err(|error| error.to_string()),

@@ -2,15 +2,16 @@
 
 use std::cell::OnceCell;
 use std::fmt;
-use std::str::FromStr;
 
 use cryptoki::error::RvError;
 use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
-use super::present::{Device, PinState};
+use super::present::Device;
 use super::session::Session;
+use super::token_info::{PinState, PinTries};
+use super::user_type::UserType;
 use crate::pin::{Pin, PinError, PinSource};
 use crate::uri::Uri;
 
@@ -23,47 +24,6 @@ pub struct LoginOptions {
     pub use_last_try: bool,
     /// As whom.
     pub user_type: UserType,
-}
-
-/// As whom to log in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UserType {
-    /// CKU_USER.
-    #[default]
-    User,
-    /// A vendor's own type of user, CKU_VENDOR_DEFINED and above.
-    Vendor(u32),
-    /// CKU_SO, who signs nothing: to prepare a device. Of a YubiKey it is who knows the management key.
-    SecurityOfficer,
-}
-
-impl UserType {
-    /// Luna's Crypto User, who may sign and not generate (CKU_LIMITED_USER in Thales' headers).
-    pub const LUNA_CRYPTO_USER: Self = UserType::Vendor(0x8000_0001);
-
-    fn cku(self) -> Cku {
-        match self {
-            UserType::User => Cku::User,
-            UserType::Vendor(number) => Cku::VendorExtension(number),
-            UserType::SecurityOfficer => Cku::So,
-        }
-    }
-}
-
-impl FromStr for UserType {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number =
-            |digits: &str| u32::from_str_radix(digits, 16).ok().filter(|number| *number >= 0x8000_0000);
-        match text {
-            "user" => Ok(UserType::User),
-            "crypto-user" => Ok(UserType::LUNA_CRYPTO_USER),
-            _ => text.strip_prefix("0x").and_then(number).map(UserType::Vendor).ok_or_else(|| {
-                "possible values: user, crypto-user (Luna), or a vendor's number from 0x80000000 on".into()
-            }),
-        }
-    }
 }
 
 impl LoginOptions {
@@ -125,7 +85,7 @@ impl Login {
 
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
-        about_pin(Who { device, is_so: false }, error, self.source.is_person())
+        about_pin(LoginTarget::of_user(device), error, self.source.is_person())
     }
 }
 
@@ -136,13 +96,13 @@ impl Login {
         if let Some(pin) = self.pin.get() {
             return Ok(Some(pin));
         }
-        let who = Who { device, is_so: false };
-        let state = who.state_now()?;
+        let target = LoginTarget::of_user(device);
+        let state = target.state_now()?;
         if state.on_device {
             return Ok(None);
         }
-        refuse_early(&state, who, self.use_last_try)?;
-        let pin = self.source.read(&format!("PIN for {}: ", who.name()))?;
+        refuse_early(&state, target, self.use_last_try)?;
+        let pin = self.source.read(&format!("PIN for {}: ", target.name()))?;
         Ok(Some(self.pin.get_or_init(|| pin)))
     }
 }
@@ -160,9 +120,8 @@ pub(super) fn log_in(
     options: &LoginOptions,
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Login, LoginError> {
-    let is_so = options.user_type == UserType::SecurityOfficer;
-    let who = Who { device, is_so };
-    let name = || who.name();
+    let target = LoginTarget { device, user: options.user_type };
+    let name = || target.name();
     let user = options.user_type.cku();
     let is_person = source.is_person();
     let login = |pin: Option<Pin>| Login {
@@ -171,116 +130,124 @@ pub(super) fn log_in(
         use_last_try: options.use_last_try,
         source: source.clone(),
     };
-    let before = who.state_now()?;
+    let before = target.state_now()?;
     if !before.login_required {
         return Ok(login(None));
     }
-    refuse_early(&before, who, options.use_last_try)?;
+    refuse_early(&before, target, options.use_last_try)?;
     if before.on_device {
         notice(Notice::EnterPinOnDevice { device: name() });
         return match session.login(user, None) {
             Ok(()) => Ok(login(None)),
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => Ok(login(None)),
-            Err(error) => Err(failed(who, error, true)),
+            Err(error) => Err(failed(target, error, true)),
         };
     }
 
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let mut may_ask_again = is_person && !before.count_low;
+    let mut may_ask_again = is_person && !before.tries_of(target.user).count_low;
     loop {
         let pin = source.read(&format!("PIN for {}: ", name()))?;
         match session.login(user, Some(&pin)) {
             Ok(()) => return Ok(login(Some(pin))),
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
             Err(error) if error.is(RvError::PinIncorrect) && may_ask_again => {
-                let now = who.state();
+                let now = target.tries();
                 if !now.count_low || now.locked || now.final_try {
-                    return Err(failed(who, error, true));
+                    return Err(failed(target, error, true));
                 }
                 may_ask_again = false;
                 notice(Notice::WrongPin { device: name() });
             }
-            Err(error) => return Err(failed(who, error, is_person)),
+            Err(error) => return Err(failed(target, error, is_person)),
         }
     }
 }
 
-/// Whose PIN it is.
+/// Where a login goes: whose PIN it is.
 #[derive(Clone, Copy)]
-struct Who<'a> {
+struct LoginTarget<'a> {
     device: &'a Device,
-    is_so: bool,
+    user: UserType,
 }
 
-impl Who<'_> {
+impl<'a> LoginTarget<'a> {
+    /// Only users sign.
+    fn of_user(device: &'a Device) -> Self {
+        LoginTarget { device, user: UserType::User }
+    }
+
     fn name(self) -> String {
         let device = self.device.describe();
-        if self.is_so { format!("the security officer of {device}") } else { device }
+        match self.user {
+            UserType::User | UserType::Vendor(_) => device,
+            UserType::SecurityOfficer => format!("the security officer of {device}"),
+        }
     }
 
-    fn state(self) -> PinState {
-        self.of(self.device.pin_state())
+    fn tries(self) -> PinTries {
+        self.device.pin_state().tries_of(self.user)
     }
 
-    /// For whoever is about to send a PIN: without an answer none is sent.
+    /// For whoever is about to send a PIN: without an answer none is sent. The security officer always needs one.
     fn state_now(self) -> Result<PinState, LoginError> {
         let state = self.device.pin_state_now().map_err(|error| LoginError::Failed {
             device: self.name(),
             error,
             kind: self.device.kind(),
         })?;
-        Ok(self.of(state))
-    }
-
-    fn of(self, state: PinState) -> PinState {
-        if self.is_so { state.of_security_officer() } else { state }
+        Ok(match self.user {
+            UserType::User | UserType::Vendor(_) => state,
+            UserType::SecurityOfficer => PinState { login_required: true, set: true, ..state },
+        })
     }
 }
 
 /// Logs in once more on a new session, with what was right before.
 pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
-    let who = Who { device, is_so: false };
-    let state = who.state_now()?;
+    let target = LoginTarget::of_user(device);
+    let state = target.state_now()?;
     if !state.login_required {
         return Ok(());
     }
-    refuse_early(&state, who, login.use_last_try)?;
+    refuse_early(&state, target, login.use_last_try)?;
     match session.login(login.user, login.pin.get()) {
         Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => {
-            Err(failed(who, error, login.source.is_person()))
+            Err(failed(target, error, login.source.is_person()))
         }
         _ => Ok(()),
     }
 }
 
-fn refuse_early(state: &PinState, who: Who<'_>, use_last_try: bool) -> Result<(), LoginError> {
-    let kind = who.device.kind();
-    let device = who.name();
-    if state.locked {
+fn refuse_early(state: &PinState, target: LoginTarget<'_>, use_last_try: bool) -> Result<(), LoginError> {
+    let kind = target.device.kind();
+    let device = target.name();
+    let tries = state.tries_of(target.user);
+    if tries.locked {
         Err(LoginError::Locked { device, kind })
     } else if !state.set {
         Err(LoginError::NoPinSet { device })
-    } else if state.final_try && !use_last_try {
+    } else if tries.final_try && !use_last_try {
         Err(LoginError::LastTry { device })
     } else {
         Ok(())
     }
 }
 
-fn failed(who: Who<'_>, error: CallError, person: bool) -> LoginError {
-    about_pin(who, error, person).unwrap_or_else(|error| LoginError::Failed {
-        device: who.name(),
+fn failed(target: LoginTarget<'_>, error: CallError, person: bool) -> LoginError {
+    about_pin(target, error, person).unwrap_or_else(|error| LoginError::Failed {
+        device: target.name(),
         error,
-        kind: who.device.kind(),
+        kind: target.device.kind(),
     })
 }
 
 /// Reads the state again: a wrong PIN may have been the one that locked the device.
-fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError, CallError> {
-    let kind = who.device.kind();
-    let name = who.name();
+fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<LoginError, CallError> {
+    let kind = target.device.kind();
+    let name = target.name();
     let codes = [
         RvError::PinIncorrect,
         RvError::PinInvalid,
@@ -292,8 +259,8 @@ fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError,
     if !codes.into_iter().any(|code| error.is(code)) {
         return Err(error);
     }
-    let state = who.state();
-    if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && state.locked) {
+    let tries = target.tries();
+    if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && tries.locked) {
         return Ok(LoginError::Locked { device: name, kind });
     }
     if error.is(RvError::UserPinNotInitialized) {
@@ -302,34 +269,5 @@ fn about_pin(who: Who<'_>, error: CallError, person: bool) -> Result<LoginError,
     if error.is(RvError::PinExpired) {
         return Ok(LoginError::Expired { device: name });
     }
-    let so_secret = kind.so_secret().filter(|_| who.is_so);
-    let tries = match (so_secret, state.final_try, state.count_low) {
-        (Some(secret), ..) => secret.when_wrong,
-        (_, true, _) if who.is_so => "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)",
-        (_, true, _) => "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)",
-        (_, _, true) if who.is_so => {
-            "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
-        }
-        (_, _, true) => {
-            "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); most lock after three"
-        }
-        _ => "the device does not say how many tries are left; most lock after three",
-    };
-    Ok(LoginError::Wrong { device: name, error, tries, person, kind })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_type_is_one_of_the_names_or_a_vendors_number() {
-        assert_eq!("user".parse(), Ok(UserType::User));
-        assert_eq!("crypto-user".parse(), Ok(UserType::Vendor(0x8000_0001)));
-        assert_eq!("0x80000002".parse(), Ok(UserType::Vendor(0x8000_0002)));
-        // CKU_SO is none that signs, and a number below the vendors' is one of the standard's.
-        for wrong in ["so", "0x0", "1", "0x7fffffff", "0x180000000", "", "0x"] {
-            assert!(wrong.parse::<UserType>().is_err(), "{wrong}");
-        }
-    }
+    Ok(LoginError::Wrong { device: name, error, tries, user: target.user, person, kind })
 }

@@ -1,12 +1,13 @@
 //! From a chosen device to the one private key that is meant: log in, search, decide.
 
 use super::choose::Chosen;
-use super::error::{Candidate, DeviceError, KeyError};
-use super::key::SigningKey;
+use super::error::{Candidate, KeyError};
+use super::key_facts::{KeyFacts, NameBy, Policy, UnfitReason};
 use super::login::{Login, LoginOptions, Notice, log_in};
-use super::objects::{self, KeyFacts, Policy, PrivateKey};
+use super::objects::{self, PrivateKey};
 use super::present::Device;
 use super::session::Session;
+use super::signing_key::SigningKey;
 use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
@@ -23,12 +24,9 @@ impl Chosen {
     /// Logs in to the device. The PIN comes from `options`, else from the key URI, else from the terminal.
     ///
     /// # Errors
-    /// [`super::LoginError`]; [`DeviceError`] when no session can be opened.
+    /// [`super::LoginError`]; [`super::DeviceError`] when no session can be opened.
     pub fn log_in(self, options: &LoginOptions, notice: &mut dyn FnMut(Notice)) -> Result<OpenDevice, Error> {
-        let session = self
-            .device
-            .open_session()
-            .map_err(|error| DeviceError::Call { device: self.device.describe(), error })?;
+        let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
         let source = options.source_for(&self.uri)?;
         let login = log_in(&session, &self.device, &source, options, notice)?;
         Ok(OpenDevice { session, chosen: self, login })
@@ -71,16 +69,17 @@ impl OpenDevice {
 
     fn the_key(&self, policy: Policy) -> Result<PrivateKey, Error> {
         let device = &self.chosen.device;
-        let failed = |error| DeviceError::Call { device: device.describe(), error };
         let mut rejected = Vec::new();
-        let found = matching_keys(&self.session, &self.chosen.uri, &mut rejected).map_err(failed)?;
+        let found = matching_keys(&self.session, &self.chosen.uri, &mut rejected)
+            .map_err(|error| device.failure(error))?;
         let candidates = |keys: &[PrivateKey]| -> Vec<Candidate> {
             let facts: Vec<&KeyFacts> = keys.iter().map(|key| &key.facts).collect();
             Candidate::keys(&facts, &self.chosen.device_uri())
         };
         let uri = || self.chosen.by_uri.then(|| self.chosen.uri.shown());
         if found.is_empty() {
-            let all = objects::private_keys(&self.session, &Uri::default()).map_err(failed)?;
+            let all = objects::private_keys(&self.session, &Uri::default())
+                .map_err(|error| device.failure(error))?;
             return Err(KeyError::NotFound {
                 uri: uri(),
                 device: device.describe(),
@@ -100,7 +99,7 @@ impl OpenDevice {
             Err(none) if none.is_empty() => {
                 let mut candidates = candidates(&unfit);
                 for (candidate, key) in candidates.iter_mut().zip(&unfit) {
-                    candidate.facts = key.facts.unfit_reasons(policy).join("; ");
+                    candidate.facts = UnfitReason::in_one_line(&key.facts.unfit_reasons(policy));
                 }
                 Err(KeyError::NoneFit { device: device.describe(), candidates }.into())
             }
@@ -110,8 +109,8 @@ impl OpenDevice {
 
     fn key_uri(&self, facts: &KeyFacts) -> String {
         // A label that was asked for may be what tells two keys of one id apart.
-        let by_label = self.chosen.uri.object.is_some();
-        facts.name_in(self.chosen.device_uri(), ObjectType::Private, by_label).to_string()
+        let by = if self.chosen.uri.object.is_some() { NameBy::IdAndLabel } else { NameBy::Id };
+        facts.name_in(self.chosen.device_uri(), ObjectType::Private, by).to_string()
     }
 }
 
@@ -123,22 +122,23 @@ pub(super) fn key_to_prepare(
     device_uri: &Uri,
     uri: &Uri,
 ) -> Result<KeyFacts, Error> {
-    let failed = |error| DeviceError::Call { device: device.describe(), error };
     let mut rejected = Vec::new();
-    let mut found: Vec<KeyFacts> =
-        without_those_of_the_device_itself(matching_keys(session, uri, &mut rejected).map_err(failed)?)
-            .into_iter()
-            .map(|key| key.facts)
-            .collect();
+    let mut found: Vec<KeyFacts> = without_those_of_the_device_itself(
+        matching_keys(session, uri, &mut rejected).map_err(|error| device.failure(error))?,
+    )
+    .into_iter()
+    .map(|key| key.facts)
+    .collect();
     if found.is_empty() {
-        let public = objects::public_keys(session, uri).map_err(failed)?;
+        let public = objects::public_keys(session, uri).map_err(|error| device.failure(error))?;
         found = public.into_iter().map(KeyFacts::from).collect();
     }
     let candidates = |keys: &[KeyFacts]| Candidate::keys(&keys.iter().collect::<Vec<_>>(), device_uri);
     match <[KeyFacts; 1]>::try_from(found) {
         Ok([facts]) => Ok(facts),
         Err(none) if none.is_empty() => {
-            let all = objects::private_keys(session, &Uri::default()).map_err(failed)?;
+            let all =
+                objects::private_keys(session, &Uri::default()).map_err(|error| device.failure(error))?;
             let all: Vec<KeyFacts> = all.into_iter().map(|key| key.facts).collect();
             Err(KeyError::NotFound {
                 uri: Some(uri.shown()),

@@ -7,19 +7,14 @@ use std::sync::Arc;
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::MechanismType;
-use cryptoki::slot::{Slot, TokenInfo};
-use cryptoki_sys::{
-    CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_PROTECTED_AUTHENTICATION_PATH, CKF_SO_PIN_COUNT_LOW,
-    CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED, CKF_TOKEN_INITIALIZED, CKF_USER_PIN_COUNT_LOW,
-    CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_INITIALIZED, CKF_USER_PIN_LOCKED,
-};
+use cryptoki::slot::Slot;
 
 use super::call::CallError;
-use super::ffi;
 use super::kind::ModuleKind;
 use super::module::{Module, trim};
 use super::session::Session;
 use super::spec::module_path;
+use super::token_info::{DeviceInfo, PinState};
 use crate::uri::{self, Uri};
 
 /// A device that is present: a slot with an initialised token in it, in PKCS#11's words.
@@ -39,43 +34,6 @@ pub struct Device {
     pub model: String,
     /// CK_TOKEN_INFO.serialNumber.
     pub serial: String,
-}
-
-/// What a device says of its user PIN. It costs no try to ask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PinState {
-    /// CKF_LOGIN_REQUIRED.
-    pub login_required: bool,
-    /// CKF_USER_PIN_INITIALIZED.
-    pub set: bool,
-    /// CKF_USER_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
-    pub count_low: bool,
-    /// CKF_USER_PIN_FINAL_TRY: one more wrong PIN locks it.
-    pub final_try: bool,
-    /// CKF_USER_PIN_LOCKED.
-    pub locked: bool,
-    /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered on the device itself.
-    pub on_device: bool,
-    /// CKF_SO_PIN_COUNT_LOW.
-    pub so_count_low: bool,
-    /// CKF_SO_PIN_FINAL_TRY.
-    pub so_final_try: bool,
-    /// CKF_SO_PIN_LOCKED.
-    pub so_locked: bool,
-}
-
-impl PinState {
-    /// The same for the security officer's PIN, in the fields of the user's.
-    pub(super) fn of_security_officer(self) -> Self {
-        PinState {
-            login_required: true,
-            set: true,
-            count_low: self.so_count_low,
-            final_try: self.so_final_try,
-            locked: self.so_locked,
-            ..self
-        }
-    }
 }
 
 /// What a module shows in its slots.
@@ -137,8 +95,7 @@ impl Device {
 
     /// What the device says of its PIN now; of one that does not answer nothing is known.
     pub fn pin_state(&self) -> PinState {
-        let unknown = PinState { login_required: true, set: true, ..PinState::default() };
-        self.pin_state_now().unwrap_or(unknown)
+        self.pin_state_now().unwrap_or(PinState::UNKNOWN)
     }
 
     /// The same for whoever is about to send a PIN, and must know.
@@ -280,90 +237,5 @@ impl Device {
             && self.serial == other.serial
             && self.manufacturer == other.manufacturer
             && self.model == other.model
-    }
-}
-
-/// What is used of CK_TOKEN_INFO.
-struct DeviceInfo {
-    label: String,
-    manufacturer: String,
-    model: String,
-    serial: String,
-    initialised: bool,
-    pin: PinState,
-}
-
-impl DeviceInfo {
-    fn describe(&self) -> String {
-        let label = if self.label.is_empty() { "a device without a label" } else { &self.label };
-        let mut facts = Vec::new();
-        if !self.model.is_empty() {
-            facts.push(self.model.clone());
-        }
-        if !self.serial.is_empty() && !self.label.contains(&self.serial) {
-            facts.push(format!("serial {}", self.serial));
-        }
-        let text =
-            if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
-        // A label is anybody's bytes, and this text goes into prompts: it must not be able to move the cursor.
-        text.replace(char::is_control, "\u{fffd}")
-    }
-
-    /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
-    fn read(module: &Module, slot: Slot) -> Result<Self, CallError> {
-        let path = module.spec().path.clone();
-        let has_many_lists = module.spec().has_many_function_lists();
-        module.call("C_GetTokenInfo", &module.name, move |pkcs11| match pkcs11.get_token_info(slot) {
-            Ok(info) => Ok(Self::from(&info)),
-            Err(error @ Error::Pkcs11(..)) => Err(error),
-            Err(error) if has_many_lists => Err(error),
-            Err(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
-        })
-    }
-
-    fn from_raw(info: &CK_TOKEN_INFO) -> Self {
-        let has = |flag: CK_FLAGS| info.flags & flag != 0;
-        let text = |field: &[u8]| trim(&String::from_utf8_lossy(field));
-        DeviceInfo {
-            label: text(&info.label),
-            manufacturer: text(&info.manufacturerID),
-            model: text(&info.model),
-            serial: text(&info.serialNumber),
-            initialised: has(CKF_TOKEN_INITIALIZED),
-            pin: PinState {
-                login_required: has(CKF_LOGIN_REQUIRED),
-                set: has(CKF_USER_PIN_INITIALIZED),
-                count_low: has(CKF_USER_PIN_COUNT_LOW),
-                final_try: has(CKF_USER_PIN_FINAL_TRY),
-                locked: has(CKF_USER_PIN_LOCKED),
-                on_device: has(CKF_PROTECTED_AUTHENTICATION_PATH),
-                so_count_low: has(CKF_SO_PIN_COUNT_LOW),
-                so_final_try: has(CKF_SO_PIN_FINAL_TRY),
-                so_locked: has(CKF_SO_PIN_LOCKED),
-            },
-        }
-    }
-}
-
-impl From<&TokenInfo> for DeviceInfo {
-    fn from(info: &TokenInfo) -> Self {
-        DeviceInfo {
-            label: trim(info.label()),
-            manufacturer: trim(info.manufacturer_id()),
-            model: trim(info.model()),
-            serial: trim(info.serial_number()),
-            initialised: info.token_initialized(),
-            pin: PinState {
-                login_required: info.login_required(),
-                set: info.user_pin_initialized(),
-                count_low: info.user_pin_count_low(),
-                final_try: info.user_pin_final_try(),
-                locked: info.user_pin_locked(),
-                on_device: info.protected_authentication_path(),
-                so_count_low: info.so_pin_count_low(),
-                so_final_try: info.so_pin_final_try(),
-                so_locked: info.so_pin_locked(),
-            },
-        }
     }
 }

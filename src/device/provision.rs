@@ -1,20 +1,21 @@
 //! Preparing a device: a key that is made on it, and the certificate that belongs to the key.
 
 mod generate;
-mod spec;
+mod key_spec;
 mod store;
 
-pub use generate::Generated;
-pub use spec::{KeyKind, KeySpec};
-pub use store::Stored;
+pub use generate::GeneratedKey;
+pub use key_spec::{KeyKind, KeySpec};
+pub use store::{ImportOptions, ImportedCertificate};
 
 use super::choose::the_device;
 use super::error::ProvisionError;
-use super::login::{LoginOptions, Notice, UserType, log_in};
+use super::key_facts::KeyFacts;
+use super::login::{LoginOptions, Notice, log_in};
 use super::modules::Modules;
-use super::objects::KeyFacts;
 use super::present::Device;
 use super::session::Session;
+use super::user_type::UserType;
 use crate::error::Error;
 use crate::uri::Uri;
 

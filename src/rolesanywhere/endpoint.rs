@@ -22,14 +22,22 @@ pub struct Endpoint {
     port: u16,
 }
 
+/// Which of a region's endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointVariant {
+    /// Whose cryptography is validated. Also taken when the region was given as a FIPS pseudo-region.
+    pub fips: bool,
+    /// With IPv6.
+    pub dual_stack: bool,
+}
+
 impl Endpoint {
     /// AWS's endpoint in a region
-    /// ([AWS](https://docs.aws.amazon.com/general/latest/gr/rolesanywhere.html)). `fips`: one whose cryptography is
-    /// validated, also taken when the region was given as a FIPS pseudo-region. `dual_stack`: with IPv6.
-    pub fn in_region(region: &Region, fips: bool, dual_stack: bool) -> Self {
+    /// ([AWS](https://docs.aws.amazon.com/general/latest/gr/rolesanywhere.html)).
+    pub fn in_region(region: &Region, variant: EndpointVariant) -> Self {
         let partition = region.partition();
-        let fips = if fips || region.is_fips() { "-fips" } else { "" };
-        let suffix = if dual_stack { partition.dual_stack_suffix } else { partition.suffix };
+        let fips = if variant.fips || region.is_fips() { "-fips" } else { "" };
+        let suffix = if variant.dual_stack { partition.dual_stack_suffix } else { partition.suffix };
         Endpoint { https: true, host: format!("rolesanywhere{fips}.{region}.{suffix}"), port: 443 }
     }
 

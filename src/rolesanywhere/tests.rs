@@ -159,7 +159,7 @@ fn request(samples: &Value, vector: &Value, chain: &[Vec<u8>]) -> Request {
         None,
     )
     .unwrap();
-    let endpoint = Endpoint::in_region(&region, false, false);
+    let endpoint = Endpoint::in_region(&region, EndpointVariant::default());
     assert_eq!(endpoint.host(), text(vector, "host"));
     let leaf = certificate(samples, vector);
     let serial = samples["certs"][text(vector, "key")]["serial_decimal"].as_str().unwrap();

@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
-use crate::certificate::{Certificate, Request, Validity};
+use crate::certificate::{Certificate, CertificateRequest, Validity};
 use crate::signature::{Payload, PublicKey};
 
 /// Signs itself with a key that is then forgotten.
-fn self_signed(request: &Request) -> (Certificate, String) {
+fn self_signed(request: &CertificateRequest) -> (Certificate, String) {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     // RFC 5480 section 2: the point behind what says P-256.
     let head = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\0";
@@ -31,7 +31,8 @@ fn openssl_accepts_what_signed_itself_for_its_names_and_purpose() {
         (&["server1.example.com"], false, "sslserver"),
     ] {
         let dns_names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let request = Request { subject: "CN=server1,O=Example".parse().unwrap(), dns_names, client_auth };
+        let request =
+            CertificateRequest { subject: "CN=server1,O=Example".parse().unwrap(), dns_names, client_auth };
         let (certificate, pem) = self_signed(&request);
         assert!(certificate.is_signed_by(&certificate));
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! What could have been meant, in errors.
 
 use crate::device::Device;
-use crate::device::objects::{Exportability, KeyFacts};
+use crate::device::key_facts::{Exportability, KeyFacts, NameBy};
 use crate::uri::{ObjectType, Uri};
 
 /// Something that could have been meant, as a URI to paste.
@@ -26,10 +26,10 @@ impl Candidate {
 
     /// The keys of one device.
     pub(in crate::device) fn keys(keys: &[&KeyFacts], device: &Uri) -> Vec<Self> {
-        keys.iter().map(|facts| Self::key(facts, device.clone(), facts.shares_its_id(keys))).collect()
+        keys.iter().map(|facts| Self::key(facts, device.clone(), facts.name_among(keys))).collect()
     }
 
-    fn key(facts: &KeyFacts, device: Uri, by_label: bool) -> Self {
+    fn key(facts: &KeyFacts, device: Uri, by: NameBy) -> Self {
         let exportability = match facts.exportability() {
             Exportability::CannotLeave => ", not exportable",
             Exportability::CanLeave => ", exportable",
@@ -42,7 +42,7 @@ impl Candidate {
             .map(|label| format!("{}, ", String::from_utf8_lossy(label)))
             .unwrap_or_default();
         Candidate {
-            uri: facts.name_in(device, ObjectType::Private, by_label).to_string(),
+            uri: facts.name_in(device, ObjectType::Private, by).to_string(),
             facts: format!("{label}{}{exportability}", facts.kind()),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::candidate::{Candidate, table};
-use crate::device::{CallError, ModuleKind};
+use crate::device::{CallError, Device, ModuleKind};
 use crate::error::{Exit, Explain};
 
 /// No device, or it fails.
@@ -37,6 +37,13 @@ pub enum DeviceError {
         /// What it said.
         error: CallError,
     },
+}
+
+impl Device {
+    /// What it means that a call to this device failed.
+    pub(in crate::device) fn failure(&self, error: CallError) -> DeviceError {
+        DeviceError::Call { device: self.describe(), error }
+    }
 }
 
 fn absent(wanted: &[String], present: &[(String, String)]) -> String {

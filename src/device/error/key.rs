@@ -1,7 +1,7 @@
 //! A key that is not there, not unique, or not fit.
 
 use super::candidate::{Candidate, table};
-use crate::device::ModuleKind;
+use crate::device::{ModuleKind, UnfitReason};
 use crate::error::{Exit, Explain};
 use crate::uri::ObjectType;
 
@@ -53,12 +53,12 @@ pub enum KeyError {
         found: ObjectType,
     },
     /// The key must not be used.
-    #[error("the key '{uri}' is not fit to sign CloudHSM's files: {}", reasons.join("; "))]
+    #[error("the key '{uri}' is not fit to sign CloudHSM's files: {}", UnfitReason::in_one_line(reasons))]
     Unfit {
         /// The key.
         uri: String,
         /// Why.
-        reasons: Vec<String>,
+        reasons: Vec<UnfitReason>,
     },
     /// The key is bound to other mechanisms.
     #[error("the key '{uri}' may not sign by {}", wanted.join(" or "))]

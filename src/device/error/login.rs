@@ -2,7 +2,7 @@
 
 use cryptoki::error::RvError;
 
-use crate::device::{CallError, ModuleKind};
+use crate::device::{CallError, ModuleKind, PinTries, UserType};
 use crate::error::{Exit, Explain};
 use crate::pin::PinError;
 
@@ -20,7 +20,9 @@ pub enum LoginError {
         /// What it said.
         error: CallError,
         /// What is known of the tries that are left.
-        tries: &'static str,
+        tries: PinTries,
+        /// Whose PIN it is.
+        user: UserType,
         /// Whether a person typed it.
         person: bool,
         /// The device's kind.
@@ -76,8 +78,9 @@ impl Explain for LoginError {
     fn detail(&self) -> Vec<String> {
         match self {
             LoginError::Pin(error) => error.detail(),
-            LoginError::Wrong { tries, kind, .. } => {
-                std::iter::once(*tries).chain(kind.pin_form()).map(str::to_owned).collect()
+            LoginError::Wrong { tries, user, kind, .. } => {
+                let left = tries_left(*tries, *user, *kind);
+                std::iter::once(left).chain(kind.pin_form()).map(str::to_owned).collect()
             }
             LoginError::Failed { kind, .. } => kind.pin_form().map(str::to_owned).into_iter().collect(),
             _ => Vec::new(),
@@ -105,5 +108,56 @@ impl Explain for LoginError {
             LoginError::Failed { .. } => "unplug the device, plug it in again, and repeat the command",
         };
         Some(hint.into())
+    }
+}
+
+fn tries_left(tries: PinTries, user: UserType, kind: ModuleKind) -> &'static str {
+    if user == UserType::SecurityOfficer {
+        return match (kind.so_secret(), tries) {
+            (Some(secret), _) => secret.when_wrong,
+            (None, PinTries { final_try: true, .. }) => {
+                "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)"
+            }
+            (None, PinTries { count_low: true, .. }) => {
+                "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
+            }
+            (None, _) => NOT_SAID,
+        };
+    }
+    match tries {
+        PinTries { final_try: true, .. } => {
+            "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)"
+        }
+        PinTries { count_low: true, .. } => {
+            "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); most lock after three"
+        }
+        _ => NOT_SAID,
+    }
+}
+
+const NOT_SAID: &str = "the device does not say how many tries are left; most lock after three";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_the_tries_is_what_the_device_says() {
+        const NONE: PinTries = PinTries { count_low: false, final_try: false, locked: false };
+        const LOW: PinTries = PinTries { count_low: true, ..NONE };
+        const LAST: PinTries = PinTries { final_try: true, ..LOW };
+        use UserType::{SecurityOfficer, User};
+        for (tries, user, kind, said) in [
+            (NONE, User, ModuleKind::Other, "the device does not say"),
+            (LOW, User, ModuleKind::Other, "the device counts wrong PINs"),
+            (LAST, User, ModuleKind::YubiKey, "one try is left before the PIN is locked"),
+            (NONE, SecurityOfficer, ModuleKind::Other, "the device does not say"),
+            (LOW, SecurityOfficer, ModuleKind::Other, "the device counts wrong ones"),
+            (LAST, SecurityOfficer, ModuleKind::Other, "one try is left before it is locked"),
+            (LAST, SecurityOfficer, ModuleKind::YubiKey, "what is wanted is the management key"),
+        ] {
+            let left = tries_left(tries, user, kind);
+            assert!(left.starts_with(said), "{tries:?} {user:?} {kind:?}: {left}");
+        }
     }
 }

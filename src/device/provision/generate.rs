@@ -4,11 +4,12 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism as Ckm;
 use cryptoki::object::Attribute;
 
-use super::spec::{key_as_asked, private_template, public_template, without_denials, without_recovery};
+use super::key_spec::{key_as_asked, private_template, public_template, without_denials, without_recovery};
 use super::{KeySpec, WritableDevice};
 use crate::device::call::CallError;
-use crate::device::error::{DeviceError, ProvisionError, UniqueAttribute};
-use crate::device::objects::{self, KeyFacts};
+use crate::device::error::{ProvisionError, UniqueAttribute};
+use crate::device::key_facts::{KeyFacts, NameBy};
+use crate::device::objects;
 use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
@@ -21,7 +22,7 @@ struct Templates {
 
 /// A key that was made.
 #[derive(Clone, Debug)]
-pub struct Generated {
+pub struct GeneratedKey {
     /// Its URI.
     pub uri: String,
     /// What the device says of it.
@@ -38,7 +39,7 @@ impl WritableDevice {
     ///
     /// # Errors
     /// [`ProvisionError`].
-    pub fn generate(&self, spec: &KeySpec) -> Result<Generated, Error> {
+    pub fn generate(&self, spec: &KeySpec) -> Result<GeneratedKey, Error> {
         let id = self.free_id(spec)?;
         let templates =
             Templates { public: public_template(spec, &id), private: private_template(spec, &id) };
@@ -93,25 +94,30 @@ impl WritableDevice {
             ("CKA_NEVER_EXTRACTABLE", facts.never_extractable),
         ];
         let unsaid = said.into_iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
-        let uri = facts.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
-        Ok(Generated { uri, facts, public_key, unsaid })
+        let uri = facts.name_in(self.uri.clone(), ObjectType::Private, NameBy::Id).to_string();
+        Ok(GeneratedKey { uri, facts, public_key, unsaid })
     }
 
     /// The id that was asked for, if it and the label are free; else the lowest free one of one byte.
     ///
     /// # Errors
-    /// [`ProvisionError::InUse`]; [`DeviceError`] when the device fails.
+    /// [`ProvisionError::InUse`]; [`super::super::DeviceError`] when the device fails.
     pub fn free_id(&self, spec: &KeySpec) -> Result<Vec<u8>, Error> {
-        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
         let everything = Uri::default();
         let mut used: Vec<(KeyFacts, ObjectType)> = Vec::new();
-        for key in objects::private_keys(&self.session, &everything).map_err(failed)? {
+        for key in
+            objects::private_keys(&self.session, &everything).map_err(|error| self.device.failure(error))?
+        {
             used.push((key.facts, ObjectType::Private));
         }
-        for key in objects::public_keys(&self.session, &everything).map_err(failed)? {
+        for key in
+            objects::public_keys(&self.session, &everything).map_err(|error| self.device.failure(error))?
+        {
             used.push((key.into(), ObjectType::Public));
         }
-        for found in objects::certificates(&self.session, &everything).map_err(failed)? {
+        for found in
+            objects::certificates(&self.session, &everything).map_err(|error| self.device.failure(error))?
+        {
             let facts = KeyFacts { label: found.label, id: found.id, ..KeyFacts::default() };
             used.push((facts, ObjectType::Certificate));
         }
@@ -120,7 +126,7 @@ impl WritableDevice {
                 what,
                 value,
                 device: self.device.describe(),
-                by: facts.name_in(self.uri.clone(), *object_type, true).to_string(),
+                by: facts.name_in(self.uri.clone(), *object_type, NameBy::IdAndLabel).to_string(),
             };
         if let Some(user) =
             used.iter().find(|(facts, _)| facts.label.as_deref() == Some(spec.label.as_bytes()))

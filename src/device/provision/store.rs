@@ -7,15 +7,25 @@ use cryptoki::object::{Attribute, CertificateType, ObjectClass};
 use super::WritableDevice;
 use crate::certificate::{self, Certificate};
 use crate::device::call::CallError;
-use crate::device::error::{DeviceError, ProvisionError};
-use crate::device::objects::{self, CertificateObject, KeyFacts};
+use crate::device::error::ProvisionError;
+use crate::device::key_facts::{KeyFacts, NameBy};
+use crate::device::objects::{self, CertificateObject};
 use crate::error::Error;
 use crate::signature::Hash;
 use crate::uri::{ObjectType, Uri};
 
+/// How a certificate is imported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportOptions {
+    /// The key's other certificates go when the new one is there.
+    pub replace: bool,
+    /// The certificates above it are stored too.
+    pub with_chain: bool,
+}
+
 /// What became of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct ImportedCertificate {
     /// Its URI.
     pub uri: String,
     /// Whether it was there already.
@@ -27,20 +37,17 @@ pub struct Stored {
 }
 
 impl WritableDevice {
-    /// Stores the certificate among `certificates` that is the key's. With `replace`, the key's other ones go when it is
-    /// there; with `with_chain`, those above it are stored too.
+    /// Stores the certificate among `certificates` that is the key's.
     ///
     /// # Errors
-    /// [`ProvisionError`]; [`DeviceError`] when the device fails.
+    /// [`ProvisionError`]; [`super::super::DeviceError`] when the device fails.
     pub fn import_certificate(
         &self,
         key: &KeyFacts,
         certificates: &[Certificate],
-        replace: bool,
-        with_chain: bool,
-    ) -> Result<Stored, Error> {
-        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
-        let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
+        options: ImportOptions,
+    ) -> Result<ImportedCertificate, Error> {
+        let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, NameBy::Id).to_string();
         let identity = |key| certificate::identity_of(Some(key), certificates, SystemTime::now());
         let Some(leaf) = key.public_key.as_ref().and_then(identity) else {
             let found = certificates
@@ -50,7 +57,8 @@ impl WritableDevice {
             let own = key.public_key.as_ref().map_or_else(|| "unknown".into(), |key| format!("{key:?}"));
             return Err(ProvisionError::OtherKey { uri: key_uri, key: own, found }.into());
         };
-        let there = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        let there = objects::certificates(&self.session, &Uri::default())
+            .map_err(|error| self.device.failure(error))?;
         let is_leaf = |found: &&CertificateObject| is_of(found, |certificate| certificate == leaf);
         let is_older = |found: &&CertificateObject| {
             is_of(found, |certificate| {
@@ -59,7 +67,7 @@ impl WritableDevice {
         };
         let older: Vec<&CertificateObject> = there.iter().filter(is_older).collect();
         let is_real = |found: &&&CertificateObject| is_of(found, |certificate| !certificate.is_placeholder());
-        if older.iter().filter(is_real).count() > 0 && !replace {
+        if older.iter().filter(is_real).count() > 0 && !options.replace {
             let there = older.iter().map(|found| self.describe(found)).collect();
             return Err(ProvisionError::HasCertificate { device: self.device.describe(), there }.into());
         }
@@ -70,13 +78,13 @@ impl WritableDevice {
         if !was_there {
             self.store(leaf, &label, &id)?;
         }
-        let mut stored = Stored {
-            uri: key.name_in(self.uri.clone(), ObjectType::Certificate, false).to_string(),
+        let mut stored = ImportedCertificate {
+            uri: key.name_in(self.uri.clone(), ObjectType::Certificate, NameBy::Id).to_string(),
             was_there,
             replaced: Vec::new(),
             chain: Vec::new(),
         };
-        if with_chain {
+        if options.with_chain {
             for issuer in certificate::chain_of(leaf, certificates) {
                 if !there.iter().any(|found| is_of(&found, |certificate| *certificate == issuer)) {
                     let id = Hash::Sha256.digest(issuer.public_key().spki_der())[..20].to_vec();
@@ -86,7 +94,8 @@ impl WritableDevice {
             }
         }
         // Looked for anew: where a slot holds one certificate, the new one has taken the old one's place.
-        let now_there = objects::certificates(&self.session, &Uri::default()).map_err(failed)?;
+        let now_there = objects::certificates(&self.session, &Uri::default())
+            .map_err(|error| self.device.failure(error))?;
         if !now_there.iter().any(|found| is_leaf(&found)) {
             let error = CallError::from(cryptoki::error::Error::NotSupported);
             return Err(self.not_stored(error).into());
@@ -129,7 +138,7 @@ impl WritableDevice {
 
     fn describe(&self, found: &CertificateObject) -> String {
         let facts = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
-        let uri = facts.name_in(self.uri.clone(), ObjectType::Certificate, false);
+        let uri = facts.name_in(self.uri.clone(), ObjectType::Certificate, NameBy::Id);
         match &found.certificate {
             Ok(certificate) => format!("{uri}  {}, until {}", certificate.subject(), certificate.last_day()),
             Err(error) => format!("{uri}  {error}"),

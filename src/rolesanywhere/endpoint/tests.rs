@@ -4,7 +4,7 @@ use super::*;
 use crate::error::Explain;
 
 fn host(region: &str, fips: bool, dual_stack: bool) -> String {
-    Endpoint::in_region(&region.parse().unwrap(), fips, dual_stack).host
+    Endpoint::in_region(&region.parse().unwrap(), EndpointVariant { fips, dual_stack }).host
 }
 
 /// What botocore 1.44 makes of its rules for Roles Anywhere, `rolesanywhere.` left out.

@@ -4,7 +4,7 @@
 
 use countersign::error::Explain;
 use countersign::rolesanywhere::{
-    Answer, Arn, Credentials, Endpoint, Expiration, ProfileArn, ProfileName, Region, RoleArn, SigningTime,
+    Answer, Arn, Credentials, Endpoint, EndpointVariant, Expiration, ProfileArn, ProfileName, Region, RoleArn, SigningTime,
     TrustAnchorArn, read, with_credentials,
 };
 use libfuzzer_sys::fuzz_target;
@@ -34,7 +34,7 @@ fn typed(text: &str) {
         Err(error) => explained(&error),
     }
     if let Ok(region) = text.parse::<Region>() {
-        let endpoint = Endpoint::in_region(&region, false, true);
+        let endpoint = Endpoint::in_region(&region, EndpointVariant { fips: false, dual_stack: true });
         assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
     }
     if let Ok(time) = text.parse::<SigningTime>() {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use cryptoki::object::{Attribute, KeyType};
 use der::asn1::ObjectIdentifier;
 
-use crate::device::objects::{Exportability, KeyFacts};
+use crate::device::key_facts::{Exportability, KeyFacts};
 use crate::signature::{KeyNumbers, PublicKey};
 
 /// A named curve.

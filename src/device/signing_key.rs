@@ -4,10 +4,11 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::{Mechanism as Ckm, MechanismType};
 
 use super::call::CallError;
-use super::error::{DeviceError, KeyError, SignError};
+use super::error::{KeyError, SignError};
 use super::ffi::SinglePart;
+use super::key_facts::{KeyFacts, TouchPolicy};
 use super::login::{Login, log_in_again};
-use super::objects::{self, KeyFacts, PrivateKey, TouchPolicy};
+use super::objects::{self, PrivateKey};
 use super::present::Device;
 use super::session::{Session, SignJob};
 use super::watch::WaitsFor;
@@ -117,10 +118,10 @@ impl SigningKey {
     /// All certificates on the device that can be read as such, attestations among them.
     ///
     /// # Errors
-    /// [`DeviceError`].
+    /// [`super::DeviceError`].
     pub fn certificates(&self) -> Result<Vec<Certificate>, Error> {
-        let failed = |error| DeviceError::Call { device: self.device.describe(), error };
-        let found = objects::certificates_and_attestations(&self.session).map_err(failed)?;
+        let found = objects::certificates_and_attestations(&self.session)
+            .map_err(|error| self.device.failure(error))?;
         Ok(found.into_iter().filter_map(|found| found.certificate.ok()).collect())
     }
 

@@ -1,0 +1,152 @@
+//! What a device says of itself: CK_TOKEN_INFO.
+
+use cryptoki::error::Error;
+use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki_sys::{
+    CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_PROTECTED_AUTHENTICATION_PATH, CKF_SO_PIN_COUNT_LOW,
+    CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED, CKF_TOKEN_INITIALIZED, CKF_USER_PIN_COUNT_LOW,
+    CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_INITIALIZED, CKF_USER_PIN_LOCKED,
+};
+
+use super::call::CallError;
+use super::ffi;
+use super::module::{Module, trim};
+use super::user_type::UserType;
+
+/// What a device says of its PINs. It costs no try to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinState {
+    /// CKF_LOGIN_REQUIRED.
+    pub login_required: bool,
+    /// CKF_USER_PIN_INITIALIZED.
+    pub set: bool,
+    /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered on the device itself.
+    pub on_device: bool,
+    /// The user's PIN.
+    pub user: PinTries,
+    /// The security officer's.
+    pub security_officer: PinTries,
+}
+
+/// What a device says of the tries that a PIN has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinTries {
+    /// CKF_USER_PIN_COUNT_LOW, CKF_SO_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
+    pub count_low: bool,
+    /// CKF_USER_PIN_FINAL_TRY, CKF_SO_PIN_FINAL_TRY: one more wrong PIN locks it.
+    pub final_try: bool,
+    /// CKF_USER_PIN_LOCKED, CKF_SO_PIN_LOCKED.
+    pub locked: bool,
+}
+
+impl PinState {
+    /// What is known of the PIN of a device that does not answer.
+    pub(super) const UNKNOWN: Self = PinState {
+        login_required: true,
+        set: true,
+        on_device: false,
+        user: PinTries { count_low: false, final_try: false, locked: false },
+        security_officer: PinTries { count_low: false, final_try: false, locked: false },
+    };
+
+    /// The tries that whoever logs in has.
+    pub(super) fn tries_of(&self, user: UserType) -> PinTries {
+        match user {
+            UserType::User | UserType::Vendor(_) => self.user,
+            UserType::SecurityOfficer => self.security_officer,
+        }
+    }
+}
+
+/// What is used of CK_TOKEN_INFO.
+pub(super) struct DeviceInfo {
+    pub(super) label: String,
+    pub(super) manufacturer: String,
+    pub(super) model: String,
+    pub(super) serial: String,
+    pub(super) initialised: bool,
+    pub(super) pin: PinState,
+}
+
+impl DeviceInfo {
+    pub(super) fn describe(&self) -> String {
+        let label = if self.label.is_empty() { "a device without a label" } else { &self.label };
+        let mut facts = Vec::new();
+        if !self.model.is_empty() {
+            facts.push(self.model.clone());
+        }
+        if !self.serial.is_empty() && !self.label.contains(&self.serial) {
+            facts.push(format!("serial {}", self.serial));
+        }
+        let text =
+            if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
+        // A label is anybody's bytes, and this text goes into prompts: it must not be able to move the cursor.
+        text.replace(char::is_control, "\u{fffd}")
+    }
+
+    /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
+    pub(super) fn read(module: &Module, slot: Slot) -> Result<Self, CallError> {
+        let path = module.spec().path.clone();
+        let has_many_lists = module.spec().has_many_function_lists();
+        module.call("C_GetTokenInfo", &module.name, move |pkcs11| match pkcs11.get_token_info(slot) {
+            Ok(info) => Ok(Self::from(&info)),
+            Err(error @ Error::Pkcs11(..)) => Err(error),
+            Err(error) if has_many_lists => Err(error),
+            Err(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
+        })
+    }
+
+    fn from_raw(info: &CK_TOKEN_INFO) -> Self {
+        let has = |flag: CK_FLAGS| info.flags & flag != 0;
+        let text = |field: &[u8]| trim(&String::from_utf8_lossy(field));
+        DeviceInfo {
+            label: text(&info.label),
+            manufacturer: text(&info.manufacturerID),
+            model: text(&info.model),
+            serial: text(&info.serialNumber),
+            initialised: has(CKF_TOKEN_INITIALIZED),
+            pin: PinState {
+                login_required: has(CKF_LOGIN_REQUIRED),
+                set: has(CKF_USER_PIN_INITIALIZED),
+                on_device: has(CKF_PROTECTED_AUTHENTICATION_PATH),
+                user: PinTries {
+                    count_low: has(CKF_USER_PIN_COUNT_LOW),
+                    final_try: has(CKF_USER_PIN_FINAL_TRY),
+                    locked: has(CKF_USER_PIN_LOCKED),
+                },
+                security_officer: PinTries {
+                    count_low: has(CKF_SO_PIN_COUNT_LOW),
+                    final_try: has(CKF_SO_PIN_FINAL_TRY),
+                    locked: has(CKF_SO_PIN_LOCKED),
+                },
+            },
+        }
+    }
+}
+
+impl From<&TokenInfo> for DeviceInfo {
+    fn from(info: &TokenInfo) -> Self {
+        DeviceInfo {
+            label: trim(info.label()),
+            manufacturer: trim(info.manufacturer_id()),
+            model: trim(info.model()),
+            serial: trim(info.serial_number()),
+            initialised: info.token_initialized(),
+            pin: PinState {
+                login_required: info.login_required(),
+                set: info.user_pin_initialized(),
+                on_device: info.protected_authentication_path(),
+                user: PinTries {
+                    count_low: info.user_pin_count_low(),
+                    final_try: info.user_pin_final_try(),
+                    locked: info.user_pin_locked(),
+                },
+                security_officer: PinTries {
+                    count_low: info.so_pin_count_low(),
+                    final_try: info.so_pin_final_try(),
+                    locked: info.so_pin_locked(),
+                },
+            },
+        }
+    }
+}
