@@ -3,6 +3,7 @@
 mod attestation;
 mod chain;
 mod constraints;
+mod container;
 mod error;
 mod identity;
 mod pem;
@@ -12,6 +13,7 @@ mod subject;
 
 pub use attestation::{Attestation, AttestationError};
 pub use chain::chain_of;
+pub use container::Container;
 pub use error::{CertificateError, EncodeError, SubjectError};
 pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};

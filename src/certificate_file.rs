@@ -50,6 +50,6 @@ impl Explain for InFile {
     }
 
     fn hint(&self) -> Option<String> {
-        self.source.hint()
+        Some(self.source.hint()?.replace(" FILE ", &format!(" {:?} ", self.path)))
     }
 }

@@ -104,6 +104,7 @@ pub mod duration;
 #[doc(hidden)]
 pub mod environment;
 pub mod error;
+mod pem;
 pub mod pin;
 #[doc(hidden)]
 pub mod printable;

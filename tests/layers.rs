@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["certificate_file"],
     &["audit", "certificate", "pin", "tokenfile"],
     &["save", "signature"],
-    &["duration", "environment", "printable"],
+    &["duration", "environment", "pem", "printable"],
     &["uri"],
     &["error"],
 ];

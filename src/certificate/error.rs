@@ -1,5 +1,6 @@
 //! Certificates, subjects and requests that cannot be used.
 
+use super::Container;
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKeyError;
 
@@ -12,6 +13,9 @@ pub enum CertificateError {
     /// A public key that cannot be used.
     #[error("the certificate's public key: {0}")]
     Key(#[from] PublicKeyError),
+    /// Certificates in another form.
+    #[error("it is {0}, not a certificate in PEM or DER")]
+    Container(Container),
     /// No PEM block of a certificate.
     #[error("it holds no certificate (-----BEGIN CERTIFICATE-----)")]
     NoPem,
@@ -35,6 +39,9 @@ impl Explain for CertificateError {
         match self {
             CertificateError::OtherPem { found } if found.contains("REQUEST") => {
                 Some("this is the request; what the CA made of it is wanted".into())
+            }
+            CertificateError::Container(container) => {
+                Some(format!("take them out of it: {}", container.cure()))
             }
             CertificateError::TrustedPem => {
                 Some("make a certificate of it: openssl x509 -in FILE -out NEW-FILE".into())
@@ -85,7 +92,15 @@ pub enum SubjectError {
         /// The part.
         part: String,
         /// Why.
-        reason: &'static str,
+        reason: String,
+    },
+    /// An attribute that has no name here.
+    #[error("{attribute:?} in the subject {subject:?} is no attribute that is known")]
+    Unknown {
+        /// The whole subject.
+        subject: String,
+        /// The attribute.
+        attribute: String,
     },
     /// Nothing.
     #[error("the subject is empty")]
@@ -102,6 +117,10 @@ impl Explain for SubjectError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            SubjectError::Unknown { .. } => {
+                "known are CN, O, OU, L, ST, C, STREET, DC, UID, serialNumber, title and emailAddress; any other is written by \
+                 its OID, as in 2.5.4.12=Officer"
+            }
             SubjectError::DnsName(_) => "letters, digits, hyphens and dots, as in server1.example.com",
             _ => {
                 "write it as RFC 4514 does, in quotes: 'CN=server1,O=Example,L=Boston,ST=MA,C=US'; \

@@ -1,16 +1,15 @@
 //! Certificates in PEM (RFC 7468 section 5).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use der::pem::{self, LineEnding};
 
-use super::{Certificate, CertificateError, EncodeError};
+use super::{Certificate, CertificateError, Container, EncodeError};
+use crate::pem::blocks;
 
 const LABEL: &str = "CERTIFICATE";
+/// The label of old, which openssl still reads.
+const OLD_LABEL: &str = "X509 CERTIFICATE";
 /// OpenSSL's own: a certificate, and behind it what it is trusted for.
 const TRUSTED: &str = "TRUSTED CERTIFICATE";
-const BEGIN: &str = "-----BEGIN ";
-const DASHES: &str = "-----";
 
 /// All certificates of a PEM file, in its order, or the one that a DER file is. What stands between the blocks does not
 /// count (RFC 7468 section 2), and neither does how long the lines are.
@@ -18,6 +17,9 @@ const DASHES: &str = "-----";
 /// # Errors
 /// [`CertificateError`]: no certificate is in it, or one of them is malformed.
 pub fn certificates_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, CertificateError> {
+    if let Some(container) = Container::of(bytes) {
+        return Err(CertificateError::Container(container));
+    }
     // A SEQUENCE whose length takes more than a byte, which no text begins with.
     if matches!(bytes, [0x30, 0x81..=0x84, ..]) {
         return Ok(vec![Certificate::from_der(bytes)?]);
@@ -26,23 +28,25 @@ pub fn certificates_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, Certifica
     let text = String::from_utf8_lossy(bytes);
     let mut certificates = Vec::new();
     let mut other = None;
-    for (index, block) in text.split(BEGIN).skip(1).enumerate() {
+    for (index, block) in blocks(&text).enumerate() {
         let malformed =
             |reason: &str| CertificateError::Der(format!("its PEM block {}: {reason}", index + 1));
-        let (label, rest) = block.split_once(DASHES).ok_or_else(|| malformed("its first line has no end"))?;
-        match label {
-            LABEL => {
-                let der = content(label, rest).ok_or_else(|| malformed("no base64 up to its last line"))?;
+        match block.label.ok_or_else(|| malformed("its first line has no end"))? {
+            LABEL | OLD_LABEL => {
+                let der = block.der.ok_or_else(|| malformed("no base64 up to its last line"))?;
                 certificates.push(Certificate::from_der(&der)?);
             }
             TRUSTED => return Err(CertificateError::TrustedPem),
-            _ => {
+            label => {
                 other.get_or_insert_with(|| label.to_owned());
             }
         }
     }
     match other {
         _ if !certificates.is_empty() => Ok(certificates),
+        Some(found) if found == "PKCS7" || found == "CMS" => {
+            Err(CertificateError::Container(Container::Pkcs7Pem))
+        }
         Some(found) => Err(CertificateError::OtherPem { found }),
         None => Err(CertificateError::NoPem),
     }
@@ -63,12 +67,4 @@ pub fn certificates_to_pem<'a>(
 pub(super) fn block(label: &'static str, der: &[u8]) -> Result<String, EncodeError> {
     let encoded = pem::encode_string(label, LineEnding::LF, der);
     encoded.map_err(|error| EncodeError { what: label, reason: error.to_string() })
-}
-
-/// What a block holds, from behind its first line on.
-fn content(label: &str, block: &str) -> Option<Vec<u8>> {
-    let (base64, end) = block.split_once(DASHES)?;
-    end.strip_prefix("END ")?.strip_prefix(label)?.strip_prefix(DASHES)?;
-    let base64: String = base64.split_ascii_whitespace().collect();
-    STANDARD.decode(base64).ok()
 }

@@ -2,6 +2,10 @@
 
 use std::str::FromStr;
 
+use der::asn1::ObjectIdentifier;
+use der::oid::db::DB;
+use der::{Tag, Tagged};
+use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{Name, RelativeDistinguishedName};
 
 use super::SubjectError;
@@ -18,27 +22,30 @@ impl FromStr for Subject {
             return Err(SubjectError::Empty);
         }
         let wrong = |part: &str| SubjectError::Part { subject: text.to_owned(), part: part.to_owned() };
+        let bad_value = |part: &str, reason: String| SubjectError::Value {
+            subject: text.to_owned(),
+            part: part.to_owned(),
+            reason,
+        };
         let mut tidy = String::new();
         for (separator, part) in parts(text) {
             // One by one, because the error should say which.
             let (kind, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
             let (kind, value) = (kind.trim(), trim(value));
             let pair = format!("{kind}={value}");
-            if kind.is_empty() || value.is_empty() || RelativeDistinguishedName::from_str(&pair).is_err() {
+            if kind.is_empty() || value.is_empty() {
                 return Err(wrong(part));
             }
-            let is_country = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_alphabetic());
-            if let Some(wrong) = unescaped(value) {
-                let reason = wrong;
-                return Err(SubjectError::Value { subject: text.to_owned(), part: part.to_owned(), reason });
+            let is_name = kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+            if is_name && DB.by_name(kind).is_none() && ObjectIdentifier::new(kind).is_err() {
+                return Err(SubjectError::Unknown { subject: text.to_owned(), attribute: kind.to_owned() });
             }
-            if kind.eq_ignore_ascii_case("CN") && value.chars().count() > 64 {
-                let reason = "a common name has 64 characters at most (X.520)";
-                return Err(SubjectError::Value { subject: text.to_owned(), part: part.to_owned(), reason });
+            let relative = RelativeDistinguishedName::from_str(&pair).map_err(|_| wrong(part))?;
+            if let Some(reason) = unescaped(value) {
+                return Err(bad_value(part, reason.into()));
             }
-            if kind.eq_ignore_ascii_case("C") && !is_country {
-                let reason = "a country has two letters (ISO 3166)";
-                return Err(SubjectError::Value { subject: text.to_owned(), part: part.to_owned(), reason });
+            for attribute in relative.iter() {
+                check(attribute).map_err(|reason| bad_value(part, reason))?;
             }
             tidy.extend(separator);
             tidy.push_str(&pair);
@@ -46,6 +53,60 @@ impl FromStr for Subject {
         let name = Name::from_str(&tidy).map_err(|_| wrong(text))?;
         Ok(Subject(name))
     }
+}
+
+impl Subject {
+    /// A value in which another attribute seems to stand, as in `CN=server1/O=Example`: the form with slashes is openssl's.
+    pub fn value_with_slashes(&self) -> Option<String> {
+        let values =
+            self.0.iter().map(|attribute| String::from_utf8_lossy(attribute.value.value()).into_owned());
+        values.into_iter().find(|value| {
+            let mut behind_slashes = value.split('/').skip(1);
+            behind_slashes
+                .any(|part| part.split_once('=').is_some_and(|(kind, _)| DB.by_name(kind).is_some()))
+        })
+    }
+}
+
+const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
+
+/// Upper bounds in characters (RFC 5280 appendix A.1), by attribute, whatever it is called.
+const MOST: [(ObjectIdentifier, &str, usize); 8] = [
+    (ObjectIdentifier::new_unwrap("2.5.4.3"), "common name", 64),
+    (ObjectIdentifier::new_unwrap("2.5.4.5"), "serial number", 64),
+    (ObjectIdentifier::new_unwrap("2.5.4.7"), "locality", 128),
+    (ObjectIdentifier::new_unwrap("2.5.4.8"), "state", 128),
+    (ObjectIdentifier::new_unwrap("2.5.4.10"), "organization", 64),
+    (ObjectIdentifier::new_unwrap("2.5.4.11"), "organizational unit", 64),
+    (ObjectIdentifier::new_unwrap("2.5.4.12"), "title", 64),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1"), "email address", 255),
+];
+
+/// Whether an attribute is one that X.509 allows: its type decides its string's type, and that its characters.
+fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
+    let (kind, value) = (attribute.oid, attribute.value.value());
+    let text = String::from_utf8_lossy(value);
+    let (name, fits): (_, fn(char) -> bool) = match Tagged::tag(&attribute.value) {
+        Tag::PrintableString => ("a PrintableString", is_printable),
+        Tag::Ia5String => ("an IA5String", |character| character.is_ascii()),
+        _ => ("a string", |_| true),
+    };
+    if let Some(character) = text.chars().find(|character| !fits(*character)) {
+        return Err(format!("{character:?} cannot be in it: X.509 writes this attribute as {name}"));
+    }
+    let length = text.chars().count();
+    if let Some((_, what, most)) = MOST.iter().find(|(known, _, most)| *known == kind && length > *most) {
+        return Err(format!("it has {length} characters, and {what} has at most {most} (X.520)"));
+    }
+    if kind == COUNTRY && !(length == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())) {
+        return Err("a country has two letters (ISO 3166)".into());
+    }
+    Ok(())
+}
+
+/// The characters of a PrintableString (X.680 section 41.4).
+fn is_printable(character: char) -> bool {
+    character.is_ascii_alphanumeric() || " '()+,-./:=?".contains(character)
 }
 
 /// Split at commas and plus signs that are not escaped, each part with the separator before it.

@@ -6,6 +6,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use countersign::certificate::{CertificateRequest, Subject, Validity};
 use countersign::device::{DeviceRecord, KeyRecord, Policy};
 use countersign::error::{Error, Exit, Explain};
+use countersign::printable::one_line;
 use countersign::save::{self, Output};
 use countersign::signature::Mechanism;
 use serde_json::json;
@@ -25,6 +26,12 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
     }
     let output = to_file.map(Output::at).transpose()?;
     let subject: Subject = arguments.subject.parse()?;
+    if let Some(value) = subject.value_with_slashes() {
+        terminal.warn(&format!(
+            "{:?} is one value: the form with slashes is openssl's, attributes are separated by commas here",
+            one_line(&value)
+        ));
+    }
     let request =
         CertificateRequest { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
     request.check()?;

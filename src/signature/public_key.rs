@@ -7,6 +7,8 @@ use der::pem::{self, LineEnding};
 use der::{Decode, Encode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
+use crate::pem::blocks;
+
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -92,14 +94,13 @@ impl PublicKey {
     /// # Errors
     /// Says what the text is instead.
     pub fn from_pem(text: &[u8]) -> Result<Self, PublicKeyError> {
-        // Some programs write a text before the PEM block; RFC 7468 section 2 says to skip it.
-        let start =
-            text.windows(11).position(|window| window == b"-----BEGIN ").ok_or(PublicKeyError::NotPem)?;
-        let (label, der) = pem::decode_vec(&text[start..]).map_err(|_| PublicKeyError::NotPem)?;
-        if label != PEM_LABEL {
-            return Err(PublicKeyError::OtherPem { found: label.to_owned() });
+        let text = String::from_utf8_lossy(text);
+        let block = blocks(&text).next().ok_or(PublicKeyError::NotPem)?;
+        match block.label {
+            Some(PEM_LABEL) => Self::from_spki_der(&block.der.ok_or(PublicKeyError::NotPem)?),
+            Some(label) => Err(PublicKeyError::OtherPem { found: label.to_owned() }),
+            None => Err(PublicKeyError::NotPem),
         }
-        Self::from_spki_der(&der)
     }
 
     /// Reads a DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).

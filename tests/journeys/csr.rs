@@ -5,6 +5,7 @@ use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::pinned::pinned;
 use crate::support::preparing::{KEY, desk_with_key, text};
+use crate::support::python::python;
 use crate::support::run::Done;
 
 const FULL: &str = "CN=server1-demo,O=Example,L=Boston,ST=MA,C=US";
@@ -282,4 +283,37 @@ fn a_key_that_is_not_there_is_said_so() {
     let run = |key: &str| desk.countersign(&["csr", "--key", key, "--subject", "CN=a"]).with_pin().go();
     run("pkcs11:token=officer;id=%09").exits(4).says("matches");
     run("pkcs11:token=other;id=%01").exits(3);
+}
+
+#[test]
+fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
+    let desk = desk_with_key("rsa:2048");
+    let long = |name: &str, length: usize| format!("{name}={}", "x".repeat(length));
+    for (subject, reason) in [
+        ("CN=x,serialNumber=a_b", "'_' cannot be in it: X.509 writes this attribute as a PrintableString"),
+        ("DC=exämple", "'ä' cannot be in it: X.509 writes this attribute as an IA5String"),
+        ("emailAddress=ü@x.de", "'ü' cannot be in it"),
+        ("CN=x,2.5.4.6=USA", "a country has two letters"),
+        (&long("commonName", 80), "it has 80 characters, and common name has at most 64"),
+        (&long("2.5.4.3", 65), "common name has at most 64"),
+        (&long("O", 65), "organization has at most 64"),
+        (&long("OU", 65), "organizational unit has at most 64"),
+        ("CN=x,E=a@b", "\"E\" in the subject \"CN=x,E=a@b\" is no attribute that is known"),
+        ("S=x", "\"S\" in the subject"),
+        ("OID.1.2.3=x", "by its OID, as in 2.5.4.12=Officer"),
+    ] {
+        // No PIN source: it would be asked for, and there is no terminal.
+        let run = desk.countersign(&["csr", "--key", KEY, "--subject", subject]);
+        run.go().exits(2).says(reason);
+    }
+    for subject in
+        [&long("CN", 64), &long("O", 64), "CN=x,serialNumber=A-1 b", "DC=example,DC=com", "2.5.4.12=x"]
+    {
+        csr(&desk, &["--subject", subject]).exits(0);
+        openssl(&["req", "-in", &text(&desk, "made.pem"), "-verify", "-noout"]);
+        // Python's cryptography is stricter than openssl about strings.
+        let parsed = python("parse_request.py").arg(text(&desk, "made.pem")).output().unwrap();
+        assert!(parsed.status.success(), "{subject}: {}", String::from_utf8_lossy(&parsed.stderr));
+    }
+    csr(&desk, &["--subject", "CN=a/O=b"]).exits(0).says("the form with slashes is openssl's");
 }

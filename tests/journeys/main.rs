@@ -13,6 +13,7 @@ mod aws_clients;
 mod aws_network;
 mod aws_server;
 mod bad_input;
+mod certificate_files;
 mod certificate_of_key;
 mod cmu;
 mod credential_cache;

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::desk::Desk;
-use crate::support::parts::root;
+use crate::support::parts::{root, where_it_may_mount};
 
 const UNITS: [&str; 2] = ["countersign-serve.service", "countersign-update.service"];
 
@@ -33,8 +33,11 @@ fn systemd_finds_no_fault_in_the_units_and_hardly_a_danger() {
         let path = desk.write(unit, text.as_bytes());
         for how in [&["verify", "--man=no"][..], &["security", "--offline=yes", "--threshold", MOST_EXPOSED]]
         {
-            let output =
-                Command::new("systemd-analyze").args(how).arg(&path).output().expect("systemd is installed");
+            // It makes a folder below /run where systemd does not run.
+            let mut analyze = Command::new("env");
+            analyze.args(where_it_may_mount());
+            analyze.args(["sh", "-c", "mount -t tmpfs none /run && exec systemd-analyze \"$@\"", "sh"]);
+            let output = analyze.args(how).arg(&path).output().expect("env runs");
             let said = [output.stdout, output.stderr].concat();
             assert!(output.status.success(), "{how:?}: {}", String::from_utf8_lossy(&said));
             assert!(how[0] != "verify" || said.is_empty(), "{}", String::from_utf8_lossy(&said));

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::support::clock;
-use crate::support::parts::{SYSTEM_PATH, softhsm_module};
+use crate::support::parts::{SYSTEM_PATH, softhsm_module, where_it_may_mount};
 use crate::support::run::Run;
 use crate::support::template;
 
@@ -88,8 +88,7 @@ impl Desk {
 
     /// The program in a mount namespace of its own, by a script that mounts something and then runs `"$@"`.
     pub fn countersign_after_mounting(&self, script: &str, arguments: &[&str]) -> Run {
-        let as_root: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--map-root-user"] };
-        let wrapper = [&["unshare", "--mount"], as_root, &["sh", "-c", script, "sh"]].concat();
+        let wrapper = [where_it_may_mount(), &["sh", "-c", script, "sh"]].concat();
         self.countersign_under(&wrapper, arguments)
     }
 

@@ -33,6 +33,15 @@ pub fn fault_module() -> PathBuf {
     MODULE.get_or_init(|| example("fault_module").with_file_name("libfault_module.so")).clone()
 }
 
+/// The beginning of a command that runs in a mount namespace of its own, where it may mount something: root does, and a
+/// user as the root of a user namespace.
+pub fn where_it_may_mount() -> &'static [&'static str] {
+    match rustix::process::geteuid().is_root() {
+        true => &["unshare", "--mount"],
+        false => &["unshare", "--mount", "--map-root-user"],
+    }
+}
+
 /// A test-only program. `cargo test` builds it, but not when it is told to run one test file.
 pub fn example(name: &str) -> PathBuf {
     let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::desk::{Desk, PIN};
-use crate::support::parts::{SYSTEM_PATH, example};
+use crate::support::parts::{SYSTEM_PATH, example, where_it_may_mount};
 use crate::support::real_modules::listens;
 use crate::support::run::{Done, Run};
 use crate::support::token_files::UNSIGNED;
@@ -148,15 +148,12 @@ impl Reader {
         let port = two_free_ports();
         let pcscd = start_pcscd(folder.path(), port);
         let reader = Reader { folder, port, pcscd };
-        // Before it is pcscd, it may stand in the file system where the machine's own pcscd listens.
-        let name = format!("/proc/{}/comm", reader.pcscd.id());
-        let is_pcscd = || fs::read(&name).is_ok_and(|name| name == b"pcscd\n");
-        until("pcscd listens", || is_pcscd() && listens(&reader.socket()));
+        until("pcscd listens", || listens(&reader.socket()));
         reader
     }
 
     fn socket(&self) -> PathBuf {
-        format!("/proc/{}/root/run/pcscd/pcscd.comm", self.pcscd.id()).into()
+        self.folder.path().join("run/pcscd/pcscd.comm")
     }
 
     /// As a table says, with a line for each slot that begins with its number.
@@ -202,14 +199,15 @@ fn start_pcscd(folder: &Path, port: u16) -> Child {
         driver.display()
     );
     fs::write(configuration.join("vpcd"), reader).expect("a file is written");
-    let script = "mount -t tmpfs none /run && mkdir /run/pcscd && mount -t tmpfs none /usr/lib/pcsc/drivers && \
+    // A folder of the test's as /run: clients in whatever namespace reach the socket in it.
+    let run = folder.join("run");
+    fs::create_dir_all(run.join("pcscd")).expect("a folder");
+    let script = "mount --bind \"$1\" /run && shift && mount -t tmpfs none /usr/lib/pcsc/drivers && \
                   exec pcscd --foreground \"$@\"";
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "unshare", "--mount"]);
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    command.args(["sh", "-c", script, "sh", "--config"]).arg(configuration).args(without_polkit());
+    command.args(["--pdeathsig", "KILL"]).args(where_it_may_mount());
+    command.args(["sh", "-c", script, "sh"]).arg(run);
+    command.arg("--config").arg(configuration).args(without_polkit());
     command.env("PATH", SYSTEM_PATH);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("pcscd starts")

@@ -1,0 +1,78 @@
+//! Files of certificates and public keys as people get them: read where openssl reads them, else named with the command that
+//! converts them.
+
+use std::process::Command;
+
+use crate::support::authority::{Authority, Leaf};
+use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::openssl::openssl;
+use crate::support::preparing::{desk_with_key, import, issue, text};
+use crate::support::token_files::UNSIGNED;
+
+#[test]
+fn containers_are_named_with_the_command_that_takes_the_certificates_out() {
+    let (desk, authority) = (desk_with_key("rsa:2048"), Authority::with_intermediate());
+    issue(&desk, &authority, &Leaf::default(), "officer.pem");
+    let above = std::fs::read(authority.intermediates()).unwrap();
+    desk.write("above.pem", &above);
+    let [officer, above] = ["officer.pem", "above.pem"].map(|name| text(&desk, name));
+    let out = |name: &str| text(&desk, name);
+    let crl2pkcs7 = ["crl2pkcs7", "-nocrl", "-certfile", &officer, "-certfile", &above];
+    openssl(&[&crl2pkcs7[..], &["-out", &out("officer.p7b")]].concat());
+    openssl(&[&crl2pkcs7[..], &["-outform", "DER", "-out", &out("officer.p7c")]].concat());
+    let pkcs12 = ["pkcs12", "-export", "-nokeys", "-passout", "pass:", "-in", &officer, "-certfile", &above];
+    openssl(&[&pkcs12[..], &["-out", &out("officer.p12")]].concat());
+    let json = serde_json::json!({
+        "Certificate": String::from_utf8(desk.read("officer.pem")).unwrap(),
+        "CertificateChain": String::from_utf8(desk.read("above.pem")).unwrap(),
+    });
+    desk.write("officer.json", json.to_string().as_bytes());
+    for (file, name) in [
+        ("officer.p7b", "PKCS#7"),
+        ("officer.p7c", "PKCS#7"),
+        ("officer.p12", "PKCS#12"),
+        ("officer.json", "the JSON of AWS's get-certificate"),
+    ] {
+        let done = import(&desk, &[file]).exits(7).says(&format!("it is {name}, not a certificate"));
+        let said = done.stderr();
+        let cure = said.split("take them out of it: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let cure = cure.replace("pkcs12 ", "pkcs12 -passin pass: ");
+        let status = Command::new("sh").args(["-c", &cure]).current_dir(desk.folder()).status().unwrap();
+        assert!(status.success(), "{cure}");
+        import(&desk, &["--replace", "--with-chain", "certificates.pem"]).exits(0);
+        std::fs::remove_file(desk.path("certificates.pem")).unwrap();
+    }
+}
+
+#[test]
+fn a_certificate_under_its_label_of_old_is_read() {
+    let (desk, authority) = (desk_with_key("rsa:2048"), Authority::new());
+    issue(&desk, &authority, &Leaf::default(), "officer.pem");
+    let old =
+        String::from_utf8(desk.read("officer.pem")).unwrap().replace(" CERTIFICATE", " X509 CERTIFICATE");
+    desk.write("old.pem", old.as_bytes());
+    openssl(&["x509", "-in", &text(&desk, "old.pem"), "-noout"]);
+    import(&desk, &["old.pem"]).exits(0);
+}
+
+#[test]
+fn a_public_key_is_read_however_its_lines_are() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(0);
+    let pem = String::from_utf8(desk.read("device/signkey.pub.pem")).unwrap();
+    let lines: Vec<&str> = pem.lines().collect();
+    let [begin, body @ .., end] = &lines[..] else { panic!("a PEM file") };
+    let one_line = format!("{begin}\n{}\n{end}\n", body.concat());
+    for (name, text) in [
+        ("one-line.pem", one_line.clone()),
+        ("crlf.pem", pem.replace('\n', "\r\n")),
+        ("wrapped.pem", pem.replace('=', "=\n")),
+        ("indented.pem", one_line.replace("MII", "  MII")),
+    ] {
+        desk.write(name, text.as_bytes());
+        desk.countersign(&["verify", "--public-key", name, "tokens.json"]).go().exits(0);
+    }
+    // openssl, which is strict about some of them, reads AWS's way.
+    openssl(&["pkey", "-pubin", "-noout", "-in", &text(&desk, "one-line.pem")]);
+}
