@@ -50,6 +50,10 @@ impl CallError {
     pub(super) fn is(&self, code: RvError) -> bool {
         self.code() == Some(code)
     }
+
+    pub(super) fn is_one_of(&self, codes: &[RvError]) -> bool {
+        codes.iter().any(|code| self.is(*code))
+    }
 }
 
 impl From<Error> for CallError {
@@ -108,6 +112,15 @@ fn screaming_snake(name: &str) -> String {
 mod tests {
     use super::*;
     use cryptoki::context::Function;
+
+    #[test]
+    fn a_code_is_known_by_what_it_is() {
+        let wrong = CallError::from(Error::Pkcs11(RvError::PinIncorrect, Function::Login));
+        assert_eq!(wrong.code(), Some(RvError::PinIncorrect));
+        assert!(wrong.is_one_of(&[RvError::PinLocked, RvError::PinIncorrect]));
+        assert!(!wrong.is_one_of(&[RvError::PinLocked]) && !wrong.is_one_of(&[]));
+        assert_eq!(CallError::from(Error::NotSupported).code(), None);
+    }
 
     #[test]
     fn codes_have_their_standard_names() {

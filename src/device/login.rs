@@ -256,7 +256,7 @@ fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<
         RvError::PinExpired,
         RvError::UserPinNotInitialized,
     ];
-    if !codes.into_iter().any(|code| error.is(code)) {
+    if !error.is_one_of(&codes) {
         return Err(error);
     }
     let tries = target.tries();

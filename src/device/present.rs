@@ -66,7 +66,7 @@ impl Device {
     fn read(module: &Rc<Module>, slot: Slot) -> Result<Option<Self>, CallError> {
         let absent = [RvError::TokenNotPresent, RvError::TokenNotRecognized, RvError::SlotIdInvalid];
         let info = match DeviceInfo::read(module, slot) {
-            Err(error) if absent.into_iter().any(|code| error.is(code)) => return Ok(None),
+            Err(error) if error.is_one_of(&absent) => return Ok(None),
             info => info?,
         };
         if !info.initialised {

@@ -256,5 +256,5 @@ fn no_session() -> CallError {
 /// C_Sign decides.
 fn is_no_context_login(error: &CallError) -> bool {
     let codes = [RvError::OperationNotInitialized, RvError::UserAlreadyLoggedIn, RvError::UserTypeInvalid];
-    codes.into_iter().any(|code| error.is(code))
+    error.is_one_of(&codes)
 }

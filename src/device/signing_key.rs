@@ -246,7 +246,7 @@ impl SigningKey {
 /// operation.
 fn is_lost_session(error: &CallError) -> bool {
     let codes = [RvError::SessionHandleInvalid, RvError::SessionClosed, RvError::OperationActive];
-    codes.into_iter().any(|code| error.is(code))
+    error.is_one_of(&codes)
 }
 
 fn ckm(mechanism: Mechanism) -> Ckm<'static> {

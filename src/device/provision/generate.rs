@@ -58,7 +58,7 @@ impl WritableDevice {
                 RvError::AttributeReadOnly,
                 RvError::GeneralError,
             ];
-            let is_refused = |error: &CallError| is_about_template.into_iter().any(|code| error.is(code));
+            let is_refused = |error: &CallError| error.is_one_of(&is_about_template);
             if !handles.as_ref().is_err_and(is_refused) {
                 break;
             }
