@@ -11,18 +11,19 @@ mod subject;
 
 pub use attestation::{Attestation, AttestationError, PinPolicy};
 pub use chain::chain_of;
-pub use error::{CertificateError, SubjectError};
+pub use error::{CertificateError, EncodeError, SubjectError};
 pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
 pub use request::{Request, Unsigned, Validity};
 pub use subject::Subject;
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode, Header, Reader, SliceReader};
 use x509_cert::Certificate as X509;
+use x509_cert::time::Time;
 
 use crate::signature::{Hash, Payload, PublicKey, Verifier};
 
@@ -63,18 +64,27 @@ impl Certificate {
     }
 
     /// The subject in DER, as CKA_SUBJECT holds it.
-    pub fn subject_der(&self) -> Vec<u8> {
-        self.x509.tbs_certificate().subject().to_der().unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn subject_der(&self) -> Result<Vec<u8>, EncodeError> {
+        self.x509.tbs_certificate().subject().to_der().map_err(EncodeError::of("the subject"))
     }
 
     /// The issuer in DER, as CKA_ISSUER holds it.
-    pub fn issuer_der(&self) -> Vec<u8> {
-        self.x509.tbs_certificate().issuer().to_der().unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn issuer_der(&self) -> Result<Vec<u8>, EncodeError> {
+        self.x509.tbs_certificate().issuer().to_der().map_err(EncodeError::of("the issuer"))
     }
 
     /// The serial number as a DER INTEGER, as CKA_SERIAL_NUMBER holds it.
-    pub fn serial_der(&self) -> Vec<u8> {
-        self.x509.tbs_certificate().serial_number().to_der().unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn serial_der(&self) -> Result<Vec<u8>, EncodeError> {
+        self.x509.tbs_certificate().serial_number().to_der().map_err(EncodeError::of("the serial number"))
     }
 
     /// The serial number in decimal digits: up to 49 for the 20 bytes that RFC 5280 allows.
@@ -114,7 +124,7 @@ impl Certificate {
 
     /// The last moment at which it is valid.
     pub fn not_after(&self) -> SystemTime {
-        UNIX_EPOCH + self.not_after_duration()
+        UNIX_EPOCH + self.x509.tbs_certificate().validity().not_after.to_unix_duration()
     }
 
     /// Whether `now` is within its validity.
@@ -124,12 +134,12 @@ impl Certificate {
 
     /// The day on which it ends, `YYYY-MM-DD` in UTC.
     pub fn last_day(&self) -> String {
-        day(self.not_after_duration())
+        day(self.x509.tbs_certificate().validity().not_after)
     }
 
     /// The day on which it begins, `YYYY-MM-DD` in UTC.
     pub fn first_day(&self) -> String {
-        day(self.x509.tbs_certificate().validity().not_before.to_unix_duration())
+        day(self.x509.tbs_certificate().validity().not_before)
     }
 
     /// Whether the subject is empty.
@@ -187,10 +197,6 @@ impl Certificate {
         Header::decode(&mut reader)?;
         reader.tlv_bytes()
     }
-
-    fn not_after_duration(&self) -> Duration {
-        self.x509.tbs_certificate().validity().not_after.to_unix_duration()
-    }
 }
 
 impl fmt::Debug for Certificate {
@@ -209,10 +215,9 @@ fn signature_hash(algorithm: ObjectIdentifier) -> Option<Hash> {
     }
 }
 
-fn day(time: Duration) -> String {
-    der::DateTime::from_unix_duration(time)
-        .map(|time| format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day()))
-        .unwrap_or_default()
+fn day(time: Time) -> String {
+    let time = time.to_date_time();
+    format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day())
 }
 
 /// A big-endian number in decimal digits.

@@ -6,12 +6,12 @@ mod audit;
 mod aws;
 mod certificate;
 mod completions;
+mod context;
 #[cfg(feature = "aws")]
 mod credential_process;
 mod csr;
 mod doctor;
 mod import_certificate;
-mod key;
 mod keygen;
 mod list;
 mod man;
@@ -36,7 +36,7 @@ use countersign::error::Error;
 use crate::cli::{Cli, Command};
 use crate::lifecycle::LIFECYCLE;
 use crate::terminal::Terminal;
-use key::KeyOptions;
+use context::Context;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
@@ -46,33 +46,33 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         Command::ImportCertificate(arguments) => arguments.so.so_pin_source.as_deref(),
         _ => None,
     };
-    let options = KeyOptions::new(&cli.global, so_pin_source)?;
+    let context = Context::new(&cli.global, so_pin_source)?;
     LIFECYCLE.exit_on_signals();
     countersign::device::close_at_the_end();
     match cli.command {
-        Command::Sign(arguments) => sign::run(&arguments, &options, terminal),
-        Command::Verify(arguments) => verify::run(&arguments, &options, terminal),
+        Command::Sign(arguments) => sign::run(&arguments, &context, terminal),
+        Command::Verify(arguments) => verify::run(&arguments, &context, terminal),
         Command::Show(arguments) => show::run(&arguments, terminal),
         Command::Merge(arguments) => merge::run(&arguments, terminal),
         Command::Audit(arguments) => audit::run(&arguments, terminal),
-        Command::List(arguments) => list::run(&arguments, &options, terminal),
-        Command::Doctor(arguments) => doctor::run(&arguments, &options, terminal),
-        Command::PublicKey(arguments) => public_key::run(&arguments, &options, terminal),
-        Command::Certificate(arguments) => certificate::run(&arguments, &options, terminal),
-        Command::Keygen(arguments) => keygen::run(&arguments, &options, terminal),
-        Command::Csr(arguments) => csr::run(&arguments, &options, terminal),
-        Command::ImportCertificate(arguments) => import_certificate::run(&arguments, &options, terminal),
-        Command::Attest(arguments) => attest::run(&arguments, &options, terminal),
+        Command::List(arguments) => list::run(&arguments, &context, terminal),
+        Command::Doctor(arguments) => doctor::run(&arguments, &context, terminal),
+        Command::PublicKey(arguments) => public_key::run(&arguments, &context, terminal),
+        Command::Certificate(arguments) => certificate::run(&arguments, &context, terminal),
+        Command::Keygen(arguments) => keygen::run(&arguments, &context, terminal),
+        Command::Csr(arguments) => csr::run(&arguments, &context, terminal),
+        Command::ImportCertificate(arguments) => import_certificate::run(&arguments, &context, terminal),
+        Command::Attest(arguments) => attest::run(&arguments, &context, terminal),
         #[cfg(feature = "aws")]
-        Command::CredentialProcess(arguments) => credential_process::run(&arguments, &options, terminal),
+        Command::CredentialProcess(arguments) => credential_process::run(&arguments, &context, terminal),
         #[cfg(feature = "aws")]
-        Command::Update(arguments) => update::run(&arguments, &options, terminal),
+        Command::Update(arguments) => update::run(&arguments, &context, terminal),
         #[cfg(feature = "aws")]
-        Command::Serve(arguments) => serve::run(&arguments, &options, terminal),
+        Command::Serve(arguments) => serve::run(&arguments, &context, terminal),
         #[cfg(feature = "aws")]
-        Command::SignString(arguments) => sign_string::run(&arguments, &options, terminal),
+        Command::SignString(arguments) => sign_string::run(&arguments, &context, terminal),
         #[cfg(feature = "aws")]
-        Command::ReadCertificateData(arguments) => read_certificate_data::run(&arguments, &options, terminal),
+        Command::ReadCertificateData(arguments) => read_certificate_data::run(&arguments, &context, terminal),
         Command::Completions(arguments) => completions::run(&arguments, terminal),
         Command::Man(arguments) => man::run(&arguments, terminal),
     }

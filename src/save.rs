@@ -6,7 +6,7 @@ mod input;
 mod output;
 mod replace;
 
-pub use error::FileError;
+pub use error::{FileError, FileUse, FileUseError};
 pub use input::InputFile;
 pub use output::Output;
 pub use replace::stop_replacing;

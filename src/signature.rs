@@ -7,7 +7,7 @@ mod verify;
 
 pub use hash::{Hash, sha256_hex};
 pub use mechanism::{Mechanism, MechanismChoice};
-pub use public_key::{PublicKey, PublicKeyError};
+pub use public_key::{KeyNumbers, PublicKey, PublicKeyError};
 pub use verify::{Verifier, VerifyError};
 
 /// What a signature is made over.

@@ -44,6 +44,28 @@ impl Explain for CertificateError {
     }
 }
 
+/// Something that cannot be written as DER or PEM: only what is larger than 256 MiB.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} cannot be encoded: {reason}")]
+pub struct EncodeError {
+    /// What it is.
+    pub what: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+impl EncodeError {
+    pub(super) fn of(what: &'static str) -> impl Fn(der::Error) -> Self {
+        move |error| EncodeError { what, reason: error.to_string() }
+    }
+}
+
+impl Explain for EncodeError {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+}
+
 /// A subject that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use der::pem::{self, LineEnding};
 
-use super::{Certificate, CertificateError};
+use super::{Certificate, CertificateError, EncodeError};
 
 const LABEL: &str = "CERTIFICATE";
 /// OpenSSL's own: a certificate, and behind it what it is trusted for.
@@ -49,11 +49,20 @@ pub fn certificates_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, Certifica
 }
 
 /// The certificates in PEM, one behind the other.
-pub fn certificates_to_pem<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> String {
-    certificates
-        .into_iter()
-        .map(|certificate| pem::encode_string(LABEL, LineEnding::LF, certificate.der()).unwrap_or_default())
-        .collect()
+///
+/// # Errors
+/// [`EncodeError`].
+pub fn certificates_to_pem<'a>(
+    certificates: impl IntoIterator<Item = &'a Certificate>,
+) -> Result<String, EncodeError> {
+    let encode = |certificate: &Certificate| block(LABEL, certificate.der());
+    certificates.into_iter().map(encode).collect()
+}
+
+/// DER in PEM.
+pub(super) fn block(label: &'static str, der: &[u8]) -> Result<String, EncodeError> {
+    let encoded = pem::encode_string(label, LineEnding::LF, der);
+    encoded.map_err(|error| EncodeError { what: label, reason: error.to_string() })
 }
 
 /// What a block holds, from behind its first line on.

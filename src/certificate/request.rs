@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use der::asn1::{BitString, GeneralizedTime, Ia5String, Int, ObjectIdentifier, OctetString, UtcTime};
-use der::pem::{self, LineEnding};
 use der::{Any, Decode, Encode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::attr::Attribute;
@@ -14,8 +13,9 @@ use x509_cert::name::Name;
 use x509_cert::request::{CertReqInfo, Version};
 use x509_cert::time::Time;
 
-use super::{Subject, SubjectError};
-use crate::signature::{Hash, Payload, PublicKey};
+use super::{EncodeError, Subject, SubjectError, pem};
+use crate::error::Error;
+use crate::signature::{Hash, KeyNumbers, Payload, PublicKey};
 
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
@@ -59,8 +59,8 @@ impl Request {
     /// The request for a CA: with keyUsage digitalSignature as extension request (RFC 2985 section 5.4.2).
     ///
     /// # Errors
-    /// [`SubjectError::DnsName`].
-    pub fn for_ca(&self, key: &PublicKey) -> Result<Unsigned, SubjectError> {
+    /// [`SubjectError::DnsName`], [`EncodeError`].
+    pub fn for_ca(&self, key: &PublicKey) -> Result<Unsigned, Error> {
         let extensions = self.extensions()?;
         let encode = || -> der::Result<Vec<u8>> {
             let mut attribute = Attribute { oid: EXTENSION_REQUEST, values: Default::default() };
@@ -70,24 +70,24 @@ impl Request {
             let info = CertReqInfo {
                 version: Version::V1,
                 subject: self.subject.0.clone(),
-                public_key: SubjectPublicKeyInfoOwned::from_der(&key.to_spki_der())?,
+                public_key: SubjectPublicKeyInfoOwned::from_der(key.spki_der())?,
                 attributes,
             };
             info.to_der()
         };
-        Ok(Unsigned::new("CERTIFICATE REQUEST", encode, key))
+        Ok(Unsigned::new("CERTIFICATE REQUEST", encode, key)?)
     }
 
     /// A certificate that this key signs for itself. `serial` is 1 to 20 random bytes.
     ///
     /// # Errors
-    /// [`SubjectError::DnsName`].
+    /// [`SubjectError::DnsName`], [`EncodeError`].
     pub fn self_signed(
         &self,
         key: &PublicKey,
         validity: Validity,
         serial: [u8; 16],
-    ) -> Result<Unsigned, SubjectError> {
+    ) -> Result<Unsigned, Error> {
         let mut extensions = self.extensions()?;
         let encode = || -> der::Result<Vec<u8>> {
             let constraints = BasicConstraints { ca: false, path_len_constraint: None };
@@ -102,29 +102,29 @@ impl Request {
                 issuer: self.subject.0.clone(),
                 validity: validity.encode()?,
                 subject: self.subject.0.clone(),
-                public_key: SubjectPublicKeyInfoOwned::from_der(&key.to_spki_der())?,
+                public_key: SubjectPublicKeyInfoOwned::from_der(key.spki_der())?,
                 extensions: extensions.clone(),
             };
             tbs.to_der()
         };
-        Ok(Unsigned::new("CERTIFICATE", encode, key))
+        Ok(Unsigned::new("CERTIFICATE", encode, key)?)
     }
 
     /// That all that people wrote can stand in a request.
     ///
     /// # Errors
-    /// [`SubjectError::DnsName`].
-    pub fn check(&self) -> Result<(), SubjectError> {
+    /// [`SubjectError::DnsName`], [`EncodeError`].
+    pub fn check(&self) -> Result<(), Error> {
         self.extensions().map(|_| ())
     }
 
-    fn extensions(&self) -> Result<Vec<Extension>, SubjectError> {
+    fn extensions(&self) -> Result<Vec<Extension>, Error> {
         let names = self.dns_names.iter().map(|name| {
             let invalid = || SubjectError::DnsName(name.clone());
             let name = is_dns_name(name).then_some(name).ok_or_else(invalid)?;
             Ia5String::new(name).map(GeneralName::DnsName).map_err(|_| invalid())
         });
-        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let names = names.collect::<Result<Vec<_>, SubjectError>>()?;
         let encode = || -> der::Result<Vec<Extension>> {
             let usage = KeyUsage(KeyUsages::DigitalSignature.into());
             let mut extensions = vec![extension(KEY_USAGE, true, &usage)?];
@@ -136,15 +136,19 @@ impl Request {
             }
             Ok(extensions)
         };
-        // Encoding fails only for values beyond 256 MiB, which no command line gives.
-        Ok(encode().unwrap_or_default())
+        Ok(encode().map_err(EncodeError::of("the extensions"))?)
     }
 }
 
 impl Unsigned {
-    fn new(label: &'static str, encode: impl FnOnce() -> der::Result<Vec<u8>>, key: &PublicKey) -> Self {
+    fn new(
+        label: &'static str,
+        encode: impl FnOnce() -> der::Result<Vec<u8>>,
+        key: &PublicKey,
+    ) -> Result<Self, EncodeError> {
         let (algorithm, hash) = algorithm(key);
-        Unsigned { label, body: encode().unwrap_or_default(), algorithm, hash }
+        let body = encode().map_err(EncodeError::of(label))?;
+        Ok(Unsigned { label, body, algorithm, hash })
     }
 
     /// What is to be signed.
@@ -153,18 +157,24 @@ impl Unsigned {
     }
 
     /// The DER with its signature, which must be one over [`Unsigned::payload`].
-    pub fn der(&self, signature: &[u8]) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn der(&self, signature: &[u8]) -> Result<Vec<u8>, EncodeError> {
         let encode = || -> der::Result<Vec<u8>> {
             let body = Any::from_der(&self.body)?;
             let signature = BitString::from_bytes(signature)?;
             Signed { body, algorithm: self.algorithm.clone(), signature }.to_der()
         };
-        encode().unwrap_or_default()
+        encode().map_err(EncodeError::of(self.label))
     }
 
     /// The same in PEM.
-    pub fn pem(&self, signature: &[u8]) -> String {
-        pem::encode_string(self.label, LineEnding::LF, &self.der(signature)).unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn pem(&self, signature: &[u8]) -> Result<String, EncodeError> {
+        pem::block(self.label, &self.der(signature)?)
     }
 }
 
@@ -217,14 +227,13 @@ fn extension(id: ObjectIdentifier, critical: bool, value: &impl Encode) -> der::
 
 /// The signature algorithm that fits the key (RFC 4055 section 5, RFC 5758 section 3.2).
 fn algorithm(key: &PublicKey) -> (AlgorithmIdentifierOwned, Hash) {
-    let (oid, hash) = match key {
-        PublicKey::Rsa { .. } => ("1.2.840.113549.1.1.11", Hash::Sha256),
-        PublicKey::Ec { .. } if key.bits() <= 256 => ("1.2.840.10045.4.3.2", Hash::Sha256),
-        PublicKey::Ec { .. } if key.bits() <= 384 => ("1.2.840.10045.4.3.3", Hash::Sha384),
-        PublicKey::Ec { .. } => ("1.2.840.10045.4.3.4", Hash::Sha512),
+    let (oid, hash) = match key.numbers() {
+        KeyNumbers::Rsa { .. } => ("1.2.840.113549.1.1.11", Hash::Sha256),
+        KeyNumbers::Ec { .. } if key.bits() <= 256 => ("1.2.840.10045.4.3.2", Hash::Sha256),
+        KeyNumbers::Ec { .. } if key.bits() <= 384 => ("1.2.840.10045.4.3.3", Hash::Sha384),
+        KeyNumbers::Ec { .. } => ("1.2.840.10045.4.3.4", Hash::Sha512),
     };
-    let is_rsa = matches!(key, PublicKey::Rsa { .. });
-    let parameters = is_rsa.then(Any::null);
+    let parameters = key.is_rsa().then(Any::null);
     (AlgorithmIdentifierOwned { oid: ObjectIdentifier::new_unwrap(oid), parameters }, hash)
 }
 

@@ -7,18 +7,18 @@ use countersign::error::Error;
 use countersign::save::Output;
 use serde_json::{Value, json};
 
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::Attest;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Attest, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let output = arguments.output.as_deref().map(Output::at).transpose()?;
     let roots = match &arguments.root {
         Some(path) => Some(certificate_file::read(path)?),
         None => None,
     };
-    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
-    let key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
+    let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    let key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     terminal.report(&format!("{}: {}", key.uri(), key.facts().kind()))?;
     claims(&key, terminal)?;
     let statement = statement_of(&key)?;
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Attest, options: &KeyOptions, terminal: &Terminal)
     }
     match (&output, &statement) {
         (Some(output), Some(chain)) => {
-            output.write(certificates_to_pem(chain).as_bytes())?;
+            output.write(certificates_to_pem(chain)?.as_bytes())?;
             terminal.say(&format!("The attestation is in {}.", output.path().display()));
         }
         (Some(output), None) => {

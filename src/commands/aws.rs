@@ -7,7 +7,7 @@ use countersign::credentials::{Clock, CredentialOptions, CredentialRequest, Even
 use countersign::duration::in_words;
 use countersign::error::Error;
 
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::RolesAnywhere;
 use crate::terminal::Terminal;
 
@@ -35,7 +35,7 @@ pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
 /// Obtains credentials with the devices that the options name.
 pub(crate) fn provider<'a>(
     request: CredentialRequest,
-    options: &KeyOptions,
+    options: &Context,
     clock: &Arc<Clock>,
     observer: Observer<'a>,
 ) -> Result<Provider<'a>, Error> {
@@ -43,7 +43,7 @@ pub(crate) fn provider<'a>(
 }
 
 /// Says what happens while credentials are obtained.
-pub(crate) fn tell(event: &Event<'_>, options: &KeyOptions, terminal: &Terminal) {
+pub(crate) fn tell(event: &Event<'_>, options: &Context, terminal: &Terminal) {
     let log = |line: String| terminal.detail(&format!("rolesanywhere: {line}"));
     match event {
         Event::AnyServerIsTrusted => {

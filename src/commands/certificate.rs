@@ -10,19 +10,19 @@ use countersign::signature::PublicKey;
 use countersign::uri::{ObjectType, Uri};
 use serde_json::json;
 
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::CertificateOf;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     let output = to_file.map(Output::at).transpose()?;
-    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
     let uri = chosen.uri.shown();
     let device = chosen.device.describe();
     let all: Vec<Certificate> =
         chosen.certificates(&Uri::default())?.into_iter().map(|stored| stored.certificate).collect();
-    let (key, candidates) = key_and_candidates(chosen, options, terminal)?;
+    let (key, candidates) = key_and_candidates(chosen, context, terminal)?;
     let now = SystemTime::now();
     let Some(leaf) = certificate::identity_of(key.as_ref(), candidates, now) else {
         let there = all.iter().map(Certificate::subject).collect();
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Te
     }
     let chain = certificate::chain_of(&leaf, &all);
     let with_chain = std::iter::once(&leaf).chain(chain.iter().filter(|_| arguments.chain));
-    let pem = certificates_to_pem(with_chain);
+    let pem = certificates_to_pem(with_chain)?;
     match &output {
         Some(output) => {
             output.write(pem.as_bytes())?;
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &CertificateOf, options: &KeyOptions, terminal: &Te
 /// a PIN is only asked for where the device hides the public key too.
 fn key_and_candidates(
     chosen: Chosen,
-    options: &KeyOptions,
+    context: &Context,
     terminal: &Terminal,
 ) -> Result<(Option<PublicKey>, Vec<Certificate>), Error> {
     let certificates = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
@@ -80,6 +80,6 @@ fn key_and_candidates(
     if let Some(id) = &chosen.uri.id {
         return Ok((None, certificates(&Uri { id: Some(id.clone()), ..Uri::default() })?));
     }
-    let key = options.log_in(chosen, terminal)?.public_key(Policy::ANY_KEY)?;
+    let key = context.log_in(chosen, terminal)?.public_key(Policy::ANY_KEY)?;
     Ok((Some(key), all))
 }

@@ -8,19 +8,19 @@ use countersign::rolesanywhere::{Credentials, output};
 use serde_json::json;
 
 use super::aws;
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::CredentialProcess;
 use crate::terminal::Terminal;
 
 pub(crate) fn run(
     arguments: &CredentialProcess,
-    options: &KeyOptions,
+    context: &Context,
     terminal: &Terminal,
 ) -> Result<(), Error> {
     let wanted = aws::credential_options(&arguments.roles_anywhere);
     let clock = Arc::new(Clock::default());
-    let observer = |event: Event<'_>| aws::tell(&event, options, terminal);
-    let mut provider = aws::provider(CredentialRequest::parse(&wanted)?, options, &clock, &observer)?;
+    let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
+    let mut provider = aws::provider(CredentialRequest::parse(&wanted)?, context, &clock, &observer)?;
     if arguments.dry_run {
         return report(&provider.rehearse()?, terminal);
     }
@@ -28,7 +28,7 @@ pub(crate) fn run(
     let cache = match arguments.no_cache {
         true => None,
         false => {
-            Cache::open(&wanted, options.access().modules.path.as_deref(), clock).unwrap_or_else(|error| {
+            Cache::open(&wanted, context.access().modules.path.as_deref(), clock).unwrap_or_else(|error| {
                 problem(error);
                 None
             })

@@ -10,7 +10,7 @@ use countersign::save::{self, Output};
 use countersign::signature::Mechanism;
 use serde_json::json;
 
-use super::key::{KeyOptions, introduce};
+use super::context::{Context, introduce};
 use super::usage::UsageError;
 use crate::cli::Csr;
 use crate::terminal::Terminal;
@@ -18,7 +18,7 @@ use crate::terminal::Terminal;
 /// Clocks differ: a certificate that begins now is not valid yet elsewhere.
 const EARLIER: Duration = Duration::from_secs(300);
 
-pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     if to_file.is_none() && terminal.wants_json() && arguments.output.is_some() {
         return Err(UsageError::JsonAndStdout.into());
@@ -28,8 +28,8 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
     let request = Request { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
     request.check()?;
     // What is asked for is a certificate; what the key is fit for besides is its own matter.
-    let chosen = options.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
-    let mut key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
+    let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    let mut key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     introduce(&key, Policy::ANY_KEY, terminal);
     let unsigned = match arguments.self_signed {
         None => request.for_ca(key.public_key())?,
@@ -45,9 +45,9 @@ pub(crate) fn run(arguments: &Csr, options: &KeyOptions, terminal: &Terminal) ->
     key.check_allowed(&mechanisms)?;
     let what = if arguments.self_signed.is_some() { "certificate" } else { "request" };
     let (signature, mechanism) =
-        options.watch().signing(|| format!("the {what}"), || key.sign(&payload, &mechanisms))?;
+        context.watch().signing(|| format!("the {what}"), || key.sign(&payload, &mechanisms))?;
     terminal.detail(&format!("mechanism {mechanism}"));
-    let pem = unsigned.pem(&signature);
+    let pem = unsigned.pem(&signature)?;
     match &output {
         Some(output) => {
             output.write(pem.as_bytes())?;

@@ -10,20 +10,20 @@ use countersign::device::{DeviceEntry, Inventory, inventory};
 use countersign::error::{Error, Exit};
 use countersign::uri::Uri;
 
-use super::key::{KeyOptions, parse_key_uris};
+use super::context::{Context, parse_key_uris};
 use crate::cli::Doctor;
 use crate::terminal::Terminal;
 use report::Report;
 
-pub(crate) fn run(arguments: &Doctor, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Doctor, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let uris = parse_key_uris(&arguments.key.uris)?;
     let mut report = Report::new(terminal);
-    if options.access().modules.path.is_none() {
+    if context.access().modules.path.is_none() {
         p11_kit::check(&mut report)?;
     }
     smart_cards::check_that_pcscd_accepts(&mut report)?;
     // A module that was named and fails is a fault like any other: the rest is checked all the same.
-    match options.load_modules(&uris, terminal) {
+    match context.load_modules(&uris, terminal) {
         Err(error) => {
             report.error("modules", &error)?;
             smart_cards::check(&[], &mut report)?;
@@ -36,13 +36,13 @@ pub(crate) fn run(arguments: &Doctor, options: &KeyOptions, terminal: &Terminal)
             devices(&found, &mut report)?;
             let chosen = key::check(&modules, &uris, arguments.sign, &mut report)?;
             if arguments.sign && chosen {
-                key::sign(&modules, &uris, options, terminal, &mut report)?;
+                key::sign(&modules, &uris, context, terminal, &mut report)?;
             }
         }
     }
     surroundings::clock(&mut report)?;
     surroundings::core_dumps(&mut report)?;
-    match options.pin_source(uris.first()) {
+    match context.pin_source(uris.first()) {
         Ok(source) => surroundings::pin_source(&source, &mut report)?,
         Err(error) => report.error("PIN source", &error)?,
     }

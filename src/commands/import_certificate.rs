@@ -5,21 +5,21 @@ use countersign::device::WritableDevice;
 use countersign::error::Error;
 use serde_json::json;
 
-use super::key::{KeyOptions, parse_key_uris, tell};
+use super::context::{Context, parse_key_uris, tell};
 use super::usage::UsageError;
 use crate::cli::ImportCertificate;
 use crate::terminal::Terminal;
 
 pub(crate) fn run(
     arguments: &ImportCertificate,
-    options: &KeyOptions,
+    context: &Context,
     terminal: &Terminal,
 ) -> Result<(), Error> {
     let certificates = certificate_file::read(&arguments.file)?;
     let uris = parse_key_uris(&arguments.key.uris)?;
     let [uri] = &uris[..] else { return Err(UsageError::OneKey(uris.len()).into()) };
-    let modules = options.load_modules(&uris, terminal)?;
-    let login = options.login_to_prepare();
+    let modules = context.load_modules(&uris, terminal)?;
+    let login = context.login_to_prepare();
     let device = WritableDevice::open(&modules, uri, &login, &mut |notice| tell(&notice, terminal))?;
     terminal.say(&format!("{}, {}", device.device().describe(), device.device().module_path().display()));
     let key = device.key(uri)?;

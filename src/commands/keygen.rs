@@ -6,12 +6,12 @@ use countersign::save::Output;
 use countersign::uri::Uri;
 use serde_json::json;
 
-use super::key::{KeyOptions, parse_uri, tell};
+use super::context::{Context, parse_uri, tell};
 use super::usage::UsageError;
 use crate::cli::Keygen;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let output = arguments.output.as_deref().map(Output::at).transpose()?;
     let uri = match &arguments.device {
         Some(text) => parse_uri(text, "--device")?,
@@ -32,8 +32,8 @@ pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal)
         kind: arguments.kind,
         always_authenticate: arguments.always_authenticate,
     };
-    let modules = options.load_modules(std::slice::from_ref(&uri), terminal)?;
-    let login = options.login_to_prepare();
+    let modules = context.load_modules(std::slice::from_ref(&uri), terminal)?;
+    let login = context.login_to_prepare();
     let device = WritableDevice::open(&modules, &uri, &login, &mut |notice| tell(&notice, terminal))?;
     let id = device.free_id(&spec)?;
     // A card may take a minute for it.
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Keygen, options: &KeyOptions, terminal: &Terminal)
     // First of all: whatever happens now, the key is there.
     terminal.report(&key.uri)?;
     if let Some(output) = &output {
-        let written = output.write(key.public_key.to_spki_pem().as_bytes());
+        let written = output.write(key.public_key.spki_pem().as_bytes());
         written
             .map_err(|error| Error::from(error).with_consequence(format!("The key is there: {}", key.uri)))?;
         terminal.say(&format!("The public key is in {}.", output.path().display()));

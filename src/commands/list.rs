@@ -10,17 +10,17 @@ use countersign::error::Error;
 use countersign::uri::Uri;
 use serde_json::{Value, json};
 
-use super::key::{KeyOptions, parse_uri, tell};
+use super::context::{Context, parse_uri, tell};
 use crate::cli::List;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &List, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &List, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let uri = match &arguments.uri {
         Some(text) => parse_uri(text, "URI")?,
         None => Uri::default(),
     };
-    let modules = options.load_modules(std::slice::from_ref(&uri), terminal)?;
-    let login = arguments.login.then(|| &options.access().login);
+    let modules = context.load_modules(std::slice::from_ref(&uri), terminal)?;
+    let login = arguments.login.then(|| &context.access().login);
     let found = inventory(&modules, &uri, login, &mut |notice| tell(&notice, terminal))?;
     for line in tree(&found) {
         terminal.report(&line)?;

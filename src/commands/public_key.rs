@@ -4,15 +4,15 @@ use countersign::error::Error;
 use countersign::save::{self, Output};
 use serde_json::json;
 
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::PublicKey;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &PublicKey, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &PublicKey, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let to_file = arguments.output.as_deref().filter(|path| !save::is_dash(path));
     let output = to_file.map(Output::at).transpose()?;
-    let key = options.public_key(&arguments.key, terminal)?;
-    let pem = key.to_spki_pem();
+    let key = context.public_key(&arguments.key, terminal)?;
+    let pem = key.spki_pem();
     match &output {
         Some(output) => {
             output.write(pem.as_bytes())?;

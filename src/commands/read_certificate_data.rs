@@ -10,23 +10,22 @@ use countersign::certificate_file;
 use countersign::credentials::is_uri;
 use countersign::device::{CertificateEntry, inventory};
 use countersign::error::Error;
-use countersign::signature::PublicKey;
 use countersign::uri::{ObjectType, Uri};
 use serde_json::{Map, Value, json};
 
-use super::key::{KeyOptions, parse_uri};
+use super::context::{Context, parse_uri};
 use crate::cli::ReadCertificateData;
 use crate::terminal::Terminal;
 use countersign::printable::one_line;
 
 pub(crate) fn run(
     arguments: &ReadCertificateData,
-    options: &KeyOptions,
+    context: &Context,
     terminal: &Terminal,
 ) -> Result<(), Error> {
     if is_uri(&arguments.certificate) {
         let uri = parse_uri(&arguments.certificate, "--certificate")?;
-        on_device(uri, options, terminal)
+        on_device(uri, context, terminal)
     } else {
         in_file(Path::new(&arguments.certificate), terminal)
     }
@@ -48,10 +47,10 @@ fn in_file(path: &Path, terminal: &Terminal) -> Result<(), Error> {
     terminal.document(&Value::Object(data))
 }
 
-fn on_device(uri: Uri, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+fn on_device(uri: Uri, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     // The URI of a key names its certificates too, which share its id and often its label.
     let uri = Uri { object_type: Some(ObjectType::Certificate), ..uri };
-    let modules = options.load_modules(std::slice::from_ref(&uri), terminal)?;
+    let modules = context.load_modules(std::slice::from_ref(&uri), terminal)?;
     let found = inventory(&modules, &uri, None, &mut |_| {})?;
     let mut devices: Vec<_> = found.modules.into_iter().flat_map(|module| module.devices).collect();
     let fault = devices.iter_mut().find_map(|device| device.fault.take());
@@ -93,10 +92,7 @@ fn own_uri(entry: &CertificateEntry, all: &[&CertificateEntry]) -> String {
 }
 
 fn helper_members(certificate: &Certificate) -> Map<String, Value> {
-    let kind = match certificate.public_key() {
-        PublicKey::Rsa { .. } => "RSA",
-        PublicKey::Ec { .. } => "EC",
-    };
+    let kind = if certificate.public_key().is_rsa() { "RSA" } else { "EC" };
     let algorithms = ["SHA256", "SHA384", "SHA512"].map(|hash| format!("{kind}{hash}"));
     Map::from_iter([
         ("keyType".to_owned(), kind.into()),

@@ -12,22 +12,22 @@ use countersign::serving::{
 };
 
 use super::aws;
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::Serve;
 use crate::lifecycle::LIFECYCLE;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &Serve, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let wanted = aws::credential_options(&arguments.roles_anywhere);
     let served = match &arguments.config {
         Some(path) => ServedRole::of_file(path, &wanted)?,
         None => vec![ServedRole::of_options(&wanted)?],
     };
     let clock = Arc::new(Clock::default());
-    let observer = |event: Event<'_>| aws::tell(&event, options, terminal);
+    let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
     let mut providers = Vec::new();
     for ServedRole { name, request } in served {
-        providers.push((name, aws::provider(request, options, &clock, &observer)?));
+        providers.push((name, aws::provider(request, context, &clock, &observer)?));
     }
     let token = arguments.container_token_file.as_deref().map(container_token).transpose()?;
     let listener = Listener::bind(SocketAddr::new(arguments.listen, arguments.port))?;

@@ -17,7 +17,7 @@ use countersign::signing::{
 use countersign::tokenfile::TokenFile;
 
 use super::attest;
-use super::key::{KeyOptions, introduce};
+use super::context::{Context, introduce};
 use super::quorum;
 use super::usage::UsageError;
 use crate::cli::Sign;
@@ -25,7 +25,7 @@ use crate::lifecycle::{Ending, LIFECYCLE};
 use crate::terminal::Terminal;
 use words::Consequences;
 
-pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Sign, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let request = request_of(arguments);
     Destination::refuse_collisions(&request)?;
     let progress = Arc::new(Progress::default());
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -
         () if in_place => Purpose::Replace,
         () => Purpose::Look,
     };
-    let deadline = Deadline::new(arguments.wait.map(Duration::from_secs), options.watch().patience());
+    let deadline = Deadline::new(arguments.wait.map(Duration::from_secs), context.watch().patience());
     let read = || {
         let inputs = read_all(&request.files, purpose)?;
         if arguments.wait.is_some() {
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Sign, options: &KeyOptions, terminal: &Terminal) -
     };
     let inputs = deadline.until_done(words::waits(terminal), read).map_err(failed)?;
     progress.read(&inputs);
-    let session = Session { arguments, request: &request, options, terminal, deadline, progress: &progress };
+    let session = Session { arguments, request: &request, context, terminal, deadline, progress: &progress };
     session
         .sign(&inputs, &destinations, public_key_output.as_ref(), &trail)
         .map_err(failed)
@@ -127,7 +127,7 @@ fn is_number(file: &Path) -> bool {
 struct Session<'a> {
     arguments: &'a Sign,
     request: &'a SigningRequest,
-    options: &'a KeyOptions,
+    context: &'a Context,
     terminal: &'a Terminal,
     deadline: Deadline,
     progress: &'a Progress,
@@ -141,7 +141,7 @@ impl Session<'_> {
         public_key_output: Option<&Output>,
         trail: &AuditTrail,
     ) -> Result<(), Error> {
-        let Session { arguments, request, options, terminal, progress, .. } = self;
+        let Session { arguments, request, context, terminal, progress, .. } = self;
         let policy = request.policy;
         let roots = match &arguments.require_attested {
             Some(path) => Some(certificate_file::read(path)?),
@@ -160,7 +160,7 @@ impl Session<'_> {
                  samples show: these signatures are hashed twice, and CloudHSM will refuse them",
             );
         }
-        let choose = || options.choose(&arguments.key, policy, terminal);
+        let choose = || context.choose(&arguments.key, policy, terminal);
         let chosen = self.deadline.until_done(words::waits(terminal), choose)?;
         progress.chose(DeviceRecord::of(&chosen.device));
 
@@ -168,7 +168,7 @@ impl Session<'_> {
             chosen.check_shown(policy)?;
         }
         if !self.is_done_without_pin(&run, &chosen)? {
-            let mut key = options.log_in(chosen, terminal)?.signing_key(policy)?;
+            let mut key = context.log_in(chosen, terminal)?.signing_key(policy)?;
             introduce(&key, policy, terminal);
             progress.found(KeyRecord::of(&key));
             if let Some(roots) = &roots {
@@ -209,7 +209,7 @@ impl Session<'_> {
 
 impl Observer for Session<'_> {
     fn signing(&self, number: usize, count: usize, work: &mut dyn FnMut() -> Signed) -> Signed {
-        self.options.watch().signing(|| format!("token {number} of {count}"), work)
+        self.context.watch().signing(|| format!("token {number} of {count}"), work)
     }
 
     fn to_stdout(&self, bytes: &[u8]) -> Result<(), Error> {

@@ -10,18 +10,18 @@ use countersign::rolesanywhere::test_string;
 use countersign::signature::{Hash, Mechanism, Payload};
 use serde_json::json;
 
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::{Digest, SignString, SignatureFormat};
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &SignString, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     if terminal.wants_json() && arguments.format == SignatureFormat::Bin {
         return Err(SignatureAndJson.into());
     }
     let (key_uri, certificate) =
         key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
     let request = KeyRequest { uris: vec![key_uri], policy: Policy::ANY_KEY };
-    let chosen = options.access().choose(&request, &|event| options.tell(&event, terminal))?;
+    let chosen = context.access().choose(&request, &|event| context.tell(&event, terminal))?;
     let candidates = match arguments.certificate {
         Some(_) => Some(certificate.read(&chosen)?),
         None => None,
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     if let Some(candidates) = &candidates {
         candidates.leaf_of_key(chosen.public_key(), now)?;
     }
-    let mut key = options.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
+    let mut key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     if let Some(candidates) = &candidates {
         let leaf = candidates.leaf_of_key(Some(key.public_key()), now)?;
         terminal.detail(&format!("certificate {}, serial {}", leaf.subject(), leaf.serial_decimal()));
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &SignString, options: &KeyOptions, terminal: &Termi
     key.check_allowed(&mechanisms)?;
     terminal.debug(&format!("digest to sign: {}", hex(&payload.digest())));
     let (signature, mechanism) =
-        options.watch().signing(|| "the test text".into(), || key.sign(&payload, &mechanisms))?;
+        context.watch().signing(|| "the test text".into(), || key.sign(&payload, &mechanisms))?;
     terminal.say(&format!(
         "{}, {}: signed by {mechanism}, verified under the public key",
         key.uri(),

@@ -9,19 +9,19 @@ use countersign::rolesanywhere::{Credentials, ProfileName};
 use serde_json::json;
 
 use super::aws;
-use super::key::KeyOptions;
+use super::context::Context;
 use crate::cli::Update;
 use crate::lifecycle::LIFECYCLE;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(arguments: &Update, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let profile: ProfileName = arguments.profile.parse()?;
     let file = CredentialsFile::of_environment()?;
     file.check_writable()?;
     let request = CredentialRequest::parse(&aws::credential_options(&arguments.roles_anywhere))?;
     let clock = Arc::new(Clock::default());
-    let observer = |event: Event<'_>| aws::tell(&event, options, terminal);
-    let provider = aws::provider(request, options, &clock, &observer)?;
+    let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
+    let provider = aws::provider(request, context, &clock, &observer)?;
     let (mut renewal, credentials) = ProfileRenewal::start(provider, file.clone(), profile)?;
     if let Some(mode) = file.open_mode() {
         terminal.warn(&format!("others can read {} (mode {mode:04o}): chmod 600 it", file.path().display()));

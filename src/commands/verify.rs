@@ -14,18 +14,18 @@ use countersign::signing::{
 use countersign::tokenfile::{Format, TokenFile};
 use serde_json::{Value, json};
 
-use super::key::KeyOptions;
+use super::context::Context;
 use super::usage::UsageError;
 use crate::cli::Verify;
 use crate::terminal::Terminal;
 use keys::Keys;
 
-pub(crate) fn run(arguments: &Verify, options: &KeyOptions, terminal: &Terminal) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Verify, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let purpose = if arguments.detached { Purpose::Opaque } else { Purpose::Look };
     let inputs = read_all(&arguments.files, purpose)?;
     refuse_idle_options(arguments, &inputs)?;
     let mut check =
-        Check { arguments, terminal, keys: Keys::new(arguments, options, terminal)?, faults: Vec::new() };
+        Check { arguments, terminal, keys: Keys::new(arguments, context, terminal)?, faults: Vec::new() };
     let mut files = Vec::new();
     for input in &inputs {
         files.push(match &input.tokens {

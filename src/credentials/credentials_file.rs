@@ -9,7 +9,15 @@ use std::time::Duration;
 
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
-use crate::save::{FileError, InputFile, Output};
+use crate::save::{FileError, FileUse, FileUseError, InputFile, Output};
+
+/// The file, as errors speak of it.
+const CREDENTIALS_FILE: FileUse = FileUse {
+    noun: "credentials file",
+    done: "written",
+    origin: "AWS_SHARED_CREDENTIALS_FILE names it, by default it is ~/.aws/credentials",
+    elsewhere: "name another one by AWS_SHARED_CREDENTIALS_FILE",
+};
 
 /// Larger than any credentials file.
 const MAX_BYTES: u64 = 4 << 20;
@@ -44,15 +52,15 @@ impl CredentialsFile {
     /// Finds out whether the file can be written, before a PIN is asked for and a signature is spent. Makes nothing.
     ///
     /// # Errors
-    /// [`FileError`].
-    pub fn check_writable(&self) -> Result<(), FileError> {
+    /// What the system said, as [`FileError`] tells it.
+    pub fn check_writable(&self) -> Result<(), FileUseError> {
         let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         // What will be made first: the file, or the uppermost folder that is missing.
         let mut first = self.path.as_path();
         while let Some(folder) = first.parent().filter(is_missing) {
             first = folder;
         }
-        Output::at(first).map(|_| ())
+        Output::at(first).map(|_| ()).map_err(|error| CREDENTIALS_FILE.error(error))
     }
 
     /// Puts the credentials into the profile. The file is locked meanwhile against other processes of this program, and
@@ -74,7 +82,7 @@ impl CredentialsFile {
                 Err(FileError::Busy { .. } | FileError::Changed { .. }) if attempts < ATTEMPTS => {
                     thread::sleep(BETWEEN_ATTEMPTS);
                 }
-                result => return Ok(result?),
+                result => return Ok(result.map_err(|error| CREDENTIALS_FILE.error(error))?),
             }
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! - ask libp11-kit which modules are configured (it is no PKCS#11 call at all);
 //! - read the token information of a device whose clock it cannot parse;
+//! - list the slots of a module that does not say how many there are when the list was too short (ykcs11 2.2 while a card is
+//!   inserted): cryptoki 0.12 calls it again and again with the same length. A cryptoki release that asks for the number
+//!   again removes this one;
 //! - call `C_Sign` alone after `C_SignInit` and a context-specific login. cryptoki 0.12's `Session::sign` does both in
 //!   one, and its multi-part calls are refused for CKM_RSA_PKCS. A cryptoki release with a public single-part `C_Sign`
 //!   (`sign_single` in its main branch) removes this one.
@@ -12,9 +15,11 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use cryptoki::context::Function;
-use cryptoki::error::{Error, Rv};
+use cryptoki::error::{Error, Rv, RvError};
 use cryptoki::session::Session;
-use cryptoki_sys::{CK_BYTE, CK_FUNCTION_LIST, CK_TOKEN_INFO, CK_ULONG, CKR_BUFFER_TOO_SMALL, CKR_OK};
+use cryptoki_sys::{
+    CK_BYTE, CK_FUNCTION_LIST, CK_SLOT_ID, CK_TOKEN_INFO, CK_TRUE, CK_ULONG, CKR_BUFFER_TOO_SMALL, CKR_OK,
+};
 use libloading::Library;
 
 /// The library's name; without a folder, so that the system's loader looks for it.
@@ -118,6 +123,34 @@ pub(super) fn token_info(module: &Path, slot: u64) -> Result<CK_TOKEN_INFO, Erro
         Rv::from(call(slot as CK_ULONG, &mut info)).into_result(Function::GetTokenInfo)?;
     }
     Ok(info)
+}
+
+/// How often the slots may become more while they are listed.
+const SLOT_TRIES: usize = 10;
+
+/// The IDs of the slots that have a device. Not for p11-kit-proxy, see [`SinglePart`].
+pub(super) fn slots_with_token(module: &Path) -> Result<Vec<u64>, Error> {
+    for _ in 0..SLOT_TRIES {
+        let mut result = Rv::from(CKR_OK);
+        let mut slots: Vec<CK_SLOT_ID> = Vec::new();
+        let mut count: CK_ULONG = 0;
+        // SAFETY: the module is loaded and initialised already (see `function_list`); a null list asks for the number, and
+        // `slots` has room for as many as `count` says.
+        unsafe {
+            let call = (*function_list(module)?).C_GetSlotList.ok_or(Error::NullFunctionPointer)?;
+            Rv::from(call(CK_TRUE, ptr::null_mut(), &mut count)).into_result(Function::GetSlotList)?;
+            slots.resize(count as usize, 0);
+            if count > 0 {
+                result = Rv::from(call(CK_TRUE, slots.as_mut_ptr(), &mut count));
+            }
+        }
+        if !matches!(result, Rv::Error(RvError::BufferTooSmall)) {
+            result.into_result(Function::GetSlotList)?;
+            slots.truncate(count as usize);
+            return Ok(slots);
+        }
+    }
+    Err(Error::Pkcs11(RvError::BufferTooSmall, Function::GetSlotList))
 }
 
 /// The function list of a module that is loaded and initialised through cryptoki already: the loader then gives the same

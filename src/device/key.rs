@@ -167,7 +167,7 @@ impl SigningKey {
     fn signature_bytes(&self) -> usize {
         let bytes = self.public_key.bits().div_ceil(8) as usize;
         // Of ECDSA two numbers.
-        if matches!(self.public_key, PublicKey::Ec { .. }) { 2 * bytes } else { bytes }
+        if self.public_key.is_rsa() { bytes } else { 2 * bytes }
     }
 
     fn sign_data(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {

@@ -122,7 +122,11 @@ impl Module {
 
     /// The slots with something in them.
     pub(super) fn slots(&self) -> Result<Vec<Slot>, CallError> {
-        self.call("C_GetSlotList", &self.name, |pkcs11| pkcs11.get_slots_with_token())
+        let (path, has_many_lists) = (self.spec.path.clone(), self.spec.has_many_function_lists());
+        self.call("C_GetSlotList", &self.name, move |pkcs11| match has_many_lists {
+            true => pkcs11.get_slots_with_token(),
+            false => ffi::slots_with_token(&path)?.into_iter().map(Slot::try_from).collect(),
+        })
     }
 
     /// A call about one device, `subject`, or about all.

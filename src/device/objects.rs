@@ -105,16 +105,16 @@ impl KeyFacts {
         let mut reasons = Vec::new();
         match &self.public_key {
             Some(_) if policy.any_key => {}
-            Some(key @ PublicKey::Rsa { .. }) if key.bits() > 2048 && !policy.allow_key_size => {
+            Some(key) if key.is_rsa() && key.bits() > 2048 && !policy.allow_key_size => {
                 reasons.push(format!(
                     "it is {}; AWS asks for RSA-2048 (--allow-key-size accepts it)",
                     key.describe()
                 ));
             }
-            Some(key @ PublicKey::Rsa { .. }) if key.bits() < 2048 => {
+            Some(key) if key.is_rsa() && key.bits() < 2048 => {
                 reasons.push(format!("it is {}; CloudHSM accepts RSA-2048", key.describe()));
             }
-            Some(PublicKey::Rsa { .. }) => {}
+            Some(key) if key.is_rsa() => {}
             Some(key) => reasons.push(format!("it is {}; CloudHSM accepts RSA-2048", key.describe())),
             None => reasons
                 .push("its public key cannot be read from the device, so nothing could be verified".into()),
@@ -336,7 +336,7 @@ pub(super) fn public_key(session: &Session, handle: ObjectHandle) -> Option<Publ
         return None;
     }
     match key_type.first() {
-        Some(Attribute::KeyType(KeyType::RSA)) => Some(PublicKey::rsa(&first, &second)),
+        Some(Attribute::KeyType(KeyType::RSA)) => PublicKey::rsa(&first, &second).ok(),
         _ => PublicKey::ec(&first, &second).ok(),
     }
 }

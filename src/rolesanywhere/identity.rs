@@ -18,10 +18,7 @@ pub enum Algorithm {
 impl Algorithm {
     /// The one that a certificate's key makes.
     pub fn of(key: &PublicKey) -> Self {
-        match key {
-            PublicKey::Rsa { .. } => Algorithm::Rsa,
-            PublicKey::Ec { .. } => Algorithm::Ecdsa,
-        }
+        if key.is_rsa() { Algorithm::Rsa } else { Algorithm::Ecdsa }
     }
 
     /// As in a request.

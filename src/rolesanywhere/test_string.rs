@@ -20,8 +20,7 @@ const PREFIX: &[u8] = b"IAM RA";
 pub fn test_string(key: &PublicKey) -> Result<Vec<u8>, PublicKeyError> {
     let malformed = |error: der::Error| PublicKeyError::Der(error.to_string());
     // The bit string of a SubjectPublicKeyInfo is just what is wanted, of both (RFC 3279 sections 2.3.1 and 2.3.5).
-    let spki = key.to_spki_der();
-    let info = SubjectPublicKeyInfoRef::from_der(&spki).map_err(malformed)?;
+    let info = SubjectPublicKeyInfoRef::from_der(key.spki_der()).map_err(malformed)?;
     let digest = Sha256::digest([PREFIX, info.subject_public_key.raw_bytes()].concat());
     Ok([TEXT, VERSION, digest.as_slice()].concat())
 }
@@ -41,7 +40,7 @@ mod tests {
     #[test]
     fn an_rsa_key_stands_in_it_as_pkcs_1() {
         // { printf 'IAM RA\x30\x0c\x02\x05\x00\xc0\xff\xee\x01\x02\x03\x01\x00\x01'; } | openssl dgst -sha256
-        let key = PublicKey::rsa(&[0xc0, 0xff, 0xee, 0x01], &[1, 0, 1]);
+        let key = PublicKey::rsa(&[0xc0, 0xff, 0xee, 0x01], &[1, 0, 1]).unwrap();
         assert_eq!(digest(&key), RSA);
     }
 

@@ -82,7 +82,7 @@ fn the_signature_of_every_vector_verifies_under_its_certificate() {
     for vector in vectors() {
         let key = key_of(&certificate(&samples, &vector));
         let signature = unhex(text(&vector, "signature"));
-        let spki = key.to_spki_der();
+        let spki = key.spki_der();
         let verified = UnparsedPublicKey::new(algorithm(&key), &spki)
             .verify(text(&vector, "string_to_sign").as_bytes(), &signature);
         assert!(verified.is_ok(), "{}", vector["label"]);

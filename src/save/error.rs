@@ -28,8 +28,8 @@ pub enum FileError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is larger than any token file.
-    #[error("{path:?} is too large for a token file: {} (the limit is {} MiB)", size(*bytes, *limit), limit >> 20)]
+    /// It is larger than any file of its kind.
+    #[error("{path:?} is too large: {} (the limit is {} MiB)", size(*bytes, *limit), limit >> 20)]
     TooLarge {
         /// As given.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum FileError {
         limit: u64,
     },
     /// A pipe or device, which cannot be replaced.
-    #[error("{path:?} is no regular file and cannot be signed in place")]
+    #[error("{path:?} is no regular file and cannot be replaced")]
     NotRegular {
         /// As given.
         path: PathBuf,
@@ -51,13 +51,13 @@ pub enum FileError {
         path: PathBuf,
     },
     /// Another process holds the lock.
-    #[error("{path:?} is being signed by another process")]
+    #[error("{path:?} is being changed by another process")]
     Busy {
         /// As given.
         path: PathBuf,
     },
     /// It was changed between reading and replacing.
-    #[error("{path:?} was changed by somebody else while it was being signed")]
+    #[error("{path:?} was changed by somebody else in the meantime")]
     Changed {
         /// As given.
         path: PathBuf,
@@ -115,12 +115,10 @@ impl Explain for FileError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            FileError::NotFound { .. } => {
-                "check the name; CloudHSM CLI writes the file into the folder it was started in"
-            }
+            FileError::NotFound { .. } => "check the name and the folder",
             FileError::IsFolder { .. } => "name the file in it",
             FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
-            FileError::TooLarge { .. } => "give the file that CloudHSM CLI wrote",
+            FileError::TooLarge { .. } => "check that it is the right file",
             FileError::NotRegular { .. } | FileError::NotOwner { .. } => "write it elsewhere (-o)",
             FileError::Busy { .. } => "wait until the other countersign is done, then look at the file",
             FileError::Changed { .. } => "look at it, then repeat the command",
@@ -133,6 +131,71 @@ impl Explain for FileError {
             },
         };
         Some(hint.to_owned())
+    }
+}
+
+/// What somebody who asks for a file calls it, does with it, and knows of it.
+#[derive(Debug)]
+pub struct FileUse {
+    /// What it is: `token file`.
+    pub noun: &'static str,
+    /// What is done with it: `signed`.
+    pub done: &'static str,
+    /// Where it comes from, as advice.
+    pub origin: &'static str,
+    /// What to do where it cannot be written.
+    pub elsewhere: &'static str,
+}
+
+impl FileUse {
+    /// The error in the words of this use.
+    pub fn error(&'static self, source: FileError) -> FileUseError {
+        FileUseError { source, file_use: self }
+    }
+}
+
+/// What can go wrong with a file that is asked for in a certain use.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", in_words_of(source, file_use))]
+pub struct FileUseError {
+    source: FileError,
+    file_use: &'static FileUse,
+}
+
+fn in_words_of(source: &FileError, FileUse { noun, done, .. }: &FileUse) -> String {
+    match source {
+        FileError::TooLarge { path, bytes, limit } => format!(
+            "{path:?} is too large for a {noun}: {} (the limit is {} MiB)",
+            size(*bytes, *limit),
+            limit >> 20
+        ),
+        FileError::NotRegular { path } => {
+            format!("{path:?} is no regular file and cannot be {done} in place")
+        }
+        FileError::Busy { path } => format!("{path:?} is being {done} by another process"),
+        FileError::Changed { path } => {
+            format!("{path:?} was changed by somebody else while it was being {done}")
+        }
+        source => source.to_string(),
+    }
+}
+
+impl Explain for FileUseError {
+    fn may_pass(&self) -> bool {
+        self.source.may_pass()
+    }
+
+    fn exit(&self) -> Exit {
+        self.source.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        let FileUse { noun, origin, elsewhere, .. } = self.file_use;
+        match &self.source {
+            FileError::NotFound { .. } => Some(format!("check the name; {origin}")),
+            FileError::TooLarge { .. } => Some(format!("give the {noun} itself; {origin}")),
+            source => Some(source.hint()?.replace("write it elsewhere (-o)", elsewhere)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use der::Encode;
 use der::asn1::UintRef;
 
-use super::{Hash, Payload, PublicKey};
+use super::{Hash, KeyNumbers, Payload, PublicKey};
 
 /// A PKCS#11 signing mechanism. Those for RSA all make an RSASSA-PKCS1-v1_5 signature (RFC 8017 section 8.2), the same
 /// bytes; they differ in how much of it the device does.
@@ -27,10 +27,10 @@ impl Mechanism {
     /// The mechanisms that fit a payload and a key, the best first: the device does as much as it can, and a digest is
     /// never handed to a mechanism that hashes.
     pub fn for_payload(payload: &Payload, key: &PublicKey) -> Vec<Self> {
-        match (key, payload) {
-            (PublicKey::Ec { .. }, _) => vec![Mechanism::Ecdsa],
-            (PublicKey::Rsa { .. }, Payload::Digest(_)) => vec![Mechanism::RsaPkcs, Mechanism::RsaX509],
-            (PublicKey::Rsa { .. }, Payload::Message { hash, .. }) => {
+        match (key.numbers(), payload) {
+            (KeyNumbers::Ec { .. }, _) => vec![Mechanism::Ecdsa],
+            (KeyNumbers::Rsa { .. }, Payload::Digest(_)) => vec![Mechanism::RsaPkcs, Mechanism::RsaX509],
+            (KeyNumbers::Rsa { .. }, Payload::Message { hash, .. }) => {
                 vec![Mechanism::ShaRsaPkcs(*hash), Mechanism::RsaPkcs, Mechanism::RsaX509]
             }
         }

@@ -16,7 +16,16 @@ const PEM_LABEL: &str = "PUBLIC KEY";
 
 /// A public key. Equal keys compare equal wherever they were read from.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub enum PublicKey {
+pub struct PublicKey {
+    numbers: KeyNumbers,
+    /// Made once, so that a key that cannot be written is none.
+    spki_der: Vec<u8>,
+    spki_pem: String,
+}
+
+/// What a key consists of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyNumbers {
     /// RSA; both numbers big-endian without leading zero bytes.
     Rsa {
         /// The modulus.
@@ -55,8 +64,15 @@ pub enum PublicKeyError {
 
 impl PublicKey {
     /// An RSA key from PKCS#11's CKA_MODULUS and CKA_PUBLIC_EXPONENT (big-endian; some modules pad with zero bytes).
-    pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
-        PublicKey::Rsa { modulus: strip_zeros(modulus).to_vec(), exponent: strip_zeros(exponent).to_vec() }
+    ///
+    /// # Errors
+    /// [`PublicKeyError::Der`] when one of them is zero.
+    pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, PublicKeyError> {
+        let (modulus, exponent) = (strip_zeros(modulus).to_vec(), strip_zeros(exponent).to_vec());
+        if modulus.is_empty() || exponent.is_empty() {
+            return Err(PublicKeyError::Der("a number of the RSA key is zero".into()));
+        }
+        Self::of(KeyNumbers::Rsa { modulus, exponent })
     }
 
     /// An EC key from PKCS#11's CKA_EC_PARAMS (the DER of a curve's OID) and CKA_EC_POINT (PKCS#11 v3.0 section 2.3.3:
@@ -68,7 +84,7 @@ impl PublicKey {
         let curve = ObjectIdentifier::from_der(params)
             .map_err(|_| PublicKeyError::Algorithm("EC with explicit parameters".into()))?;
         let unwrapped = OctetString::from_der(point).map(|octets| octets.as_bytes().to_vec());
-        Ok(PublicKey::Ec { curve, point: unwrapped.unwrap_or_else(|_| point.to_vec()) })
+        Self::of(KeyNumbers::Ec { curve, point: unwrapped.unwrap_or_else(|_| point.to_vec()) })
     }
 
     /// Reads a SubjectPublicKeyInfo in PEM, as `openssl rsa -pubout` writes and CloudHSM CLI asks for.
@@ -91,51 +107,55 @@ impl PublicKey {
     /// # Errors
     /// Says what is wrong with it.
     pub fn from_spki_der(der: &[u8]) -> Result<Self, PublicKeyError> {
-        let malformed = |error: der::Error| PublicKeyError::Der(error.to_string());
         let info = SubjectPublicKeyInfoOwned::from_der(der).map_err(malformed)?;
         let bits = info.subject_public_key.raw_bytes();
         match info.algorithm.oid {
             RSA_ENCRYPTION => {
                 let key = RsaPublicKey::from_der(bits).map_err(malformed)?;
-                let (modulus, exponent) = (key.modulus.as_bytes(), key.exponent.as_bytes());
-                if [modulus, exponent].iter().any(|number| strip_zeros(number).is_empty()) {
-                    return Err(PublicKeyError::Der("a number of the RSA key is zero".into()));
-                }
-                Ok(Self::rsa(modulus, exponent))
+                Self::rsa(key.modulus.as_bytes(), key.exponent.as_bytes())
             }
             EC_PUBLIC_KEY => {
                 let parameters = info.algorithm.parameters.ok_or(PublicKeyError::Algorithm("EC".into()))?;
                 let curve = parameters.decode_as::<ObjectIdentifier>().map_err(malformed)?;
-                Ok(PublicKey::Ec { curve, point: bits.to_vec() })
+                Self::of(KeyNumbers::Ec { curve, point: bits.to_vec() })
             }
             other => Err(PublicKeyError::Algorithm(other.to_string())),
         }
     }
 
     /// The DER SubjectPublicKeyInfo.
-    pub fn to_spki_der(&self) -> Vec<u8> {
-        // Encoding fails only for values beyond 256 MiB, which no device gives.
-        self.encode().unwrap_or_default()
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki_der
     }
 
     /// The SubjectPublicKeyInfo in PEM, byte for byte as `openssl rsa -pubout` writes it.
-    pub fn to_spki_pem(&self) -> String {
-        pem::encode_string(PEM_LABEL, LineEnding::LF, &self.to_spki_der()).unwrap_or_default()
+    pub fn spki_pem(&self) -> &str {
+        &self.spki_pem
+    }
+
+    /// Its numbers.
+    pub fn numbers(&self) -> &KeyNumbers {
+        &self.numbers
+    }
+
+    /// Whether it is an RSA key.
+    pub fn is_rsa(&self) -> bool {
+        matches!(self.numbers, KeyNumbers::Rsa { .. })
     }
 
     /// Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo: a name for the key that no device can change.
     pub fn sha256(&self) -> String {
-        super::sha256_hex(&self.to_spki_der())
+        super::sha256_hex(&self.spki_der)
     }
 
     /// The size in bits: of the modulus, or of the curve.
     pub fn bits(&self) -> u32 {
-        match self {
-            PublicKey::Rsa { modulus, .. } => {
+        match &self.numbers {
+            KeyNumbers::Rsa { modulus, .. } => {
                 let leading = modulus.first().map_or(0, |byte| byte.leading_zeros());
                 modulus.len() as u32 * 8 - leading
             }
-            PublicKey::Ec { curve, point } => match *curve {
+            KeyNumbers::Ec { curve, point } => match *curve {
                 P256 => 256,
                 P384 => 384,
                 P521 => 521,
@@ -146,9 +166,9 @@ impl PublicKey {
 
     /// The kind and size as people say it: `RSA-2048`, `EC P-256`.
     pub fn describe(&self) -> String {
-        match self {
-            PublicKey::Rsa { .. } => format!("RSA-{}", self.bits()),
-            PublicKey::Ec { curve, .. } => match *curve {
+        match &self.numbers {
+            KeyNumbers::Rsa { .. } => format!("RSA-{}", self.bits()),
+            KeyNumbers::Ec { curve, .. } => match *curve {
                 P256 => "EC P-256".into(),
                 P384 => "EC P-384".into(),
                 P521 => "EC P-521".into(),
@@ -157,19 +177,11 @@ impl PublicKey {
         }
     }
 
-    fn encode(&self) -> der::Result<Vec<u8>> {
-        let (oid, parameters, bits) = match self {
-            PublicKey::Rsa { modulus, exponent } => {
-                let key = RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? };
-                (RSA_ENCRYPTION, der::Any::encode_from(&Null)?, key.to_der()?)
-            }
-            PublicKey::Ec { curve, point } => (EC_PUBLIC_KEY, der::Any::encode_from(curve)?, point.clone()),
-        };
-        SubjectPublicKeyInfoOwned {
-            algorithm: AlgorithmIdentifierOwned { oid, parameters: Some(parameters) },
-            subject_public_key: BitString::from_bytes(&bits)?,
-        }
-        .to_der()
+    fn of(numbers: KeyNumbers) -> Result<Self, PublicKeyError> {
+        let spki_der = encode(&numbers).map_err(malformed)?;
+        let spki_pem = pem::encode_string(PEM_LABEL, LineEnding::LF, &spki_der);
+        let spki_pem = spki_pem.map_err(|error| PublicKeyError::Der(error.to_string()))?;
+        Ok(PublicKey { numbers, spki_der, spki_pem })
     }
 }
 
@@ -186,7 +198,43 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
+fn encode(numbers: &KeyNumbers) -> der::Result<Vec<u8>> {
+    let (oid, parameters, bits) = match numbers {
+        KeyNumbers::Rsa { modulus, exponent } => {
+            let key = RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? };
+            (RSA_ENCRYPTION, der::Any::encode_from(&Null)?, key.to_der()?)
+        }
+        KeyNumbers::Ec { curve, point } => (EC_PUBLIC_KEY, der::Any::encode_from(curve)?, point.clone()),
+    };
+    SubjectPublicKeyInfoOwned {
+        algorithm: AlgorithmIdentifierOwned { oid, parameters: Some(parameters) },
+        subject_public_key: BitString::from_bytes(&bits)?,
+    }
+    .to_der()
+}
+
+fn malformed(error: der::Error) -> PublicKeyError {
+    PublicKeyError::Der(error.to_string())
+}
+
 fn strip_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_padded_make_the_same_key_and_zero_makes_none() {
+        let key = PublicKey::rsa(&[0xc0, 0x01], &[1, 0, 1]).unwrap();
+        assert_eq!(PublicKey::rsa(&[0, 0, 0xc0, 0x01], &[0, 1, 0, 1]), Ok(key.clone()));
+        assert_eq!(PublicKey::from_spki_der(key.spki_der()), Ok(key.clone()));
+        assert_eq!(PublicKey::from_pem(key.spki_pem().as_bytes()), Ok(key.clone()));
+        assert!(key.is_rsa() && key.bits() == 16);
+        for (modulus, exponent) in [(&[][..], &[1][..]), (&[0xc1], &[]), (&[0, 0], &[3]), (&[0xc1], &[0])] {
+            assert!(matches!(PublicKey::rsa(modulus, exponent), Err(PublicKeyError::Der(_))));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{self as lc, EcdsaVerificationAlgorithm, ParsedPublicK
 
 use num_bigint::BigUint;
 
-use super::{Hash, Payload, PublicKey};
+use super::{Hash, KeyNumbers, Payload, PublicKey};
 
 /// Why a signature was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +60,7 @@ impl Verifier {
     /// # Errors
     /// Says in which way it was not; [`VerifyError::HashedTwice`] is told apart because people make that mistake.
     pub fn verify(&self, payload: &Payload, signature: &[u8]) -> Result<(), VerifyError> {
-        if let PublicKey::Rsa { .. } = self.key {
+        if self.key.is_rsa() {
             let expected = self.key.bits().div_ceil(8) as usize;
             if signature.len() != expected {
                 return Err(VerifyError::Length { found: signature.len(), expected });
@@ -83,7 +83,7 @@ impl Verifier {
     /// Whether the signature is the padded digest (RFC 8017 section 9.2) without its DigestInfo. Only to name a mistake:
     /// such a signature is never accepted.
     fn is_of_bare_digest(&self, digest: &[u8], signature: &[u8]) -> bool {
-        let PublicKey::Rsa { modulus, exponent } = &self.key else { return false };
+        let KeyNumbers::Rsa { modulus, exponent } = self.key.numbers() else { return false };
         let [signature, exponent, number] = [signature, exponent, modulus].map(BigUint::from_bytes_be);
         let recovered = signature.modpow(&exponent, &number).to_bytes_be();
         // Without the leading zero byte, which a number does not have.
@@ -107,9 +107,9 @@ impl Verifier {
 }
 
 fn parsed(key: &PublicKey, hash: Hash) -> Option<ParsedPublicKey> {
-    let der = key.to_spki_der();
-    let key = match key {
-        PublicKey::Rsa { .. } => match (hash, key.bits() < 2048) {
+    let der = key.spki_der();
+    let key = match key.numbers() {
+        KeyNumbers::Rsa { .. } => match (hash, key.bits() < 2048) {
             (Hash::Sha256, true) => {
                 ParsedPublicKey::new(&lc::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, der)
             }
@@ -117,7 +117,7 @@ fn parsed(key: &PublicKey, hash: Hash) -> Option<ParsedPublicKey> {
             (Hash::Sha384, _) => ParsedPublicKey::new(&lc::RSA_PKCS1_2048_8192_SHA384, der),
             (Hash::Sha512, _) => ParsedPublicKey::new(&lc::RSA_PKCS1_2048_8192_SHA512, der),
         },
-        PublicKey::Ec { .. } => ParsedPublicKey::new(ecdsa(key.bits(), hash)?, der),
+        KeyNumbers::Ec { .. } => ParsedPublicKey::new(ecdsa(key.bits(), hash)?, der),
     };
     key.ok()
 }

@@ -6,8 +6,16 @@ use std::time::Duration;
 use super::RequestError;
 use crate::error::{Error, Exit, Explain};
 use crate::printable::one_line;
-use crate::save::{self, InputFile};
+use crate::save::{self, FileUse, InputFile};
 use crate::tokenfile::{self, TokenFile, TokenFileError};
+
+/// A token file, as errors speak of it.
+pub(super) const TOKEN_FILE: FileUse = FileUse {
+    noun: "token file",
+    done: "signed",
+    origin: "CloudHSM CLI writes the file into the folder it was started in",
+    elsewhere: "write it elsewhere (-o)",
+};
 
 /// A token file and where it came from.
 #[derive(Debug)]
@@ -84,13 +92,14 @@ fn read(path: &Path, purpose: Purpose) -> Result<Input, Error> {
     if path.to_string_lossy().to_ascii_lowercase().starts_with("pkcs11:") {
         return Err(RequestError::UriForFile.into());
     }
+    let in_use = |error| TOKEN_FILE.error(error);
     let read = || -> Result<Input, Error> {
         let (bytes, to_replace) = if save::is_dash(path) {
-            (save::read_stdin(tokenfile::MAX_BYTES)?, None)
+            (save::read_stdin(tokenfile::MAX_BYTES).map_err(in_use)?, None)
         } else if purpose != Purpose::Replace {
-            (save::read(path, tokenfile::MAX_BYTES)?, None)
+            (save::read(path, tokenfile::MAX_BYTES).map_err(in_use)?, None)
         } else {
-            let file = InputFile::open(path, tokenfile::MAX_BYTES)?;
+            let file = InputFile::open(path, tokenfile::MAX_BYTES).map_err(in_use)?;
             (Vec::new(), Some(file))
         };
         let content = to_replace.as_ref().map_or(bytes.as_slice(), InputFile::bytes);

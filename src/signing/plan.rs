@@ -1,5 +1,6 @@
 //! What is to be done with one file.
 
+use super::input::TOKEN_FILE;
 use super::{Approver, Destination, FileRecord, Input, SigningRequest, Unsignable};
 use crate::error::Error;
 use crate::printable::one_line;
@@ -179,7 +180,8 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// [`FileError`](crate::save::FileError).
     pub fn check_replaceable(&self) -> Result<(), Error> {
-        Ok(self.to_replace().map_or(Ok(()), InputFile::check_replaceable)?)
+        let check = self.to_replace().map_or(Ok(()), InputFile::check_replaceable);
+        Ok(check.map_err(|error| TOKEN_FILE.error(error))?)
     }
 
     /// Whether the file has a second name (a hard link), under which it stays as it is.
@@ -225,7 +227,7 @@ impl<'a> Plan<'a> {
     /// The bytes to write.
     pub(super) fn result(&self, signatures: &[Vec<u8>], key: &PublicKey) -> Vec<u8> {
         let Some(file) = &self.input.tokens else { return signatures.first().cloned().unwrap_or_default() };
-        let pem = key.to_spki_pem();
+        let pem = key.spki_pem();
         let mut changes: Vec<Change<'_>> = Vec::with_capacity(signatures.len() + 1);
         for (job, signature) in self.to_sign.iter().zip(signatures) {
             changes.push(match self.approver.filter(|_| self.is_approval()) {
@@ -237,7 +239,7 @@ impl<'a> Plan<'a> {
         }
         changes.extend(match self.public_key {
             PublicKeyWork::Leave => None,
-            PublicKeyWork::Fill => Some(Change::PublicKey(&pem)),
+            PublicKeyWork::Fill => Some(Change::PublicKey(pem)),
             PublicKeyWork::Clear => Some(Change::PublicKey("")),
         });
         file.with(changes)

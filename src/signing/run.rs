@@ -1,5 +1,6 @@
 //! A run: from planned files and a key to files that are written.
 
+use super::input::TOKEN_FILE;
 use super::{
     Approver, AuditTrail, Destination, Input, Plan, Progress, RunRecord, SigningRequest, Unsignable,
 };
@@ -162,7 +163,9 @@ impl<'a> Run<'a> {
             (Destination::File(output), _) if !plan.is_detached() || plan.has_work() => {
                 output.write_and(bytes, done)?;
             }
-            (Destination::InPlace, Some(file)) if plan.has_work() => file.replace(bytes, done)?,
+            (Destination::InPlace, Some(file)) if plan.has_work() => {
+                file.replace(bytes, done).map_err(|error| TOKEN_FILE.error(error))?;
+            }
             (Destination::File(_) | Destination::InPlace, _) => done(),
         }
         observer.file_done(plan, bytes);
@@ -170,6 +173,6 @@ impl<'a> Run<'a> {
     }
 
     fn write_public_key(&self, key: &PublicKey) -> Result<(), Error> {
-        Ok(self.public_key_output.map_or(Ok(()), |output| output.write(key.to_spki_pem().as_bytes()))?)
+        Ok(self.public_key_output.map_or(Ok(()), |output| output.write(key.spki_pem().as_bytes()))?)
     }
 }

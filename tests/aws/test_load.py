@@ -23,6 +23,13 @@ class Load(unittest.TestCase):
                 self.assertEqual(report["statuses"], {"200": 205})
                 self.assertEqual(len(report["access_keys"]), 205)
 
+    def test_it_goes_on_until_enough_access_keys_were_seen(self):
+        with endpoint() as url:
+            code, report = load("--imds", url, "--requests", "20", "--connections", "5", "--access-keys", "100")
+        self.assertEqual((code, report["good"], report["failures"]), (0, report["requests"], []), report)
+        self.assertGreaterEqual(len(report["access_keys"]), 100)
+        self.assertLess(report["requests"], 120)
+
     def test_a_bad_answer_of_any_kind_is_found(self):
         for bad in ("status", "empty", "expired", "truncated", "cut"):
             with self.subTest(bad), endpoint("--bad", bad, "--bad-every", "50") as url:

@@ -19,6 +19,7 @@ pub enum Fault {
     Tell(CK_ATTRIBUTE_TYPE),
     Unknown(CK_ATTRIBUTE_TYPE),
     Clock,
+    Appears,
     ReadOnly(CK_RV),
     ReadWrite(CK_RV),
     OnlyUser(CK_USER_TYPE),
@@ -99,6 +100,7 @@ fn rule(text: &str) -> Rule {
         None => match what {
             "corrupt" => Fault::Corrupt,
             "clock" => Fault::Clock,
+            "appears" => Fault::Appears,
             "pad" => Fault::Pad,
             "lost" => Fault::Lost,
             code => Fault::Code(number(code)),

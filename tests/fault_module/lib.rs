@@ -8,6 +8,8 @@
 //!   - `gone:0x…`: the device is pulled out. This call and all after it say the code, and the slots are empty;
 //!
 //!   and for one call:
+//!   - C_GetSlotList: `appears` (the first call counts one slot less than there are, and a list that is too short is refused without
+//!     their number, as by ykcs11);
 //!   - C_GetTokenInfo: `flags:0x…` are added, `noflags:0x…` are taken away, `clock` (a time that is none, as
 //!     openCryptoki's);
 //!   - C_OpenSession: `ro:0x…` and `rw:0x…` refuse read-only and read-write sessions with a code;

@@ -224,3 +224,22 @@ fn no_terminal_to_ask_at() {
     assert_eq!(done.code(), 5);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
 }
+
+#[test]
+fn a_file_that_is_not_there_is_advised_on_as_what_it_was_to_be() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let go = |arguments: &[&str]| desk.countersign(arguments).with_pin().go();
+    let folder = "the folder it was started in";
+    go(&["sign", "nothere"]).exits(1).says(folder);
+    for arguments in [
+        &["verify", "--public-key", "nothere", "tokens.json"][..],
+        &["audit", "verify", "nothere"],
+        &["serve", "--config", "nothere"],
+        &["import-certificate", "--key", SIGNKEY, "nothere"],
+    ] {
+        let said = go(arguments).stderr();
+        assert!(said.contains("nothere") && said.contains("help: "), "{arguments:?}: {said}");
+        assert!(!said.contains("CloudHSM"), "{arguments:?}: {said}");
+    }
+}

@@ -11,11 +11,13 @@ use crate::support::parts::root;
 const PAGES: [&str; 5] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "softhsm/README.md"];
 
 /// Options that stand alone in backticks and are another program's.
-const OF_OTHER_PROGRAMS: [(&str, &str); 4] = [
+const OF_OTHER_PROGRAMS: [(&str, &str); 6] = [
     ("--provider", "p11-kit server"),
     ("--signing-algorithm", "aws acm-pca"),
     ("--pid", "tpm2_ptool"),
     ("--disable-key-availability-check", "configure-pkcs11 of CloudHSM"),
+    ("--change-quorum", "user change-mfa of CloudHSM CLI"),
+    ("--approval", "user create of CloudHSM CLI"),
 ];
 
 #[test]

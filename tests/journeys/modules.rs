@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::openssl_accepts;
 use crate::support::p11_kit::under_p11_kit;
 use crate::support::parts::softhsm_module;
@@ -197,4 +198,17 @@ fn no_device_at_all_is_reported() {
         .go()
         .exits(3);
     pinned("sign_no_device", &desk, "countersign sign tokens.json", &done);
+}
+
+/// ykcs11 does so while a card is inserted.
+#[test]
+fn a_slot_that_appears_while_slots_are_listed_keeps_nobody_waiting() {
+    let desk = Desk::new();
+    for (arguments, listings) in [(&["list"][..], 8), (&SIGN, 4)] {
+        let done =
+            with_faults(&desk, &[arguments, &["--timeout", "10"]].concat(), "C_GetSlotList=appears").go();
+        done.exits(0);
+        assert!(calls(&desk, "C_GetSlotList") <= listings, "{}", calls(&desk, "C_GetSlotList"));
+    }
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }

@@ -10,27 +10,21 @@ use crate::support::openssl::openssl_accepts;
 use crate::support::p11_kit::under_p11_kit;
 use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::pinned::pinned;
-use crate::support::token_files::UNSIGNED;
+use crate::support::token_files::{UNSIGNED, unsigned_file};
 
 #[test]
 fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
     let desk = Desk::new();
-    let writer = {
-        let path = desk.path("tokens.json");
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(1500));
-            fs::write(&path, &UNSIGNED[..100]).unwrap();
-            std::thread::sleep(Duration::from_millis(600));
-            fs::write(&path, UNSIGNED).unwrap();
-        })
+    let write = || {
+        desk.write("tokens.json", &UNSIGNED[..100]);
+        std::thread::sleep(Duration::from_millis(600));
+        desk.write("tokens.json", UNSIGNED);
     };
     desk.countersign(&["sign", "--wait", "--key", SIGNKEY, "tokens.json"])
         .with_pin()
-        .go()
+        .go_and_when_it_says("waiting, at most 5 minutes: \"tokens.json\": there is no such file", write)
         .exits(0)
-        .says("waiting, at most 5 minutes: \"tokens.json\": there is no such file")
         .says("tokens.json is ready: press Enter in CloudHSM CLI now.");
-    writer.join().unwrap();
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }
 
@@ -38,24 +32,19 @@ fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
 fn a_device_that_is_not_there_yet_is_waited_for() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
-    fs::rename(desk.path("device/tokens"), desk.path("unplugged")).unwrap();
-    fs::create_dir(desk.path("device/tokens")).unwrap();
-    let plug = {
-        let (from, to) = (desk.path("unplugged"), desk.path("device/tokens"));
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(1500));
-            for entry in fs::read_dir(from).unwrap() {
-                let entry = entry.unwrap();
-                fs::rename(entry.path(), to.join(entry.file_name())).unwrap();
-            }
-        })
+    let (unplugged, tokens) = (desk.path("unplugged"), desk.path("device/tokens"));
+    fs::rename(&tokens, &unplugged).unwrap();
+    fs::create_dir(&tokens).unwrap();
+    let plug_in = || {
+        for entry in fs::read_dir(unplugged).unwrap() {
+            let entry = entry.unwrap();
+            fs::rename(entry.path(), tokens.join(entry.file_name())).unwrap();
+        }
     };
     desk.countersign(&["sign", "--wait=30", "--key", SIGNKEY, "tokens.json"])
         .with_pin()
-        .go()
-        .exits(0)
-        .says("waiting, at most 30 seconds: no device is present");
-    plug.join().unwrap();
+        .go_and_when_it_says("waiting, at most 30 seconds: no device is present", plug_in)
+        .exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }
 
@@ -85,20 +74,14 @@ fn a_file_that_is_signed_already_is_not_the_one_that_is_waited_for() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(0);
-    let writer = {
-        let path = desk.path("tokens.json");
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(1500));
-            fs::write(&path, crate::support::token_files::unsigned_file(2)).unwrap();
-        })
+    let write = || {
+        desk.write("tokens.json", &unsigned_file(2));
     };
     desk.countersign(&["sign", "--wait=30", "--key", SIGNKEY, "tokens.json"])
         .with_pin()
-        .go()
+        .go_and_when_it_says("is signed already, a new one is waited for", write)
         .exits(0)
-        .says("is signed already, a new one is waited for")
         .says("2 signed and verified");
-    writer.join().unwrap();
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Which certificate speaks for a key, and what stands above it.
 
+use std::time::Duration;
+
 use super::*;
 
 /// A certificate of tests/samples/identities, whose make.sh says what is in it.
@@ -93,7 +95,7 @@ fn what_a_certificate_is_for_is_read_from_its_extensions() {
 
 #[test]
 fn pem_is_found_among_other_text_and_in_any_number() {
-    let pem = certificates_to_pem(&[sample("k"), sample("other")]);
+    let pem = certificates_to_pem(&[sample("k"), sample("other")]).unwrap();
     let around = format!("Bag Attributes\r\n{}\ntrailing", pem.replace('\n', "\r\n"));
     for text in [&pem, &around] {
         let found = certificates_from_pem(text.as_bytes()).expect("certificates");

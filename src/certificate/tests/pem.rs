@@ -59,7 +59,7 @@ fn der_is_told_from_text() {
         assert_eq!(found(text), Err(CertificateError::NoPem), "{text:?}");
     }
     assert_eq!(
-        certificates_from_pem(certificates_to_pem([&root, &root]).as_bytes()).unwrap(),
+        certificates_from_pem(certificates_to_pem([&root, &root]).unwrap().as_bytes()).unwrap(),
         [root.clone(), root]
     );
 }

@@ -17,8 +17,8 @@ fn self_signed(request: &Request) -> (Certificate, String) {
     let unsigned = request.self_signed(&public_key, validity, [0xff; 16]).unwrap();
     let Payload::Message { bytes, .. } = unsigned.payload() else { panic!("no message") };
     let signature = key.sign(&SystemRandom::new(), &bytes).unwrap();
-    let certificate = Certificate::from_der(&unsigned.der(signature.as_ref())).unwrap();
-    (certificate, unsigned.pem(signature.as_ref()))
+    let certificate = Certificate::from_der(&unsigned.der(signature.as_ref()).unwrap()).unwrap();
+    (certificate, unsigned.pem(signature.as_ref()).unwrap())
 }
 
 /// -x509_strict wants no key identifiers of it: it asks a CA for subjectKeyIdentifier, and for authorityKeyIdentifier what is

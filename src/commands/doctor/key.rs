@@ -11,7 +11,7 @@ use countersign::signature::{Mechanism, Payload};
 use countersign::uri::Uri;
 
 use super::report::Report;
-use crate::commands::key::{KeyOptions, tell};
+use crate::commands::context::{Context, tell};
 use crate::terminal::Terminal;
 
 /// Renewing a certificate takes people some days.
@@ -71,11 +71,11 @@ pub(super) fn check(
 pub(super) fn sign(
     modules: &Modules,
     uris: &[Uri],
-    options: &KeyOptions,
+    context: &Context,
     terminal: &Terminal,
     report: &mut Report<'_>,
 ) -> Result<(), Error> {
-    match try_signing(modules, uris, options, terminal) {
+    match try_signing(modules, uris, context, terminal) {
         Ok(found) => report.ok("signature", found),
         Err(error) => report.error("signature", &error),
     }
@@ -84,7 +84,7 @@ pub(super) fn sign(
 fn try_signing(
     modules: &Modules,
     uris: &[Uri],
-    options: &KeyOptions,
+    context: &Context,
     terminal: &Terminal,
 ) -> Result<String, Error> {
     // A key that nobody named is one that sign would take; any that was named is tried.
@@ -94,12 +94,12 @@ fn try_signing(
     };
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
     let mut key =
-        chosen.log_in(&options.access().login, &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
+        chosen.log_in(&context.access().login, &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
     let payload = Payload::message(b"countersign doctor: a signature that means nothing");
     let mechanisms = Mechanism::for_payload(&payload, key.public_key());
     key.check_allowed(&mechanisms)?;
     let start = Instant::now();
-    let (_, mechanism) = options.watch().signing(|| "a trial".into(), || key.sign(&payload, &mechanisms))?;
+    let (_, mechanism) = context.watch().signing(|| "a trial".into(), || key.sign(&payload, &mechanisms))?;
     let exportability = match key.facts().exportability() {
         Exportability::CannotLeave => "cannot leave the device",
         Exportability::CanLeave => "CAN LEAVE the device, so that sign refuses it without --allow-exportable",

@@ -10,7 +10,7 @@ use countersign::signing::RequestError;
 use countersign::tokenfile::is_same_user;
 
 use crate::cli::Verify;
-use crate::commands::key::KeyOptions;
+use crate::commands::context::Context;
 use crate::commands::usage::UsageError;
 use crate::terminal::Terminal;
 
@@ -19,7 +19,7 @@ const MAX_PEM_BYTES: u64 = 64 * 1024;
 
 pub(super) struct Keys<'a> {
     arguments: &'a Verify,
-    options: &'a KeyOptions,
+    context: &'a Context,
     terminal: &'a Terminal,
     plain: Option<PublicKey>,
     users: Vec<(String, PublicKey)>,
@@ -30,12 +30,12 @@ impl<'a> Keys<'a> {
     /// Reads all files that were given.
     pub(super) fn new(
         arguments: &'a Verify,
-        options: &'a KeyOptions,
+        context: &'a Context,
         terminal: &'a Terminal,
     ) -> Result<Self, Error> {
         let mut keys = Keys {
             arguments,
-            options,
+            context,
             terminal,
             plain: None,
             users: Vec::new(),
@@ -72,7 +72,7 @@ impl<'a> Keys<'a> {
         if let Some(key) = self.plain.as_ref().or_else(|| self.from_device.get()) {
             return Ok(key.clone());
         }
-        let key = self.options.public_key(&self.arguments.key, self.terminal)?;
+        let key = self.context.public_key(&self.arguments.key, self.terminal)?;
         Ok(self.from_device.get_or_init(|| key).clone())
     }
 

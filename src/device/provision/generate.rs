@@ -4,7 +4,7 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism as Ckm;
 use cryptoki::object::Attribute;
 
-use super::spec::{not_as_asked, private_template, public_template, without_denials, without_recovery};
+use super::spec::{key_as_asked, private_template, public_template, without_denials, without_recovery};
 use super::{KeySpec, WritableDevice};
 use crate::device::call::CallError;
 use crate::device::error::{DeviceError, ProvisionError, UniqueAttribute};
@@ -80,12 +80,11 @@ impl WritableDevice {
             facts.public_key = Some(key);
         }
         facts.id.get_or_insert_with(|| id.clone());
-        let reasons = not_as_asked(&facts, spec);
-        if !reasons.is_empty() {
+        let public_key = key_as_asked(&facts, spec).map_err(|reasons| {
             let removed = [private_handle, public_handle].map(|handle| self.session.destroy(handle).is_ok());
             let removed = removed.iter().all(|removed| *removed);
-            return Err(ProvisionError::NotAsAsked { device: device(), reasons, removed }.into());
-        }
+            ProvisionError::NotAsAsked { device: device(), reasons, removed }
+        })?;
         let said = [
             ("CKA_SENSITIVE", facts.sensitive),
             ("CKA_EXTRACTABLE", facts.extractable),
@@ -95,8 +94,6 @@ impl WritableDevice {
         ];
         let unsaid = said.into_iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
         let uri = facts.name_in(self.uri.clone(), ObjectType::Private, false).to_string();
-        // That it is there was checked.
-        let public_key = facts.public_key.clone().unwrap_or_else(|| PublicKey::rsa(&[], &[]));
         Ok(Generated { uri, facts, public_key, unsaid })
     }
 

@@ -3,11 +3,27 @@
 use std::str::FromStr;
 
 use cryptoki::object::{Attribute, KeyType};
-use der::Encode;
 use der::asn1::ObjectIdentifier;
 
 use crate::device::objects::{Exportability, KeyFacts};
-use crate::signature::PublicKey;
+use crate::signature::{KeyNumbers, PublicKey};
+
+/// A named curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Curve {
+    id: ObjectIdentifier,
+    /// The same in DER, as CKA_EC_PARAMS has it.
+    params: &'static [u8],
+}
+
+const P256: Curve = Curve {
+    id: ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
+    params: &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+};
+const P384: Curve = Curve {
+    id: ObjectIdentifier::new_unwrap("1.3.132.0.34"),
+    params: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
+};
 
 /// A kind of key that can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,18 +37,18 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    pub(super) fn curve(self) -> Option<ObjectIdentifier> {
+    pub(super) fn curve(self) -> Option<Curve> {
         match self {
             KeyKind::Rsa(_) => None,
-            KeyKind::P256 => Some(ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7")),
-            KeyKind::P384 => Some(ObjectIdentifier::new_unwrap("1.3.132.0.34")),
+            KeyKind::P256 => Some(P256),
+            KeyKind::P384 => Some(P384),
         }
     }
 
     fn is_that_of(self, key: &PublicKey) -> bool {
-        match (self, key) {
-            (KeyKind::Rsa(bits), PublicKey::Rsa { .. }) => key.bits() == bits,
-            (kind, PublicKey::Ec { curve, .. }) => kind.curve() == Some(*curve),
+        match (self, key.numbers()) {
+            (KeyKind::Rsa(bits), KeyNumbers::Rsa { .. }) => key.bits() == bits,
+            (kind, KeyNumbers::Ec { curve, .. }) => kind.curve().is_some_and(|own| own.id == *curve),
             _ => false,
         }
     }
@@ -77,16 +93,16 @@ pub(super) fn public_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
         Attribute::Label(spec.label.clone().into_bytes()),
         Attribute::Id(id.to_vec()),
     ];
-    match spec.kind {
-        KeyKind::Rsa(bits) => template.extend([
+    match (spec.kind, spec.kind.curve()) {
+        (KeyKind::Rsa(bits), _) => template.extend([
             Attribute::KeyType(KeyType::RSA),
             Attribute::ModulusBits(u64::from(bits).into()),
             Attribute::PublicExponent(vec![1, 0, 1]),
         ]),
-        kind => template.extend([
-            Attribute::KeyType(KeyType::EC),
-            Attribute::EcParams(kind.curve().and_then(|curve| curve.to_der().ok()).unwrap_or_default()),
-        ]),
+        (_, curve) => {
+            template.push(Attribute::KeyType(KeyType::EC));
+            template.extend(curve.map(|curve| Attribute::EcParams(curve.params.to_vec())));
+        }
     }
     template
 }
@@ -137,8 +153,8 @@ pub(super) fn without_denials(template: &[Attribute]) -> Vec<Attribute> {
     template.iter().filter(|attribute| !is_denial(attribute)).cloned().collect()
 }
 
-/// What the device says and should not.
-pub(super) fn not_as_asked(facts: &KeyFacts, spec: &KeySpec) -> Vec<String> {
+/// The public key of the key that was made, or what the device says of it and should not.
+pub(super) fn key_as_asked(facts: &KeyFacts, spec: &KeySpec) -> Result<PublicKey, Vec<String>> {
     let mut reasons = Vec::new();
     match &facts.public_key {
         Some(key) if spec.kind.is_that_of(key) => {}
@@ -162,5 +178,42 @@ pub(super) fn not_as_asked(facts: &KeyFacts, spec: &KeySpec) -> Vec<String> {
     if spec.always_authenticate && facts.always_authenticate == Some(false) {
         reasons.push("it does not want its PIN for each signature (CKA_ALWAYS_AUTHENTICATE is false)".into());
     }
-    reasons
+    match &facts.public_key {
+        Some(key) if reasons.is_empty() => Ok(key.clone()),
+        _ => Err(reasons),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use der::Decode;
+
+    use super::*;
+
+    #[test]
+    fn the_parameters_of_a_curve_are_its_identifier() {
+        for curve in [P256, P384] {
+            assert_eq!(ObjectIdentifier::from_der(curve.params), Ok(curve.id));
+        }
+    }
+
+    #[test]
+    fn a_key_is_as_asked_only_with_its_public_key_and_nothing_against_it() {
+        let kind = KeyKind::P256;
+        let spec = KeySpec { label: "k".into(), id: None, kind, always_authenticate: false };
+        let point = [&[4][..], &[0x11; 64]].concat();
+        let key = PublicKey::ec(P256.params, &point).unwrap();
+        let facts = KeyFacts { public_key: Some(key.clone()), ..KeyFacts::default() };
+        assert_eq!(key_as_asked(&facts, &spec), Ok(key));
+        for (facts, reason) in [
+            (KeyFacts::default(), "its public key cannot be read"),
+            (KeyFacts { extractable: Some(true), ..facts.clone() }, "it can leave the device"),
+            (KeyFacts { local: Some(false), ..facts.clone() }, "CKA_LOCAL is false"),
+        ] {
+            let reasons = key_as_asked(&facts, &spec).unwrap_err();
+            assert!(reasons.len() == 1 && reasons[0].starts_with(reason), "{reasons:?}");
+        }
+        let other = KeySpec { kind: KeyKind::Rsa(2048), ..spec };
+        assert_eq!(key_as_asked(&facts, &other), Err(vec!["it is EC P-256".to_owned()]));
+    }
 }

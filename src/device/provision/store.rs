@@ -79,7 +79,7 @@ impl WritableDevice {
         if with_chain {
             for issuer in certificate::chain_of(leaf, certificates) {
                 if !there.iter().any(|found| is_of(&found, |certificate| *certificate == issuer)) {
-                    let id = Hash::Sha256.digest(&issuer.public_key().to_spki_der())[..20].to_vec();
+                    let id = Hash::Sha256.digest(issuer.public_key().spki_der())[..20].to_vec();
                     self.store(&issuer, issuer.subject().as_bytes(), &id)?;
                 }
                 stored.chain.push(issuer.subject());
@@ -101,7 +101,7 @@ impl WritableDevice {
         Ok(stored)
     }
 
-    fn store(&self, certificate: &Certificate, label: &[u8], id: &[u8]) -> Result<(), ProvisionError> {
+    fn store(&self, certificate: &Certificate, label: &[u8], id: &[u8]) -> Result<(), Error> {
         let template = [
             Attribute::Class(ObjectClass::CERTIFICATE),
             Attribute::CertificateType(CertificateType::X_509),
@@ -109,12 +109,13 @@ impl WritableDevice {
             Attribute::Private(false),
             Attribute::Label(label.to_vec()),
             Attribute::Id(id.to_vec()),
-            Attribute::Subject(certificate.subject_der()),
-            Attribute::Issuer(certificate.issuer_der()),
-            Attribute::SerialNumber(certificate.serial_der()),
+            Attribute::Subject(certificate.subject_der()?),
+            Attribute::Issuer(certificate.issuer_der()?),
+            Attribute::SerialNumber(certificate.serial_der()?),
             Attribute::Value(certificate.der().to_vec()),
         ];
-        self.session.create(&template).map(|_| ()).map_err(|error| self.not_stored(error))
+        self.session.create(&template).map_err(|error| self.not_stored(error))?;
+        Ok(())
     }
 
     fn not_stored(&self, error: CallError) -> ProvisionError {

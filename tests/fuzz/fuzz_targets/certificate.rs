@@ -21,7 +21,7 @@ static GENUINE: LazyLock<[Certificate; 3]> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(read) = certificates_from_pem(bytes) {
-        assert_eq!(certificates_from_pem(certificates_to_pem(&read).as_bytes()).unwrap(), read);
+        assert_eq!(certificates_from_pem(certificates_to_pem(&read).unwrap().as_bytes()).unwrap(), read);
     }
     // One behind the other.
     let mut certificates = Vec::new();

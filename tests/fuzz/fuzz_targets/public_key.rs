@@ -8,9 +8,9 @@ fuzz_target!(|bytes: &[u8]| {
     for read in [PublicKey::from_pem(bytes), PublicKey::from_spki_der(bytes)] {
         match read {
             Ok(key) => {
-                assert_eq!(PublicKey::from_spki_der(&key.to_spki_der()).as_ref(), Ok(&key), "written as DER");
+                assert_eq!(PublicKey::from_spki_der(key.spki_der()).as_ref(), Ok(&key), "written as DER");
                 assert_eq!(
-                    PublicKey::from_pem(key.to_spki_pem().as_bytes()).as_ref(),
+                    PublicKey::from_pem(key.spki_pem().as_bytes()).as_ref(),
                     Ok(&key),
                     "written as PEM"
                 );

@@ -1,10 +1,15 @@
 //! A run of the program, and what came of it.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use crate::support::running::eventually;
 
 /// No run takes as long; one that does hangs.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -40,6 +45,26 @@ impl Run {
         self.command.stdin(Stdio::piped());
         self.input = bytes.to_vec();
         self
+    }
+
+    /// Runs it to its end, and does something as soon as it has said a text.
+    #[track_caller]
+    pub fn go_and_when_it_says(mut self, text: &str, act: impl FnOnce()) -> Done {
+        let stderr = NamedTempFile::new().expect("a temporary file");
+        self.command.stderr(stderr.reopen().expect("a file is opened"));
+        let running = std::thread::spawn(move || self.go());
+        let said = || String::from_utf8(fs::read(stderr.path()).expect("a file is read")).expect("UTF-8");
+        eventually(text, || {
+            // Before looking: what ended may have said it last.
+            let has_ended = running.is_finished();
+            let has_said = said().contains(text);
+            assert!(has_said || !has_ended, "it ended, and has not said {text:?}: {}", said());
+            has_said.then_some(())
+        });
+        act();
+        let mut done = running.join().expect("it ends");
+        done.0.stderr = said().into_bytes();
+        done
     }
 
     /// Runs it to its end.

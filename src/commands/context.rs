@@ -21,13 +21,13 @@ use crate::terminal::device_watch::DeviceWatch;
 const MAX_KEYS: usize = 8;
 
 /// The options that say where keys are and how to log in.
-pub(crate) struct KeyOptions {
+pub(crate) struct Context {
     access: DeviceAccess,
     so_pin_source: Option<PinSource>,
     watch: DeviceWatch,
 }
 
-impl KeyOptions {
+impl Context {
     /// Also takes what is secret out of the environment.
     pub(crate) fn new(global: &Global, so_pin_source: Option<&str>) -> Result<Self, Error> {
         let source =
@@ -36,7 +36,7 @@ impl KeyOptions {
         let so_pin_source = so_pin_source.map(source).transpose()?;
         // It may hold a pin-value; clap has read it by now.
         environment::forget("COUNTERSIGN_KEY");
-        Ok(KeyOptions {
+        Ok(Context {
             access: DeviceAccess {
                 modules: ModuleChoice { path: global.module.clone() },
                 login: LoginOptions {
