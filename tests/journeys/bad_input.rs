@@ -142,11 +142,17 @@ fn stdin_together_with_files() {
     assert!(!desk.path("out.json").exists());
 }
 
+/// A file that others can read, of which the pinned text warns, whatever this user's umask.
+fn write_readable(desk: &Desk, name: &str, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(desk.write(name, bytes), fs::Permissions::from_mode(0o644)).unwrap();
+}
+
 #[test]
 fn a_wrong_pin_from_a_file_is_tried_once() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
-    desk.write("wrong-pin", b"000000\n");
+    write_readable(&desk, "wrong-pin", b"000000\n");
     let done = desk
         .countersign(&["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"])
         .env("COUNTERSIGN_MODULE", crate::support::parts::fault_module())
@@ -163,7 +169,7 @@ fn a_wrong_pin_from_a_file_is_tried_once() {
 fn an_empty_pin_is_not_sent() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
-    desk.write("empty-pin", b"\n");
+    write_readable(&desk, "empty-pin", b"\n");
     let done =
         desk.countersign(&["sign", "--key", SIGNKEY, "--pin-source", "file:empty-pin", "tokens.json"]).go();
     pinned("pin_empty", &desk, "countersign sign --key … --pin-source file:empty-pin tokens.json", &done);
