@@ -21,13 +21,6 @@ const OF_OTHER_PROGRAMS: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn the_page_for_contributors_lists_the_packages_that_the_checks_install() {
-    let page = Page::read("CONTRIBUTING.md");
-    let listed = page.parts().iter().flat_map(Part::blocks).find(|block| block.contains("libc6-dev"));
-    assert_eq!(words(&listed.expect("a list of packages")), packages_of("scripts/test"));
-}
-
-#[test]
 fn the_readme_lists_the_packages_that_the_demo_installs() {
     let text = read("README.md");
     let (_, listed) = text.split_once("- `scripts/demo`: `").expect("a line for scripts/demo");

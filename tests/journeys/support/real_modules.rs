@@ -99,7 +99,7 @@ pub fn module(name: &str) -> PathBuf {
         .flat_map(|folder| [folder.join("pkcs11"), folder.clone()])
         .map(|folder| folder.join(name))
         .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{name} is installed (scripts/test says by which package)"))
+        .unwrap_or_else(|| panic!("{name} is installed (scripts/packages.txt says by which package)"))
 }
 
 /// The PIN of a device that `initialise` makes. openCryptoki refuses 12345678, its own first one.
