@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::support::command_line::{commands, help_page, is_taken, shown_options};
-use crate::support::documents::{Page, Part, code};
+use crate::support::documents::{Page, code};
 use crate::support::parts::root;
 
 /// The pages beside those in `docs/`.
