@@ -4,8 +4,8 @@
 
 use countersign::error::Explain;
 use countersign::rolesanywhere::{
-    Answer, Arn, Credentials, Endpoint, EndpointVariant, Expiration, ProfileArn, ProfileName, Region, RoleArn, SigningTime,
-    TrustAnchorArn, read, with_credentials,
+    Answer, Arn, Credentials, Endpoint, EndpointVariant, Expiration, ProfileArn, ProfileName, Region,
+    RoleArn, SigningTime, TrustAnchorArn, read, with_credentials,
 };
 use libfuzzer_sys::fuzz_target;
 
