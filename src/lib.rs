@@ -17,17 +17,17 @@
 //!   certificate_file                          certificates from files
 //!   audit   certificate   pin   tokenfile     the audit log   X.509   PINs   CloudHSM's token files
 //!   save   signature                          files, replaced whole   payloads, mechanisms, verification
-//!   duration   environment   printable        words for durations   variables of the process   text safe to print
+//!   duration   environment   pem   printable   durations in words   variables of the process   PEM   text safe to print
 //!   uri                                       pkcs11: URIs
 //!   error                                     exit codes, and errors that explain themselves
 //! ```
 //!
-//! Data flows one way: arguments → URI → device → key → payload → signature → verified → file. [`uri`], [`signature`],
-//! [`tokenfile`], [`certificate`] and all of `rolesanywhere` but its client are pure: bytes in, bytes out, without a device,
-//! a file or a clock. Nothing above [`device`] sees a PKCS#11 handle.
+//! Data flows one way: arguments → URI → device → key → payload → signature → verified → file. [`uri`],
+//! [`signature`], [`tokenfile`], [`certificate`] and all of `rolesanywhere` but its client are pure: bytes in, bytes out,
+//! without a device, a file or a clock. Nothing above [`device`] sees a PKCS#11 handle.
 //!
-//! Without the feature `aws` (on by default) there is no `serving`, `credentials` or `rolesanywhere`, and nothing here opens a
-//! network connection or a port.
+//! Without the feature `aws` (on by default) there is no `serving`, `credentials` or `rolesanywhere`, and nothing here
+//! opens a network connection or a port.
 //!
 //! # Examples
 //!
