@@ -1,18 +1,18 @@
 //! `countersign list`: modules, devices, keys and certificates as a tree, each with a URI to paste.
 
+mod document;
+
 use std::time::SystemTime;
 
 use countersign::certificate::{Certificate, chain_of};
-use countersign::device::{
-    CertificateEntry, DeviceEntry, Exportability, Inventory, KeyEntry, Policy, inventory,
-};
+use countersign::device::{CertificateEntry, DeviceEntry, Exportability, Inventory, KeyEntry, inventory};
 use countersign::error::Error;
 use countersign::uri::Uri;
-use serde_json::{Value, json};
 
 use super::context::{Context, parse_uri, tell};
 use crate::cli::List;
 use crate::terminal::Terminal;
+use document::document;
 
 pub(crate) fn run(arguments: &List, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let uri = match &arguments.uri {
@@ -143,79 +143,4 @@ fn chain(certificate: &Certificate, device: &DeviceEntry) -> Vec<Certificate> {
 
 fn text(bytes: Option<&[u8]>) -> String {
     String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
-}
-
-fn document(found: &Inventory) -> Value {
-    let modules: Vec<Value> = found
-        .modules
-        .iter()
-        .map(|module| {
-            json!({
-                "name": module.name,
-                "path": module.path,
-                "skipped": module.skipped,
-                "devices": module.devices.iter().map(device_json).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({ "modules": modules })
-}
-
-fn device_json(entry: &DeviceEntry) -> Value {
-    let keys: Vec<Value> = entry
-        .keys
-        .iter()
-        .map(|key| {
-            // Of a key that is hidden too little is known.
-            let unfit = key.private_seen.then(|| key.facts.unfit_reasons(Policy::default()));
-            let unfit: Vec<String> = unfit.iter().flatten().map(ToString::to_string).collect();
-            json!({
-                "uri": key.uri,
-                "label": text(key.facts.label.as_deref()),
-                "kind": key.facts.kind(),
-                "private_key_seen": key.private_seen,
-                "exportable": key.facts.exportability().can_leave(),
-                "always_authenticate": key.facts.always_authenticate,
-                "unfit_for_cloudhsm": unfit,
-                "public_key_sha256": key.facts.public_key.as_ref().map(countersign::signature::PublicKey::sha256),
-            })
-        })
-        .collect();
-    let certificates: Vec<Value> = entry
-        .certificates
-        .iter()
-        .map(|found| {
-            let certificate = found.certificate.as_ref().ok();
-            json!({
-                "uri": found.uri,
-                "label": text(found.label.as_deref()),
-                "subject": certificate.map(|certificate| certificate.subject().to_owned()),
-                "issuer": certificate.map(Certificate::issuer),
-                "chain": certificate.map(|certificate| {
-                    chain(certificate, entry).iter().map(Certificate::subject).collect::<Vec<_>>()
-                }),
-                "valid_until": certificate.map(Certificate::last_day),
-                "expired": certificate.map(|certificate| certificate.not_after() < SystemTime::now()),
-                "fault": found.certificate.as_ref().err(),
-            })
-        })
-        .collect();
-    json!({
-        "label": entry.device.label,
-        "manufacturer": entry.device.manufacturer,
-        "model": entry.device.model,
-        "serial": entry.device.serial,
-        "uri": entry.uri,
-        "pin": {
-            "needed": entry.pin.login_required,
-            "set": entry.pin.set,
-            "wrong_tried": entry.pin.user.count_low,
-            "last_try": entry.pin.user.final_try,
-            "locked": entry.pin.user.locked,
-            "on_device": entry.pin.on_device,
-        },
-        "keys": keys,
-        "certificates": certificates,
-        "fault": entry.fault.as_ref().map(ToString::to_string),
-    })
 }

@@ -1,12 +1,13 @@
 //! `countersign verify`: every signature of the files, as the HSM would check it.
 
+mod fault;
 mod keys;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::error::{Error, Exit, Explain};
+use countersign::error::Error;
 use countersign::printable::one_line;
-use countersign::signature::{PublicKey, VerifyError};
+use countersign::signature::PublicKey;
 use countersign::signing::detached::signature_file;
 use countersign::signing::{
     ApprovalVerdict, Input, Purpose, QuorumCount, SignatureFault, check_detached, check_signature, read_all,
@@ -18,6 +19,7 @@ use super::context::Context;
 use super::usage::UsageError;
 use crate::cli::Verify;
 use crate::terminal::Terminal;
+use fault::{Fault, NotVerified, quorum_line};
 use keys::Keys;
 
 pub(crate) fn run(arguments: &Verify, context: &Context, terminal: &Terminal) -> Result<(), Error> {
@@ -163,76 +165,4 @@ fn verdict_line(verdict: &ApprovalVerdict<'_>) -> String {
     let counts =
         outcome.as_ref().map_or_else(|reason| format!("does not count: {reason}"), |()| "valid".into());
     format!("{}{role}: {counts}", one_line(&approval.username))
-}
-
-fn quorum_line(file: &str, valid: usize, required: usize) -> String {
-    let approvals = if valid == 1 { "approval" } else { "approvals" };
-    format!("{file}: {valid} valid {approvals}, {required} required")
-}
-
-/// Why a file does not verify.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("{file}: token {number} of {count}: {fault}")]
-    Token { file: String, number: usize, count: usize, fault: SignatureFault },
-    #[error("{file}: its \"PublicKey\" is not the key")]
-    PublicKey { file: String },
-    #[error("{file}: the approval of {}: {fault}", one_line(user))]
-    Approval { file: String, user: String, fault: SignatureFault },
-    #[error("{}", quorum_line(file, *valid, *required))]
-    TooFew { file: String, valid: usize, required: usize },
-    #[error("{file}: {fault}")]
-    Detached { file: String, fault: SignatureFault },
-}
-
-impl Fault {
-    /// What is wrong with the signature, where it is one that is wrong.
-    fn signature(&self) -> Option<&SignatureFault> {
-        match self {
-            Fault::Token { fault, .. } | Fault::Approval { fault, .. } | Fault::Detached { fault, .. } => {
-                Some(fault)
-            }
-            Fault::PublicKey { .. } | Fault::TooFew { .. } => None,
-        }
-    }
-}
-
-/// Signatures that are missing or wrong.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", match &faults[..] {
-    [Fault::TooFew { .. }] => "too few valid approvals".into(),
-    [_] => "1 signature does not verify".into(),
-    many => format!("{} signatures do not verify", many.len()),
-})]
-struct NotVerified {
-    faults: Vec<Fault>,
-}
-
-impl Explain for NotVerified {
-    fn exit(&self) -> Exit {
-        Exit::Signature
-    }
-    fn detail(&self) -> Vec<String> {
-        self.faults.iter().map(Fault::to_string).collect()
-    }
-    fn hint(&self) -> Option<String> {
-        let faults = || self.faults.iter();
-        let is = |wanted: VerifyError| move |fault: &Fault| matches!(fault.signature(), Some(SignatureFault::NotVerified(found)) if *found == wanted);
-        let hint = if faults().any(is(VerifyError::HashedTwice)) {
-            "sign the tokens again with countersign sign --force: CloudHSM refuses a digest that was hashed again"
-        } else if faults().any(is(VerifyError::NoDigestInfo)) {
-            "sign the tokens again with countersign sign --force, or with openssl pkeyutl -sign -pkeyopt digest:sha256"
-        } else if faults().any(|fault| matches!(fault.signature(), Some(SignatureFault::NotBase64(_)))) {
-            "write each signature as base64 in one line, as openssl base64 -A does; or countersign sign --force"
-        } else if faults().all(|fault| matches!(fault.signature(), Some(SignatureFault::NotSigned))) {
-            "sign them with countersign sign"
-        } else if faults().any(|fault| matches!(fault, Fault::TooFew { .. })) {
-            "have the others approve it, or give the keys of all approvers: --public-key USER=PEM"
-        } else if faults().any(|fault| matches!(fault, Fault::Approval { .. })) {
-            "check that the key is that user's; a wrong approval is signed again with countersign sign --force"
-        } else {
-            "check that this is the key that signed; countersign sign --force signs the tokens anew"
-        };
-        Some(hint.into())
-    }
 }
