@@ -155,9 +155,7 @@ fn a_wrong_pin_from_a_file_is_tried_once() {
     write_readable(&desk, "wrong-pin", b"000000\n");
     let done = desk
         .countersign(&["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"])
-        .env("COUNTERSIGN_MODULE", crate::support::parts::fault_module())
-        .env("FAULT_MODULE", crate::support::parts::softhsm_module())
-        .env("FAULT_LOG", desk.path("calls"))
+        .behind_faults(&desk, "")
         .go();
     pinned("pin_wrong", &desk, "countersign sign --key … --pin-source file:wrong-pin tokens.json", &done);
     assert_eq!(done.code(), 5);

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::authority::Authority;
+use crate::support::faults::behind_faults;
 use crate::support::faults::calls;
-use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::run::Run;
 use crate::support::server::Server;
 
@@ -62,10 +62,7 @@ fn ten_that_start_at_once_make_one_request_and_one_signature() {
         let options = server.options_but(&[]);
         let arguments = [vec!["credential-process".to_owned()], options].concat();
         let run = server.desk.countersign(&arguments).with_pin().env("AWS_CA_BUNDLE", server.aws.ca());
-        let mut run = run
-            .env("COUNTERSIGN_MODULE", fault_module())
-            .env("FAULT_MODULE", softhsm_module())
-            .env("FAULT_LOG", server.desk.path("calls"));
+        let mut run = behind_faults(run, &server.desk, "");
         run.command.spawn().unwrap()
     };
     let children: Vec<_> = (0..10).map(start).collect();

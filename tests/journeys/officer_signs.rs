@@ -126,9 +126,7 @@ fn several_files_are_signed_with_one_login() {
     }
     desk.countersign(&["sign", "--key", SIGNKEY, "one.json", "two.json", "three.json"])
         .with_pin()
-        .env("COUNTERSIGN_MODULE", crate::support::parts::fault_module())
-        .env("FAULT_MODULE", crate::support::parts::softhsm_module())
-        .env("FAULT_LOG", desk.path("calls"))
+        .behind_faults(&desk, "")
         .go()
         .exits(0);
     let calls = String::from_utf8(desk.read("calls")).unwrap();
@@ -186,9 +184,7 @@ fn a_dry_run_neither_logs_in_nor_signs() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&["sign", "--dry-run", "--key", SIGNKEY, "tokens.json"])
-        .env("COUNTERSIGN_MODULE", crate::support::parts::fault_module())
-        .env("FAULT_MODULE", crate::support::parts::softhsm_module())
-        .env("FAULT_LOG", desk.path("calls"))
+        .behind_faults(&desk, "")
         .go()
         .exits(0)
         .says("Nothing was signed or changed (--dry-run).");

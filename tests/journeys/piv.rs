@@ -3,9 +3,9 @@
 use expectrl::{ControlCode, Expect};
 
 use crate::support::desk::{Desk, PIN};
+use crate::support::faults::behind_faults_of;
 use crate::support::openssl::openssl_accepts;
 use crate::support::p11_kit::under_p11_kit;
-use crate::support::parts::fault_module;
 use crate::support::pinned::pinned;
 use crate::support::piv_card::{BOTH, OPENSC, PivCard, YKCS11, module_path, sign};
 use crate::support::run::Done;
@@ -258,12 +258,13 @@ fn notice_of_touch(card: &PivCard, module: &str) -> &'static str {
     let desk = Desk::without_device();
     desk.write("tokens.json", UNSIGNED);
     // CKA_YUBICO_TOUCH_POLICY is told, and the signature is refused before it comes to a touch.
-    let asked = card
-        .countersign(&desk, module, &KEY_9A)
-        .env("COUNTERSIGN_MODULE", fault_module())
-        .env("FAULT_MODULE", module_path(module))
-        .env("FAULTS", "C_GetAttributeValue=tell:0xd9554201,C_Sign=0x6")
-        .env("FAULT_LOG", desk.path("calls"));
+    let asked = card.countersign(&desk, module, &KEY_9A);
+    let asked = behind_faults_of(
+        &module_path(module),
+        asked,
+        &desk,
+        "C_GetAttributeValue=tell:0xd9554201,C_Sign=0x6",
+    );
     asked.go().exits(6);
     let log = String::from_utf8(desk.read("calls")).unwrap();
     let answers: Vec<_> = log.lines().filter(|line| line.starts_with("0xd9554201")).collect();

@@ -4,8 +4,9 @@
 use std::process::Command;
 
 use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::behind_faults_of;
 use crate::support::openssl::openssl_accepts;
-use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::parts::softhsm_module;
 use crate::support::real_modules::{
     Service, device_is_gone, listens, lists_and_signs, module, only_countersign_speaks,
     wait_for_second_signature,
@@ -98,12 +99,8 @@ fn a_server_that_is_not_there_is_a_device_that_is_not_there() {
 fn a_server_that_goes_away_between_two_signatures_leaves_the_file_alone() {
     let mut remote = Remote::serving(&["--keys", "signkey"]);
     remote.desk.write("tokens.json", UNSIGNED);
-    let run = remote
-        .countersign(&SIGN)
-        .env("COUNTERSIGN_MODULE", fault_module())
-        .env("FAULT_MODULE", module("p11-kit-client.so"))
-        .env("FAULTS", "C_Sign:2=delay:2000")
-        .env("FAULT_LOG", remote.desk.path("calls"));
+    let run = remote.countersign(&SIGN);
+    let run = behind_faults_of(&module("p11-kit-client.so"), run, &remote.desk, "C_Sign:2=delay:2000");
     let signing = std::thread::spawn(|| run.go());
     wait_for_second_signature(&remote.desk);
     remote.server.kill();

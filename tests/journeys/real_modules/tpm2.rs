@@ -3,8 +3,9 @@
 use std::fs;
 
 use crate::support::desk::{Desk, SIGNKEY as SOFTHSM_KEY};
+use crate::support::faults::behind_faults_of;
 use crate::support::openssl::openssl_accepts;
-use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::parts::softhsm_module;
 use crate::support::real_modules::{
     device_is_gone, lists_and_signs, module, only_countersign_speaks, wait_for_second_signature,
 };
@@ -55,12 +56,8 @@ fn wrong_pins_are_told_until_the_tpm_locks() {
 #[test]
 fn a_tpm_that_goes_away_leaves_the_file_alone() {
     let mut tpm = Tpm::new().with_key("signkey", &[]);
-    let run = tpm
-        .countersign(&SIGN)
-        .env("COUNTERSIGN_MODULE", fault_module())
-        .env("FAULT_MODULE", module("libtpm2_pkcs11.so"))
-        .env("FAULTS", "C_Sign:2=delay:2000")
-        .env("FAULT_LOG", tpm.desk.path("calls"));
+    let run = tpm.countersign(&SIGN);
+    let run = behind_faults_of(&module("libtpm2_pkcs11.so"), run, &tpm.desk, "C_Sign:2=delay:2000");
     let signing = std::thread::spawn(|| run.go());
     wait_for_second_signature(&tpm.desk);
     tpm.chip.kill();

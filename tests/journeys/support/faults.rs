@@ -1,5 +1,7 @@
 //! The program on a SoftHSM device behind the module that makes calls fail.
 
+use std::path::Path;
+
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::run::Run;
@@ -8,10 +10,36 @@ use crate::support::token_files::UNSIGNED;
 
 /// A run with what goes wrong, in the words of tests/fault_module/lib.rs, and the log of its calls in `calls`.
 pub fn faulty(server: &Server, run: Run, faults: &str) -> Run {
-    run.env("COUNTERSIGN_MODULE", fault_module())
-        .env("FAULT_MODULE", softhsm_module())
-        .env("FAULTS", faults)
-        .env("FAULT_LOG", server.desk.path("calls"))
+    behind_faults(run, &server.desk, faults)
+}
+
+/// A run on SoftHSM behind the fault module, with the log of its calls in `calls`.
+pub fn behind_faults(run: Run, desk: &Desk, faults: &str) -> Run {
+    variables(faults)
+        .into_iter()
+        .fold(run, |run, (name, value)| run.env(name, value))
+        .env("FAULT_LOG", desk.path("calls"))
+}
+
+impl Run {
+    /// [`behind_faults`] in a chain.
+    pub fn behind_faults(self, desk: &Desk, faults: &str) -> Self {
+        behind_faults(self, desk, faults)
+    }
+}
+
+/// The same on another module.
+pub fn behind_faults_of(module: &Path, run: Run, desk: &Desk, faults: &str) -> Run {
+    behind_faults(run, desk, faults).env("FAULT_MODULE", module)
+}
+
+/// What puts the fault module before SoftHSM.
+pub fn variables(faults: &str) -> [(&'static str, String); 3] {
+    [
+        ("COUNTERSIGN_MODULE", fault_module().display().to_string()),
+        ("FAULT_MODULE", softhsm_module().to_owned()),
+        ("FAULTS", faults.to_owned()),
+    ]
 }
 
 pub const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
@@ -22,12 +50,7 @@ pub const COMMAND: &str = "countersign sign --key 'pkcs11:token=officer;id=%01;t
 pub fn with_faults(desk: &Desk, arguments: &[&str], faults: &str) -> Run {
     desk.write("tokens.json", UNSIGNED);
     let _ = std::fs::remove_file(desk.path("calls"));
-    desk.countersign(arguments)
-        .with_pin()
-        .env("COUNTERSIGN_MODULE", fault_module())
-        .env("FAULT_MODULE", softhsm_module())
-        .env("FAULTS", faults)
-        .env("FAULT_LOG", desk.path("calls"))
+    behind_faults(desk.countersign(arguments).with_pin(), desk, faults)
 }
 
 /// How often a call was made in the last run with faults.

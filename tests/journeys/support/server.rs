@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::support::authority::{Authority, Leaf, text};
 use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::behind_faults;
 use crate::support::leaks::Secrets;
-use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::roles_anywhere::{PROFILE, ROLE, RolesAnywhere, TRUST_ANCHOR};
 use crate::support::run::{Done, Run};
 
@@ -76,10 +76,7 @@ impl Server {
     pub fn counted(&self, changed: &[(&str, &str)], more: &[&str]) -> Run {
         let _ = std::fs::remove_file(self.desk.path("calls"));
         let more = [more, &["--no-cache"]].concat();
-        self.run_but("credential-process", changed, &more)
-            .env("COUNTERSIGN_MODULE", fault_module())
-            .env("FAULT_MODULE", softhsm_module())
-            .env("FAULT_LOG", self.desk.path("calls"))
+        behind_faults(self.run_but("credential-process", changed, &more), &self.desk, "")
     }
 
     /// Runs it to its end, and asserts that nothing secret is in what it said.

@@ -8,7 +8,8 @@ use expectrl::{Eof, Expect, Session};
 
 use crate::support::clock;
 use crate::support::desk::{Desk, PIN, SIGNKEY};
-use crate::support::parts::{fault_module, softhsm_module};
+use crate::support::faults::variables;
+use crate::support::parts::softhsm_module;
 use crate::support::token_files::UNSIGNED;
 
 pub type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
@@ -36,9 +37,8 @@ pub fn run_with_faults(
     faults: &str,
     environment: &[(&str, &str)],
 ) -> Terminal {
-    let (module, real) = (fault_module(), softhsm_module());
-    let faulty =
-        [("COUNTERSIGN_MODULE", module.to_str().unwrap()), ("FAULT_MODULE", real), ("FAULTS", faults)];
+    let variables = variables(faults);
+    let faulty = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     run(desk, arguments, &[&faulty[..], environment].concat())
 }
 
