@@ -4,7 +4,6 @@ mod document;
 
 use std::time::SystemTime;
 
-use countersign::certificate::{Certificate, chain_of};
 use countersign::device::{CertificateEntry, DeviceEntry, Exportability, Inventory, KeyEntry, inventory};
 use countersign::error::Error;
 use countersign::uri::Uri;
@@ -12,7 +11,7 @@ use countersign::uri::Uri;
 use super::context::{Context, parse_uri, tell};
 use crate::cli::List;
 use crate::terminal::Terminal;
-use document::document;
+use document::{chain, document, text};
 
 pub(crate) fn run(arguments: &List, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let uri = match &arguments.uri {
@@ -132,15 +131,4 @@ fn certificate_facts(entry: &CertificateEntry, device: &DeviceEntry) -> String {
         }
         Err(reason) => reason.clone(),
     }
-}
-
-/// The certificates above one, as far as they are on the same device.
-fn chain(certificate: &Certificate, device: &DeviceEntry) -> Vec<Certificate> {
-    let pool: Vec<Certificate> =
-        device.certificates.iter().filter_map(|entry| entry.certificate.as_ref().ok()).cloned().collect();
-    chain_of(certificate, &pool)
-}
-
-fn text(bytes: Option<&[u8]>) -> String {
-    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
 }

@@ -2,11 +2,9 @@
 
 use std::time::SystemTime;
 
-use countersign::certificate::Certificate;
+use countersign::certificate::{Certificate, chain_of};
 use countersign::device::{DeviceEntry, Inventory, Policy};
 use serde_json::{Value, json};
-
-use super::{chain, text};
 
 /// What `list --json` prints.
 pub(super) fn document(found: &Inventory) -> Value {
@@ -82,4 +80,16 @@ fn device_json(entry: &DeviceEntry) -> Value {
         "certificates": certificates,
         "fault": entry.fault.as_ref().map(ToString::to_string),
     })
+}
+
+/// The certificates above one, as far as they are on the same device.
+pub(super) fn chain(certificate: &Certificate, device: &DeviceEntry) -> Vec<Certificate> {
+    let pool: Vec<Certificate> =
+        device.certificates.iter().filter_map(|entry| entry.certificate.as_ref().ok()).cloned().collect();
+    chain_of(certificate, &pool)
+}
+
+/// A label, as far as it is text.
+pub(super) fn text(bytes: Option<&[u8]>) -> String {
+    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
 }
