@@ -26,6 +26,8 @@ const SLOT: &str = "3";
 /// A user does with version 3.8; 3.23 keeps its configuration from users: scripts/needs-root.sh.
 const MACHINE: &str = "
     set -e
+    # The daemon's user must be able to enter the folders, whatever the caller's umask.
+    umask 022
     for folder in /var/lib/opencryptoki /var/log /run /dev/shm; do mount -t tmpfs tmpfs $folder; done
     # Where the tests run as a user, the only group of this machine is root's, which passes for pkcs11.
     if ! chgrp pkcs11 /run 2>/dev/null; then
