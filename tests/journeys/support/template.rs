@@ -54,11 +54,12 @@ pub fn restore(folder: &Path) {
 }
 
 fn made(recipe: Recipe) -> PathBuf {
-    type Made = Mutex<HashMap<Recipe, Arc<OnceLock<PathBuf>>>>;
+    /// Each with the number that its folder is called by.
+    type Made = Mutex<HashMap<Recipe, (usize, Arc<OnceLock<PathBuf>>)>>;
     static MADE: OnceLock<Made> = OnceLock::new();
     let mut made = MADE.get_or_init(Made::default).lock().expect("no test panics here");
-    let number = made.len();
-    let template = made.entry(recipe.clone()).or_default().clone();
+    let next = made.len();
+    let (number, template) = made.entry(recipe.clone()).or_insert_with(|| (next, Arc::default())).clone();
     // Others may make other devices meanwhile.
     drop(made);
     template.get_or_init(|| provision(&recipe.0, &folder().join(number.to_string()))).clone()
