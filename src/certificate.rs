@@ -1,5 +1,6 @@
 //! X.509 certificates: reading them, which one belongs to a key, chains, requests for new ones. Pure.
 
+mod alternative_name;
 mod attestation;
 mod chain;
 mod constraints;
@@ -11,6 +12,7 @@ mod policy;
 mod request;
 mod subject;
 
+pub use alternative_name::{AlternativeName, AlternativeNameError, AlternativeNames, NameKind};
 pub use attestation::{Attestation, AttestationError};
 pub use chain::chain_of;
 pub use container::Container;

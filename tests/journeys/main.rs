@@ -14,6 +14,7 @@ mod aws_network;
 mod aws_server;
 mod bad_input;
 mod certificate_files;
+mod certificate_names;
 mod certificate_of_key;
 mod cmu;
 mod credential_cache;
