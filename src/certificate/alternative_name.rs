@@ -100,11 +100,11 @@ impl AlternativeNames {
         }
         self.0.push(name);
         let mut uris = self.0.iter().filter(|name| name.kind == NameKind::Uri);
-        if let Some(spiffe_id) = uris.clone().find(|name| uri::is_spiffe(&name.text)) {
-            if let Some(other) = uris.find(|name| *name != spiffe_id) {
-                let (spiffe_id, other) = (spiffe_id.text.clone(), other.text.clone());
-                return Err(AlternativeNameError::SeveralUris { spiffe_id, other });
-            }
+        if let Some(spiffe_id) = uris.clone().find(|name| uri::is_spiffe(&name.text))
+            && let Some(other) = uris.find(|name| *name != spiffe_id)
+        {
+            let (spiffe_id, other) = (spiffe_id.text.clone(), other.text.clone());
+            return Err(AlternativeNameError::SeveralUris { spiffe_id, other });
         }
         Ok(true)
     }

@@ -211,6 +211,10 @@ pub(crate) struct ImportCertificate {
     /// Remove the key's older certificates when the new one is there
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Replace a better certificate too: the new one may be expired, not yet valid, a CA's, self-signed, without
+    /// digitalSignature, or end earlier
+    #[arg(long, requires = "replace")]
+    pub(crate) force: bool,
     /// Store the certificates above it too
     #[arg(long)]
     pub(crate) with_chain: bool,

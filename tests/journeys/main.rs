@@ -31,6 +31,7 @@ mod faults_midway;
 mod files;
 mod help;
 mod import_certificate;
+mod import_worse;
 mod keygen;
 mod list;
 mod mangled_files;
