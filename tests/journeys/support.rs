@@ -8,6 +8,7 @@ pub mod credentials_file;
 pub mod desk;
 pub mod documents;
 pub mod faults;
+pub mod judges;
 pub mod kryoptic;
 pub mod leaks;
 pub mod openssl;
