@@ -221,6 +221,20 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
     }
 }
 
+/// Logs the user in anew, for a key that wants that before each signature, with what was right before. A module that takes
+/// the user for logged in still does not look at the PIN: it is logged out of first.
+pub(super) fn log_in_anew(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
+    let target = LoginTarget::of_user(device);
+    refuse_early(&target.state_now()?, target, login.use_last_try)?;
+    let pin = login.pin_for_signature(device)?;
+    let log_in = || session.login(login.user, pin);
+    let result = match log_in() {
+        Err(error) if error.is(RvError::UserAlreadyLoggedIn) => session.logout().and_then(|()| log_in()),
+        result => result,
+    };
+    result.map_err(|error| failed(target, error, login.source.is_person()))
+}
+
 fn refuse_early(state: &PinState, target: LoginTarget<'_>, use_last_try: bool) -> Result<(), LoginError> {
     let kind = target.device.kind();
     let device = target.name();

@@ -47,6 +47,23 @@ fn a_device_that_is_pulled_out_ends_the_run_wherever_it_was() {
 }
 
 #[test]
+fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_said_to_be_gone() {
+    let desk = Desk::new();
+    // A second login: after a lost session, for one signature, and as the user.
+    let new_login = "C_Sign=newlogin,C_Login:2=0x91,C_Login:3=gone:0x30";
+    for (faults, call) in [
+        ("C_Sign:2=lost,C_Login:2=gone:0x30", "C_Login"),
+        ("C_Sign:2=lost,C_OpenSession:3=gone:0x30", "C_OpenSession"),
+        ("C_Sign:2=0x101,C_Login:2=gone:0x30", "C_Login"),
+        (new_login, "C_Login"),
+    ] {
+        let said = format!("was pulled out before it had signed: {call} said CKR_DEVICE_ERROR");
+        with_faults(&desk, &SIGN, faults).go().exits(6).says(&said).says("help: plug the device in again");
+        untouched(&desk);
+    }
+}
+
+#[test]
 fn a_session_that_is_lost_is_opened_again_once_and_the_run_goes_on() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_Sign:2=lost").go().exits(0);
