@@ -41,6 +41,7 @@ fn a_device_that_is_pulled_out_ends_the_run_wherever_it_was() {
         assert!(done.stderr().contains("tokens.json was not changed."), "{faults}: {}", done.stderr());
         untouched(&desk);
     }
+    with_faults(&desk, &SIGN, "C_Login:1=gone:0x30").go().says("help: plug the device in again");
     with_faults(&desk, &SIGN, "C_Sign:3=gone:0x32")
         .go()
         .says("2 of 3 signatures had been made; none of them was written.");
