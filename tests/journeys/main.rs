@@ -26,6 +26,7 @@ mod doctor;
 mod documented_facts;
 mod documented_json;
 mod documented_serve;
+mod documented_sessions;
 mod dry_run;
 mod faults_midway;
 mod files;

@@ -4,6 +4,7 @@ pub mod authority;
 pub mod clients;
 pub mod clock;
 pub mod command_line;
+pub mod console;
 pub mod credentials_file;
 pub mod desk;
 pub mod documents;
