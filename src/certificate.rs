@@ -15,7 +15,7 @@ mod subject;
 
 pub use alternative_name::{AlternativeName, AlternativeNameError, AlternativeNames, NameKind};
 pub use attestation::{Attestation, AttestationError};
-pub use chain::chain_of;
+pub use chain::{chain_at_any_time, chain_of};
 pub use container::Container;
 pub use error::{CertificateError, EncodeError, SubjectError};
 pub use fitness::{Downgrade, Flaw};

@@ -16,7 +16,7 @@ use x509_cert::ext::Extension;
 use super::chain::links_above;
 use super::constraints::Authority;
 use super::policy::{PinPolicy, TouchPolicy};
-use super::{Certificate, chain_of};
+use super::{Certificate, chain_at_any_time};
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKey;
 
@@ -186,7 +186,7 @@ fn why_not(
 ) -> AttestationError {
     let Some(statement) = statement else { return AttestationError::OtherKey };
     let pool: Vec<Certificate> = roots.iter().chain(certificates).cloned().collect();
-    let chain = chain_of(statement, &pool);
+    let chain = chain_at_any_time(statement, &pool);
     match (chain.first(), chain.iter().any(|above| roots.contains(above))) {
         (Some(signer), true) => AttestationError::Unfit { signer: signer.subject() },
         _ => {

@@ -1,6 +1,8 @@
 //! `countersign attest`: what proves that a key is in its device, and what the device merely claims.
 
-use countersign::certificate::{Attestation, Certificate, attestation_of, certificates_to_pem, chain_of};
+use countersign::certificate::{
+    Attestation, Certificate, attestation_of, certificates_to_pem, chain_at_any_time,
+};
 use countersign::certificate_file;
 use countersign::device::{DeviceRecord, KeyRecord, Policy, SigningKey};
 use countersign::error::Error;
@@ -69,7 +71,7 @@ pub(crate) fn verify(key: &SigningKey, roots: &[Certificate]) -> Result<Attestat
 fn statement_of(key: &SigningKey) -> Result<Option<Vec<Certificate>>, Error> {
     let all = key.certificates()?;
     Ok(attestation_of(key.public_key(), &all).map(|statement| {
-        let chain = chain_of(statement, &all);
+        let chain = chain_at_any_time(statement, &all);
         std::iter::once(statement.clone()).chain(chain).collect()
     }))
 }

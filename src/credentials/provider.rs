@@ -158,8 +158,11 @@ impl<'a> Provider<'a> {
         }
         let now = SystemTime::now();
         let chain = candidates.chain_of_key(Some(key.public_key()), now)?;
-        if let Some(left) = chain.ends_soon(now) {
-            observer(Event::CertificateEndsSoon { certificate: &chain.leaf, left });
+        for certificate in chain.not_valid(now) {
+            observer(Event::ChainIsNotValid { certificate });
+        }
+        for (certificate, left) in chain.ending_soon(now) {
+            observer(Event::CertificateEndsSoon { certificate, left });
         }
         Ok(Signer { key, chain })
     }
