@@ -21,7 +21,7 @@ pub use error::{CertificateError, EncodeError, SubjectError};
 pub use fitness::{Downgrade, Flaw};
 pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
-pub use policy::{PinPolicy, TouchPolicy};
+pub use policy::{FormFactor, PinPolicy, TouchPolicy};
 pub use request::{CertificateRequest, ToBeSigned, Validity};
 pub use subject::Subject;
 

@@ -18,7 +18,7 @@ pub(super) struct Link<'a> {
     /// 1 for what signed the certificate at the bottom, 2 for what signed that.
     pub(super) level: usize,
     /// The link that this one signed; none at level 1.
-    below: Option<usize>,
+    pub(super) below: Option<usize>,
     /// It signed itself: nothing is above it.
     is_root: bool,
 }
