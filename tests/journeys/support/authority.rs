@@ -63,6 +63,12 @@ impl Authority {
         self.sign(&arguments, leaf, certificate);
     }
 
+    /// The same with this serial number.
+    pub fn issue_with_serial(&self, public_key: &Path, leaf: &Leaf, serial: &str, certificate: &Path) {
+        let arguments = ["-new", "-force_pubkey", text(public_key), "-subj", leaf.subject];
+        self.sign_with_serial(&arguments, leaf, serial, certificate);
+    }
+
     /// A certificate (PEM) at `certificate` for what a request asks: its subject and public key, and no extension of its.
     pub fn certify(&self, request: &Path, leaf: &Leaf, certificate: &Path) {
         openssl_reads_request(text(request), &[]);
@@ -107,11 +113,15 @@ impl Authority {
     }
 
     fn sign(&self, what: &[&str], leaf: &Leaf, certificate: &Path) {
+        let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
+        self.sign_with_serial(what, leaf, &serial, certificate);
+    }
+
+    fn sign_with_serial(&self, what: &[&str], leaf: &Leaf, serial: &str, certificate: &Path) {
         let (ca, key) = self.issuer();
         let extensions = self.write("extensions", &leaf.extensions());
-        let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
         let mut arguments = [&["x509"], what].concat();
-        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", &serial, "-days", "90"]);
+        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", serial, "-days", "90"]);
         arguments.extend([leaf.digest, "-extfile", text(&extensions), "-out", text(certificate)]);
         openssl(&arguments);
     }
