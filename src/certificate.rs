@@ -15,13 +15,13 @@ mod subject;
 
 pub use alternative_name::{AlternativeName, AlternativeNameError, AlternativeNames, NameKind};
 pub use attestation::{Attestation, AttestationError};
-pub use chain::chain_of;
+pub use chain::{chain_at_any_time, chain_of};
 pub use container::Container;
 pub use error::{CertificateError, EncodeError, SubjectError};
 pub use fitness::{Downgrade, Flaw};
 pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
-pub use policy::{PinPolicy, TouchPolicy};
+pub use policy::{FormFactor, PinPolicy, TouchPolicy};
 pub use request::{CertificateRequest, ToBeSigned, Validity};
 pub use subject::Subject;
 
@@ -30,6 +30,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode, Header, Reader, SliceReader};
+use num_bigint::BigInt;
 use x509_cert::Certificate as X509;
 use x509_cert::time::Time;
 
@@ -95,23 +96,19 @@ impl Certificate {
         self.x509.tbs_certificate().serial_number().to_der().map_err(EncodeError::of("the serial number"))
     }
 
-    /// The serial number in decimal digits: up to 49 for the 20 bytes that RFC 5280 allows.
+    /// The serial number in decimal digits: up to 49 for the 20 bytes that RFC 5280 allows. It forbids negative ones, which
+    /// some CAs issue nonetheless.
     pub fn serial_decimal(&self) -> String {
-        decimal(self.x509.tbs_certificate().serial_number().as_bytes())
+        self.serial().to_string()
     }
 
     /// The serial number in lower-case hexadecimal.
     pub fn serial_hex(&self) -> String {
-        let hex: String = self
-            .x509
-            .tbs_certificate()
-            .serial_number()
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let digits = hex.trim_start_matches('0');
-        if digits.is_empty() { "0".into() } else { digits.into() }
+        format!("{:x}", self.serial())
+    }
+
+    fn serial(&self) -> BigInt {
+        BigInt::from_signed_bytes_be(self.x509.tbs_certificate().serial_number().as_bytes())
     }
 
     /// The subject's CN, where it has one that is text.
@@ -226,25 +223,6 @@ fn signature_hash(algorithm: ObjectIdentifier) -> Option<Hash> {
 fn day(time: Time) -> String {
     let time = time.to_date_time();
     format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day())
-}
-
-/// A big-endian number in decimal digits.
-fn decimal(number: &[u8]) -> String {
-    // The digits, the least first.
-    let mut digits = vec![0_u8];
-    for byte in number {
-        let mut carry = u32::from(*byte);
-        for digit in &mut digits {
-            carry += u32::from(*digit) << 8;
-            *digit = (carry % 10) as u8;
-            carry /= 10;
-        }
-        while carry > 0 {
-            digits.push((carry % 10) as u8);
-            carry /= 10;
-        }
-    }
-    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod sign_string;
 #[cfg(feature = "aws")]
 mod update;
 mod usage;
+mod validity;
 mod verify;
 
 use countersign::error::Error;

@@ -2,21 +2,22 @@
 //! the device (<https://docs.yubico.com/yesdk/users-manual/application-piv/attestation.html>).
 //!
 //! What is above a statement, on devices of firmware 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>:
-//! - The device's certificate, of slot F9. It has the firmware's version, and in a FIPS device that it is one, but no
-//!   policy. Its basicConstraints are cA with pathLenConstraint 0; before firmware 5.3 it may have none
+//! - The device's certificate, of slot F9. It has the firmware's version, and in a device that is certified (FIPS, CSPN)
+//!   that it is, but no policy. Its basicConstraints are cA with pathLenConstraint 0; before firmware 5.3 it may have none
 //!   (<https://github.com/Yubico/yubikey-manager/issues/522>).
 //! - From firmware 5.7.4 on two CAs, each with a pathLenConstraint that fits.
 //! - A root. One of them has pathLenConstraint 0 and signed devices' certificates nonetheless
 //!   (<https://github.com/go-piv/piv-go/pull/91>).
 
 use der::Decode;
-use der::asn1::{ObjectIdentifier, OctetStringRef};
+use der::asn1::{ObjectIdentifier, OctetStringRef, Uint};
+use num_bigint::BigUint;
 use x509_cert::ext::Extension;
 
 use super::chain::links_above;
 use super::constraints::Authority;
-use super::policy::{PinPolicy, TouchPolicy};
-use super::{Certificate, chain_of};
+use super::policy::{FormFactor, PinPolicy, TouchPolicy};
+use super::{Certificate, chain_at_any_time};
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKey;
 
@@ -26,14 +27,23 @@ const FIRMWARE: &str = "3";
 const SERIAL: &str = "7";
 /// When the key wants the PIN and a touch. Every statement has it, and nothing else does.
 const POLICIES: &str = "8";
+/// One byte, in a FIPS device with this bit.
+const FORM_FACTOR: &str = "9";
+const FORM_FACTOR_FIPS: u8 = 0x80;
+/// There in a FIPS device, whatever it holds.
+const FIPS: &str = "10";
 
 /// What a verified attestation says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attestation {
     /// The firmware's version, `5.7.1`.
     pub firmware: Option<String>,
-    /// The device's serial number.
-    pub serial: Option<u32>,
+    /// The device's serial number in decimal digits.
+    pub serial: Option<String>,
+    /// What it looks like.
+    pub form_factor: Option<FormFactor>,
+    /// Whether it is a FIPS device; unknown where neither this nor a form factor is said.
+    pub fips: Option<bool>,
     /// When the key wants the PIN.
     pub pin_policy: Option<PinPolicy>,
     /// When the key wants a touch.
@@ -115,20 +125,28 @@ impl Attestation {
         let of_key: Vec<&Certificate> =
             statements.into_iter().filter(|statement| statement.certifies(key)).collect();
         let proven = of_key.iter().find_map(|statement| {
-            let root = root_of(statement, certificates, roots)?;
-            Some(Self::read(statement, root.subject()))
+            let (device, root) = device_and_root_of(statement, certificates, roots)?;
+            Some(Self::read(statement, device, root.subject()))
         });
         proven.ok_or_else(|| why_not(of_key.first().copied(), certificates, roots))
     }
 
-    fn read(statement: &Certificate, root: String) -> Self {
-        let policies = octets(statement, POLICIES);
+    fn read(statement: &Certificate, device: &Certificate, root: String) -> Self {
+        let policies = octets(statement, POLICIES, 2).unwrap_or_default();
+        let form = octets(statement, FORM_FACTOR, 1).and_then(|bytes| bytes.first().copied());
+        let is_fips = [statement, device].iter().any(|says| value(says, FIPS).is_some());
         Attestation {
-            firmware: octets(statement, FIRMWARE)
-                .map(|[major, minor, patch]| format!("{major}.{minor}.{patch}")),
-            serial: value(statement, SERIAL).and_then(|bytes| u32::from_der(bytes).ok()),
-            pin_policy: policies.and_then(|[pin, _]| PinPolicy::from_number(pin)),
-            touch_policy: policies.and_then(|[_, touch]| TouchPolicy::from_number(touch)),
+            firmware: octets(statement, FIRMWARE, 3).map(in_parts),
+            serial: value(statement, SERIAL).map(|bytes| {
+                Uint::from_der(bytes).map_or_else(
+                    |_| in_parts(bytes),
+                    |number| BigUint::from_bytes_be(number.as_bytes()).to_string(),
+                )
+            }),
+            form_factor: form.map(|form| FormFactor::from_number(form & !FORM_FACTOR_FIPS)),
+            fips: if is_fips { Some(true) } else { form.map(|form| form & FORM_FACTOR_FIPS != 0) },
+            pin_policy: policies.first().copied().map(PinPolicy::from_number),
+            touch_policy: policies.get(1).copied().map(TouchPolicy::from_number),
             root,
         }
     }
@@ -145,12 +163,12 @@ fn is_statement(certificate: &Certificate) -> bool {
     value(certificate, POLICIES).is_some()
 }
 
-/// The root that the statement leads to.
-fn root_of<'a>(
+/// The certificate of the device that made the statement, and the root that it leads to.
+fn device_and_root_of<'a>(
     statement: &'a Certificate,
     certificates: &'a [Certificate],
     roots: &'a [Certificate],
-) -> Option<&'a Certificate> {
+) -> Option<(&'a Certificate, &'a Certificate)> {
     let is_root = |certificate: &Certificate| roots.contains(certificate);
     let may_issue = |certificate: &Certificate, level: usize| match level {
         1 => may_be_devices(certificate),
@@ -159,10 +177,9 @@ fn root_of<'a>(
         _ => !is_statement(certificate) && certificate.may_issue(level - 1),
     };
     let links = links_above(statement, roots.iter().chain(certificates), may_issue);
-    links
-        .into_iter()
-        .map(|link| (link.level, link.certificate))
-        .find_map(|(level, certificate)| (level > 1 && is_root(certificate)).then_some(certificate))
+    let end = links.iter().position(|link| link.level > 1 && is_root(link.certificate))?;
+    let device = std::iter::successors(Some(end), |at| links[*at].below).last()?;
+    Some((links[device].certificate, links[end].certificate))
 }
 
 /// Whether it may be a device's own certificate, which signs statements. A statement is none, though a real device's key
@@ -186,7 +203,7 @@ fn why_not(
 ) -> AttestationError {
     let Some(statement) = statement else { return AttestationError::OtherKey };
     let pool: Vec<Certificate> = roots.iter().chain(certificates).cloned().collect();
-    let chain = chain_of(statement, &pool);
+    let chain = chain_at_any_time(statement, &pool);
     match (chain.first(), chain.iter().any(|above| roots.contains(above))) {
         (Some(signer), true) => AttestationError::Unfit { signer: signer.subject() },
         _ => {
@@ -196,12 +213,17 @@ fn why_not(
     }
 }
 
-/// The bytes of an extension of so many: as they are, which is how devices write them, or in an OCTET STRING, which is how
-/// it should be (<https://github.com/Yubico/yubico-piv-tool/issues/181>).
-fn octets<const LENGTH: usize>(certificate: &Certificate, arc: &str) -> Option<[u8; LENGTH]> {
+/// The bytes of an extension, which usually has so many: as they are, which is how devices write them, or in an OCTET STRING,
+/// which is how it should be (<https://github.com/Yubico/yubico-piv-tool/issues/181>).
+fn octets<'a>(certificate: &'a Certificate, arc: &str, usual: usize) -> Option<&'a [u8]> {
     let bytes = value(certificate, arc)?;
-    let wrapped = || <&OctetStringRef>::from_der(bytes).ok()?.as_bytes().try_into().ok();
-    bytes.try_into().ok().or_else(wrapped)
+    let wrapped = <&OctetStringRef>::from_der(bytes).ok().filter(|_| bytes.len() != usual);
+    Some(wrapped.map_or(bytes, OctetStringRef::as_bytes))
+}
+
+/// Numbers with dots between.
+fn in_parts(bytes: &[u8]) -> String {
+    bytes.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
 }
 
 fn value<'a>(certificate: &'a Certificate, arc: &str) -> Option<&'a [u8]> {

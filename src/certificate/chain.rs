@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 use super::Certificate;
 
@@ -17,14 +18,35 @@ pub(super) struct Link<'a> {
     /// 1 for what signed the certificate at the bottom, 2 for what signed that.
     pub(super) level: usize,
     /// The link that this one signed; none at level 1.
-    below: Option<usize>,
+    pub(super) below: Option<usize>,
     /// It signed itself: nothing is above it.
     is_root: bool,
 }
 
 /// The certificates above `leaf` in order, its issuer first, as far as they are among `pool`. Each link is a signature that
-/// verifies. Of several ways the shortest to a root, which signed itself and is the last; else the longest.
-pub fn chain_of(leaf: &Certificate, pool: &[Certificate]) -> Vec<Certificate> {
+/// verifies. Of several ways one through certificates that are valid at `now`; of these the shortest to a root, which signed
+/// itself and is the last, else the longest. Others are in it only where no valid one continues it.
+pub fn chain_of(leaf: &Certificate, pool: &[Certificate], now: SystemTime) -> Vec<Certificate> {
+    let (valid, others): (Vec<&Certificate>, Vec<_>) =
+        pool.iter().partition(|certificate| certificate.is_valid_at(now));
+    let mut chain = way_up(leaf, valid.iter().copied());
+    let top = chain.last().unwrap_or(leaf).clone();
+    if !top.is_signed_by(&top) {
+        let is_below = |candidate: &Certificate| candidate == leaf || chain.contains(candidate);
+        let left = valid.into_iter().chain(others).filter(|candidate| !is_below(candidate));
+        let above = way_up(&top, left.collect::<Vec<_>>());
+        chain.extend(above);
+    }
+    chain.truncate(MAX_LEVEL);
+    chain
+}
+
+/// The same, whatever is valid when.
+pub fn chain_at_any_time(leaf: &Certificate, pool: &[Certificate]) -> Vec<Certificate> {
+    way_up(leaf, pool)
+}
+
+fn way_up<'a>(leaf: &'a Certificate, pool: impl IntoIterator<Item = &'a Certificate>) -> Vec<Certificate> {
     let links = links_above(leaf, pool, |_, _| true);
     let highest = links.iter().map(|link| link.level).max();
     let end = links

@@ -1,4 +1,5 @@
-//! When a YubiKey's key expects its PIN and a touch, as its attestations and its module number it.
+//! When a YubiKey's key expects its PIN and a touch, and what the device looks like, as attestations and modules number it.
+//! What has a number that is not known here is kept as this number.
 
 /// When a key expects the PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,12 @@ pub enum PinPolicy {
     Once,
     /// For each signature.
     Always,
+    /// Once in a session, where a fingerprint does as well (YubiKey Bio).
+    MatchOnce,
+    /// For each signature, where a fingerprint does as well (YubiKey Bio).
+    MatchAlways,
+    /// Another one.
+    Other(u8),
 }
 
 /// When a key expects its device to be touched.
@@ -20,47 +27,107 @@ pub enum TouchPolicy {
     Always,
     /// For a signature more than 15 seconds after the last touch.
     Cached,
+    /// Another one.
+    Other(u8),
+}
+
+/// What a YubiKey is plugged in by, and its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormFactor {
+    /// USB-A, as large as a key.
+    UsbAKeychain,
+    /// USB-A, as small as its plug.
+    UsbANano,
+    /// USB-C, as large as a key.
+    UsbCKeychain,
+    /// USB-C, as small as its plug.
+    UsbCNano,
+    /// USB-C and Lightning.
+    UsbCLightning,
+    /// USB-A, with a fingerprint sensor.
+    UsbABio,
+    /// USB-C, with a fingerprint sensor.
+    UsbCBio,
+    /// Another one.
+    Other(u8),
 }
 
 impl PinPolicy {
-    /// From Yubico's number for it.
-    pub(super) fn from_number(number: u8) -> Option<Self> {
+    /// From Yubico's number for it (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.Piv.PivPinPolicy.html>).
+    pub(super) fn from_number(number: u8) -> Self {
         match number {
-            1 => Some(PinPolicy::Never),
-            2 => Some(PinPolicy::Once),
-            3 => Some(PinPolicy::Always),
-            _ => None,
+            1 => PinPolicy::Never,
+            2 => PinPolicy::Once,
+            3 => PinPolicy::Always,
+            4 => PinPolicy::MatchOnce,
+            5 => PinPolicy::MatchAlways,
+            other => PinPolicy::Other(other),
         }
     }
 
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
+    /// The word for it, or the number.
+    pub fn name(self) -> Result<&'static str, u8> {
+        Ok(match self {
             PinPolicy::Never => "never",
             PinPolicy::Once => "once",
             PinPolicy::Always => "always",
-        }
+            PinPolicy::MatchOnce => "match-once",
+            PinPolicy::MatchAlways => "match-always",
+            PinPolicy::Other(number) => return Err(number),
+        })
     }
 }
 
 impl TouchPolicy {
-    /// From Yubico's number for it.
-    pub fn from_number(number: u8) -> Option<Self> {
+    /// From Yubico's number for it (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.Piv.PivTouchPolicy.html>).
+    pub fn from_number(number: u8) -> Self {
         match number {
-            1 => Some(TouchPolicy::Never),
-            2 => Some(TouchPolicy::Always),
-            3 => Some(TouchPolicy::Cached),
-            _ => None,
+            1 => TouchPolicy::Never,
+            2 => TouchPolicy::Always,
+            3 => TouchPolicy::Cached,
+            other => TouchPolicy::Other(other),
         }
     }
 
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
+    /// The word for it, or the number.
+    pub fn name(self) -> Result<&'static str, u8> {
+        Ok(match self {
             TouchPolicy::Never => "never",
             TouchPolicy::Always => "always",
             TouchPolicy::Cached => "cached",
+            TouchPolicy::Other(number) => return Err(number),
+        })
+    }
+}
+
+impl FormFactor {
+    /// From Yubico's number for it, without the bit that says FIPS
+    /// (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.FormFactor.html>).
+    pub(super) fn from_number(number: u8) -> Self {
+        match number {
+            1 => FormFactor::UsbAKeychain,
+            2 => FormFactor::UsbANano,
+            3 => FormFactor::UsbCKeychain,
+            4 => FormFactor::UsbCNano,
+            5 => FormFactor::UsbCLightning,
+            6 => FormFactor::UsbABio,
+            7 => FormFactor::UsbCBio,
+            other => FormFactor::Other(other),
         }
+    }
+
+    /// The words for it, or the number.
+    pub fn name(self) -> Result<&'static str, u8> {
+        Ok(match self {
+            FormFactor::UsbAKeychain => "USB-A keychain",
+            FormFactor::UsbANano => "USB-A nano",
+            FormFactor::UsbCKeychain => "USB-C keychain",
+            FormFactor::UsbCNano => "USB-C nano",
+            FormFactor::UsbCLightning => "USB-C and Lightning",
+            FormFactor::UsbABio => "USB-A bio",
+            FormFactor::UsbCBio => "USB-C bio",
+            FormFactor::Other(number) => return Err(number),
+        })
     }
 }
 
@@ -69,11 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_are_numbered_from_one_to_three() {
-        let pin = [0, 1, 2, 3, 4, 255].map(|number| PinPolicy::from_number(number).map(PinPolicy::name));
-        assert_eq!(pin, [None, Some("never"), Some("once"), Some("always"), None, None]);
-        let touch =
-            [0, 1, 2, 3, 4, 255].map(|number| TouchPolicy::from_number(number).map(TouchPolicy::name));
-        assert_eq!(touch, [None, Some("never"), Some("always"), Some("cached"), None, None]);
+    fn what_is_numbered_has_a_word_or_keeps_its_number() {
+        let pin = [0, 1, 2, 3, 4, 5, 6, 255].map(|number| PinPolicy::from_number(number).name());
+        let named = [Ok("never"), Ok("once"), Ok("always"), Ok("match-once"), Ok("match-always")];
+        assert_eq!(pin, [&[Err(0)][..], &named, &[Err(6), Err(255)]].concat()[..]);
+        let touch = [0, 1, 2, 3, 4, 255].map(|number| TouchPolicy::from_number(number).name());
+        assert_eq!(touch, [Err(0), Ok("never"), Ok("always"), Ok("cached"), Err(4), Err(255)]);
+        let form = [0, 1, 7, 8].map(|number| FormFactor::from_number(number).name());
+        assert_eq!(form, [Err(0), Ok("USB-A keychain"), Ok("USB-C bio"), Err(8)]);
     }
 }

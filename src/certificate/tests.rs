@@ -24,13 +24,23 @@ fn sample_path(name: &str) -> std::path::PathBuf {
     std::path::Path::new(folder).join(format!("{name}.pem"))
 }
 
+/// A certificate whose serial number is another INTEGER of the same length: its signature is wrong, and nothing else.
+fn with_serial(bytes: [u8; 1]) -> Certificate {
+    let mut der = sample("root").der().to_vec();
+    // The serial number of the sample has one byte; it is the first INTEGER behind the version.
+    let at = der.windows(5).position(|window| window[..4] == [2, 1, 2, 2] && window[4] == 1).unwrap();
+    der[at + 5..at + 6].copy_from_slice(&bytes);
+    Certificate::from_der(&der).unwrap()
+}
+
 #[test]
-fn a_serial_number_of_any_length_is_written_in_decimal() {
-    assert_eq!(decimal(&[]), "0");
-    assert_eq!(decimal(&[0]), "0");
-    assert_eq!(decimal(&[0, 255]), "255");
-    assert_eq!(decimal(&[1, 0, 0]), "65536");
-    assert_eq!(decimal(&[0xff; 20]), "1461501637330902918203684832716283019655932542975");
+fn a_serial_number_is_written_with_its_sign() {
+    for (byte, decimal, hex) in
+        [(0, "0", "0"), (0x7f, "127", "7f"), (0xff, "-1", "-1"), (0x80, "-128", "-80")]
+    {
+        let certificate = with_serial([byte]);
+        assert_eq!((certificate.serial_decimal(), certificate.serial_hex()), (decimal.into(), hex.into()));
+    }
 }
 
 #[test]

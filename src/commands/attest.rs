@@ -1,6 +1,8 @@
 //! `countersign attest`: what proves that a key is in its device, and what the device merely claims.
 
-use countersign::certificate::{Attestation, Certificate, attestation_of, certificates_to_pem, chain_of};
+use countersign::certificate::{
+    Attestation, Certificate, attestation_of, certificates_to_pem, chain_at_any_time,
+};
 use countersign::certificate_file;
 use countersign::device::{DeviceRecord, KeyRecord, Policy, SigningKey};
 use countersign::error::Error;
@@ -69,7 +71,7 @@ pub(crate) fn verify(key: &SigningKey, roots: &[Certificate]) -> Result<Attestat
 fn statement_of(key: &SigningKey) -> Result<Option<Vec<Certificate>>, Error> {
     let all = key.certificates()?;
     Ok(attestation_of(key.public_key(), &all).map(|statement| {
-        let chain = chain_of(statement, &all);
+        let chain = chain_at_any_time(statement, &all);
         std::iter::once(statement.clone()).chain(chain).collect()
     }))
 }
@@ -105,25 +107,35 @@ fn claims_json(key: &SigningKey) -> Value {
 }
 
 fn report(proof: &Attestation, terminal: &Terminal) -> Result<(), Error> {
-    let serial = proof.serial.map(|serial| serial.to_string());
+    let named = |name: Result<&str, u8>| match name {
+        Ok(name) => name.to_owned(),
+        Err(number) => format!("number {number}, which is not known here"),
+    };
+    let fips = |is_fips| if is_fips { "yes".to_owned() } else { "no".to_owned() };
     for (what, value) in [
-        ("made in the device, by the word of", Some(proof.root.as_str())),
-        ("serial number", serial.as_deref()),
-        ("firmware", proof.firmware.as_deref()),
-        ("PIN", proof.pin_policy.map(|policy| policy.name())),
-        ("touch", proof.touch_policy.map(|policy| policy.name())),
+        ("made in the device, by the word of", Some(proof.root.clone())),
+        ("serial number", proof.serial.clone()),
+        ("firmware", proof.firmware.clone()),
+        ("form factor", proof.form_factor.map(|form| named(form.name()))),
+        ("FIPS device", proof.fips.map(fips)),
+        ("PIN", proof.pin_policy.map(|policy| named(policy.name()))),
+        ("touch", proof.touch_policy.map(|policy| named(policy.name()))),
     ] {
-        terminal.report(&format!("attested:  {what}: {}", value.unwrap_or("not said")))?;
+        terminal.report(&format!("attested:  {what}: {}", value.as_deref().unwrap_or("not said")))?;
     }
     Ok(())
 }
 
 fn proof_json(proof: &Attestation) -> Value {
+    // A number where there is no name.
+    let named = |name: Result<&str, u8>| name.map_or_else(Value::from, Value::from);
     json!({
         "root": proof.root,
-        "serial": proof.serial,
+        "serial": proof.serial.as_ref().map(|serial| serial.parse().map_or_else(|_| json!(serial), |number: u64| json!(number))),
         "firmware": proof.firmware,
-        "pin_policy": proof.pin_policy.map(|policy| policy.name()),
-        "touch_policy": proof.touch_policy.map(|policy| policy.name()),
+        "form_factor": proof.form_factor.map(|form| named(form.name())),
+        "fips": proof.fips,
+        "pin_policy": proof.pin_policy.map(|policy| named(policy.name())),
+        "touch_policy": proof.touch_policy.map(|policy| named(policy.name())),
     })
 }

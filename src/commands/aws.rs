@@ -1,13 +1,14 @@
 //! What the commands for IAM Roles Anywhere share: their options as the library takes them, and the words for what happens.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use countersign::credentials::{Clock, CredentialOptions, CredentialRequest, Event, Observer, Provider};
 use countersign::duration::in_words;
 use countersign::error::Error;
 
 use super::context::Context;
+use super::validity::when_valid;
 use crate::cli::RolesAnywhere;
 use crate::terminal::Terminal;
 
@@ -53,6 +54,11 @@ pub(crate) fn tell(event: &Event<'_>, options: &Context, terminal: &Terminal) {
         Event::KeyOpened(key) => terminal.detail(&format!("{}: {}", key.uri(), key.facts().kind())),
         Event::KeyCanLeave if terminal.is_verbose() => terminal.warn("this key can leave its device"),
         Event::KeyCanLeave => {}
+        Event::ChainIsNotValid { certificate } => terminal.warn(&format!(
+            "the certificate {} above it {}: AWS will refuse the chain; --intermediates FILE names one with its renewal",
+            certificate.subject(),
+            when_valid(certificate, SystemTime::now())
+        )),
         Event::CertificateEndsSoon { certificate, left } => terminal.warn(&format!(
             "the certificate {} ends in {}, on {}",
             certificate.subject(),

@@ -11,6 +11,7 @@ use countersign::uri::{ObjectType, Uri};
 use serde_json::json;
 
 use super::context::Context;
+use super::validity::when_valid;
 use crate::cli::CertificateOf;
 use crate::terminal::Terminal;
 
@@ -29,14 +30,13 @@ pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Termi
         return Err(KeyError::NoCertificate { uri, device, there }.into());
     };
     if !leaf.is_valid_at(now) {
-        let when = if leaf.not_after() < now {
-            format!("ended on {}", leaf.last_day())
-        } else {
-            format!("begins on {}", leaf.first_day())
-        };
+        let when = when_valid(&leaf, now);
         terminal.warn(&format!("the certificate is not valid now: its time {when}"));
     }
-    let chain = certificate::chain_of(&leaf, &all);
+    let chain = certificate::chain_of(&leaf, &all, now);
+    for above in chain.iter().filter(|above| arguments.chain && !above.is_valid_at(now)) {
+        terminal.warn(&format!("the certificate {} above it {}", above.subject(), when_valid(above, now)));
+    }
     let with_chain = std::iter::once(&leaf).chain(chain.iter().filter(|_| arguments.chain));
     let pem = certificates_to_pem(with_chain)?;
     match &output {

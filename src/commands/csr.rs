@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
     }
     // What is asked for is a certificate; what the key is fit for besides is its own matter.
     let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
+    chosen.check_shown(Policy::ANY_KEY)?;
     let mut key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
     introduce(&key, Policy::ANY_KEY, terminal);
     let unsigned = match arguments.self_signed {

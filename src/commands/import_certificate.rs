@@ -1,5 +1,8 @@
 //! `countersign import-certificate`: the certificate that a CA made is put to its key.
 
+use std::time::SystemTime;
+
+use countersign::certificate::Certificate;
 use countersign::certificate_file;
 use countersign::device::{ImportOptions, WritableDevice};
 use countersign::error::Error;
@@ -7,6 +10,7 @@ use serde_json::json;
 
 use super::context::{Context, parse_key_uris, tell};
 use super::usage::UsageError;
+use super::validity::when_valid;
 use crate::cli::ImportCertificate;
 use crate::terminal::Terminal;
 
@@ -31,6 +35,7 @@ pub(crate) fn run(
     } else {
         terminal.say("The certificate is on the device.");
     }
+    let now = SystemTime::now();
     let flaws: Vec<String> = stored.flaws.iter().map(ToString::to_string).collect();
     if !flaws.is_empty() {
         terminal.warn(&format!("IAM Roles Anywhere refuses this certificate: {}", flaws.join("; ")));
@@ -38,8 +43,15 @@ pub(crate) fn run(
     for subject in &stored.replaced {
         terminal.say(&format!("Removed the older one of {subject}."));
     }
-    for subject in &stored.chain {
-        terminal.say(&format!("Above it: {subject}"));
+    for above in &stored.chain {
+        terminal.say(&format!("Above it: {}", above.subject()));
+        if !above.is_valid_at(now) {
+            terminal.warn(&format!(
+                "the certificate {} above it {}",
+                above.subject(),
+                when_valid(above, now)
+            ));
+        }
     }
     terminal.report(&stored.uri)?;
     terminal.document(&json!({
@@ -47,6 +59,6 @@ pub(crate) fn run(
         "was_there": stored.was_there,
         "flaws": flaws,
         "replaced": stored.replaced,
-        "chain": stored.chain,
+        "chain": stored.chain.iter().map(Certificate::subject).collect::<Vec<_>>(),
     }))
 }

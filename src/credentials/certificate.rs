@@ -104,7 +104,8 @@ impl CertificateCandidates {
             });
         }
         // A root is known to AWS as the trust anchor.
-        let above = chain_of(&leaf, &self.pool).into_iter().filter(|above| !above.is_self_issued()).collect();
+        let above = chain_of(&leaf, &self.pool, now);
+        let above = above.into_iter().filter(|above| !above.is_self_issued()).collect();
         Ok(CertificateChain { leaf, above })
     }
 
@@ -136,10 +137,19 @@ impl CertificateChain {
         Ok(Identity::new(algorithm, &serial, self.leaf.der().to_vec(), above)?)
     }
 
-    /// How much time is left, where that is less than 30 days.
-    pub fn ends_soon(&self, now: SystemTime) -> Option<Duration> {
-        let left = self.leaf.not_after().duration_since(now).unwrap_or_default();
-        (left < SOON).then_some(left)
+    /// Those above the leaf that are not valid: there is no valid one in their place.
+    pub fn not_valid(&self, now: SystemTime) -> impl Iterator<Item = &Certificate> {
+        self.above.iter().filter(move |certificate| !certificate.is_valid_at(now))
+    }
+
+    /// Those that are valid for less than 30 days more, with the time that is left.
+    pub fn ending_soon(&self, now: SystemTime) -> impl Iterator<Item = (&Certificate, Duration)> {
+        let valid = std::iter::once(&self.leaf).chain(&self.above);
+        let valid = valid.filter(move |certificate| certificate.is_valid_at(now));
+        valid.filter_map(move |certificate| {
+            let left = certificate.not_after().duration_since(now).unwrap_or_default();
+            (left < SOON).then_some((certificate, left))
+        })
     }
 }
 

@@ -22,11 +22,16 @@ pub enum Event<'a> {
     KeyOpened(&'a SigningKey),
     /// Its device says that the key can leave it.
     KeyCanLeave,
-    /// The certificate that is shown ends soon.
+    /// A certificate of the chain above the one that is shown is not valid, and no valid one was found in its place.
+    ChainIsNotValid {
+        /// The certificate.
+        certificate: &'a Certificate,
+    },
+    /// The certificate that is shown, or one above it, ends soon.
     CertificateEndsSoon {
         /// The certificate.
         certificate: &'a Certificate,
-        /// How much of its validity is left; zero if none is.
+        /// How much of its validity is left.
         left: Duration,
     },
     /// The device is about to sign, and may wait for a touch.

@@ -148,6 +148,7 @@ impl<'a> Provider<'a> {
         let chosen = self.access.choose(&wanted, &on_the_way)?;
         let candidates = self.request.certificate.read(&chosen)?;
         candidates.chain_of_key(chosen.public_key(), SystemTime::now())?.identity()?;
+        chosen.check_shown(Policy::ANY_KEY)?;
         let key = self.access.log_in(chosen, &on_the_way)?.signing_key(Policy::ANY_KEY)?;
         if let Some(pin) = key.pin_to_remember() {
             self.access.login.pin_source = Some(pin);
@@ -158,8 +159,11 @@ impl<'a> Provider<'a> {
         }
         let now = SystemTime::now();
         let chain = candidates.chain_of_key(Some(key.public_key()), now)?;
-        if let Some(left) = chain.ends_soon(now) {
-            observer(Event::CertificateEndsSoon { certificate: &chain.leaf, left });
+        for certificate in chain.not_valid(now) {
+            observer(Event::ChainIsNotValid { certificate });
+        }
+        for (certificate, left) in chain.ending_soon(now) {
+            observer(Event::CertificateEndsSoon { certificate, left });
         }
         Ok(Signer { key, chain })
     }

@@ -138,7 +138,7 @@ impl Chosen {
             return Ok(());
         }
         let uri = facts.name_in(self.device_uri(), ObjectType::Private, NameBy::Id).to_string();
-        Err(KeyError::Unfit { uri, reasons })
+        Err(KeyError::Unfit { uri, policy, reasons })
     }
 
     /// The certificates on the device that anybody sees and that `uri`'s id and label fit. What cannot be read as one is left

@@ -1,7 +1,7 @@
 //! What is known of a key, what it is fit for, and a URI that names it. Pure.
 
 use crate::certificate::{Certificate, TouchPolicy};
-use crate::signature::PublicKey;
+use crate::signature::{PublicKey, Verifier};
 use crate::uri::{ObjectType, Uri};
 
 /// Whether a key can leave its device, by the device's own word.
@@ -29,6 +29,11 @@ pub struct Policy {
 impl Policy {
     /// Any key that can sign, also one that can leave its device. For everything but CloudHSM's files.
     pub const ANY_KEY: Self = Policy { allow_exportable: true, allow_key_size: false, any_key: true };
+
+    /// What the key is for, behind "to sign".
+    pub(super) fn purpose(self) -> &'static str {
+        if self.any_key { "" } else { " CloudHSM's files" }
+    }
 }
 
 /// What is known of a private key, or of its public half while nobody is logged in.
@@ -69,6 +74,9 @@ pub enum UnfitReason {
     /// It is of a kind or size that CloudHSM does not accept.
     #[error("it is {0}; CloudHSM accepts RSA-2048")]
     NotAccepted(String),
+    /// Nobody here can verify its signatures.
+    #[error("it is {0}; EC keys on P-256, P-384 and P-521 and RSA keys of 1024 to 8192 bits are supported")]
+    NotSupported(String),
     /// Its public key cannot be read.
     #[error("its public key cannot be read from the device, so nothing could be verified")]
     NoPublicKey,
@@ -129,7 +137,9 @@ impl KeyFacts {
     pub fn unfit_reasons(&self, policy: Policy) -> Vec<UnfitReason> {
         let of_key = match &self.public_key {
             None => Some(UnfitReason::NoPublicKey),
-            Some(_) if policy.any_key => None,
+            Some(key) if policy.any_key => {
+                Verifier::new(key).is_err().then(|| UnfitReason::NotSupported(key.describe()))
+            }
             Some(key) if key.is_rsa() && key.bits() > 2048 => {
                 (!policy.allow_key_size).then(|| UnfitReason::TooLarge(key.describe()))
             }
@@ -208,7 +218,12 @@ mod tests {
         assert_eq!(of(&KeyFacts { sensitive: Some(false), ..fit.clone() }), [UnfitReason::NotSensitive]);
         // What may be waived is, and nothing else.
         assert_eq!(bad.unfit_reasons(Policy::ANY_KEY), all[..2]);
-        assert_eq!(ec.unfit_reasons(Policy::ANY_KEY), []);
+        assert_eq!(with(rsa(256)).unfit_reasons(Policy::ANY_KEY), []);
+        // secp256k1.
+        let curve = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
+        let other_curve = with(PublicKey::ec(&curve, &[4; 65]).unwrap());
+        let reasons = [UnfitReason::NotSupported("EC secp256k1".into())];
+        assert_eq!(other_curve.unfit_reasons(Policy::ANY_KEY), reasons);
         let waived = Policy { allow_key_size: true, ..Policy::default() };
         assert_eq!(with(rsa(512)).unfit_reasons(waived), []);
         assert_eq!(with(rsa(128)).unfit_reasons(waived).len(), 1);

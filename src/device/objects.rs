@@ -212,7 +212,7 @@ pub(super) fn touch_policy(session: &Session, key: &PrivateKey) -> Option<TouchP
     const CKA_YUBICO_TOUCH_POLICY: AttributeType = AttributeType::VendorDefined(0xD955_4201);
     match session.attributes(key.handle, &[CKA_YUBICO_TOUCH_POLICY]).first() {
         Some(Attribute::VendorDefined((_, value))) => match value.as_slice() {
-            [number] => TouchPolicy::from_number(*number),
+            [number] => Some(TouchPolicy::from_number(*number)),
             _ => None,
         },
         _ => None,

@@ -45,7 +45,7 @@ impl OpenDevice {
         let uri = self.key_uri(&key.facts);
         let reasons = key.facts.unfit_reasons(policy);
         if !reasons.is_empty() {
-            return Err(KeyError::Unfit { uri, reasons }.into());
+            return Err(KeyError::Unfit { uri, policy, reasons }.into());
         }
         let device = self.chosen.device.clone();
         let Some(public_key) = key.facts.public_key.clone() else {
@@ -101,7 +101,7 @@ impl OpenDevice {
                 for (candidate, key) in candidates.iter_mut().zip(&unfit) {
                     candidate.facts = UnfitReason::in_one_line(&key.facts.unfit_reasons(policy));
                 }
-                Err(KeyError::NoneFit { device: device.describe(), candidates }.into())
+                Err(KeyError::NoneFit { device: device.describe(), policy, candidates }.into())
             }
             Err(several) => Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several) }.into()),
         }

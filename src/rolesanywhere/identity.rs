@@ -51,8 +51,10 @@ impl Identity {
         leaf: Vec<u8>,
         chain: Vec<Vec<u8>>,
     ) -> Result<Self, IdentityError> {
-        let is_decimal = !serial.is_empty() && serial.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_decimal || (serial.len() > 1 && serial.starts_with('0')) {
+        // RFC 5280 forbids negative ones, which some CAs issue nonetheless: what is sent is what the certificate has.
+        let digits = serial.strip_prefix('-').filter(|digits| *digits != "0").unwrap_or(serial);
+        let is_decimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_decimal || (digits.len() > 1 && digits.starts_with('0')) {
             return Err(IdentityError::Serial);
         }
         if leaf.is_empty() || chain.iter().any(Vec::is_empty) {
@@ -92,7 +94,7 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// Not a whole number in decimal.
-    #[error("the certificate's serial number is no whole number of zero or more")]
+    #[error("the certificate's serial number is no whole number")]
     Serial,
     /// A certificate without bytes.
     #[error("a certificate is empty")]
@@ -136,7 +138,8 @@ mod tests {
             Identity::new(Algorithm::Rsa, serial, vec![1], chain).map(|_| ())
         };
         assert_eq!(identity("0", &[&[2], &[3], &[4], &[5], &[6]]), Ok(()));
-        for serial in ["", "-1", "+1", "01", "0x1", "1 ", "٣"] {
+        assert_eq!(identity("-1", &[]), Ok(()));
+        for serial in ["", "-", "-0", "--1", "-01", "+1", "01", "0x1", "1 ", "٣"] {
             assert_eq!(identity(serial, &[]), Err(IdentityError::Serial), "{serial:?}");
         }
         assert_eq!(identity("1", &[&[]]), Err(IdentityError::Empty));

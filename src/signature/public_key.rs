@@ -14,6 +14,15 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+/// Curves that keys are met on and that are not supported, by the names that openssl gives them.
+const OTHER_CURVES: [(ObjectIdentifier, &str); 6] = [
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.1"), "P-192"),
+    (ObjectIdentifier::new_unwrap("1.3.132.0.33"), "P-224"),
+    (ObjectIdentifier::new_unwrap("1.3.132.0.10"), "secp256k1"),
+    (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.7"), "brainpoolP256r1"),
+    (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.11"), "brainpoolP384r1"),
+    (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.13"), "brainpoolP512r1"),
+];
 const PEM_LABEL: &str = "PUBLIC KEY";
 
 /// A public key. Equal keys compare equal wherever they were read from.
@@ -173,7 +182,10 @@ impl PublicKey {
                 P256 => "EC P-256".into(),
                 P384 => "EC P-384".into(),
                 P521 => "EC P-521".into(),
-                other => format!("EC {other}"),
+                other => match OTHER_CURVES.iter().find(|(id, _)| *id == other) {
+                    Some((_, name)) => format!("EC {name}"),
+                    None => format!("EC {other}"),
+                },
             },
         }
     }

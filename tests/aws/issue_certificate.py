@@ -1,4 +1,4 @@
-"""A client's certificate with dates of any kind, which `openssl x509` cannot set: public key in, certificate out (PEM).
+"""A client's or a CA's certificate with dates of any kind, which `openssl x509` cannot set: public key in, certificate out (PEM).
 
 The extensions are those of tests/journeys/aws_authority.rs, where everything else is issued by openssl.
 """
@@ -17,6 +17,7 @@ def main():
     for name in ("--public-key", "--ca", "--ca-key", "--out"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--common-name", required=True)
+    parser.add_argument("--of-a-ca", action="store_true")
     parser.add_argument("--from-days", type=float, required=True)
     parser.add_argument("--until-days", type=float, required=True)
     options = parser.parse_args()
@@ -29,8 +30,9 @@ def issue(options):
     ca = x509.load_pem_x509_certificate(options.ca.read_bytes())
     ca_key = serialization.load_pem_private_key(options.ca_key.read_bytes(), None)
     public_key = serialization.load_pem_public_key(options.public_key.read_bytes())
-    usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
-    return (
+    of_ca = options.of_a_ca
+    usage = x509.KeyUsage(True, False, False, False, False, of_ca, of_ca, False, False)
+    builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, options.common_name)]))
         .issuer_name(ca.subject)
@@ -38,13 +40,14 @@ def issue(options):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + timedelta(days=options.from_days))
         .not_valid_after(now + timedelta(days=options.until_days))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
+        .add_extension(x509.BasicConstraints(ca=of_ca, path_length=None), critical=of_ca)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        .sign(ca_key, hashes.SHA256())
     )
+    if not of_ca:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    return builder.sign(ca_key, hashes.SHA256())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::support::desk::Desk;
 use crate::support::openssl::{openssl, openssl_accepts};
 use crate::support::pinned::pinned;
@@ -197,6 +199,64 @@ fn a_chain_of_the_same_shape_is_proof() {
     maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "f9", STATEMENT);
     maker.put(&["statement", "f9"]);
     pinned("attest_proof", &desk, "countersign attest --key KEY --root root.pem", &maker.attest().exits(0));
+}
+
+#[test]
+fn what_newer_devices_say_is_shown_and_what_is_not_known_as_its_number() {
+    const HEAD: &str = "1.3.6.1.4.1.41482.3.3 = DER:050704\n1.3.6.1.4.1.41482.3.7 = DER:020374CBB1\n";
+    const FIPS: &str = "1.3.6.1.4.1.41482.3.10 = DER:07\n";
+    for (policies, form, of_device, said, of_json) in [
+        // A YubiKey Bio, a FIPS device by its form factor, and one by its own certificate.
+        (
+            "0401",
+            "06",
+            "",
+            ["USB-A bio", "no", "match-once", "never"],
+            json!(["USB-A bio", false, "match-once", "never"]),
+        ),
+        (
+            "0502",
+            "83",
+            "",
+            ["USB-C keychain", "yes", "match-always", "always"],
+            json!(["USB-C keychain", true, "match-always", "always"]),
+        ),
+        (
+            "0303",
+            "02",
+            FIPS,
+            ["USB-A nano", "yes", "always", "cached"],
+            json!(["USB-A nano", true, "always", "cached"]),
+        ),
+        (
+            "0604",
+            "08",
+            "",
+            ["number 8, which is not known here", "no", "number 6, ", "number 4, "],
+            json!([8, false, 6, 4]),
+        ),
+        ("00", "00", "", ["number 0, ", "no", "number 0, ", "not said"], json!([0, false, 0, null])),
+    ] {
+        let desk = desk_with_key("rsa:2048");
+        let maker = Maker::new(&desk);
+        std::fs::remove_file(desk.path("f9.pem")).unwrap();
+        maker.issue("device", "Yubico PIV Attestation", "f9.pub", "root", &format!("{CA}{of_device}"));
+        std::fs::rename(desk.path("device.pem"), desk.path("f9.pem")).unwrap();
+        let extensions =
+            format!("{HEAD}1.3.6.1.4.1.41482.3.8 = DER:{policies}\n1.3.6.1.4.1.41482.3.9 = DER:{form}\n");
+        maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "f9", &extensions);
+        maker.put(&["statement", "f9"]);
+        let done = maker.attest().exits(0);
+        for (what, said) in ["form factor", "FIPS device", "PIN", "touch"].iter().zip(said) {
+            let line = format!("attested:  {what}: {said}");
+            assert!(done.stdout().contains(&line), "{line:?} is not in: {}", done.stdout());
+        }
+        let run = desk.countersign(&["attest", "--json", "--key", KEY, "--root", "root.pem"]).with_pin();
+        let proof = run.go().exits(0).json()["attestation"].clone();
+        let members = ["form_factor", "fips", "pin_policy", "touch_policy"].map(|name| proof[name].clone());
+        assert_eq!(json!(members), of_json);
+        assert_eq!(proof["serial"], 7_654_321);
+    }
 }
 
 /// Each is refused, by `attest` and by `sign`.

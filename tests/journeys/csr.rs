@@ -316,3 +316,25 @@ fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
     }
     csr(&desk, &["--subject", "CN=a/O=b"]).exits(0).says("the form with slashes is openssl's");
 }
+
+/// The device signs rightly, and nobody here can tell: it is the key that is unfit, and the device is not blamed.
+#[test]
+fn a_key_on_a_curve_that_is_not_supported_is_named_before_the_pin() {
+    let folder = tempfile::tempdir().unwrap();
+    for (curve, shown) in [("secp256k1", "EC secp256k1"), ("brainpoolP256r1", "EC brainpoolP256r1")] {
+        let key = folder.path().join(format!("{curve}.pem")).to_str().unwrap().to_owned();
+        let curve = format!("ec_paramgen_curve:{curve}");
+        openssl(&["genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", &curve, "-out", &key]);
+        let desk = Desk::provisioned(&["--keys", "none", "--import", &key, "--import-id", "01"]);
+        let csr = ["csr", "--key", KEY, "--subject", "CN=a", "-o", "made.pem"];
+        let done = desk.countersign(&csr).go().exits(4);
+        let done =
+            done.says(&format!("is not fit to sign: it is {shown}; EC keys on P-256, P-384 and P-521"));
+        assert!(!done.stderr().contains("CloudHSM"), "{}", done.stderr());
+        // Without its name too.
+        desk.countersign(&["csr", "--subject", "CN=a"]).with_pin().go().exits(4).says(shown);
+        // It can be read all the same.
+        desk.countersign(&["public-key", "--key", KEY]).with_pin().go().exits(0);
+        assert!(!desk.path("made.pem").exists());
+    }
+}

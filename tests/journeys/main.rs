@@ -16,6 +16,7 @@ mod bad_input;
 mod certificate_files;
 mod certificate_names;
 mod certificate_of_key;
+mod chain_dates;
 mod cmu;
 mod credential_cache;
 mod credential_process;

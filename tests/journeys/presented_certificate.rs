@@ -168,3 +168,20 @@ fn of_an_old_and_a_renewed_certificate_the_one_that_is_good_is_shown() {
     done.says("warning: the certificate CN=server1-demo ends in 9 days 1");
     assert_ne!(serial(&server), good);
 }
+
+/// RFC 5280 forbids it, and some CAs do it nonetheless.
+#[test]
+fn a_negative_serial_number_is_sent_as_it_is() {
+    let server = Server::new();
+    server.authority.issue_with_serial(
+        &server.desk.path("device/signkey.pub.pem"),
+        &Leaf::default(),
+        "-81985529216486895",
+        &server.desk.path("server.pem"),
+    );
+    server.done(server.counted(&[], &[])).exits(0);
+    let last = server.aws.log().pop().unwrap();
+    assert_eq!((&last["verdict"], &last["serial"]), (&json!("accepted"), &json!("-81985529216486895")));
+    let read = server.desk.countersign(&["read-certificate-data", "--certificate", "server.pem"]);
+    assert_eq!(read.go().exits(0).json()["serialNumber"], "-81985529216486895");
+}

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{sample, samples};
-use crate::certificate::{Attestation, AttestationError, Certificate, PinPolicy, TouchPolicy};
+use crate::certificate::{Attestation, AttestationError, Certificate, FormFactor, PinPolicy, TouchPolicy};
 
 fn verify(
     statement: &Certificate,
@@ -18,7 +18,10 @@ fn a_statement_by_a_device_of_firmware_5_counts() {
     let proof = verify(&sample("statement"), &[sample("device")], &[sample("root")]);
     let expected = Attestation {
         firmware: Some("5.4.3".into()),
-        serial: Some(19_088_855),
+        serial: Some("19088855".into()),
+        form_factor: Some(FormFactor::UsbAKeychain),
+        // By the device's certificate.
+        fips: Some(true),
         pin_policy: Some(PinPolicy::Once),
         touch_policy: Some(TouchPolicy::Cached),
         root: "CN=Test PIV Root CA".into(),
@@ -31,6 +34,7 @@ fn a_statement_by_a_device_without_constraints_under_a_root_with_a_limit_of_none
 {
     let proof = verify(&sample("old-statement"), &[sample("old-device")], &[sample("old-root")]).unwrap();
     assert_eq!((proof.firmware.as_deref(), proof.serial), (Some("4.3.7"), None));
+    assert_eq!((proof.form_factor, proof.fips), (None, None));
 }
 
 #[test]

@@ -1,5 +1,12 @@
+use std::time::{Duration, SystemTime};
+
 use super::{sample, samples};
-use crate::certificate::{Certificate, chain_of};
+use crate::certificate::{Certificate, chain_at_any_time, chain_of};
+
+/// When all samples are valid.
+fn then() -> SystemTime {
+    sample("root").not_before() + Duration::from_secs(86_400)
+}
 
 fn subjects(chain: &[Certificate]) -> Vec<String> {
     chain.iter().map(Certificate::subject).collect()
@@ -12,7 +19,7 @@ fn a_chain_goes_up_to_the_root_whatever_the_order_of_the_pool() {
     for _ in 0..pool.len() {
         pool.rotate_left(1);
         let expected = samples(["new-device", "new-ca", "new-intermediate", "new-root"]);
-        assert_eq!(subjects(&chain_of(&leaf, &pool)), subjects(&expected));
+        assert_eq!(subjects(&chain_of(&leaf, &pool, then())), subjects(&expected));
     }
 }
 
@@ -21,7 +28,7 @@ fn a_dead_end_of_the_same_name_and_key_is_passed_by() {
     let mut pool = samples(["dead-end", "device", "root"]);
     for _ in 0..pool.len() {
         pool.rotate_left(1);
-        assert_eq!(chain_of(&sample("statement"), &pool), samples(["device", "root"]));
+        assert_eq!(chain_of(&sample("statement"), &pool, then()), samples(["device", "root"]));
     }
 }
 
@@ -29,9 +36,9 @@ fn a_dead_end_of_the_same_name_and_key_is_passed_by() {
 fn a_chain_without_its_root_is_as_long_as_it_can_be() {
     let pool = samples(["new-ca", "new-device", "new-intermediate"]);
     let expected = samples(["new-device", "new-ca", "new-intermediate"]);
-    assert_eq!(chain_of(&sample("new-statement"), &pool), expected);
-    assert_eq!(chain_of(&sample("new-statement"), &[sample("new-ca")]), []);
-    assert_eq!(chain_of(&sample("root"), &samples(["root-again", "root"])), []);
+    assert_eq!(chain_of(&sample("new-statement"), &pool, then()), expected);
+    assert_eq!(chain_of(&sample("new-statement"), &[sample("new-ca")], then()), []);
+    assert_eq!(chain_of(&sample("root"), &samples(["root-again", "root"]), then()), []);
 }
 
 #[test]
@@ -53,4 +60,13 @@ fn a_signature_whose_algorithm_is_given_differently_outside_is_none() {
     der[at] = 3;
     assert!(statement.is_signed_by(&sample("device")));
     assert!(!Certificate::from_der(&der).unwrap().is_signed_by(&sample("device")));
+}
+
+#[test]
+fn where_nothing_is_valid_a_chain_is_as_it_is_at_any_time() {
+    let pool = samples(["new-device", "new-ca", "new-intermediate", "new-root"]);
+    let leaf = sample("new-statement");
+    let long_before = SystemTime::UNIX_EPOCH;
+    assert_eq!(chain_of(&leaf, &pool, long_before), chain_at_any_time(&leaf, &pool));
+    assert_eq!(chain_of(&leaf, &pool, long_before).len(), 4);
 }

@@ -68,10 +68,10 @@ fn an_attestation_is_found_by_the_key_that_it_attests() {
 fn a_chain_is_built_of_signatures_and_not_of_names() {
     let [root, intermediate, impostor, own] = ["root", "intermediate", "impostor", "k"].map(sample);
     let pool = [impostor.clone(), own.clone(), root.clone(), intermediate.clone()];
-    assert_eq!(chain_of(&own, &pool), [intermediate.clone(), root.clone()]);
-    assert_eq!(chain_of(&own, &pool[..3]), []);
-    assert_eq!(chain_of(&own, std::slice::from_ref(&intermediate)), [intermediate]);
-    assert_eq!(chain_of(&root, &pool), []);
+    assert_eq!(chain_of(&own, &pool, day_in_2027()), [intermediate.clone(), root.clone()]);
+    assert_eq!(chain_of(&own, &pool[..3], day_in_2027()), []);
+    assert_eq!(chain_of(&own, std::slice::from_ref(&intermediate), day_in_2027()), [intermediate]);
+    assert_eq!(chain_of(&root, &pool, day_in_2027()), []);
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn a_chain_that_bites_its_tail_ends() {
     let [own, a, b] = ["k_in_loop", "loop_a", "loop_b"].map(sample);
     assert!(a.is_signed_by(&b) && b.is_signed_by(&a));
     let pool = [own.clone(), a.clone(), b.clone()];
-    assert_eq!(chain_of(&own, &pool), [a.clone(), b.clone()]);
-    assert_eq!(chain_of(&a, &pool), [b]);
+    assert_eq!(chain_of(&own, &pool, day_in_2027()), [a.clone(), b.clone()]);
+    assert_eq!(chain_of(&a, &pool, day_in_2027()), [b]);
 }
 
 #[test]

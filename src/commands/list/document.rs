@@ -86,7 +86,7 @@ fn device_json(entry: &DeviceEntry) -> Value {
 pub(super) fn chain(certificate: &Certificate, device: &DeviceEntry) -> Vec<Certificate> {
     let pool: Vec<Certificate> =
         device.certificates.iter().filter_map(|entry| entry.certificate.as_ref().ok()).cloned().collect();
-    chain_of(certificate, &pool)
+    chain_of(certificate, &pool, SystemTime::now())
 }
 
 /// A label, as far as it is text.

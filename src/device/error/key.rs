@@ -1,7 +1,7 @@
 //! A key that is not there, not unique, or not fit.
 
 use super::candidate::{Candidate, table};
-use crate::device::{ModuleKind, UnfitReason};
+use crate::device::{ModuleKind, Policy, UnfitReason};
 use crate::error::{Exit, Explain};
 use crate::uri::ObjectType;
 
@@ -53,10 +53,12 @@ pub enum KeyError {
         found: ObjectType,
     },
     /// The key must not be used.
-    #[error("the key '{uri}' is not fit to sign CloudHSM's files: {}", UnfitReason::in_one_line(reasons))]
+    #[error("the key '{uri}' is not fit to sign{}: {}", policy.purpose(), UnfitReason::in_one_line(reasons))]
     Unfit {
         /// The key.
         uri: String,
+        /// What was asked of it.
+        policy: Policy,
         /// Why.
         reasons: Vec<UnfitReason>,
     },
@@ -71,13 +73,15 @@ pub enum KeyError {
         allowed: Vec<String>,
     },
     /// Keys are there, none of them fit.
-    #[error("{} on {device} is fit to sign CloudHSM's files", match candidates.len() {
+    #[error("{} on {device} is fit to sign{}", match candidates.len() {
         1 => "not even the one private key".to_owned(),
         count => format!("none of the {count} private keys"),
-    })]
+    }, policy.purpose())]
     NoneFit {
         /// The device.
         device: String,
+        /// What was asked of them.
+        policy: Policy,
         /// Each key and why not.
         candidates: Vec<Candidate>,
     },
@@ -153,6 +157,9 @@ impl Explain for KeyError {
             KeyError::Type { .. } => "--key wants a private key (type=private) or a certificate (type=cert)",
             KeyError::NotAllowed { .. } => {
                 "name another key with --key, or make one without CKA_ALLOWED_MECHANISMS"
+            }
+            KeyError::Unfit { policy, .. } | KeyError::NoneFit { policy, .. } if policy.any_key => {
+                "name another key with --key, or make one on the device: countersign keygen"
             }
             KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
                 "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"

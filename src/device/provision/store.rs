@@ -36,8 +36,8 @@ pub struct ImportedCertificate {
     pub was_there: bool,
     /// The subjects of those that it replaced.
     pub replaced: Vec<String>,
-    /// The subjects of the certificates above it that were stored too.
-    pub chain: Vec<String>,
+    /// The certificates above it that were stored too.
+    pub chain: Vec<Certificate>,
 }
 
 impl WritableDevice {
@@ -94,12 +94,12 @@ impl WritableDevice {
             chain: Vec::new(),
         };
         if options.with_chain {
-            for issuer in certificate::chain_of(leaf, certificates) {
+            for issuer in certificate::chain_of(leaf, certificates, now) {
                 if !there.iter().any(|found| is_of(&found, |certificate| *certificate == issuer)) {
                     let id = Hash::Sha256.digest(issuer.public_key().spki_der())[..20].to_vec();
                     self.store(&issuer, issuer.subject().as_bytes(), &id)?;
                 }
-                stored.chain.push(issuer.subject());
+                stored.chain.push(issuer);
             }
         }
         // Looked for anew: where a slot holds one certificate, the new one has taken the old one's place.

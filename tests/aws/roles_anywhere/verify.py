@@ -24,7 +24,7 @@ ARNS = {
 _OTHER_MEMBERS = {"durationSeconds", "roleSessionName", "instanceProperties"}
 _AUTHORIZATION = re.compile(
     r"(?P<algorithm>AWS4-X509-(?:RSA|ECDSA)-SHA256) "
-    r"Credential=(?P<serial>\d+)/(?P<scope>(?P<day>\d{8})/(?P<region>[a-z0-9-]+)/rolesanywhere/aws4_request), "
+    r"Credential=(?P<serial>-?\d+)/(?P<scope>(?P<day>\d{8})/(?P<region>[a-z0-9-]+)/rolesanywhere/aws4_request), "
     r"SignedHeaders=(?P<signed_headers>[a-z0-9-]+(?:;[a-z0-9-]+)*), "
     r"Signature=(?P<signature>(?:[0-9a-f]{2})+)"
 )

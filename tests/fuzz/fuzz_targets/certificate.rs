@@ -3,9 +3,11 @@
 #![no_main]
 
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
 use countersign::certificate::{
-    Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_of,
+    Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_at_any_time,
+    chain_of,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -38,7 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let Some(first) = certificates.first() else { return };
-    assert!(chain_of(first, &certificates).len() <= 8);
+    assert!(chain_at_any_time(first, &certificates).len() <= 8);
+    assert!(chain_of(first, &certificates, SystemTime::now()).len() <= 8);
     let [root, device, statement] = &*GENUINE;
     let is_genuine = certificates.contains(statement);
     // The device is there, so that only a statement is to be forged.

@@ -62,10 +62,17 @@ impl Authority {
     pub fn issue(&self, public_key: &Path, leaf: &Leaf, certificate: &Path) {
         if let Some(days) = leaf.valid_days {
             let (ca, key) = self.issuer();
-            return issue_dated(public_key, days, (&ca, &key), certificate);
+            let common_name = Leaf::default().subject.trim_start_matches("/CN=");
+            return issue_dated(public_key, days, (&ca, &key), (common_name, false), certificate);
         }
         let arguments = ["-new", "-force_pubkey", text(public_key), "-subj", leaf.subject];
         self.sign(&arguments, leaf, certificate);
+    }
+
+    /// The same with this serial number.
+    pub fn issue_with_serial(&self, public_key: &Path, leaf: &Leaf, serial: &str, certificate: &Path) {
+        let arguments = ["-new", "-force_pubkey", text(public_key), "-subj", leaf.subject];
+        self.sign_with_serial(&arguments, leaf, serial, certificate);
     }
 
     /// A certificate (PEM) at `certificate` for what a request asks: its subject and public key, and no extension of its.
@@ -90,17 +97,37 @@ impl Authority {
         (key, certificate)
     }
 
+    /// Another certificate (PEM) of the lowest intermediate, with its name and key, that is valid from and until so many days
+    /// from now.
+    pub fn certify_intermediate_again(&self, days: (f64, f64)) -> Vec<u8> {
+        let [.., name] = self.intermediates else { panic!("this authority has no intermediate") };
+        let above = ["root"].iter().chain(self.intermediates).nth(self.intermediates.len() - 1);
+        let issuer = above.expect("an issuer");
+        let (ca, key) = (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")));
+        let public = openssl(&["pkey", "-in", text(&self.path(&format!("{name}.key"))), "-pubout"]);
+        let public_key = self.path("again.pub");
+        fs::write(&public_key, public).expect("a file is written");
+        let certificate = self.path("again.pem");
+        let subject = format!("countersign test {name}");
+        issue_dated(&public_key, days, (&ca, &key), (&subject, true), &certificate);
+        fs::read(certificate).expect("a file is read")
+    }
+
     fn issuer(&self) -> (PathBuf, PathBuf) {
         let issuer = self.intermediates.last().unwrap_or(&"root");
         (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")))
     }
 
     fn sign(&self, what: &[&str], leaf: &Leaf, certificate: &Path) {
+        let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
+        self.sign_with_serial(what, leaf, &serial, certificate);
+    }
+
+    fn sign_with_serial(&self, what: &[&str], leaf: &Leaf, serial: &str, certificate: &Path) {
         let (ca, key) = self.issuer();
         let extensions = self.write("extensions", &leaf.extensions());
-        let serial = format!("0x5a{}", String::from_utf8(openssl(&["rand", "-hex", "19"])).unwrap().trim());
         let mut arguments = [&["x509"], what].concat();
-        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", &serial, "-days", "90"]);
+        arguments.extend(["-CA", text(&ca), "-CAkey", text(&key), "-set_serial", serial, "-days", "90"]);
         arguments.extend([leaf.digest, "-extfile", text(&extensions), "-out", text(certificate)]);
         openssl(&arguments);
     }
@@ -168,12 +195,18 @@ impl Leaf {
     }
 }
 
-fn issue_dated(public_key: &Path, days: (f64, f64), (ca, key): (&Path, &Path), certificate: &Path) {
+fn issue_dated(
+    public_key: &Path,
+    days: (f64, f64),
+    (ca, key): (&Path, &Path),
+    (common_name, of_a_ca): (&str, bool),
+    certificate: &Path,
+) {
     let (from, until) = (days.0.to_string(), days.1.to_string());
-    let common_name = Leaf::default().subject.trim_start_matches("/CN=");
     let mut issue = python("issue_certificate.py");
     issue.args(["--public-key", text(public_key), "--ca", text(ca), "--ca-key", text(key)]);
     issue.args(["--common-name", common_name, "--out", text(certificate)]);
+    issue.args(of_a_ca.then_some("--of-a-ca"));
     let output = issue.arg(format!("--from-days={from}")).arg(format!("--until-days={until}")).output();
     let output = output.expect("Python starts");
     assert!(output.status.success(), "issue_certificate.py: {}", String::from_utf8_lossy(&output.stderr));
