@@ -26,6 +26,7 @@ mod show;
 mod sign;
 #[cfg(feature = "aws")]
 mod sign_string;
+mod trial;
 #[cfg(feature = "aws")]
 mod update;
 mod usage;

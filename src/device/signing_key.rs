@@ -5,7 +5,6 @@ use cryptoki::mechanism::{Mechanism as Ckm, MechanismType};
 
 use super::call::CallError;
 use super::error::{KeyError, SignError};
-use super::ffi::SinglePart;
 use super::key_facts::KeyFacts;
 use super::login::{Login, log_in_again};
 use super::objects::{self, PrivateKey};
@@ -186,19 +185,8 @@ impl SigningKey {
                 Err(error) => return Err(self.refused_or_about_pin(error)),
             }
         }
-        let spec = self.device.module.spec();
-        let has_many = spec.has_many_function_lists();
-        if has_many && !matches!(mechanism, Ckm::Sha256RsaPkcs | Ckm::Sha384RsaPkcs | Ckm::Sha512RsaPkcs) {
-            return Err(SignError::Proxy);
-        }
-        let single_part = if has_many {
-            None
-        } else {
-            let single_part = SinglePart::of_module(&spec.path).map_err(CallError::from);
-            Some(single_part.map_err(|error| self.refused(error))?)
-        };
         let pin = self.login.pin_for_signature(&self.device)?;
-        let signature = self.session.sign_with_pin(&job, pin, single_part.as_ref());
+        let signature = self.session.sign_with_pin(&job, pin);
         signature.map_err(|error| match self.refused_or_about_pin(error) {
             // The card's own word counts, not that the PIN was no answer to it.
             SignError::Call { error, .. } => self.refused(refusal.unwrap_or(error)),
