@@ -26,6 +26,7 @@ mod show;
 mod sign;
 #[cfg(feature = "aws")]
 mod sign_string;
+mod trial;
 #[cfg(feature = "aws")]
 mod update;
 mod usage;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
     };
     let context = Context::new(&cli.global, so_pin_source)?;
     LIFECYCLE.exit_on_signals();
+    LIFECYCLE.survive_modules();
     countersign::device::close_at_the_end();
     match cli.command {
         Command::Sign(arguments) => sign::run(&arguments, &context, terminal),

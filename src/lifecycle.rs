@@ -1,8 +1,13 @@
 //! The life of the process: nothing of its memory is left behind, and whatever ends it (its own work, a signal, a device
 //! that does not answer) ends it once, with one exit code, after the last work was done and the last words were said.
 //!
+//! Modules are somebody else's code in this process, and may end it from inside a call: `death.rs` hears of that.
+//!
 //! This knows nothing of printing: what is said at an early end is left here by [`Lifecycle::at_an_early_end`].
 
+mod death;
+
+use std::os::fd::RawFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
@@ -62,8 +67,8 @@ pub(crate) enum Ending {
     Interrupted,
     /// A service that is told to end.
     Stopped,
-    /// A device did not answer.
-    GaveUp(Error),
+    /// A device did not answer, or a module ends the process from inside.
+    Failed(Error),
 }
 
 type LastWork = Box<dyn FnOnce(&Ending) -> Vec<String> + Send>;
@@ -104,6 +109,17 @@ impl Lifecycle {
         let _ = is_ready.recv();
     }
 
+    /// From now on a module that exits, aborts or crashes ends the program as any other early end does.
+    pub(crate) fn survive_modules(&'static self) {
+        death::watch(|death| self.end(Ending::Failed(Error::from(death))));
+    }
+
+    /// Where modules' words are read when one of them ends the program, and where that is said when nothing else works any
+    /// more.
+    pub(crate) fn hear_modules(&self, last_words: fn() -> Vec<String>, at_worst_to: RawFd) {
+        death::hear(last_words, at_worst_to);
+    }
+
     /// Has `work` done before an early end. It returns what the end means for the files.
     pub(crate) fn before_an_early_end(&self, work: impl FnOnce(&Ending) -> Vec<String> + Send + 'static) {
         self.lock().last_work = Some(Box::new(work));
@@ -139,6 +155,7 @@ impl Lifecycle {
         }
         device::close_devices();
         self.wait_if_ending();
+        death::is_over();
         if !device::hanging_calls().is_empty() {
             // Without the exit handlers: a module is in the middle of a call on another thread.
             signal_hook::low_level::exit(exit);
@@ -159,11 +176,11 @@ impl Lifecycle {
             (Phase::Decided(exit), _) => exit,
             (_, Ending::Interrupted) => Exit::Interrupted as i32,
             (_, Ending::Stopped) => 0,
-            (_, Ending::GaveUp(error)) => error.exit() as i32,
+            (_, Ending::Failed(error)) => error.exit() as i32,
         };
         pin_prompt::restore();
         end_at_the_latest(exit);
-        device::stop_calls(if matches!(ending, Ending::GaveUp(_)) { Duration::ZERO } else { CALLING });
+        device::stop_calls(if matches!(ending, Ending::Failed(_)) { Duration::ZERO } else { CALLING });
         save::stop_replacing(REPLACING);
         let consequences = last_work.map(|work| work(&ending)).unwrap_or_default();
         // After a decision all was said; the device only hangs when it is let go.

@@ -2,6 +2,7 @@
 
 pub(crate) mod device_watch;
 mod stderr;
+mod stdout;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -44,9 +45,11 @@ impl Terminal {
             Color::Always => anstream::ColorChoice::Always.write_global(),
             Color::Never => anstream::ColorChoice::Never.write_global(),
         }
-        if !global.verbose && !debug {
+        let is_verbose = global.verbose || debug;
+        if !is_verbose {
             stderr::take_from_modules();
         }
+        stdout::take_from_modules(is_verbose);
         let stdout_is_used = Arc::new(AtomicBool::new(false));
         let (json, is_used) = (global.json, Arc::clone(&stdout_is_used));
         LIFECYCLE.at_an_early_end(move |ending, consequences| {
@@ -56,7 +59,7 @@ impl Terminal {
             match ending {
                 Ending::Stopped => {}
                 Ending::Interrupted => interrupted(consequences, with_document),
-                Ending::GaveUp(error) => {
+                Ending::Failed(error) => {
                     let error = consequences.iter().cloned().fold(error, Error::with_consequence);
                     show(&error, with_document);
                 }
@@ -64,7 +67,7 @@ impl Terminal {
         });
         Terminal {
             quiet: global.quiet,
-            verbose: global.verbose || debug,
+            verbose: is_verbose,
             debug,
             json: global.json,
             has_document: Cell::new(false),
@@ -127,7 +130,7 @@ impl Terminal {
             return Ok(());
         }
         self.stdout_is_used.store(true, Ordering::Relaxed);
-        match write_stdout(format!("{}\n", printable(line)).as_bytes()) {
+        match stdout::write(format!("{}\n", printable(line)).as_bytes()) {
             // Whoever read has read enough, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result.map_err(|source| StdoutError { source }.into()),
@@ -148,7 +151,7 @@ impl Terminal {
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Error> {
         LIFECYCLE.wait_if_ending();
         self.stdout_is_used.store(true, Ordering::Relaxed);
-        write_stdout(bytes).map_err(|source| StdoutError { source }.into())
+        stdout::write(bytes).map_err(|source| StdoutError { source }.into())
     }
 
     /// What is wrong, the detail, what to do, and what it means for the files.
@@ -181,7 +184,7 @@ impl Terminal {
             let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             let rest: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
             let document = error_document(Exit::Usage, message, &rest, None, &[]);
-            let _ = write_stdout(format!("{document:#}\n").as_bytes());
+            let _ = stdout::write(format!("{document:#}\n").as_bytes());
         }
         ExitCode::from(Exit::Usage as u8)
     }
@@ -199,7 +202,7 @@ fn interrupted(consequences: &[String], with_document: bool) {
     }
     if with_document {
         let document = error_document(Exit::Interrupted, "interrupted", &[], None, consequences);
-        let _ = write_stdout(format!("{document:#}\n").as_bytes());
+        let _ = stdout::write(format!("{document:#}\n").as_bytes());
     }
 }
 
@@ -220,18 +223,13 @@ fn show(error: &Error, with_document: bool) {
         let document =
             error_document(error.exit(), &error.to_string(), &detail, hint.as_deref(), error.consequences());
         // There is nowhere left to report that stdout is gone.
-        let _ = write_stdout(format!("{:#}\n", redacted(&document)).as_bytes());
+        let _ = stdout::write(format!("{:#}\n", redacted(&document)).as_bytes());
     }
 }
 
 fn to_stderr(styled: &str, line: &str) {
     // When stderr is gone there is nobody to tell.
     let _ = writeln!(stderr::stream(), "{styled}{}", printable(line));
-}
-
-fn write_stdout(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush())
 }
 
 /// What clap says, which repeats arguments as they were typed: from a `pin-value` on, nothing of the line.

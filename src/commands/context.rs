@@ -12,6 +12,7 @@ use countersign::pin::PinSource;
 use countersign::signature::PublicKey;
 use countersign::uri::Uri;
 
+use super::trial::trial;
 use super::usage::{BadUri, UsageError};
 use crate::cli::{Global, Key};
 use crate::terminal::Terminal;
@@ -38,7 +39,7 @@ impl Context {
         environment::forget("COUNTERSIGN_KEY");
         Ok(Context {
             access: DeviceAccess {
-                modules: ModuleChoice { path: global.module.clone() },
+                modules: ModuleChoice { path: global.module.clone(), trial: None },
                 login: LoginOptions {
                     pin_source,
                     use_last_try: global.use_last_try,
@@ -79,6 +80,17 @@ impl Context {
     /// Loads the modules that the URIs may mean.
     pub(crate) fn load_modules(&self, uris: &[Uri], terminal: &Terminal) -> Result<Modules, Error> {
         self.access.load(uris, &|event| self.tell(&event, terminal))
+    }
+
+    /// The same for a command that looks at all modules: one that ends its process hides no other.
+    pub(crate) fn load_modules_that_survive(
+        &self,
+        uris: &[Uri],
+        terminal: &Terminal,
+    ) -> Result<Modules, Error> {
+        let mut access = self.access.clone();
+        access.modules.trial = Some(trial(self.watch.patience()));
+        access.load(uris, &|event| self.tell(&event, terminal))
     }
 
     /// The device that is meant; no PIN is needed to know.

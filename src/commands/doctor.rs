@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Doctor, context: &Context, terminal: &Terminal) ->
     }
     smart_cards::check_that_pcscd_accepts(&mut report)?;
     // A module that was named and fails is a fault like any other: the rest is checked all the same.
-    match context.load_modules(&uris, terminal) {
+    match context.load_modules_that_survive(&uris, terminal) {
         Err(error) => {
             report.error("modules", &error)?;
             smart_cards::check(&[], &mut report)?;

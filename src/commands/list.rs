@@ -9,6 +9,7 @@ use countersign::error::Error;
 use countersign::uri::Uri;
 
 use super::context::{Context, parse_uri, tell};
+use super::trial;
 use crate::cli::List;
 use crate::terminal::Terminal;
 use document::{chain, document, text};
@@ -18,7 +19,10 @@ pub(crate) fn run(arguments: &List, context: &Context, terminal: &Terminal) -> R
         Some(text) => parse_uri(text, "URI")?,
         None => Uri::default(),
     };
-    let modules = context.load_modules(std::slice::from_ref(&uri), terminal)?;
+    if arguments.in_trial {
+        return trial::run(&uri, context, terminal);
+    }
+    let modules = context.load_modules_that_survive(std::slice::from_ref(&uri), terminal)?;
     let login = arguments.login.then(|| &context.access().login);
     let found = inventory(&modules, &uri, login, &mut |notice| tell(&notice, terminal))?;
     for line in tree(&found) {

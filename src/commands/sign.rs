@@ -90,7 +90,7 @@ fn expect_an_early_end(
     LIFECYCLE.before_an_early_end(move |ending| {
         trail.ended_early(match ending {
             Ending::Interrupted | Ending::Stopped => EarlyEnd::Interrupted,
-            Ending::GaveUp(error) => EarlyEnd::Failed(error),
+            Ending::Failed(error) => EarlyEnd::Failed(error),
         });
         consequences.get().map(|consequences| consequences.lines(&progress)).unwrap_or_default()
     });

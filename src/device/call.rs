@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use cryptoki::error::{Error, RvError};
+use cryptoki::error::{Rv, RvError};
+use cryptoki_sys::CK_RV;
 
 use super::abandoned::NotReturned;
 
 /// What a PKCS#11 function said when it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
-    function: String,
+    function: &'static str,
     said: Said,
 }
 
@@ -18,10 +19,29 @@ enum Said {
     Code(RvError),
     /// The call was abandoned.
     Nothing,
-    Other(String),
+    /// Something that cannot be: what is wrong with it.
+    Unusable(String),
 }
 
 impl CallError {
+    /// What `function` said, which is not CKR_OK.
+    pub(super) fn of(function: &'static str, code: CK_RV) -> Self {
+        match Rv::from(code) {
+            Rv::Error(code) => CallError { function, said: Said::Code(code) },
+            Rv::Ok => Self::unusable(function, "it said CKR_OK".into()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn saying(function: &'static str, code: RvError) -> Self {
+        CallError { function, said: Said::Code(code) }
+    }
+
+    /// An answer of `function` that cannot be used.
+    pub(super) fn unusable(function: &'static str, what: String) -> Self {
+        CallError { function, said: Said::Unusable(what) }
+    }
+
     /// The return code, as `CKR_PIN_INCORRECT`.
     pub fn ckr_name(&self) -> String {
         match &self.said {
@@ -30,7 +50,7 @@ impl CallError {
             }
             Said::Code(code) => format!("CKR{}", screaming_snake(&format!("{code:?}"))),
             Said::Nothing => "nothing".into(),
-            Said::Other(text) => text.clone(),
+            Said::Unusable(text) => text.clone(),
         }
     }
 
@@ -43,8 +63,13 @@ impl CallError {
     pub(super) fn code(&self) -> Option<RvError> {
         match &self.said {
             Said::Code(code) => Some(*code),
-            Said::Nothing | Said::Other(_) => None,
+            Said::Nothing | Said::Unusable(_) => None,
         }
+    }
+
+    /// The function.
+    pub(super) fn function(&self) -> &'static str {
+        self.function
     }
 
     pub(super) fn is(&self, code: RvError) -> bool {
@@ -56,31 +81,18 @@ impl CallError {
     }
 }
 
-impl From<Error> for CallError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Pkcs11(code, function) => {
-                CallError { function: format!("C_{function:?}"), said: Said::Code(code) }
-            }
-            other => CallError { function: String::new(), said: Said::Other(other.to_string()) },
-        }
-    }
-}
-
 impl From<NotReturned> for CallError {
     fn from(call: NotReturned) -> Self {
-        CallError { function: call.function.into(), said: Said::Nothing }
+        CallError { function: call.function, said: Said::Nothing }
     }
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_hang() {
-            write!(f, "{} has not returned", self.function)
-        } else if self.function.is_empty() {
-            write!(f, "the module's answer cannot be used: {}", self.ckr_name())
-        } else {
-            write!(f, "{} said {}", self.function, self.ckr_name())
+        match &self.said {
+            Said::Nothing => write!(f, "{} has not returned", self.function),
+            Said::Unusable(what) => write!(f, "the answer to {} cannot be used: {what}", self.function),
+            Said::Code(_) => write!(f, "{} said {}", self.function, self.ckr_name()),
         }
     }
 }
@@ -111,29 +123,27 @@ fn screaming_snake(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cryptoki::context::Function;
+    use cryptoki_sys::{CKR_CRYPTOKI_ALREADY_INITIALIZED, CKR_PIN_INCORRECT, CKR_USER_NOT_LOGGED_IN};
 
     #[test]
     fn a_code_is_known_by_what_it_is() {
-        let wrong = CallError::from(Error::Pkcs11(RvError::PinIncorrect, Function::Login));
+        let wrong = CallError::of("C_Login", CKR_PIN_INCORRECT);
         assert_eq!(wrong.code(), Some(RvError::PinIncorrect));
         assert!(wrong.is_one_of(&[RvError::PinLocked, RvError::PinIncorrect]));
         assert!(!wrong.is_one_of(&[RvError::PinLocked]) && !wrong.is_one_of(&[]));
-        assert_eq!(CallError::from(Error::NotSupported).code(), None);
+        assert_eq!(CallError::unusable("C_Login", "it is odd".into()).code(), None);
     }
 
     #[test]
     fn codes_have_their_standard_names() {
         for (code, name) in [
-            (RvError::PinIncorrect, "CKR_PIN_INCORRECT"),
-            (RvError::UserNotLoggedIn, "CKR_USER_NOT_LOGGED_IN"),
-            (RvError::CryptokiAlreadyInitialized, "CKR_CRYPTOKI_ALREADY_INITIALIZED"),
-            (RvError::VendorDefined(0x8000_0001), "0x80000001"),
+            (CKR_PIN_INCORRECT, "CKR_PIN_INCORRECT"),
+            (CKR_USER_NOT_LOGGED_IN, "CKR_USER_NOT_LOGGED_IN"),
+            (CKR_CRYPTOKI_ALREADY_INITIALIZED, "CKR_CRYPTOKI_ALREADY_INITIALIZED"),
+            (0x8000_0001, "0x80000001"),
+            (0x7654_3210, "0x76543210"),
         ] {
-            assert_eq!(
-                CallError::from(Error::Pkcs11(code, Function::Login)).to_string(),
-                format!("C_Login said {name}")
-            );
+            assert_eq!(CallError::of("C_Login", code).to_string(), format!("C_Login said {name}"));
         }
     }
 }

@@ -36,15 +36,6 @@ pub enum ModuleKind {
     Other,
 }
 
-/// How many function lists a module has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FunctionLists {
-    /// The same for all who ask.
-    One,
-    /// Each time another instance, which knows nothing of the sessions of the others.
-    OneEach,
-}
-
 impl ModuleKind {
     /// The kind of the module at a path.
     pub fn at(path: &Path) -> Self {
@@ -67,8 +58,9 @@ impl ModuleKind {
         self.row().needs_pcscd
     }
 
-    pub(super) fn function_lists(self) -> FunctionLists {
-        self.row().function_lists
+    /// Whether its devices are at home in other modules.
+    pub(super) fn shows_others(self) -> bool {
+        self.row().shows_others
     }
 
     /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
@@ -143,7 +135,7 @@ struct Row {
     modules: &'static [&'static str],
     /// What the manufacturer, model or label of its devices contains, in lower case.
     devices: &'static [&'static str],
-    function_lists: FunctionLists,
+    shows_others: bool,
     needs_pcscd: bool,
     own_key: Option<u8>,
     when_not_started: Option<&'static str>,
@@ -163,7 +155,7 @@ const OTHER: Row = Row {
     kind: Kind::Other,
     modules: &[],
     devices: &[],
-    function_lists: FunctionLists::One,
+    shows_others: false,
     needs_pcscd: false,
     own_key: None,
     when_not_started: None,
@@ -291,7 +283,7 @@ static TABLE: [Row; 12] = [
     Row {
         kind: Kind::P11KitClient,
         modules: &["p11-kit-client"],
-        function_lists: FunctionLists::OneEach,
+        shows_others: true,
         when_not_started: Some(
             "P11_KIT_SERVER_ADDRESS must name the server's socket: unix:path=/path/of/the/socket",
         ),
@@ -304,7 +296,7 @@ static TABLE: [Row; 12] = [
     Row {
         kind: Kind::P11KitProxy,
         modules: &["p11-kit-proxy", "libp11-kit.so"],
-        function_lists: FunctionLists::OneEach,
+        shows_others: true,
         ..OTHER
     },
 ];
@@ -382,12 +374,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_for_cards_needs_pcscd_and_only_p11_kits_own_modules_have_a_list_for_each() {
+    fn only_what_looks_for_cards_needs_pcscd_and_only_p11_kits_own_modules_show_others() {
         let of = |fits: fn(&Row) -> bool| -> Vec<ModuleKind> {
             TABLE.iter().filter(|row| fits(row)).map(|row| row.kind).collect()
         };
         assert_eq!(of(|row| row.needs_pcscd), [Kind::YubiKey, Kind::OpenSc, Kind::SmartCard]);
-        let each = of(|row| row.function_lists == FunctionLists::OneEach);
-        assert_eq!(each, [Kind::P11KitClient, Kind::P11KitProxy]);
+        assert_eq!(of(|row| row.shows_others), [Kind::P11KitClient, Kind::P11KitProxy]);
     }
 }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::{Error, RvError};
+use cryptoki::error::RvError;
 use cryptoki::slot::Slot;
 
 use super::abandoned::{self, NotReturned};
-use super::call::{CallError, reason_of};
-use super::ffi;
+use super::call::CallError;
+use super::ffi::Functions;
+use super::load_failure::LoadFailure;
 use super::spec::ModuleSpec;
 use super::watch;
 use crate::uri;
@@ -18,9 +18,9 @@ use crate::uri;
 /// A module that is loaded and initialised.
 pub(super) struct Module {
     spec: ModuleSpec,
-    /// The path, for messages.
+    /// What it is called in messages: its path, where it has one.
     pub(super) name: Arc<str>,
-    pub(super) pkcs11: Pkcs11,
+    functions: Functions,
     manufacturer: String,
     description: String,
     version: (u8, u8),
@@ -50,58 +50,39 @@ impl Module {
             hang: None,
         };
         let start = Instant::now();
-        let name = Arc::from(spec.path.to_string_lossy());
-        let path = spec.path.clone();
-        let load = watch::during("C_GetFunctionList", &name, &name, move || Pkcs11::new(path))?;
-        let pkcs11 = load.map_err(|error| match &error {
-            Error::LibraryLoading(source) => failure(
-                reason_of(source),
-                Some(if spec.path.components().count() == 1 {
-                    "--module wants the whole path of the device's PKCS#11 library: dpkg -L PACKAGE lists it"
-                } else {
-                    "--module wants the path of the device's PKCS#11 library, a file that ends in .so"
-                }),
-            ),
-            Error::MissingSymbol(_) | Error::NullFunctionPointer => failure(
-                "it is a library, but no PKCS#11 module: it has no C_GetFunctionList".into(),
-                Some("--module wants the device's PKCS#11 library; its manual names the file"),
-            ),
-            _ => failure(CallError::from(error).to_string(), None),
-        })?;
-        // The call that hangs must not be the last to know the library, and unload it when it returns.
-        let hang = |call: NotReturned| {
-            std::mem::forget(pkcs11.clone());
-            ModuleFailure::from(call)
+        let name = Arc::from(spec.call_name());
+        let functions = match spec.remote.clone() {
+            Some(functions) => functions,
+            None => {
+                let path = spec.path.clone();
+                watch::during("dlopen", &name, &name, move || Functions::load(&path))?.map_err(|error| {
+                    let LoadFailure { reason, hint } = LoadFailure::of(&spec.path, error);
+                    failure(reason, hint.as_deref())
+                })?
+            }
         };
         if abandoned::must_end_first(&name) {
-            let stale = pkcs11.clone();
-            let _ = watch::during("C_Finalize", &name, &name, move || stale.finalize()).map_err(hang)?;
+            let stale = functions.clone();
+            let _ = watch::during("C_Finalize", &name, &name, move || stale.finalize())?;
         }
-        let (starting, reserved) = (pkcs11.clone(), spec.init_reserved.clone());
-        let initialize = move || match &reserved {
-            Some(reserved) => ffi::initialize_with_reserved(&starting, reserved),
-            None => starting.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)),
-        };
-        match watch::during("C_Initialize", &name, &name, initialize).map_err(hang)? {
-            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(error) => {
-                return Err(failure(CallError::from(error).to_string(), spec.kind().when_not_started()));
-            }
+        let (starting, reserved) = (functions.clone(), spec.init_reserved.clone());
+        let initialize = move || starting.initialize(reserved.as_deref());
+        match watch::during("C_Initialize", &name, &name, initialize)? {
+            Ok(()) => {}
+            Err(error) if error.is(RvError::CryptokiAlreadyInitialized) => {}
+            Err(error) => return Err(failure(error.to_string(), spec.kind().when_not_started())),
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
-        let asked = pkcs11.clone();
-        let info =
-            watch::during("C_GetInfo", &name, &name, move || asked.get_library_info()).map_err(hang)?.ok();
-        let text = |get: fn(&cryptoki::context::Info) -> &str| info.as_ref().map_or("", |info| get(info));
+        let asked = functions.clone();
+        let info = watch::during("C_GetInfo", &name, &name, move || asked.info())?.ok();
+        let text = |field: Option<&[u8]>| trim(&String::from_utf8_lossy(field.unwrap_or_default()));
         Ok(Module {
-            manufacturer: trim(text(|info| info.manufacturer_id())),
-            description: trim(text(|info| info.library_description())),
-            version: info
-                .as_ref()
-                .map_or((0, 0), |info| (info.library_version().major(), info.library_version().minor())),
+            manufacturer: text(info.as_ref().map(|info| &*info.manufacturer)),
+            description: text(info.as_ref().map(|info| &*info.description)),
+            version: info.map_or((0, 0), |info| info.version),
             spec,
             name,
-            pkcs11,
+            functions,
             took: start.elapsed(),
         })
     }
@@ -122,11 +103,7 @@ impl Module {
 
     /// The slots with something in them.
     pub(super) fn slots(&self) -> Result<Vec<Slot>, CallError> {
-        let (path, has_many_lists) = (self.spec.path.clone(), self.spec.has_many_function_lists());
-        self.call("C_GetSlotList", &self.name, move |pkcs11| match has_many_lists {
-            true => pkcs11.get_slots_with_token(),
-            false => ffi::slots_with_token(&path)?.into_iter().map(Slot::try_from).collect(),
-        })
+        self.call("C_GetSlotList", &self.name, Functions::slots_with_token)
     }
 
     /// A call about one device, `subject`, or about all.
@@ -134,10 +111,10 @@ impl Module {
         &self,
         function: &'static str,
         subject: &Arc<str>,
-        call: impl FnOnce(&Pkcs11) -> Result<T, Error> + Send + 'static,
+        call: impl FnOnce(&Functions) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
-        let pkcs11 = self.pkcs11.clone();
-        Ok(watch::during(function, subject, &self.name, move || call(&pkcs11))??)
+        let functions = self.functions.clone();
+        watch::during(function, subject, &self.name, move || call(&functions))?
     }
 
     pub(super) fn library(&self) -> uri::Library<'_> {
@@ -151,15 +128,14 @@ impl Module {
 
 impl Drop for Module {
     fn drop(&mut self) {
-        // Finalized, so that the device is free for others; never unloaded, which some modules do not survive.
-        std::mem::forget(self.pkcs11.clone());
-        let _ = self.call("C_Finalize", &self.name, |pkcs11| pkcs11.clone().finalize());
+        // So that the device is free for others.
+        let _ = self.call("C_Finalize", &self.name, Functions::finalize);
     }
 }
 
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Module").field("spec", &self.spec).finish_non_exhaustive()
+        f.debug_struct("Module").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

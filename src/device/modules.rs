@@ -9,6 +9,7 @@ use super::ffi::{self, LIBP11_KIT, P11KitModule};
 use super::module::Module;
 use super::present::{self, Device};
 use super::spec::{ModuleSpec, module_path};
+use super::trial::Trial;
 use super::watch;
 use crate::error::{Exit, Explain};
 use crate::uri::Uri;
@@ -109,6 +110,8 @@ impl Explain for ModuleError {
 pub struct ModuleChoice {
     /// `--module`: this module alone. `p11-kit-proxy` or `libp11-kit.so.0` asks for the proxy.
     pub path: Option<PathBuf>,
+    /// Tries each of p11-kit's modules before it is loaded.
+    pub trial: Option<Trial>,
 }
 
 /// The modules that are loaded, and those that could not be.
@@ -161,7 +164,7 @@ impl Modules {
         // A URI without a module-path wants p11-kit's modules, of one name or all; no URI at all wants them too.
         let searching: Vec<&Uri> = uris.iter().filter(|uri| module_path(uri).is_none()).collect();
         if (!searching.is_empty() || uris.is_empty())
-            && let Err(error) = modules.add_configured(&searching)
+            && let Err(error) = modules.add_configured(&searching, choice.trial.as_ref())
         {
             modules.skip(Path::new(LIBP11_KIT), &error);
             failure.get_or_insert(error);
@@ -184,7 +187,7 @@ impl Modules {
         for module in &self.loaded {
             let present::InSlots { devices, unreadable } = present::in_slots(module);
             sight.unreadable.extend(unreadable.map(|error| (module.spec().display_name(), error)));
-            if module.spec().has_many_function_lists() {
+            if module.spec().shows_others() {
                 // The proxy also shows p11-kit's trust store, which holds no key.
                 proxied.extend(devices.into_iter().filter(|device| !device.is_trust_store()));
             } else {
@@ -226,7 +229,7 @@ impl Modules {
     }
 
     fn add_named(&mut self, spec: ModuleSpec) -> Result<(), ModuleError> {
-        if self.has(&spec.path) {
+        if self.has(&spec) {
             return Ok(());
         }
         let path = spec.path.clone();
@@ -245,7 +248,7 @@ impl Modules {
         self.failed.push(FailedModule { name, path: None, reason: error.to_string(), hang: None });
     }
 
-    fn add_configured(&mut self, uris: &[&Uri]) -> Result<(), ModuleError> {
+    fn add_configured(&mut self, uris: &[&Uri], trial: Option<&Trial>) -> Result<(), ModuleError> {
         let p11_kit = Arc::from(LIBP11_KIT);
         let (configured, message) =
             watch::during("p11_kit_modules_load", &p11_kit, &p11_kit, ffi::p11_kit_modules)
@@ -272,27 +275,25 @@ impl Modules {
             });
         }
         for module in &chosen {
-            match &module.path {
-                _ if module.remote => {}
-                Some(path) => self.add_skippable(ModuleSpec {
-                    name: Some(module.name.clone()),
-                    path: path.clone(),
-                    init_reserved: module.init_reserved.clone(),
-                    remote_names: Vec::new(),
-                }),
-                None => self.failed.push(FailedModule {
+            let spec = |path: &Path, remote| ModuleSpec {
+                name: Some(module.name.clone()),
+                path: path.to_owned(),
+                init_reserved: module.init_reserved.clone(),
+                remote,
+            };
+            match (&module.remote, &module.path) {
+                // Only p11-kit itself can start what such a module runs.
+                (Some(remote), _) => {
+                    self.add_skippable(spec(Path::new(LIBP11_KIT), Some(remote.clone())), trial);
+                }
+                (None, Some(path)) => self.add_skippable(spec(path, None), trial),
+                (None, None) => self.failed.push(FailedModule {
                     name: module.name.clone(),
                     path: None,
                     reason: "p11-kit gives no file for it".into(),
                     hang: None,
                 }),
             }
-        }
-        // Only p11-kit itself can start what a `remote:` module runs.
-        let remote_names: Vec<String> =
-            chosen.iter().filter(|module| module.remote).map(|module| module.name.clone()).collect();
-        if !remote_names.is_empty() {
-            self.add_skippable(ModuleSpec { remote_names, ..ModuleSpec::at(Path::new(LIBP11_KIT)) });
         }
         if let Some(message) = message {
             self.failed.push(FailedModule {
@@ -305,12 +306,16 @@ impl Modules {
         Ok(())
     }
 
-    fn add_skippable(&mut self, spec: ModuleSpec) {
-        if self.has(&spec.path) {
+    fn add_skippable(&mut self, spec: ModuleSpec, trial: Option<&Trial>) {
+        if self.has(&spec) {
             return;
         }
         let name = spec.display_name();
         let path = spec.path.clone();
+        if let Some(Err(reason)) = trial.map(|trial| trial.of(&name, Path::new(&spec.call_name()))) {
+            self.failed.push(FailedModule { name, path: Some(path), reason, hang: None });
+            return;
+        }
         match Module::load(spec) {
             Ok(module) => self.loaded.push(Rc::new(module)),
             Err(failure) => {
@@ -321,7 +326,7 @@ impl Modules {
         }
     }
 
-    fn has(&self, path: &Path) -> bool {
-        self.loaded.iter().any(|module| module.spec().is_at(path))
+    fn has(&self, spec: &ModuleSpec) -> bool {
+        self.loaded.iter().any(|module| module.spec().is_same(spec))
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use cryptoki::context::Pkcs11;
-use cryptoki::error::{Error, RvError};
+use cryptoki::error::RvError;
 use cryptoki::mechanism::MechanismType;
 use cryptoki::slot::Slot;
 
 use super::call::CallError;
+use super::ffi::{Functions, RawSession};
 use super::kind::ModuleKind;
 use super::module::{Module, trim};
 use super::session::Session;
@@ -79,19 +79,14 @@ impl Device {
             return Ok(None);
         }
         let slot_info =
-            module.call("C_GetSlotInfo", &module.name, move |pkcs11| pkcs11.get_slot_info(slot)).ok();
+            module.call("C_GetSlotInfo", &module.name, move |functions| functions.slot_info(slot)).ok();
+        let text = |field: Option<&[u8]>| trim(&String::from_utf8_lossy(field.unwrap_or_default()));
         Ok(Some(Device {
             module: Rc::clone(module),
             slot,
             name: Arc::from(info.describe()),
-            slot_manufacturer: slot_info
-                .as_ref()
-                .map(|info| trim(info.manufacturer_id()))
-                .unwrap_or_default(),
-            slot_description: slot_info
-                .as_ref()
-                .map(|info| trim(info.slot_description()))
-                .unwrap_or_default(),
+            slot_manufacturer: text(slot_info.as_ref().map(|info| &*info.manufacturer)),
+            slot_description: text(slot_info.as_ref().map(|info| &*info.description)),
             label: info.label,
             manufacturer: info.manufacturer,
             model: info.model,
@@ -132,8 +127,9 @@ impl Device {
 
     fn is_of_module_named_in(&self, uri: &Uri) -> bool {
         let module = self.module.spec();
-        uri.matches_module_name(module.name.as_deref(), &module.path)
-            || module.remote_names.iter().any(|name| uri.matches_module_name(Some(name), Path::new("")))
+        // What p11-kit reaches is known by its name alone, not by the file of p11-kit's own library.
+        let path = if module.remote.is_some() { Path::new("") } else { &module.path };
+        uri.matches_module_name(module.name.as_deref(), path)
     }
 
     /// A URI that names this device and none of `others`: by its label, its serial where that is not enough, its slot
@@ -148,7 +144,11 @@ impl Device {
             uri.slot_id = Some(self.slot.id());
         }
         if others().any(|other| other.looks_like(self) && other.is_of_another_module(self)) {
-            uri.module_path = Some(self.module_path().as_os_str().as_encoded_bytes().to_owned());
+            let module = self.module.spec();
+            match (&module.remote, &module.name) {
+                (Some(_), Some(name)) => uri.module_name = Some(name.clone().into_bytes()),
+                _ => uri.module_path = Some(module.path.as_os_str().as_encoded_bytes().to_owned()),
+            }
         }
         uri
     }
@@ -209,7 +209,7 @@ impl Device {
     /// C_GetMechanismList; none where the device does not answer.
     pub(super) fn mechanisms(&self) -> Option<Vec<MechanismType>> {
         let slot = self.slot;
-        let list = move |pkcs11: &Pkcs11| pkcs11.get_mechanism_list(slot);
+        let list = move |functions: &Functions| functions.mechanisms(slot);
         let mechanisms = self.module.call("C_GetMechanismList", &self.name, list);
         mechanisms.ok().filter(|mechanisms| !mechanisms.is_empty())
     }
@@ -217,21 +217,21 @@ impl Device {
     /// Opens a session: read-only, or read-write where the module knows no other.
     pub(super) fn open_session(&self) -> Result<Session, CallError> {
         let slot = self.slot;
-        self.open(move |pkcs11| {
-            let read_only = pkcs11.open_ro_session(slot);
-            read_only.or_else(|error| pkcs11.open_rw_session(slot).map_err(|_| error))
+        self.open(move |functions| {
+            let read_only = functions.open_session(slot, false);
+            read_only.or_else(|error| functions.open_session(slot, true).map_err(|_| error))
         })
     }
 
     /// Opens a read-write session, in which objects can be made.
     pub(super) fn open_to_write(&self) -> Result<Session, CallError> {
         let slot = self.slot;
-        self.open(move |pkcs11| pkcs11.open_rw_session(slot))
+        self.open(move |functions| functions.open_session(slot, true))
     }
 
     fn open(
         &self,
-        open: impl FnOnce(&Pkcs11) -> Result<cryptoki::session::Session, Error> + Send + 'static,
+        open: impl FnOnce(&Functions) -> Result<RawSession, CallError> + Send + 'static,
     ) -> Result<Session, CallError> {
         let session = self.module.call("C_OpenSession", &self.name, open)?;
         Ok(Session::new(session, Arc::clone(&self.name), Rc::clone(&self.module)))

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cryptoki::error::{Error, RvError};
+use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
-use cryptoki::session::{Session as Raw, UserType};
+use cryptoki::session::UserType;
+use secrecy::ExposeSecret;
 
 use super::call::CallError;
-use super::ffi::SinglePart;
+use super::ffi::RawSession as Raw;
 use super::module::Module;
 use super::watch::{self, WaitsFor};
 use crate::pin::Pin;
@@ -66,7 +67,9 @@ impl Session {
     pub(super) fn login(&self, user: UserType, pin: Option<&Pin>) -> Result<(), CallError> {
         let waits_for = if pin.is_none() { WaitsFor::PinPad } else { WaitsFor::Device };
         self.login_tried.set(true);
-        let result = self.waiting(waits_for, "C_Login", |raw| raw.login(user, pin.map(Pin::expose)));
+        let result = self.waiting(waits_for, "C_Login", |raw| {
+            raw.login(user, pin.map(|pin| pin.expose().expose_secret()))
+        });
         if result.is_ok() {
             self.logged_in.set(true);
         }
@@ -90,10 +93,28 @@ impl Session {
         other.login_tried.set(false);
     }
 
-    /// All objects that fit the template. The search has ended when this returns: modules allow one at a time.
+    /// All objects that fit the template. The search has ended when this returns: modules allow one at a time. Where the
+    /// module searches by nothing but the class, what else the template says is compared here.
     pub(super) fn find(&self, template: &[Attribute]) -> Result<Vec<ObjectHandle>, CallError> {
-        let template = template.to_vec();
-        self.during("C_FindObjects", move |raw| raw.find_objects(&template))
+        let refusal = match self.search(template) {
+            Err(error) if is_refused_template(&error) => error,
+            result => return result,
+        };
+        let is_class = |attribute: &&Attribute| matches!(attribute, Attribute::Class(_));
+        let (class, rest): (Vec<&Attribute>, Vec<&Attribute>) = template.iter().partition(is_class);
+        if class.is_empty() || rest.is_empty() {
+            return Err(refusal);
+        }
+        let class: Vec<Attribute> = class.into_iter().cloned().collect();
+        let mut found = self.search(&class).map_err(|_| refusal)?;
+        let types: Vec<AttributeType> = rest.iter().map(|attribute| attribute.attribute_type()).collect();
+        found.retain(|object| {
+            let says = self.attributes(*object, &types);
+            rest.iter().all(|wanted| {
+                says.iter().all(|said| said.attribute_type() != wanted.attribute_type() || said == *wanted)
+            })
+        });
+        Ok(found)
     }
 
     /// Those of the attributes that the module gives. One that it cannot give must not cost the others: when the call for
@@ -101,7 +122,7 @@ impl Session {
     pub(super) fn attributes(&self, object: ObjectHandle, wanted: &[AttributeType]) -> Vec<Attribute> {
         let get = |wanted: &[AttributeType]| {
             let wanted = wanted.to_vec();
-            self.during("C_GetAttributeValue", move |raw| raw.get_attributes(object, &wanted)).ok()
+            self.during("C_GetAttributeValue", move |raw| raw.attributes(object, &wanted)).ok()
         };
         get(wanted).unwrap_or_else(|| {
             wanted.iter().filter_map(|attribute| get(std::slice::from_ref(attribute))).flatten().collect()
@@ -110,16 +131,17 @@ impl Session {
 
     /// C_SignInit and C_Sign.
     pub(super) fn sign(&self, job: &SignJob<'_>) -> Result<Vec<u8>, CallError> {
-        self.waiting(job.waits_for, "C_Sign", |raw| raw.sign(job.mechanism, job.key, job.data))
+        self.waiting(job.waits_for, "C_Sign", |raw| {
+            raw.sign_init(job.mechanism, job.key)?;
+            raw.sign(job.data, job.signature_bytes)
+        })
     }
 
-    /// C_SignInit, C_Login as CKU_CONTEXT_SPECIFIC, C_Sign, with nothing between (PKCS#11 v2.40 section 4.9). Without
-    /// `single_part` in parts, which modules refuse for CKM_RSA_PKCS.
+    /// C_SignInit, C_Login as CKU_CONTEXT_SPECIFIC, C_Sign, with nothing between (PKCS#11 v2.40 section 4.9).
     pub(super) fn sign_with_pin(
         &self,
         job: &SignJob<'_>,
         pin: Option<&Pin>,
-        single_part: Option<&SinglePart>,
     ) -> (ContextAnswer, Result<Vec<u8>, CallError>) {
         let begun = self.waiting(WaitsFor::Device, "C_SignInit", |raw| raw.sign_init(job.mechanism, job.key));
         if let Err(error) = begun {
@@ -131,13 +153,7 @@ impl Session {
             Err(error) if is_no_context_login(&error) => ContextAnswer::Unknown,
             Err(error) => return (ContextAnswer::Refused, Err(error)),
         };
-        let signature = self.waiting(job.waits_for, "C_Sign", |raw| match single_part {
-            Some(c_sign) => c_sign.sign(raw, job.data, job.signature_bytes),
-            None => {
-                raw.sign_update(job.data)?;
-                raw.sign_final()
-            }
-        });
+        let signature = self.waiting(job.waits_for, "C_Sign", |raw| raw.sign(job.data, job.signature_bytes));
         (answer, signature)
     }
 
@@ -169,10 +185,15 @@ impl Session {
         self.raw.borrow().as_ref().err().cloned()
     }
 
+    fn search(&self, template: &[Attribute]) -> Result<Vec<ObjectHandle>, CallError> {
+        let template = template.to_vec();
+        self.during("C_FindObjects", move |raw| raw.find(&template))
+    }
+
     fn during<T: Send + 'static>(
         &self,
         function: &'static str,
-        call: impl FnOnce(&Raw) -> Result<T, Error> + Send + 'static,
+        call: impl FnOnce(&Raw) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
         if let Some(loss) = self.loss() {
             return Err(loss);
@@ -185,7 +206,7 @@ impl Session {
         match done {
             Ok((raw, result)) => {
                 *self.raw.borrow_mut() = Ok(raw);
-                Ok(result?)
+                result
             }
             Err(hang) => {
                 *self.raw.borrow_mut() = Err(hang.clone().into());
@@ -198,10 +219,10 @@ impl Session {
         &self,
         waits_for: WaitsFor,
         function: &'static str,
-        call: impl FnOnce(&Raw) -> Result<T, Error>,
+        call: impl FnOnce(&Raw) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         match &*self.raw.borrow() {
-            Ok(raw) => Ok(watch::waiting(waits_for, function, &self.device, || call(raw))?),
+            Ok(raw) => watch::waiting(waits_for, function, &self.device, &self.module.name, || call(raw)),
             Err(error) => Err(error.clone()),
         }
     }
@@ -274,7 +295,23 @@ pub fn close_devices() {
 
 /// Of a session that has ended.
 fn no_session() -> CallError {
-    CallError::from(Error::NotSupported)
+    CallError::unusable("C_CloseSession", "the session has ended".into())
+}
+
+/// What modules say that search by nothing but the class.
+fn is_refused_template(error: &CallError) -> bool {
+    let codes = [
+        RvError::AttributeTypeInvalid,
+        RvError::AttributeValueInvalid,
+        RvError::AttributeReadOnly,
+        RvError::AttributeSensitive,
+        RvError::TemplateIncomplete,
+        RvError::TemplateInconsistent,
+        RvError::ArgumentsBad,
+        RvError::FunctionFailed,
+        RvError::GeneralError,
+    ];
+    error.function() == "C_FindObjectsInit" && error.is_one_of(&codes)
 }
 
 /// What modules say that know no such login, or need none for this key. No PIN was looked at.

@@ -8,7 +8,6 @@ use cryptoki::object::ObjectHandle;
 
 use super::call::CallError;
 use super::error::{KeyError, LoginError, SignError};
-use super::ffi::SinglePart;
 use super::key_facts::KeyFacts;
 use super::login::{Login, log_in_again, log_in_anew};
 use super::objects::{self, PrivateKey};
@@ -221,7 +220,8 @@ impl SigningKey {
                 Attempt::NeedsMore(error) => refusal = refusal.or(Some(error)),
             }
         }
-        Err(refusal.unwrap_or_else(|| self.refused(CallError::from(cryptoki::error::Error::NotSupported))))
+        let nothing_tried = || CallError::unusable("C_Sign", "there is no way left to sign".into());
+        Err(refusal.unwrap_or_else(|| self.refused(nothing_tried())))
     }
 
     fn sign_as_logged_in(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Attempt, SignError> {
@@ -237,21 +237,10 @@ impl SigningKey {
     }
 
     fn sign_with_pin(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Attempt, SignError> {
-        let spec = self.device.module.spec();
-        let has_many = spec.has_many_function_lists();
-        if has_many && !matches!(mechanism, Ckm::Sha256RsaPkcs | Ckm::Sha384RsaPkcs | Ckm::Sha512RsaPkcs) {
-            return Err(SignError::Proxy);
-        }
-        let single_part = if has_many {
-            None
-        } else {
-            let single_part = SinglePart::of_module(&spec.path).map_err(CallError::from);
-            Some(single_part.map_err(|error| self.refused(error))?)
-        };
         let pin = self.login.pin_for_signature(&self.device)?;
         let start = Instant::now();
         let job = self.job(mechanism, data);
-        let (answer, signature) = self.session.sign_with_pin(&job, pin, single_part.as_ref());
+        let (answer, signature) = self.session.sign_with_pin(&job, pin);
         match signature {
             Ok(signature) => Ok(Attempt::Signed(signature)),
             Err(error)

@@ -2,19 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ffi::LIBP11_KIT;
-use super::kind::{FunctionLists, ModuleKind};
+use super::ffi::{Functions, LIBP11_KIT};
+use super::kind::ModuleKind;
 use crate::uri::Uri;
 
 /// A module that is to be loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct ModuleSpec {
     /// p11-kit's name for it.
     pub(super) name: Option<String>,
+    /// Its library; p11-kit's own where p11-kit reaches it.
     pub(super) path: PathBuf,
     pub(super) init_reserved: Option<String>,
-    /// The `remote:` modules that the proxy is loaded for.
-    pub(super) remote_names: Vec<String>,
+    /// Of a module that only p11-kit can reach, because it starts a program for it.
+    pub(super) remote: Option<Functions>,
 }
 
 impl ModuleSpec {
@@ -22,16 +23,33 @@ impl ModuleSpec {
         // The name alone is enough to ask for the proxy: libp11-kit is its library.
         let is_proxys_name = path.file_name().is_some_and(|file| file == "p11-kit-proxy");
         let path = if is_proxys_name { Path::new(LIBP11_KIT) } else { path };
-        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote_names: Vec::new() }
+        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote: None }
     }
 
     pub(super) fn kind(&self) -> ModuleKind {
         ModuleKind::at(&self.path)
     }
 
-    /// Whether it is one of p11-kit's own modules, its proxy or its client.
-    pub(super) fn has_many_function_lists(&self) -> bool {
-        self.kind().function_lists() == FunctionLists::OneEach
+    /// Whether it shows devices that are at home in other modules.
+    pub(super) fn shows_others(&self) -> bool {
+        self.kind().shows_others()
+    }
+
+    /// What calls to it are known by: its path, or p11-kit's name where it has none of its own.
+    pub(super) fn call_name(&self) -> String {
+        match (&self.remote, &self.name) {
+            (Some(_), Some(name)) => name.clone(),
+            _ => self.path.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Whether it is loaded from the same file, or reached by p11-kit under the same name.
+    pub(super) fn is_same(&self, other: &ModuleSpec) -> bool {
+        match (&self.remote, &other.remote) {
+            (None, None) => self.is_at(&other.path),
+            (Some(_), Some(_)) => self.name == other.name,
+            _ => false,
+        }
     }
 
     /// Whether `path` leads to the same file: two configurations may name one by different links. A bare name, which
@@ -43,9 +61,6 @@ impl ModuleSpec {
 
     /// p11-kit's name, else the file's name without `.so`.
     pub(super) fn display_name(&self) -> String {
-        if !self.remote_names.is_empty() {
-            return self.remote_names.join(", ");
-        }
         self.name.clone().unwrap_or_else(|| {
             let file =
                 self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

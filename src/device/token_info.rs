@@ -1,7 +1,6 @@
 //! What a device says of itself: CK_TOKEN_INFO.
 
-use cryptoki::error::Error;
-use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::slot::Slot;
 use cryptoki_sys::{
     CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_PROTECTED_AUTHENTICATION_PATH, CKF_SO_PIN_COUNT_LOW,
     CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED, CKF_TOKEN_INITIALIZED, CKF_USER_PIN_COUNT_LOW,
@@ -9,7 +8,6 @@ use cryptoki_sys::{
 };
 
 use super::call::CallError;
-use super::ffi;
 use super::module::{Module, trim};
 use super::user_type::UserType;
 
@@ -116,16 +114,9 @@ impl DeviceInfo {
         text.replace(char::is_control, "\u{fffd}")
     }
 
-    /// Through cryptoki, or, where it cannot parse what the device says of its clock, without it.
     pub(super) fn read(module: &Module, slot: Slot) -> Result<Self, CallError> {
-        let path = module.spec().path.clone();
-        let has_many_lists = module.spec().has_many_function_lists();
-        module.call("C_GetTokenInfo", &module.name, move |pkcs11| match pkcs11.get_token_info(slot) {
-            Ok(info) => Ok(Self::from(&info)),
-            Err(error @ Error::Pkcs11(..)) => Err(error),
-            Err(error) if has_many_lists => Err(error),
-            Err(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
-        })
+        let read = module.call("C_GetTokenInfo", &module.name, move |functions| functions.token_info(slot));
+        read.map(|info| Self::from_raw(&info))
     }
 
     fn from_raw(info: &CK_TOKEN_INFO) -> Self {
@@ -152,34 +143,6 @@ impl DeviceInfo {
                     locked: has(CKF_SO_PIN_LOCKED),
                 },
                 length: PinLength { least: info.ulMinPinLen, most: info.ulMaxPinLen },
-            },
-        }
-    }
-}
-
-impl From<&TokenInfo> for DeviceInfo {
-    fn from(info: &TokenInfo) -> Self {
-        DeviceInfo {
-            label: trim(info.label()),
-            manufacturer: trim(info.manufacturer_id()),
-            model: trim(info.model()),
-            serial: trim(info.serial_number()),
-            initialised: info.token_initialized(),
-            pin: PinState {
-                login_required: info.login_required(),
-                set: info.user_pin_initialized(),
-                on_device: info.protected_authentication_path(),
-                user: PinTries {
-                    count_low: info.user_pin_count_low(),
-                    final_try: info.user_pin_final_try(),
-                    locked: info.user_pin_locked(),
-                },
-                security_officer: PinTries {
-                    count_low: info.so_pin_count_low(),
-                    final_try: info.so_pin_final_try(),
-                    locked: info.so_pin_locked(),
-                },
-                length: PinLength { least: info.min_pin_length() as u64, most: info.max_pin_length() as u64 },
             },
         }
     }

@@ -20,6 +20,8 @@ pub struct PendingCall {
     pub function: &'static str,
     /// The device, as it is called in messages; while there is none yet, the module.
     pub subject: Arc<str>,
+    /// The module that is called, by its path, or by p11-kit's name where it has none.
+    pub module: Arc<str>,
     /// When it began.
     pub since: Instant,
     /// What is known of the reason that it may take long.
@@ -72,9 +74,11 @@ pub(super) fn during<T: Send + 'static>(
         return Err(hanging);
     }
     let Some(limit) = abandoned::limit(module) else {
-        return Ok(waiting(WaitsFor::Device, function, subject, work));
+        return Ok(waiting(WaitsFor::Device, function, subject, module, work));
     };
-    pending_while(WaitsFor::Device, function, subject, true, || abandoned::run(function, module, limit, work))
+    pending_while(WaitsFor::Device, function, subject, module, true, || {
+        abandoned::run(function, module, limit, work)
+    })
 }
 
 /// Runs a call that is known to wait for something, for as long as that takes.
@@ -82,15 +86,17 @@ pub(super) fn waiting<T>(
     waits_for: WaitsFor,
     function: &'static str,
     subject: &Arc<str>,
+    module: &Arc<str>,
     work: impl FnOnce() -> T,
 ) -> T {
-    pending_while(waits_for, function, subject, false, work)
+    pending_while(waits_for, function, subject, module, false, work)
 }
 
 fn pending_while<T>(
     waits_for: WaitsFor,
     function: &'static str,
     subject: &Arc<str>,
+    module: &Arc<str>,
     is_limited: bool,
     work: impl FnOnce() -> T,
 ) -> T {
@@ -102,8 +108,9 @@ fn pending_while<T>(
         thread::park();
         calls = pending();
     }
-    let subject = Arc::clone(subject);
-    let call = PendingCall { function, subject, since: Instant::now(), waits_for, is_limited, thread };
+    let (subject, module) = (Arc::clone(subject), Arc::clone(module));
+    let call =
+        PendingCall { function, subject, module, since: Instant::now(), waits_for, is_limited, thread };
     calls.push(call);
     drop(calls);
     let result = work();

@@ -56,6 +56,7 @@ impl DeviceWatch {
                 let _ = ready.send(());
                 loop {
                     look(&shared, patience, is_watched);
+                    stderr::forget_old_words();
                     thread::sleep(LOOK_EVERY);
                 }
             });
@@ -123,7 +124,7 @@ fn give_up(told: &Told, call: &PendingCall, patience: Duration) -> ! {
         waits_for: call.waits_for,
         patience,
     };
-    LIFECYCLE.end(Ending::GaveUp(Error::from(error)))
+    LIFECYCLE.end(Ending::Failed(Error::from(error)))
 }
 
 /// A device that does not answer.

@@ -1,29 +1,73 @@
 //! Stderr, kept for this program's own words. Modules write there too: tpm2-pkcs11 twenty lines when it is merely configured
-//! and there is no TPM. Why a module cannot be used is said in its place.
+//! and there is no TPM. Why a module cannot be used is said in its place. What modules write is kept in memory for the case
+//! that one of them ends the program: its last words then say why.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
 use anstream::AutoStream;
+use rustix::fs::{MemfdFlags, OFlags};
+
+use crate::lifecycle::LIFECYCLE;
+
+/// What modules have written is forgotten when it is longer, in bytes.
+const MOST_KEPT: u64 = 64 << 10;
+/// How much of it counts as last words, in bytes and in lines.
+const LAST_WORDS: u64 = 4 << 10;
+const LAST_LINES: usize = 10;
 
 /// The real stderr, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
+/// What modules have instead: a file in memory.
+static THEIRS: OnceLock<File> = OnceLock::new();
 
-/// Leads what modules and the programs that they start write to stderr to nowhere.
+/// Keeps what modules and the programs that they start write to stderr from people.
 pub(crate) fn take_from_modules() {
-    let keep = || -> io::Result<OwnedFd> {
+    let keep = || -> io::Result<File> {
         let ours = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?;
-        rustix::stdio::dup2_stderr(File::options().write(true).open("/dev/null")?)?;
-        Ok(ours)
+        match memory() {
+            Ok(theirs) => {
+                rustix::stdio::dup2_stderr(&theirs)?;
+                let _ = THEIRS.set(theirs);
+            }
+            // Not every system gives files in memory.
+            Err(_) => rustix::stdio::dup2_stderr(File::options().write(true).open("/dev/null")?)?,
+        }
+        Ok(File::from(ours))
     };
     // Without a stderr there is nothing to take.
     let Ok(ours) = keep() else { return };
-    let _ = OURS.set(File::from(ours));
+    LIFECYCLE.hear_modules(last_words, ours.as_raw_fd());
+    let _ = OURS.set(ours);
     std::panic::set_hook(Box::new(|panic| {
         let _ = writeln!(stream(), "{panic}");
     }));
+}
+
+/// The last of what modules wrote, a line each.
+fn last_words() -> Vec<String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let Some(theirs) = THEIRS.get() else { return Ok(Vec::new()) };
+        let length = theirs.metadata()?.len();
+        let mut words = vec![0; length.min(LAST_WORDS) as usize];
+        theirs.read_exact_at(&mut words, length.saturating_sub(LAST_WORDS))?;
+        Ok(words)
+    };
+    let words = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = words.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// Forgets what modules have written when it is too much: a service calls them for months.
+pub(crate) fn forget_old_words() {
+    if let Some(theirs) = THEIRS.get()
+        && theirs.metadata().is_ok_and(|metadata| metadata.len() > MOST_KEPT)
+    {
+        let _ = theirs.set_len(0);
+    }
 }
 
 /// Where words go, with colours as they are wanted.
@@ -42,4 +86,11 @@ pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
 /// Whether a person reads it.
 pub(crate) fn is_terminal() -> bool {
     OURS.get().map_or_else(|| io::stderr().is_terminal(), File::is_terminal)
+}
+
+/// A file in memory, written at its end, wherever that is then.
+fn memory() -> io::Result<File> {
+    let memory = rustix::fs::memfd_create("stderr of modules", MemfdFlags::CLOEXEC)?;
+    rustix::fs::fcntl_setfl(&memory, OFlags::APPEND)?;
+    Ok(File::from(memory))
 }

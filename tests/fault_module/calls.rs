@@ -1,10 +1,11 @@
 //! The calls, with their faults.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki_sys::*;
 
-use crate::faults::{Fault, alone, faults_of, gone, log, pull_out};
+use crate::faults::{Fault, alone, faults_of, gone, log, pull_out, rules_of};
 use crate::real;
 
 /// The call with the faults that are the same for all calls. `own` looks at the others; a code from it is the answer.
@@ -20,6 +21,12 @@ fn pass(
                 Fault::Code(code) => return *code,
                 Fault::Delay(time) => std::thread::sleep(*time),
                 Fault::Gone(code) => pull_out(*code),
+                Fault::Print(text) => print(text),
+                Fault::Warn(text) => eprintln!("{text}"),
+                Fault::Exit(code) => std::process::exit(*code),
+                Fault::Quit(code) => unsafe { _exit(*code) },
+                Fault::Abort => std::process::abort(),
+                Fault::Crash => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
                 fault => {
                     if let Some(code) = own(fault) {
                         return code;
@@ -35,6 +42,21 @@ fn pass(
     })
 }
 
+unsafe extern "C" {
+    fn _exit(code: std::ffi::c_int) -> !;
+    fn puts(text: *const std::ffi::c_char) -> std::ffi::c_int;
+}
+
+/// Once at once, and once as C libraries do, which write to a pipe when the program ends.
+fn print(text: &str) {
+    let at_once = std::fs::File::options().write(true).open("/proc/self/fd/1");
+    at_once
+        .and_then(|mut stdout| stdout.write_all(format!("{text}\n").as_bytes()))
+        .expect("stdout is written");
+    let text = std::ffi::CString::new(text).expect("no NUL");
+    unsafe { puts(text.as_ptr()) };
+}
+
 macro_rules! pass {
     ($($name:ident($($argument:ident: $type:ty),*);)*) => {
         $(unsafe extern "C" fn $name($($argument: $type),*) -> CK_RV {
@@ -43,6 +65,9 @@ macro_rules! pass {
         /// Puts the calls of this module into a function list.
         pub fn replace(list: &mut CK_FUNCTION_LIST) {
             $(list.$name = Some($name);)*
+            list.C_Initialize = Some(C_Initialize);
+            list.C_FindObjectsInit = Some(C_FindObjectsInit);
+            list.C_FindObjects = Some(C_FindObjects);
             list.C_GetSlotList = Some(C_GetSlotList);
             list.C_GetTokenInfo = Some(C_GetTokenInfo);
             list.C_GetMechanismList = Some(C_GetMechanismList);
@@ -56,18 +81,71 @@ macro_rules! pass {
 }
 
 pass! {
-    C_Initialize(arguments: CK_VOID_PTR);
     C_Finalize(reserved: CK_VOID_PTR);
     C_GetInfo(info: CK_INFO_PTR);
     C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR);
     C_CloseSession(session: CK_SESSION_HANDLE);
     C_Logout(session: CK_SESSION_HANDLE);
-    C_FindObjectsInit(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG);
-    C_FindObjects(session: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, max: CK_ULONG, count: CK_ULONG_PTR);
     C_FindObjectsFinal(session: CK_SESSION_HANDLE);
     C_SignInit(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE);
     C_CreateObject(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object: CK_OBJECT_HANDLE_PTR);
     C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
+}
+
+unsafe extern "C" fn C_Initialize(arguments: CK_VOID_PTR) -> CK_RV {
+    let own = |fault: &Fault| match fault {
+        Fault::CannotLock => {
+            let arguments = unsafe { arguments.cast::<CK_C_INITIALIZE_ARGS>().as_ref() };
+            arguments
+                .is_some_and(|arguments| arguments.flags & CKF_OS_LOCKING_OK != 0)
+                .then_some(CKR_CANT_LOCK)
+        }
+        _ => None,
+    };
+    pass("C_Initialize", "", own, || unsafe { (real().C_Initialize.unwrap())(arguments) })
+}
+
+/// What of a module's own function this answers for, where it has one at all.
+pub fn get_interface(next: impl FnOnce() -> CK_RV) -> CK_RV {
+    pass("C_GetInterface", "", |_| None, next)
+}
+
+unsafe extern "C" fn C_FindObjectsInit(
+    session: CK_SESSION_HANDLE,
+    template: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+) -> CK_RV {
+    let own = |fault: &Fault| match fault {
+        Fault::Unknown(unknown) if count > 0 => {
+            let template = unsafe { std::slice::from_raw_parts(template, count as usize) };
+            let has_it = template.iter().any(|attribute| attribute.type_ == *unknown);
+            has_it.then_some(CKR_ATTRIBUTE_TYPE_INVALID)
+        }
+        _ => None,
+    };
+    let next = || unsafe { (real().C_FindObjectsInit.unwrap())(session, template, count) };
+    pass("C_FindObjectsInit", "", own, next)
+}
+
+unsafe extern "C" fn C_FindObjects(
+    session: CK_SESSION_HANDLE,
+    objects: CK_OBJECT_HANDLE_PTR,
+    max: CK_ULONG,
+    count: CK_ULONG_PTR,
+) -> CK_RV {
+    let mut room = max;
+    let own = |fault: &Fault| {
+        if let Fault::Few(few) = fault {
+            room = room.min(*few);
+        }
+        None
+    };
+    // `own` has run before this is made.
+    let code = pass("C_FindObjects", "", own, || CKR_OK);
+    match code {
+        CKR_OK => alone(|| unsafe { (real().C_FindObjects.unwrap())(session, objects, room, count) }),
+        code => code,
+    }
 }
 
 unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR) -> CK_RV {
@@ -207,7 +285,9 @@ unsafe extern "C" fn C_Sign(
     let next = || unsafe { (real().C_Sign.unwrap())(session, data, length, signature, signature_length) };
     // A call that only asks for the length is none that signs.
     if signature.is_null() {
-        return alone(next);
+        log("C_Sign asked");
+        let refuses = rules_of("C_Sign").any(|fault| matches!(fault, Fault::Once));
+        return if refuses { CKR_ARGUMENTS_BAD } else { alone(next) };
     }
     let mut corrupt = false;
     let is_new_login = NEW_LOGIN.swap(false, Ordering::SeqCst);
@@ -219,6 +299,10 @@ unsafe extern "C" fn C_Sign(
     let own = |fault: &Fault| match fault {
         Fault::NewLogin if !is_new_login => refuse(CKR_USER_NOT_LOGGED_IN),
         Fault::Refuse(code) => refuse(*code),
+        Fault::Room(room) if unsafe { *signature_length } < *room => {
+            unsafe { *signature_length = *room };
+            Some(CKR_BUFFER_TOO_SMALL)
+        }
         Fault::Corrupt => {
             corrupt = true;
             None
@@ -278,11 +362,13 @@ unsafe extern "C" fn C_GetAttributeValue(
 ) -> CK_RV {
     let attributes = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
     let (mut hidden, mut given, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let mut lengths = Vec::new();
     let own = |fault: &Fault| {
         match fault {
             Fault::Hide(attribute) => hidden.push(*attribute),
             Fault::Give(attribute, value) => given.push((*attribute, value.clone())),
             Fault::Tell(attribute) => told.push(*attribute),
+            Fault::Length(attribute, length) => lengths.push((*attribute, *length)),
             _ => {}
         }
         None
@@ -296,6 +382,9 @@ unsafe extern "C" fn C_GetAttributeValue(
         if hidden.contains(&attribute.type_) && code == CKR_OK {
             attribute.ulValueLen = CK_UNAVAILABLE_INFORMATION;
             code = CKR_ATTRIBUTE_TYPE_INVALID;
+        }
+        if let Some((_, length)) = lengths.iter().find(|(wrong, _)| *wrong == attribute.type_) {
+            attribute.ulValueLen = *length;
         }
         if let Some((_, value)) = given.iter().find(|(given, _)| *given == attribute.type_) {
             if !attribute.pValue.is_null() && attribute.ulValueLen >= value.len() as CK_ULONG {

@@ -29,6 +29,17 @@ pub enum Fault {
     Gone(CK_RV),
     NewLogin,
     Refuse(CK_RV),
+    Print(String),
+    Warn(String),
+    Exit(i32),
+    Quit(i32),
+    Abort,
+    Crash,
+    CannotLock,
+    Few(CK_ULONG),
+    Length(CK_ATTRIBUTE_TYPE, CK_ULONG),
+    Once,
+    Room(CK_ULONG),
 }
 
 struct Rule {
@@ -63,6 +74,11 @@ pub fn faults_of(call: &'static str, detail: &str) -> Vec<&'static Fault> {
         .filter(|rule| rule.call == call && rule.nth.is_none_or(|nth| nth == count))
         .map(|rule| &rule.fault)
         .collect()
+}
+
+/// The faults of a call that is not counted.
+pub fn rules_of(call: &str) -> impl Iterator<Item = &'static Fault> {
+    rules().iter().filter(move |rule| rule.call == call).map(|rule| &rule.fault)
 }
 
 /// Runs the call, and logs `CONCURRENT` if another one has not returned yet.
@@ -106,6 +122,10 @@ fn rule(text: &str) -> Rule {
             "pad" => Fault::Pad,
             "lost" => Fault::Lost,
             "newlogin" => Fault::NewLogin,
+            "abort" => Fault::Abort,
+            "crash" => Fault::Crash,
+            "cantlock" => Fault::CannotLock,
+            "once" => Fault::Once,
             code => Fault::Code(number(code)),
         },
         Some(("delay", milliseconds)) => {
@@ -127,6 +147,16 @@ fn rule(text: &str) -> Rule {
         Some(("mechanism", mechanism)) => Fault::HideMechanism(number(mechanism)),
         Some(("refuse", code)) => Fault::Refuse(number(code)),
         Some(("gone", code)) => Fault::Gone(number(code)),
+        Some(("print", text)) => Fault::Print(text.to_owned()),
+        Some(("warn", text)) => Fault::Warn(text.to_owned()),
+        Some(("exit", code)) => Fault::Exit(code.parse().expect("a number")),
+        Some(("quit", code)) => Fault::Quit(code.parse().expect("a number")),
+        Some(("few", count)) => Fault::Few(number(count)),
+        Some(("length", attribute)) => {
+            let (attribute, length) = attribute.split_once(':').expect("ATTRIBUTE:LENGTH");
+            Fault::Length(number(attribute), number(length))
+        }
+        Some(("room", length)) => Fault::Room(number(length)),
         Some(_) => panic!("unknown fault {what}"),
     };
     Rule { call: call.to_owned(), nth, fault }

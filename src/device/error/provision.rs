@@ -237,13 +237,10 @@ impl Explain for ProvisionError {
 
 #[cfg(test)]
 mod tests {
-    use cryptoki::context::Function;
-    use cryptoki::error::Error;
-
     use super::*;
 
     fn hint_of_not_generated(code: RvError, kind: ModuleKind, module: ModuleKind, user: UserType) -> String {
-        let error = CallError::from(Error::Pkcs11(code, Function::GenerateKeyPair));
+        let error = CallError::saying("C_GenerateKeyPair", code);
         let device = "officer".to_owned();
         ProvisionError::NotGenerated { device, error, kind, module, user }.hint().unwrap()
     }

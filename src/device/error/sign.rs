@@ -68,11 +68,6 @@ pub enum SignError {
         /// The key.
         uri: String,
     },
-    /// An always-authenticate key behind p11-kit-proxy.
-    #[error(
-        "the key asks for its PIN at each signature, which cannot be done through p11-kit's proxy or client"
-    )]
-    Proxy,
 }
 
 impl Explain for SignError {
@@ -109,7 +104,6 @@ impl Explain for SignError {
             SignError::NoMechanism { .. } => {
                 "leave --mechanism out, or see the device's manual about RSA signatures"
             }
-            SignError::Proxy => "name the device's own module with --module PATH",
         };
         Some(hint.into())
     }

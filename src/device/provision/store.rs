@@ -106,7 +106,8 @@ impl WritableDevice {
         let now_there = objects::certificates(&self.session, &Uri::default())
             .map_err(|error| self.device.failure(error))?;
         if !now_there.iter().any(|found| is_leaf(&found)) {
-            let error = CallError::from(cryptoki::error::Error::NotSupported);
+            let error =
+                CallError::unusable("C_CreateObject", "the certificate is not there afterwards".into());
             return Err(self.not_stored(error).into());
         }
         for old in now_there.iter().filter(is_older) {

@@ -1,0 +1,89 @@
+//! A module that is tried in a process of its own before it is loaded into this one: one that crashes there hides no other.
+//! Both sides are here. No PIN goes to the other process: it only looks, as `list` does without a login.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use countersign::device::{Trial, inventory};
+use countersign::error::Error;
+use countersign::uri::Uri;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use crate::terminal::Terminal;
+
+/// The process gives up by itself on a module that does not answer; it has so much longer to say so.
+const MARGIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Tries modules in processes that give up on one that has not answered for `patience`.
+pub(super) fn trial(patience: Duration) -> Trial {
+    Trial::new(move |name, path| match try_module(name, patience) {
+        // The message names the module as its own process knows it.
+        Err(reason) => Err(reason.replace(&format!("the module {path:?} "), "it ")),
+        Ok(()) => Ok(()),
+    })
+}
+
+/// In the process of its own: looks at the modules that `uri` names. What it finds is of no interest; that it comes to an
+/// end is.
+pub(super) fn run(uri: &Uri, context: &Context, terminal: &Terminal) -> Result<(), Error> {
+    if let Ok(modules) = context.load_modules(std::slice::from_ref(uri), terminal) {
+        let _ = inventory(&modules, &Uri::default(), None, &mut |_| {});
+    }
+    terminal.document(&json!({ "tried": true }))
+}
+
+fn try_module(name: &str, patience: Duration) -> Result<(), String> {
+    let uri = Uri { module_name: Some(name.as_bytes().to_vec()), ..Uri::default() };
+    // Without a process of its own it is tried here.
+    let Ok(mut child) = start(&uri, patience) else { return Ok(()) };
+    let deadline = Instant::now() + patience + MARGIN;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => thread::sleep(LOOK_EVERY),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err("it does not answer".into());
+            }
+        }
+    };
+    let mut said = Vec::new();
+    if let Some(stdout) = &mut child.stdout {
+        let _ = stdout.read_to_end(&mut said);
+    }
+    let document: Value = serde_json::from_slice(&said).unwrap_or_default();
+    if status.success() && document["tried"] == true {
+        return Ok(());
+    }
+    let error = &document["error"];
+    let Some(message) = error["message"].as_str() else {
+        return Err(format!("it ended the process that it was tried in ({status})"));
+    };
+    let detail = error["detail"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    Err(std::iter::once(message).chain(detail).collect::<Vec<_>>().join("; "))
+}
+
+fn start(uri: &Uri, patience: Duration) -> std::io::Result<Child> {
+    // Also when the file has been replaced since this process was started.
+    Command::new(Path::new("/proc/self/exe"))
+        .args([
+            "list",
+            "--in-trial",
+            "--json",
+            "--timeout",
+            &patience.as_secs().to_string(),
+            &uri.to_string(),
+        ])
+        .env_remove("COUNTERSIGN_MODULE")
+        .env_remove("COUNTERSIGN_PIN_SOURCE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+}

@@ -1,0 +1,103 @@
+//! p11-kit's configuration, by its own library: it is no PKCS#11 call.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::ptr;
+
+use cryptoki_sys::CK_FUNCTION_LIST;
+use libloading::Library;
+
+use super::functions::Functions;
+
+/// The library's name; without a folder, so that the system's loader looks for it.
+pub(in crate::device) const LIBP11_KIT: &str = "libp11-kit.so.0";
+
+/// A module of p11-kit's configuration (pkcs11.conf(5)).
+#[derive(Clone)]
+pub(in crate::device) struct P11KitModule {
+    pub(in crate::device) name: String,
+    pub(in crate::device) path: Option<PathBuf>,
+    /// The functions of a module that p11-kit reaches through a program that it starts (option `remote`), which only it
+    /// can do.
+    pub(in crate::device) remote: Option<Functions>,
+    pub(in crate::device) trust_policy: bool,
+    pub(in crate::device) init_reserved: Option<String>,
+}
+
+/// Asks libp11-kit for the modules it is configured with, in its order. Initialises none of them. Also returns its last
+/// message, which names a module that it could not load.
+pub(in crate::device) fn p11_kit_modules() -> Result<(Vec<P11KitModule>, Option<String>), libloading::Error> {
+    type Modules = *mut *mut CK_FUNCTION_LIST;
+    // SAFETY: libp11-kit's constructors have no preconditions. The signatures below are those of p11-kit/p11-kit.h,
+    // where a CK_FUNCTION_LIST is cryptoki_sys's. The library is never unloaded (forgotten below).
+    unsafe {
+        let library = Library::new(LIBP11_KIT)?;
+        let set_progname = library.get::<unsafe extern "C" fn(*const c_char)>(b"p11_kit_set_progname\0")?;
+        let be_quiet = library.get::<unsafe extern "C" fn()>(b"p11_kit_be_quiet\0")?;
+        let message = library.get::<unsafe extern "C" fn() -> *const c_char>(b"p11_kit_message\0")?;
+        let load = library
+            .get::<unsafe extern "C" fn(*const c_char, c_int) -> Modules>(b"p11_kit_modules_load\0")?;
+        let get_name = library.get::<unsafe extern "C" fn(*mut CK_FUNCTION_LIST) -> *mut c_char>(
+            b"p11_kit_module_get_name\0",
+        )?;
+        // Newer than the rest; without it the configuration's `module` option says nearly the same.
+        let get_filename = library.get::<unsafe extern "C" fn(*mut CK_FUNCTION_LIST) -> *mut c_char>(
+            b"p11_kit_module_get_filename\0",
+        );
+        let config_option = library
+            .get::<unsafe extern "C" fn(*mut CK_FUNCTION_LIST, *const c_char) -> *mut c_char>(
+                b"p11_kit_config_option\0",
+            )?;
+
+        be_quiet();
+        set_progname(c"countersign".as_ptr());
+        let list = load(ptr::null(), 0);
+        let last_message = message();
+        let last_message = (!last_message.is_null())
+            .then(|| CStr::from_ptr(last_message).to_string_lossy().into_owned())
+            .filter(|text| !text.is_empty());
+
+        let mut modules = Vec::new();
+        let mut entry = list;
+        // SAFETY: the list ends with a null pointer; a null list means that nothing could be loaded.
+        while !entry.is_null() && !(*entry).is_null() {
+            let option = |name: &CStr| take_string(config_option(*entry, name.as_ptr()));
+            let path = match &get_filename {
+                Ok(get_filename) => take_string(get_filename(*entry)),
+                Err(_) => option(c"module"),
+            };
+            modules.push(P11KitModule {
+                name: take_string(get_name(*entry)).unwrap_or_default(),
+                path: path.map(PathBuf::from),
+                // The list is never given back to p11-kit, which would free it.
+                remote: option(c"remote").and_then(|_| Functions::new(*entry)),
+                trust_policy: option(c"trust-policy").is_some_and(|value| value == "yes"),
+                init_reserved: option(c"x-init-reserved"),
+            });
+            entry = entry.add(1);
+        }
+        // Kept loaded for the life of the process: modules that are unloaded and loaded again misbehave, and the
+        // operating system takes back what is left.
+        std::mem::forget(library);
+        Ok((modules, last_message))
+    }
+}
+
+/// A string that libp11-kit allocated, freed as its manual says.
+///
+/// # Safety
+/// `text` must be null or a NUL-terminated string from malloc that nobody else frees.
+unsafe fn take_string(text: *mut c_char) -> Option<String> {
+    unsafe extern "C" {
+        fn free(pointer: *mut c_void);
+    }
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller promises both.
+    unsafe {
+        let owned = CStr::from_ptr(text).to_string_lossy().into_owned();
+        free(text.cast());
+        Some(owned)
+    }
+}

@@ -1,0 +1,303 @@
+//! Why a module cannot be loaded. The loader has one sentence for several causes, and for some the wrong one: a library of
+//! another processor "cannot be opened: no such file". The file itself says more.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use super::ffi::LoadError;
+
+/// Why a module cannot be loaded, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LoadFailure {
+    pub(super) reason: String,
+    pub(super) hint: Option<String>,
+}
+
+impl LoadFailure {
+    /// `error` is what came of loading the library at `path`.
+    pub(super) fn of(path: &Path, error: LoadError) -> Self {
+        match error {
+            LoadError::Loader(words) => of_loader(path, &words, &read_start(path)),
+            LoadError::NoModule => Self {
+                reason: "it is a library, but not a PKCS#11 module: it does not have C_GetFunctionList"
+                    .into(),
+                hint: Some("--module expects the device's PKCS#11 library; its manual names the file".into()),
+            },
+            LoadError::NoFunctions(error) => Self { reason: error.to_string(), hint: None },
+        }
+    }
+}
+
+/// The start of an ELF file, in bytes: as far as e_machine (gABI, "ELF header").
+const START: usize = 20;
+/// What this program is built for: a module must be the same.
+const OWN: Elf = Elf {
+    bits: if cfg!(target_pointer_width = "64") { 64 } else { 32 },
+    machine: if cfg!(target_arch = "x86_64") {
+        62
+    } else if cfg!(target_arch = "aarch64") {
+        183
+    } else if cfg!(target_arch = "x86") {
+        3
+    } else if cfg!(target_arch = "arm") {
+        40
+    } else if cfg!(target_arch = "riscv64") {
+        243
+    } else if cfg!(target_arch = "powerpc64") {
+        21
+    } else if cfg!(target_arch = "s390x") {
+        22
+    } else {
+        0
+    },
+};
+
+/// What an ELF file says that it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Elf {
+    bits: u8,
+    /// e_machine.
+    machine: u16,
+}
+
+impl Elf {
+    /// None for what is no ELF file.
+    fn read(start: &[u8]) -> Option<Self> {
+        let [0x7f, b'E', b'L', b'F', class, data, ..] = *start else { return None };
+        let machine: [u8; 2] = start.get(18..20)?.try_into().ok()?;
+        Some(Elf {
+            bits: if class == 1 { 32 } else { 64 },
+            machine: if data == 2 { u16::from_be_bytes(machine) } else { u16::from_le_bytes(machine) },
+        })
+    }
+
+    fn processor(self) -> String {
+        let name = match self.machine {
+            3 => "x86",
+            21 => "ppc64",
+            22 => "s390x",
+            40 => "arm",
+            62 if self.bits == 32 => "x32",
+            62 => "x86_64",
+            183 => "aarch64",
+            243 => "riscv",
+            other => return format!("a processor of ELF machine number {other}"),
+        };
+        name.to_owned()
+    }
+}
+
+fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(START as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// `words` are dlopen's, `start` the first bytes of the file, or why it cannot be read.
+fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailure {
+    let has_folder = path.components().count() > 1;
+    let failure = |reason: String, hint: String| LoadFailure { reason, hint: Some(hint) };
+    let quoted = shell_quoted(path);
+    match start {
+        Err(error) if has_folder && error.kind() == ErrorKind::PermissionDenied => failure(
+            "this user may not read it (permission denied)".into(),
+            format!(
+                "namei -l {quoted} shows which folder or file refuses; ask its owner for the right to read it"
+            ),
+        ),
+        Err(error) if has_folder && error.kind() == ErrorKind::IsADirectory => failure(
+            "it is a folder".into(),
+            "--module expects the path of the device's PKCS#11 library, a file that ends in .so".into(),
+        ),
+        Ok(start) => match Elf::read(start) {
+            None => failure(
+                format!("it is not a library but {}", what_else(start)),
+                "--module expects the path of the device's PKCS#11 library, a file that ends in .so".into(),
+            ),
+            Some(elf) if OWN.machine != 0 && elf != OWN => failure(
+                if elf.bits == OWN.bits {
+                    format!("it is built for {}, and this program for {}", elf.processor(), OWN.processor())
+                } else {
+                    format!(
+                        "it is a {}-bit library ({}), and this program is a {}-bit one",
+                        elf.bits,
+                        elf.processor(),
+                        OWN.bits
+                    )
+                },
+                format!("install the vendor's {} package of the module", OWN.processor()),
+            ),
+            Some(_) => of_library(words, &quoted),
+        },
+        Err(_) if has_folder => failure(
+            words.to_owned(),
+            "--module expects the path of the device's PKCS#11 library, a file that ends in .so".into(),
+        ),
+        // The loader looked for it, and may have found it somewhere.
+        Err(_) if is_about_another(words, path) => of_library(words, &quoted),
+        Err(_) => failure(
+            words.to_owned(),
+            "--module expects the whole path of the device's PKCS#11 library: dpkg -L PACKAGE lists it"
+                .into(),
+        ),
+    }
+}
+
+/// A library of the right kind that the loader refused all the same.
+fn of_library(words: &str, quoted: &str) -> LoadFailure {
+    if let Some((missing, _)) = words.split_once(": cannot open shared object file") {
+        return LoadFailure {
+            reason: format!("it needs the library {missing}, which is not installed"),
+            hint: Some(format!(
+                "ldd {quoted} lists what it needs; install the package that has {missing}, or add its folder to \
+                 LD_LIBRARY_PATH"
+            )),
+        };
+    }
+    if let Some((_, symbol)) = words.split_once("undefined symbol: ") {
+        let symbol = symbol.split([',', ' ']).next().unwrap_or(symbol);
+        return LoadFailure {
+            reason: format!("it needs the function {symbol}, which no library here has"),
+            hint: Some(format!(
+                "the module and a library that it needs do not fit together: ldd -r {quoted} shows which; install \
+                 both from one release"
+            )),
+        };
+    }
+    if words.contains("version `") {
+        return LoadFailure {
+            reason: words.to_owned(),
+            hint: Some(
+                "the module is built for a newer system: install the vendor's package for this release"
+                    .into(),
+            ),
+        };
+    }
+    if words.contains("failed to map segment") || words.contains("Operation not permitted") {
+        return LoadFailure {
+            reason: format!("the system does not run code from there ({words})"),
+            hint: Some("its file system is mounted noexec: put the module on another one".into()),
+        };
+    }
+    LoadFailure { reason: words.to_owned(), hint: Some(format!("ldd -r {quoted} shows what it lacks")) }
+}
+
+/// Whether the file that the loader speaks of is not the one that was named.
+fn is_about_another(words: &str, path: &Path) -> bool {
+    words.contains("undefined symbol")
+        || words
+            .split_once(": cannot open shared object file")
+            .is_some_and(|(missing, _)| Path::new(missing) != path)
+}
+
+fn what_else(start: &[u8]) -> &'static str {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if start.is_empty() {
+        "an empty file"
+    } else if start.starts_with(&[0x7f, b'E', b'L', b'F']) {
+        "the start of one: the file is cut off"
+    } else if start.iter().all(is_text) {
+        "a text file"
+    } else {
+        "another kind of file"
+    }
+}
+
+/// For a command to paste.
+fn shell_quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+".contains(character);
+    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODULE: &str = "/opt/acme/libacme.so";
+
+    fn elf(class: u8, machine: u16) -> Vec<u8> {
+        let mut start = vec![0x7f, b'E', b'L', b'F', class, 1];
+        start.resize(18, 0);
+        start.extend(machine.to_le_bytes());
+        start
+    }
+
+    fn own() -> Vec<u8> {
+        elf(if OWN.bits == 64 { 2 } else { 1 }, OWN.machine)
+    }
+
+    fn reason(words: &str, start: io::Result<Vec<u8>>) -> String {
+        let LoadFailure { reason, hint } = of_loader(Path::new(MODULE), words, &start);
+        assert!(hint.is_some(), "{reason}");
+        reason
+    }
+
+    #[test]
+    fn each_cause_has_its_own_words() {
+        let not_found = format!("{MODULE}: cannot open shared object file: No such file or directory");
+        for (words, start, expected) in [
+            (&*not_found, Ok(elf(2, 9999)), "it is built for a processor of ELF machine number 9999, and"),
+            (
+                "wrong ELF class: ELFCLASS32",
+                Ok(elf(1, 3)),
+                "it is a 32-bit library (x86), and this program is a",
+            ),
+            ("file too short", Ok(Vec::new()), "it is not a library but an empty file"),
+            (
+                "invalid ELF header",
+                Ok(b"/* GNU ld script */".to_vec()),
+                "it is not a library but a text file",
+            ),
+            ("file too short", Ok(own()[..12].to_vec()), "it is not a library but the start of one"),
+            (
+                "libacme-core.so.2: cannot open shared object file: No such file or directory",
+                Ok(own()),
+                "it needs the library libacme-core.so.2, which is not installed",
+            ),
+            (
+                "/opt/acme/libacme.so: undefined symbol: acme_open_v2, version ACME_2",
+                Ok(own()),
+                "it needs the function acme_open_v2, which no library here has",
+            ),
+            (
+                "failed to map segment from shared object",
+                Ok(own()),
+                "the system does not run code from there",
+            ),
+            (
+                "/lib/libc.so.6: version `GLIBC_2.99' not found (required by /opt/acme/libacme.so)",
+                Ok(own()),
+                "/lib/libc.so.6: version `GLIBC_2.99' not found",
+            ),
+            (
+                &format!("{MODULE}: cannot open shared object file: Permission denied"),
+                Err(ErrorKind::PermissionDenied.into()),
+                "this user may not read it",
+            ),
+            (&not_found, Err(ErrorKind::NotFound.into()), &not_found),
+        ] {
+            if expected.contains("32-bit") && OWN.bits == 32 {
+                continue;
+            }
+            let reason = reason(words, start);
+            assert!(reason.starts_with(expected), "{reason}\n{expected}");
+        }
+    }
+
+    #[test]
+    fn the_same_holds_for_a_name_that_the_loader_looks_for() {
+        let of = |words: &str| of_loader(Path::new("libacme.so"), words, &Err(ErrorKind::NotFound.into()));
+        let absent = of("libacme.so: cannot open shared object file: No such file or directory");
+        assert!(absent.hint.unwrap().contains("whole path"));
+        let lacking = of("libcore.so.2: cannot open shared object file: No such file or directory");
+        assert_eq!(lacking.reason, "it needs the library libcore.so.2, which is not installed");
+    }
+
+    #[test]
+    fn a_command_to_paste_is_quoted_where_it_must_be() {
+        assert_eq!(shell_quoted(Path::new("/usr/lib/libx-1.so+2")), "/usr/lib/libx-1.so+2");
+        assert_eq!(shell_quoted(Path::new("/a b/it's.so")), "'/a b/it'\\''s.so'");
+    }
+}
