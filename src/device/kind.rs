@@ -76,19 +76,29 @@ impl ModuleKind {
         self.row().own_key.is_some_and(|own| id == Some(&[own]))
     }
 
-    /// What a module that loads and does not start most often lacks.
-    pub(super) fn when_not_started(self) -> Option<&'static str> {
-        self.row().when_not_started
+    /// What to look at where the module runs and shows no device, and nothing stands in between that can be found.
+    pub(super) fn when_silent(self) -> &'static str {
+        self.row().when_silent
     }
 
-    /// What to look at where the module shows no device.
-    pub(super) fn when_no_device(self) -> Option<&'static str> {
-        self.row().when_no_device
+    /// What to do where a smart card is in a reader, and the module does not know it.
+    pub(super) fn when_card_unknown(self) -> &'static str {
+        self.row().when_card_unknown
+    }
+
+    /// The command that initialises a device, with `MODULE` and `SLOT` in the places of those.
+    pub(super) fn initialising(self) -> &'static str {
+        self.row().initialising
     }
 
     /// Why a device that holds a private key may show none.
     pub(super) fn when_no_key(self) -> Option<&'static str> {
         self.row().when_no_key
+    }
+
+    /// Whether the module always shows one slot more, for a new device.
+    pub(super) fn has_free_slot(self) -> bool {
+        self.row().has_free_slot
     }
 
     /// How to make a key where this module makes none.
@@ -139,8 +149,10 @@ struct Row {
     function_lists: FunctionLists,
     needs_pcscd: bool,
     own_key: Option<u8>,
-    when_not_started: Option<&'static str>,
-    when_no_device: Option<&'static str>,
+    has_free_slot: bool,
+    when_silent: &'static str,
+    when_card_unknown: &'static str,
+    initialising: &'static str,
     when_no_key: Option<&'static str>,
     when_not_generated: Option<&'static str>,
     when_not_stored: Option<&'static str>,
@@ -149,8 +161,6 @@ struct Row {
     so_secret: Option<SoSecret>,
 }
 
-const PCSCD: Option<&str> = Some("smart cards need pcscd: apt install pcscd, and make sure that it runs");
-
 const OTHER: Row = Row {
     kind: Kind::Other,
     modules: &[],
@@ -158,8 +168,10 @@ const OTHER: Row = Row {
     function_lists: FunctionLists::One,
     needs_pcscd: false,
     own_key: None,
-    when_not_started: None,
-    when_no_device: None,
+    has_free_slot: false,
+    when_silent: "plug the device in, or name its module with --module PATH; countersign list shows what is there",
+    when_card_unknown: "name the module of the card's maker with --module PATH (a YubiKey's is libykcs11.so)",
+    initialising: "pkcs11-tool --module MODULE --slot SLOT --init-token --label NAME, or the device's own tool",
     when_no_key: None,
     when_not_generated: None,
     when_not_stored: None,
@@ -190,7 +202,8 @@ static TABLE: [Row; 12] = [
         needs_pcscd: true,
         // The attestation key in PIV slot F9, by the number that ykcs11 gives it.
         own_key: Some(0x19),
-        when_not_started: PCSCD,
+        when_card_unknown: "libykcs11.so knows YubiKeys whose PIV application is on (ykman config usb --enable PIV); another card: \
+                            --module opensc-pkcs11.so, or the module of its maker",
         unblocking: "unblock it with the PUK: ykman piv access unblock-pin. If the PUK is locked too, only ykman piv reset \
                      is left, which destroys all keys",
         so_secret: Some(SoSecret {
@@ -204,6 +217,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::CloudHsm,
         modules: &["cloudhsm", "cavium", "marvell"],
         devices: &["cloudhsm", "cavium", "marvell"],
+        when_silent: "its client is configured by /opt/cloudhsm/bin/configure-pkcs11; its log is in /opt/cloudhsm/run",
         unblocking: "ask an administrator of the cluster: cloudhsm-cli user change-password unlocks the user",
         pin_form: Some("the PIN of a CloudHSM is USER:PASSWORD, of a crypto user of the cluster"),
         ..OTHER
@@ -212,6 +226,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::Luna,
         modules: &["cryptoki2", "luna"],
         devices: &["luna", "cryptoki2"],
+        when_silent: "lunacm lists the partitions that this host has; Chrystoki.conf names the appliance",
         unblocking: "ask the partition's security officer: lunacm, role resetpw -name co (or cu) unlocks the role",
         pin_form: Some(
             "the PIN is that of the Crypto Officer; to log in as the Crypto User add --user-type crypto-user",
@@ -222,7 +237,8 @@ static TABLE: [Row; 12] = [
         kind: Kind::Tpm,
         modules: &["tpm2"],
         devices: &["tpm2"],
-        when_not_started: Some("is there a TPM (/dev/tpmrm0), and may this user use it (group tss)?"),
+        has_free_slot: true,
+        initialising: "tpm2_ptool init; tpm2_ptool addtoken --pid 1 --label NAME --sopin SOPIN --userpin PIN",
         unblocking: "the whole TPM is in dictionary attack lockout: wait until it ends (tpm2_getcap properties-variable \
                      says when), or tpm2_dictionarylockout --clear-lockout",
         ..OTHER
@@ -231,7 +247,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::OpenCryptoki,
         modules: &["opencryptoki"],
         devices: &["opencryptoki"],
-        when_not_started: Some("openCryptoki needs its daemon: systemctl start pkcsslotd"),
+        initialising: "pkcsconf -I -c SLOT; then pkcsconf -P -c SLOT and pkcsconf -u -c SLOT",
         unblocking: "set a new one with the SO PIN: pkcsconf -u -c SLOT",
         ..OTHER
     },
@@ -239,13 +255,8 @@ static TABLE: [Row; 12] = [
         kind: Kind::SoftHsm,
         modules: &["softhsm"],
         devices: &["softhsm"],
-        when_not_started: Some(
-            "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
-        ),
-        when_no_device: Some(
-            "SoftHSM shows the devices of the configuration that SOFTHSM2_CONF names: set it, or plug the device in; \
-             countersign list shows what is there",
-        ),
+        has_free_slot: true,
+        initialising: "softhsm2-util --init-token --slot SLOT --label NAME",
         ..OTHER
     },
     Row {
@@ -253,7 +264,6 @@ static TABLE: [Row; 12] = [
         modules: &["opensc"],
         devices: &["opensc", "piv", "pkcs#15"],
         needs_pcscd: true,
-        when_not_started: PCSCD,
         when_no_key: Some(
             "OpenSC shows a PIV card's key only together with its certificate: put one on the card, or use the card \
              maker's own module (a YubiKey's is libykcs11.so)",
@@ -269,24 +279,17 @@ static TABLE: [Row; 12] = [
         unblocking: "unblock it with the PUK: pkcs15-tool --unblock-pin, or the card issuer's own tool",
         ..OTHER
     },
-    Row { kind: Kind::SmartCard, modules: &["pcsc", "ccid"], needs_pcscd: true, ..OTHER },
     Row {
-        kind: Kind::Nss,
-        modules: &["softokn"],
-        when_not_started: Some("NSS wants its database named: x-init-reserved in a module file of p11-kit"),
+        kind: Kind::SmartCard,
+        modules: &["pcsc", "ccid", "cackey", "coolkey"],
+        needs_pcscd: true,
         ..OTHER
     },
+    Row { kind: Kind::Nss, modules: &["softokn"], ..OTHER },
     Row {
         kind: Kind::P11KitClient,
         modules: &["p11-kit-client"],
         function_lists: FunctionLists::OneEach,
-        when_not_started: Some(
-            "P11_KIT_SERVER_ADDRESS must name the server's socket: unix:path=/path/of/the/socket",
-        ),
-        when_no_device: Some(
-            "p11-kit's client sees the devices of a p11-kit server: make sure that it runs, and that the socket of \
-             P11_KIT_SERVER_ADDRESS leads to it",
-        ),
         ..OTHER
     },
     Row {

@@ -10,6 +10,7 @@ use cryptoki::slot::Slot;
 
 use super::abandoned::{self, NotReturned};
 use super::call::{CallError, reason_of};
+use super::cause::{self, Cause};
 use super::ffi;
 use super::spec::ModuleSpec;
 use super::watch;
@@ -31,6 +32,8 @@ pub(super) struct Module {
 pub(super) struct ModuleFailure {
     pub(super) reason: String,
     pub(super) hint: Option<String>,
+    /// Why it did not start, as far as that can be found.
+    pub(super) cause: Option<Box<Cause>>,
     /// The call that was abandoned, if that is why.
     pub(super) hang: Option<CallError>,
 }
@@ -38,7 +41,7 @@ pub(super) struct ModuleFailure {
 impl From<NotReturned> for ModuleFailure {
     fn from(call: NotReturned) -> Self {
         let error = CallError::from(call);
-        ModuleFailure { reason: error.to_string(), hint: None, hang: Some(error) }
+        ModuleFailure { reason: error.to_string(), hint: None, cause: None, hang: Some(error) }
     }
 }
 
@@ -47,6 +50,7 @@ impl Module {
         let failure = |reason: String, hint: Option<&str>| ModuleFailure {
             reason,
             hint: hint.map(str::to_owned),
+            cause: None,
             hang: None,
         };
         let start = Instant::now();
@@ -85,7 +89,8 @@ impl Module {
         match watch::during("C_Initialize", &name, &name, initialize).map_err(hang)? {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => {
-                return Err(failure(CallError::from(error).to_string(), spec.kind().when_not_started()));
+                let cause = cause::of_start(spec.kind(), &spec.path).map(Box::new);
+                return Err(ModuleFailure { cause, ..failure(CallError::from(error).to_string(), None) });
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.

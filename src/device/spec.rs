@@ -13,6 +13,8 @@ pub(super) struct ModuleSpec {
     pub(super) name: Option<String>,
     pub(super) path: PathBuf,
     pub(super) init_reserved: Option<String>,
+    /// Whether an option or a URI names it: then it must work.
+    pub(super) is_named: bool,
     /// The `remote:` modules that the proxy is loaded for.
     pub(super) remote_names: Vec<String>,
 }
@@ -22,7 +24,13 @@ impl ModuleSpec {
         // The name alone is enough to ask for the proxy: libp11-kit is its library.
         let is_proxys_name = path.file_name().is_some_and(|file| file == "p11-kit-proxy");
         let path = if is_proxys_name { Path::new(LIBP11_KIT) } else { path };
-        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote_names: Vec::new() }
+        ModuleSpec {
+            name: None,
+            path: path.to_owned(),
+            init_reserved: None,
+            is_named: false,
+            remote_names: Vec::new(),
+        }
     }
 
     pub(super) fn kind(&self) -> ModuleKind {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::candidate::{Candidate, table};
-use crate::device::{CallError, Device, ModuleKind};
+use crate::device::cause::Absence;
+use crate::device::modules::Unreadable;
+use crate::device::{CallError, Device};
 use crate::error::{Exit, Explain};
 
 /// No device, or it fails.
@@ -20,6 +22,8 @@ pub enum DeviceError {
         searched: Vec<PathBuf>,
         /// Modules that were skipped, with reasons.
         failed: Vec<String>,
+        /// Why.
+        absence: Box<Absence>,
     },
     /// Several devices fit.
     #[error("{} devices fit '{uri}'", candidates.len())]
@@ -43,6 +47,13 @@ impl Device {
     /// What it means that a call to this device failed.
     pub(in crate::device) fn failure(&self, error: CallError) -> DeviceError {
         DeviceError::Call { device: self.describe(), error }
+    }
+}
+
+impl DeviceError {
+    /// What it means that a slot cannot be read.
+    pub(in crate::device) fn of_slot(slot: &Unreadable) -> Self {
+        DeviceError::Call { device: slot.describe(), error: slot.error.clone() }
     }
 }
 
@@ -71,8 +82,10 @@ impl Explain for DeviceError {
     }
 
     fn detail(&self) -> Vec<String> {
-        let (wanted, present, searched, failed) = match self {
-            DeviceError::Absent { wanted, present, searched, failed } => (wanted, present, searched, failed),
+        let (wanted, present, searched, failed, absence) = match self {
+            DeviceError::Absent { wanted, present, searched, failed, absence } => {
+                (wanted, present, searched, failed, absence)
+            }
             DeviceError::Many { candidates, .. } => return table(candidates),
             DeviceError::Call { .. } => return Vec::new(),
         };
@@ -80,6 +93,7 @@ impl Explain for DeviceError {
         if wanted.len() > 1 {
             lines.extend(wanted.iter().map(|uri| format!("wanted:   {uri}")));
         }
+        lines.extend(absence.causes().iter().map(|cause| format!("cause:    {cause}")));
         lines.extend(present.iter().map(|(uri, facts)| format!("present:  {uri}  {facts}")));
         lines.extend(searched.iter().map(|path| format!("searched: {}", path.display())));
         lines.extend(failed.iter().map(|line| format!("skipped:  {line}")));
@@ -88,15 +102,13 @@ impl Explain for DeviceError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            DeviceError::Absent { present, searched, .. } if present.is_empty() => {
-                let advice = searched.iter().find_map(|path| ModuleKind::at(path).when_no_device());
-                advice.unwrap_or(
-                    "plug the device in, or name its module with --module PATH; countersign list shows what is there",
-                )
-            }
-            DeviceError::Absent { .. } => {
-                "plug the right device in, or correct the URI; countersign list shows what is there"
-            }
+            DeviceError::Absent { absence, present, .. } => match absence.main_cause() {
+                Some(cause) => return Some(format!("{}. countersign doctor checks it all", cause.help())),
+                None if present.is_empty() => {
+                    "plug the device in, or name its module with --module PATH; countersign doctor checks it all"
+                }
+                None => "plug the right device in, or correct the URI; countersign list shows what is there",
+            },
             DeviceError::Many { .. } => "name one of them, as in the lines above, or unplug the others",
             DeviceError::Call { .. } => "unplug the device, plug it in again, and repeat the command",
         };
