@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Doctor, context: &Context, terminal: &Terminal) ->
                 if let Some(absence) = &absence {
                     no_device(absence, &mut report)?;
                 }
-                devices(&found, &mut report)?;
+                devices(&found, absence.is_some(), &mut report)?;
                 // Without a device there is no key to speak of, unless one is asked for.
                 let is_asked_for = absence.is_none() || arguments.sign || !uris.is_empty();
                 let chosen = is_asked_for && key::check(&modules, &uris, arguments.sign, &mut report)?;
@@ -111,11 +111,12 @@ fn no_device(absence: &Absence, report: &mut Report<'_>) -> Result<(), Error> {
     report.fault("device", Exit::Device, "none is present", &help)
 }
 
-fn devices(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
+/// `is_told`: whether it was said already why none is of any use.
+fn devices(found: &Inventory, is_told: bool, report: &mut Report<'_>) -> Result<(), Error> {
     for slot in found.modules.iter().flat_map(|module| &module.unreadable) {
         report.error("device", &slot.clone().into())?;
     }
-    for entry in found.devices() {
+    for entry in found.devices().filter(|entry| entry.device.is_initialised || !is_told) {
         let name = entry.device.describe();
         if let Some(fault) = &entry.fault {
             report.error("device", fault)?;

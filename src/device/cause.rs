@@ -59,7 +59,8 @@ impl Cause {
             Cause::YubiHsm(cause) => cause.topic(),
             Cause::SoftHsm(_) => "SoftHSM",
             Cause::Service(cause) => cause.topic(),
-            Cause::NotInitialised { .. } | Cause::Silent { .. } => "device",
+            Cause::NotInitialised { .. } => "device",
+            Cause::Silent { .. } => "module",
         }
     }
 
@@ -169,7 +170,18 @@ pub struct Absence {
 }
 
 impl Absence {
-    pub(super) fn new(situation: Situation) -> Self {
+    pub(super) fn new(mut situation: Situation) -> Self {
+        // Some modules for smart cards have names that nobody here knows.
+        let is_unknown = |module: &&mut ModuleState| module.kind == ModuleKind::Other;
+        if uses_pcsc_lite() {
+            situation
+                .modules
+                .iter_mut()
+                .filter(is_unknown)
+                .for_each(|module| module.kind = ModuleKind::SmartCard);
+            let named = situation.wanted.iter_mut().filter(|kind| **kind == ModuleKind::Other);
+            named.for_each(|kind| *kind = ModuleKind::SmartCard);
+        }
         Absence { situation, causes: OnceLock::new() }
     }
 
@@ -189,15 +201,8 @@ impl Situation {
     fn causes(&self) -> Vec<Cause> {
         let mut causes: Vec<Cause> = self.modules.iter().filter_map(ModuleState::cause).collect();
         let readers = self.modules.iter().filter(|module| module.kind.needs_pcscd());
-        let mut of_cards: Vec<(String, ModuleKind)> =
+        let of_cards: Vec<(String, ModuleKind)> =
             readers.clone().map(|module| (module.name.clone(), module.kind)).collect();
-        // Some modules for smart cards have names that nobody here knows.
-        let silent = self.modules.iter().find(|module| matches!(module.state, State::Empty));
-        if of_cards.is_empty()
-            && let Some(module) = silent.filter(|_| uses_pcsc_lite())
-        {
-            of_cards.push((module.name.clone(), ModuleKind::SmartCard));
-        }
         let is_named_otherwise =
             !self.wanted.is_empty() && !self.wanted.iter().any(|kind| kind.needs_pcscd());
         let shows_cards = readers.clone().any(|module| matches!(module.state, State::HasDevices));
@@ -213,7 +218,7 @@ impl Situation {
         // That a module is silent says something only where nothing else does.
         let says_more = |cause: &Cause| !matches!(cause, Cause::Silent { .. });
         if causes.iter().any(says_more) {
-            causes.retain(|cause| says_more(cause) || self.wants(cause));
+            causes.retain(says_more);
         } else {
             causes.truncate(1);
         }

@@ -169,7 +169,7 @@ pub(super) struct Sight {
 pub(super) struct Unreadable {
     /// The module's name, for messages.
     pub(super) module: String,
-    /// Its file, where the slot is known.
+    /// Its file, where it is loaded.
     pub(super) path: Option<PathBuf>,
     /// The slot, where that is known.
     pub(super) slot: Option<u64>,
@@ -261,7 +261,8 @@ impl Modules {
             }));
             match unlisted {
                 Some(error) if error.is_hang() => {
-                    sight.unreadable.push(Unreadable { module: name, path: None, slot: None, error });
+                    let path = Some(path.clone());
+                    sight.unreadable.push(Unreadable { module: name, path, slot: None, error });
                 }
                 other => sight.unlisted.extend(other.map(|error| (index, error))),
             }
@@ -301,9 +302,11 @@ impl Modules {
     pub(super) fn absence(&self, sight: &Sight, uris: &[Uri]) -> Absence {
         let started = self.loaded.iter().enumerate().map(|(index, module)| {
             let is_of_module = |device: &&Device| Rc::ptr_eq(&device.module, module);
+            let hangs = |other: &Unreadable| other.path.as_ref() == Some(&module.spec().path);
             let unlisted = sight.unlisted.iter().any(|(other, _)| *other == index);
             let state = match sight.uninitialised.iter().find(is_of_module) {
                 _ if sight.devices.iter().any(|device| is_of_module(&device)) => State::HasDevices,
+                _ if sight.unreadable.iter().any(hangs) => State::Failed(None),
                 // pcscd is what such a module lacks.
                 _ if unlisted && !module.spec().kind().needs_pcscd() => State::Failed(None),
                 Some(device) => State::NotInitialised(device.slot_id(), device.label.clone()),

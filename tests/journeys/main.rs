@@ -35,6 +35,7 @@ mod list;
 mod mangled_files;
 mod mechanism_choice;
 mod modules;
+mod no_device;
 mod officer_signs;
 mod pin_prompt;
 mod pin_safety;

@@ -7,6 +7,7 @@ pub mod command_line;
 pub mod credentials_file;
 pub mod desk;
 pub mod documents;
+pub mod fake_pcscd;
 pub mod faults;
 pub mod kryoptic;
 pub mod leaks;

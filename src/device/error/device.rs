@@ -33,6 +33,18 @@ pub enum DeviceError {
         /// The devices.
         candidates: Vec<Candidate>,
     },
+    /// A device that is not initialised was named, and cannot be used.
+    #[error("the device in slot {slot} of {module:?} is not initialised: {error}")]
+    NotInitialised {
+        /// Its slot.
+        slot: u64,
+        /// The module.
+        module: PathBuf,
+        /// What it said.
+        error: CallError,
+        /// How to initialise it.
+        help: String,
+    },
     /// A call failed.
     #[error("the device {device} failed: {error}")]
     Call {
@@ -46,6 +58,10 @@ pub enum DeviceError {
 impl Device {
     /// What it means that a call to this device failed.
     pub(in crate::device) fn failure(&self, error: CallError) -> DeviceError {
+        if !self.is_initialised {
+            let (slot, module) = (self.slot_id(), self.module_path().to_owned());
+            return DeviceError::NotInitialised { slot, module, error, help: self.initialising() };
+        }
         DeviceError::Call { device: self.describe(), error }
     }
 }
@@ -70,7 +86,7 @@ impl Explain for DeviceError {
         match self {
             DeviceError::Absent { .. } => true,
             DeviceError::Call { error, .. } => error.is_hang(),
-            DeviceError::Many { .. } => false,
+            DeviceError::Many { .. } | DeviceError::NotInitialised { .. } => false,
         }
     }
 
@@ -87,7 +103,7 @@ impl Explain for DeviceError {
                 (wanted, present, searched, failed, absence)
             }
             DeviceError::Many { candidates, .. } => return table(candidates),
-            DeviceError::Call { .. } => return Vec::new(),
+            DeviceError::Call { .. } | DeviceError::NotInitialised { .. } => return Vec::new(),
         };
         let mut lines = Vec::new();
         if wanted.len() > 1 {
@@ -109,6 +125,7 @@ impl Explain for DeviceError {
                 }
                 None => "plug the right device in, or correct the URI; countersign list shows what is there",
             },
+            DeviceError::NotInitialised { help, .. } => return Some(help.clone()),
             DeviceError::Many { .. } => "name one of them, as in the lines above, or unplug the others",
             DeviceError::Call { .. } => "unplug the device, plug it in again, and repeat the command",
         };
