@@ -19,8 +19,9 @@ const CONNECT: u32 = 0x04;
 const VERSION: u32 = 0x11;
 const GET_READERS_STATE: u32 = 0x12;
 
-/// The message protocol: 4.4 up to pcsc-lite 1.9, 4.5 since 2.0, which takes 4.4 too.
-const PROTOCOL: [u32; 2] = [4, 4];
+/// The message protocol: 4.4 in pcsc-lite 1.9, 4.5 in 2.3. What is asked here is the same in both; pcscd talks to those only
+/// who name its own.
+const PROTOCOLS: [[u32; 2]; 2] = [[4, 4], [4, 5]];
 const SUCCESS: u32 = 0;
 /// SCARD_W_SECURITY_VIOLATION.
 const SECURITY_VIOLATION: u32 = 0x8010_006a;
@@ -115,12 +116,17 @@ fn is_end(error: &io::Error) -> bool {
 }
 
 fn talk(mut stream: UnixStream) -> io::Result<Answer> {
-    let [major, minor] = PROTOCOL;
-    let [major, minor, result] = exchange(&mut stream, VERSION, &words(&[major, minor, 0]))?;
-    match result {
-        SUCCESS => {}
-        SECURITY_VIOLATION => return Ok(Answer::Refused),
-        _ => return Ok(Answer::Unclear(format!("it speaks protocol {major}.{minor}"))),
+    let mut theirs = PROTOCOLS[0];
+    loop {
+        let ours = theirs;
+        let [major, minor, result] = exchange(&mut stream, VERSION, &words(&[ours[0], ours[1], 0]))?;
+        theirs = [major, minor];
+        match result {
+            SUCCESS => break,
+            SECURITY_VIOLATION => return Ok(Answer::Refused),
+            _ if theirs != ours && PROTOCOLS.contains(&theirs) => {}
+            _ => return Ok(Answer::Unclear(format!("it speaks protocol {major}.{minor}"))),
+        }
     }
     let [_, context, result] = exchange(&mut stream, ESTABLISH_CONTEXT, &words(&[SCOPE_SYSTEM, 0, 0]))?;
     match result {

@@ -52,6 +52,13 @@ fn answer(mut stream: UnixStream, manner: Manner) -> Option<()> {
                 body[8..].copy_from_slice(&0x8010_006a_u32.to_ne_bytes());
                 stream.write_all(&body).ok()?;
             }
+            // pcsc-lite 2.3 talks to those only who name its own version, 4.5 (SCARD_E_SERVICE_STOPPED).
+            (0x11, Manner::CardIsHeld) => {
+                let is_mine = body[4..8] == 5_u32.to_ne_bytes();
+                body[4..8].copy_from_slice(&5_u32.to_ne_bytes());
+                body[8..].copy_from_slice(&if is_mine { 0 } else { 0x8010_001e_u32 }.to_ne_bytes());
+                stream.write_all(&body).ok()?;
+            }
             (0x11 | 0x01, _) => stream.write_all(&body).ok()?,
             (0x12, _) => stream.write_all(&readers(manner)).ok()?,
             // SCARD_CONNECT, with SCARD_E_SHARING_VIOLATION.
