@@ -9,7 +9,7 @@ use super::choose::distinct;
 use super::error::{Candidate, DeviceError, KeyError};
 use super::key_facts::{KeyFacts, NameBy};
 use super::login::{LoginOptions, Notice, log_in};
-use super::modules::{Modules, Sight};
+use super::modules::{Modules, Sight, Unreadable};
 use super::objects;
 use super::present::Device;
 use super::token_info::PinState;
@@ -64,13 +64,13 @@ pub struct UnreadableSlot {
     pub slot: u64,
     /// What the module said.
     pub error: CallError,
-    /// A name for it, for messages.
-    name: String,
+    /// What it means.
+    place: Unreadable,
 }
 
 impl From<UnreadableSlot> for Error {
     fn from(slot: UnreadableSlot) -> Self {
-        DeviceError::Call { device: slot.name, error: slot.error }.into()
+        DeviceError::of_slot(&slot.place).into()
     }
 }
 
@@ -147,7 +147,7 @@ pub fn inventory(
         let path = &module.spec().path;
         let slots = sight.unreadable.iter().filter(|slot| slot.path.as_ref() == Some(path));
         let unreadable = slots.filter_map(|slot| {
-            Some(UnreadableSlot { slot: slot.slot?, error: slot.error.clone(), name: slot.describe() })
+            Some(UnreadableSlot { slot: slot.slot?, error: slot.error.clone(), place: slot.clone() })
         });
         let unreadable = unreadable.collect();
         let mut devices = Vec::new();

@@ -111,6 +111,30 @@ impl ModuleKind {
         self.row().when_not_stored
     }
 
+    /// Whether a person can pull its devices out and plug them in again.
+    pub(super) fn is_pluggable(self) -> bool {
+        self.row().is_pluggable
+    }
+
+    /// What helps where a device fails, and nothing is known of the cause.
+    pub(super) fn recovering(self) -> &'static str {
+        match self.row().recovering {
+            None if self.is_pluggable() => "unplug the device, plug it in again, and repeat the command",
+            None => "repeat the command; if it fails again, run countersign doctor",
+            Some(recovering) => recovering,
+        }
+    }
+
+    /// Whether wrong PINs are counted at all: each is a step towards the lock.
+    pub(super) fn counts_wrong_pins(self) -> bool {
+        self.row().counts_wrong_pins
+    }
+
+    /// After how many wrong PINs it locks, as far as that is known.
+    pub(super) fn when_it_locks(self) -> &'static str {
+        self.row().when_it_locks
+    }
+
     /// How a locked PIN is unblocked.
     pub(super) fn unblocking(self) -> &'static str {
         self.row().unblocking
@@ -140,6 +164,8 @@ impl ModuleKind {
 pub(super) struct SoSecret {
     /// What it is called.
     pub(super) name: &'static str,
+    /// How a person is asked for it.
+    pub(super) prompt: &'static str,
     /// What to say of a wrong one.
     pub(super) when_wrong: &'static str,
     /// What to say where it is needed.
@@ -163,6 +189,10 @@ struct Row {
     when_no_key: Option<&'static str>,
     when_not_generated: Option<&'static str>,
     when_not_stored: Option<&'static str>,
+    is_pluggable: bool,
+    recovering: Option<&'static str>,
+    counts_wrong_pins: bool,
+    when_it_locks: &'static str,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
     pin_length: Option<&'static str>,
@@ -183,6 +213,10 @@ const OTHER: Row = Row {
     when_no_key: None,
     when_not_generated: None,
     when_not_stored: None,
+    is_pluggable: false,
+    recovering: None,
+    counts_wrong_pins: true,
+    when_it_locks: "most lock after three",
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
@@ -196,6 +230,12 @@ static TABLE: [Row; 12] = [
         kind: Kind::YubiHsm,
         modules: &["yubihsm"],
         devices: &["yubihsm"],
+        is_pluggable: true,
+        recovering: Some(
+            "systemctl restart yubihsm-connector, or unplug the YubiHSM and plug it in again; then repeat the command",
+        ),
+        counts_wrong_pins: false,
+        when_it_locks: "a YubiHSM locks nothing",
         unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
                      its connector",
         pin_form: Some(
@@ -209,6 +249,8 @@ static TABLE: [Row; 12] = [
         modules: &["ykcs11"],
         devices: &["ykcs11", "yubikey", "yubico"],
         needs_pcscd: true,
+        is_pluggable: true,
+        when_it_locks: "a YubiKey locks after three, if that was not changed",
         // The attestation key in PIV slot F9, by the number that ykcs11 gives it.
         own_key: Some(0x19),
         when_card_unknown: "libykcs11.so knows YubiKeys whose PIV application is on (ykman config usb --enable PIV); another card: \
@@ -219,6 +261,7 @@ static TABLE: [Row; 12] = [
         pin_length: Some("6 to 8 characters"),
         so_secret: Some(SoSecret {
             name: "management key",
+            prompt: "Management key, 48 hexadecimal digits,",
             when_wrong: "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing",
             when_needed: "a YubiKey wants its management key for this: --so-pin-source prompt, and give the key as 48 \
                           hexadecimal digits",
@@ -229,6 +272,10 @@ static TABLE: [Row; 12] = [
         kind: Kind::CloudHsm,
         modules: &["cloudhsm", "cavium", "marvell"],
         devices: &["cloudhsm", "cavium", "marvell"],
+        recovering: Some(
+            "repeat the command; if it fails again, see whether cloudhsm-cli reaches the cluster, and the log in \
+             /opt/cloudhsm/run",
+        ),
         when_silent: "its client is configured by /opt/cloudhsm/bin/configure-pkcs11; its log is in /opt/cloudhsm/run",
         unblocking: "ask an administrator of the cluster: cloudhsm-cli user change-password unlocks the user",
         pin_form: Some("the PIN of a CloudHSM is USER:PASSWORD, of a crypto user of the cluster"),
@@ -238,6 +285,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::Luna,
         modules: &["cryptoki2", "luna"],
         devices: &["luna", "cryptoki2"],
+        recovering: Some("repeat the command; if it fails again, see whether lunacm reaches the partition"),
         when_silent: "lunacm lists the partitions that this host has; Chrystoki.conf names the appliance",
         unblocking: "ask the partition's security officer: lunacm, role resetpw -name co (or cu) unlocks the role",
         pin_form: Some(
@@ -250,6 +298,8 @@ static TABLE: [Row; 12] = [
         modules: &["tpm2"],
         devices: &["tpm2"],
         has_free_slot: true,
+        recovering: Some("end other programs that use the TPM, then repeat the command"),
+        when_it_locks: "a TPM locks as a whole (tpm2_getcap properties-variable says after how many)",
         initialising: "tpm2_ptool init; tpm2_ptool addtoken --pid 1 --label NAME --sopin SOPIN --userpin PIN",
         unblocking: "the whole TPM is in dictionary attack lockout: wait until it ends (tpm2_getcap properties-variable \
                      says when), or tpm2_dictionarylockout --clear-lockout",
@@ -259,6 +309,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::OpenCryptoki,
         modules: &["opencryptoki"],
         devices: &["opencryptoki"],
+        recovering: Some("systemctl restart pkcsslotd, then repeat the command"),
         initialising: "pkcsconf -I -c SLOT; then pkcsconf -P -c SLOT and pkcsconf -u -c SLOT",
         unblocking: "set a new one with the SO PIN: pkcsconf -u -c SLOT",
         ..OTHER
@@ -268,6 +319,11 @@ static TABLE: [Row; 12] = [
         modules: &["softhsm"],
         devices: &["softhsm"],
         has_free_slot: true,
+        recovering: Some(
+            "make sure that this user may write to the folder of SoftHSM's tokens, then repeat the command",
+        ),
+        counts_wrong_pins: false,
+        when_it_locks: "SoftHSM locks nothing",
         initialising: "softhsm2-util --init-token --slot SLOT --label NAME",
         ..OTHER
     },
@@ -275,6 +331,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::OpenSc,
         modules: &["opensc"],
         devices: &["opensc", "piv", "pkcs#15"],
+        is_pluggable: true,
         needs_pcscd: true,
         when_no_key: Some(
             "OpenSC shows a PIV card's key only together with its certificate: put one on the card, or use the card \
@@ -295,6 +352,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::SmartCard,
         modules: &["pcsc", "ccid", "cackey", "coolkey"],
         needs_pcscd: true,
+        is_pluggable: true,
         ..OTHER
     },
     Row { kind: Kind::Nss, modules: &["softokn"], ..OTHER },

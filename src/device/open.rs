@@ -101,7 +101,8 @@ impl OpenDevice {
                 for (candidate, key) in candidates.iter_mut().zip(&unfit) {
                     candidate.facts = UnfitReason::in_one_line(&key.facts.unfit_reasons(policy));
                 }
-                Err(KeyError::NoneFit { device: device.describe(), candidates }.into())
+                let (device, for_cloudhsm) = (device.describe(), !policy.any_key);
+                Err(KeyError::NoneFit { device, candidates, for_cloudhsm }.into())
             }
             Err(several) => Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several) }.into()),
         }

@@ -42,7 +42,11 @@ impl WritableDevice {
     ) -> Result<Self, Error> {
         let (device, device_uri) = the_device(modules, uri)?;
         let session = device.open_to_write().map_err(|error| match device.is_initialised {
-            true => Error::from(ProvisionError::ReadOnly { device: device.describe(), error }),
+            true => Error::from(ProvisionError::ReadOnly {
+                device: device.describe(),
+                error,
+                kind: device.kind(),
+            }),
             false => device.failure(error).into(),
         })?;
         let source = options.source_for(uri)?;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::advice::after_failure;
 use super::candidate::{Candidate, table};
 use crate::device::cause::Absence;
 use crate::device::modules::Unreadable;
-use crate::device::{CallError, Device};
+use crate::device::{CallError, Device, ModuleKind};
 use crate::error::{Exit, Explain};
 
 /// No device, or it fails.
@@ -52,6 +53,8 @@ pub enum DeviceError {
         device: String,
         /// What it said.
         error: CallError,
+        /// Its kind, or that of the module that shows it.
+        kind: ModuleKind,
     },
 }
 
@@ -62,14 +65,15 @@ impl Device {
             let (slot, module) = (self.slot_id(), self.module_path().to_owned());
             return DeviceError::NotInitialised { slot, module, error, help: self.initialising() };
         }
-        DeviceError::Call { device: self.describe(), error }
+        DeviceError::Call { device: self.describe(), error, kind: self.kind() }
     }
 }
 
 impl DeviceError {
     /// What it means that a slot cannot be read.
     pub(in crate::device) fn of_slot(slot: &Unreadable) -> Self {
-        DeviceError::Call { device: slot.describe(), error: slot.error.clone() }
+        let kind = slot.path.as_deref().map_or(ModuleKind::Other, ModuleKind::at);
+        DeviceError::Call { device: slot.describe(), error: slot.error.clone(), kind }
     }
 }
 
@@ -126,8 +130,8 @@ impl Explain for DeviceError {
                 None => "plug the right device in, or correct the URI; countersign list shows what is there",
             },
             DeviceError::NotInitialised { help, .. } => return Some(help.clone()),
-            DeviceError::Many { .. } => "name one of them, as in the lines above, or unplug the others",
-            DeviceError::Call { .. } => "unplug the device, plug it in again, and repeat the command",
+            DeviceError::Many { .. } => "name one of them, as in the lines above",
+            DeviceError::Call { error, kind, .. } => after_failure(error, *kind),
         };
         Some(hint.into())
     }

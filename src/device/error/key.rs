@@ -53,7 +53,7 @@ pub enum KeyError {
         found: ObjectType,
     },
     /// The key must not be used.
-    #[error("the key '{uri}' is not fit to sign CloudHSM's files: {}", UnfitReason::in_one_line(reasons))]
+    #[error("the key '{uri}' {}: {}", if reasons.iter().all(UnfitReason::keeps_from_any_use) { "cannot be used" } else { "is not fit to sign CloudHSM's files" }, UnfitReason::in_one_line(reasons))]
     Unfit {
         /// The key.
         uri: String,
@@ -71,15 +71,17 @@ pub enum KeyError {
         allowed: Vec<String>,
     },
     /// Keys are there, none of them fit.
-    #[error("{} on {device} is fit to sign CloudHSM's files", match candidates.len() {
+    #[error("{} on {device} {}", match candidates.len() {
         1 => "not even the one private key".to_owned(),
         count => format!("none of the {count} private keys"),
-    })]
+    }, if *for_cloudhsm { "is fit to sign CloudHSM's files" } else { "can be used" })]
     NoneFit {
         /// The device.
         device: String,
         /// Each key and why not.
         candidates: Vec<Candidate>,
+        /// Whether it was to sign CloudHSM's files.
+        for_cloudhsm: bool,
     },
     /// The key has no certificate.
     #[error("the key '{uri}' has no certificate on {device}")]
@@ -100,6 +102,9 @@ pub enum KeyError {
         device: String,
     },
 }
+
+const NO_PUBLIC_KEY: &str = "put the key's public key object or certificate on the device under the same CKA_ID; keys of other \
+                             kinds than RSA and EC (P-256, P-384) are not known here";
 
 fn matching(uri: &Option<String>) -> String {
     match uri {
@@ -139,7 +144,7 @@ impl Explain for KeyError {
                 "name one of them with --key, or several with one --key each to use the first that is plugged in"
             }
             KeyError::ManyDevices { .. } => {
-                "name the device too, as in the lines above, or unplug the others"
+                "name the device too, as in the lines above"
             }
             KeyError::PinForMany { .. } => {
                 "name one of them by its URI: a wrong PIN costs a try on each device"
@@ -154,15 +159,20 @@ impl Explain for KeyError {
             KeyError::NotAllowed { .. } => {
                 "name another key with --key, or make one without CKA_ALLOWED_MECHANISMS"
             }
+            KeyError::Unfit { reasons, .. } if reasons.contains(&UnfitReason::NoPublicKey) => NO_PUBLIC_KEY,
+            KeyError::Unfit { reasons, .. } if reasons.iter().all(UnfitReason::keeps_from_any_use) => {
+                "name another key with --key, or make one that may sign"
+            }
+            KeyError::NoneFit { for_cloudhsm: false, .. } => {
+                "make a key that may sign (countersign keygen), or name another one with --key"
+            }
             KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
                 "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"
             }
             KeyError::NoCertificate { .. } => {
                 "put it there: countersign csr --key URI asks a CA for one, countersign import-certificate stores it"
             }
-            KeyError::NoPublicKey { .. } => {
-                "put the key's public key object or certificate on the device under the same CKA_ID"
-            }
+            KeyError::NoPublicKey { .. } => NO_PUBLIC_KEY,
         };
         Some(hint.into())
     }
