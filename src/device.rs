@@ -5,6 +5,7 @@
 mod abandoned;
 mod access;
 mod call;
+mod cause;
 mod choose;
 mod error;
 mod ffi;
@@ -32,9 +33,14 @@ pub(crate) use abandoned::within;
 pub use abandoned::{NotReturned, hanging_calls};
 pub use access::{AccessEvent, DeviceAccess};
 pub use call::CallError;
+pub use cause::{
+    Absence, Cause, Denied, ServiceCause, SmartCardCause, SmartCards, SoftHsmCause, YubiHsmCause,
+};
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
 pub use error::{Candidate, DeviceError, KeyError, LoginError, ProvisionError, SignError, UniqueAttribute};
-pub use inventory::{CertificateEntry, DeviceEntry, Inventory, KeyEntry, ModuleEntry, inventory};
+pub use inventory::{
+    CertificateEntry, DeviceEntry, Inventory, KeyEntry, ModuleEntry, UnreadableSlot, inventory,
+};
 pub use key_facts::{Exportability, KeyFacts, Policy, UnfitReason};
 pub use kind::ModuleKind;
 pub use login::{LoginOptions, Notice};

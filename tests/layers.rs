@@ -135,7 +135,9 @@ fn uses(text: &str) -> Vec<(bool, String)> {
         let declaration = declaration.trim_end_matches(';');
         let Some(start) = declaration.rfind("use ").filter(|_| !declaration.contains('"')) else { continue };
         let before = declaration[..start].lines().next_back().unwrap_or_default().trim();
-        if before.is_empty() || before.starts_with("pub") {
+        // `enum Cause {` ends so too.
+        let is_visibility = before.starts_with("pub") && (before.ends_with("pub") || before.ends_with(')'));
+        if before.is_empty() || is_visibility {
             let tree: String = declaration[start + 4..].split_whitespace().collect::<Vec<_>>().join(" ");
             found.extend(expand(&tree).into_iter().map(|path| (before.starts_with("pub"), path)));
         }

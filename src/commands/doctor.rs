@@ -6,7 +6,9 @@ mod report;
 mod smart_cards;
 mod surroundings;
 
-use countersign::device::{DeviceEntry, Inventory, inventory};
+use std::path::Path;
+
+use countersign::device::{Absence, Inventory, ModuleKind, SmartCards, inventory};
 use countersign::error::{Error, Exit};
 use countersign::uri::Uri;
 
@@ -21,24 +23,42 @@ pub(crate) fn run(arguments: &Doctor, context: &Context, terminal: &Terminal) ->
     if context.access().modules.path.is_none() {
         p11_kit::check(&mut report)?;
     }
-    smart_cards::check_that_pcscd_accepts(&mut report)?;
+    let cards = SmartCards::look();
+    smart_cards::check_that_pcscd_answers(&cards, &mut report)?;
     // A module that was named and fails is a fault like any other: the rest is checked all the same.
     match context.load_modules_that_survive(&uris, terminal) {
         Err(error) => {
             report.error("modules", &error)?;
-            smart_cards::check(&[], &mut report)?;
+            smart_cards::check(&cards, false, None, &mut report)?;
         }
-        Ok(modules) => {
-            let found = inventory(&modules, &Uri::default(), None, &mut |_| {})?;
-            self::modules(&found, &mut report)?;
-            let paths: Vec<String> = found.modules.iter().filter_map(|module| module.path.clone()).collect();
-            smart_cards::check(&paths, &mut report)?;
-            devices(&found, &mut report)?;
-            let chosen = key::check(&modules, &uris, arguments.sign, &mut report)?;
-            if arguments.sign && chosen {
-                key::sign(&modules, &uris, context, terminal, &mut report)?;
+        Ok(modules) => match inventory(&modules, &Uri::default(), None, &mut |_| {}) {
+            Err(error) => {
+                smart_cards::check(&cards, true, None, &mut report)?;
+                report.error("modules", &error)?;
             }
-        }
+            Ok(found) => {
+                self::modules(&found, &mut report)?;
+                let absence = found.is_empty().then(|| modules.why_no_device(&uris)).transpose()?;
+                let needs_pcscd = |path: &String| ModuleKind::at(Path::new(path)).needs_pcscd();
+                let paths = found.modules.iter().filter_map(|module| module.path.as_ref());
+                smart_cards::check(
+                    &cards,
+                    paths.into_iter().any(needs_pcscd),
+                    absence.as_ref(),
+                    &mut report,
+                )?;
+                if let Some(absence) = &absence {
+                    no_device(absence, &mut report)?;
+                }
+                devices(&found, absence.is_some(), &mut report)?;
+                // Without a device there is no key to speak of, unless one is asked for.
+                let is_asked_for = absence.is_none() || arguments.sign || !uris.is_empty();
+                let chosen = is_asked_for && key::check(&modules, &uris, arguments.sign, &mut report)?;
+                if arguments.sign && chosen {
+                    key::sign(&modules, &uris, context, terminal, &mut report)?;
+                }
+            }
+        },
     }
     surroundings::clock(&mut report)?;
     surroundings::core_dumps(&mut report)?;
@@ -55,7 +75,8 @@ fn modules(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
         match &module.skipped {
             // Another module's failure is no reason that this key cannot sign.
             Some(reason) => {
-                report.warning("module", format!("{}{place}: {reason}", module.name), None)?;
+                let advice = module.cause.as_ref().map(|cause| cause.help());
+                report.warning("module", format!("{}{place}: {reason}", module.name), advice.as_deref())?;
             }
             None => report.ok(
                 "module",
@@ -63,7 +84,7 @@ fn modules(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
                     "{}{place}, ready after {} ms, {}",
                     module.name,
                     module.took.as_millis(),
-                    match module.devices.len() {
+                    match module.devices.iter().filter(|entry| entry.device.is_initialised).count() {
                         0 => "no device".to_owned(),
                         1 => "1 device".to_owned(),
                         many => format!("{many} devices"),
@@ -75,20 +96,33 @@ fn modules(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn devices(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
-    let devices: Vec<&DeviceEntry> = found.modules.iter().flat_map(|module| &module.devices).collect();
-    if devices.is_empty() {
-        return report.fault(
-            "device",
-            Exit::Device,
-            "none is present",
-            "plug it in; a SoftHSM device is found by SOFTHSM2_CONF",
-        );
+/// The likeliest cause is the fault; the others may be none.
+fn no_device(absence: &Absence, report: &mut Report<'_>) -> Result<(), Error> {
+    let help = match absence.causes() {
+        [] => "plug it in, or name its module with --module PATH".to_owned(),
+        [first, others @ ..] => {
+            report.fault(first.topic(), Exit::Device, first.to_string(), &first.help())?;
+            for cause in others {
+                report.warning(cause.topic(), cause.to_string(), Some(&cause.help()))?;
+            }
+            format!("first do what is said above ({})", first.topic())
+        }
+    };
+    report.fault("device", Exit::Device, "none is present", &help)
+}
+
+/// `is_told`: whether it was said already why none is of any use.
+fn devices(found: &Inventory, is_told: bool, report: &mut Report<'_>) -> Result<(), Error> {
+    for slot in found.modules.iter().flat_map(|module| &module.unreadable) {
+        report.error("device", &slot.clone().into())?;
     }
-    for entry in devices {
+    for entry in found.devices().filter(|entry| entry.device.is_initialised || !is_told) {
         let name = entry.device.describe();
         if let Some(fault) = &entry.fault {
             report.error("device", fault)?;
+        } else if !entry.device.is_initialised {
+            let advice = entry.device.initialising();
+            report.warning("device", format!("{name} is not initialised  {}", entry.uri), Some(&advice))?;
         } else if entry.pin.user.locked {
             report.fault(
                 "device",

@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
         },
         kind: arguments.kind,
         always_authenticate: arguments.always_authenticate,
+        by_slot: arguments.slot.is_some(),
     };
     let modules = context.load_modules(std::slice::from_ref(&uri), terminal)?;
     let login = context.login_to_prepare();

@@ -4,7 +4,9 @@ mod document;
 
 use std::time::SystemTime;
 
-use countersign::device::{CertificateEntry, DeviceEntry, Exportability, Inventory, KeyEntry, inventory};
+use countersign::device::{
+    Absence, CertificateEntry, DeviceEntry, Exportability, Inventory, KeyEntry, inventory,
+};
 use countersign::error::Error;
 use countersign::uri::Uri;
 
@@ -37,11 +39,31 @@ pub(crate) fn run(arguments: &List, context: &Context, terminal: &Terminal) -> R
     {
         terminal.say("Private keys are hidden until login: countersign list --login shows whether they can leave the device.");
     }
-    terminal.document(&document(&found))?;
+    let absence = match found.is_empty() {
+        true => modules.why_no_device(std::slice::from_ref(&uri))?,
+        false => Absence::default(),
+    };
+    if found.is_empty() {
+        say_that_none_is_there(&absence, terminal);
+    }
+    terminal.document(&document(&found, absence.causes()))?;
     // All is printed; the exit code says that something is missing.
-    match found.modules.into_iter().flat_map(|module| module.devices).find_map(|device| device.fault) {
+    let unreadable =
+        found.modules.iter().flat_map(|module| &module.unreadable).next().cloned().map(Error::from);
+    let fault = found.modules.into_iter().flat_map(|module| module.devices).find_map(|device| device.fault);
+    match fault.or(unreadable) {
         Some(fault) => Err(fault),
         None => Ok(()),
+    }
+}
+
+fn say_that_none_is_there(absence: &Absence, terminal: &Terminal) {
+    match absence.causes().first() {
+        Some(cause) => {
+            terminal.say(&format!("No device is there: {cause}"));
+            terminal.say(&format!("help: {}. countersign doctor checks it all", cause.help()));
+        }
+        None => terminal.say("No such device is there. countersign doctor tells why"),
     }
 }
 
@@ -51,11 +73,18 @@ fn tree(found: &Inventory) -> Vec<String> {
         let path = module.path.as_deref().unwrap_or_default();
         match &module.skipped {
             Some(reason) => lines.push(format!("{}  {path}  skipped: {reason}", module.name)),
-            None if module.devices.is_empty() => lines.push(format!("{}  {path}  no device", module.name)),
+            None if module.devices.is_empty() && module.unreadable.is_empty() => {
+                lines.push(format!("{}  {path}  no device", module.name))
+            }
             None => lines.push(format!("{}  {path}", module.name)),
         }
+        let count = module.devices.len() + module.unreadable.len();
+        for (index, slot) in module.unreadable.iter().enumerate() {
+            let bar = if index + 1 == count { "└─" } else { "├─" };
+            lines.push(format!("{bar} slot {} cannot be read: {}", slot.slot, slot.error));
+        }
         for (index, device) in module.devices.iter().enumerate() {
-            let last = index + 1 == module.devices.len();
+            let last = module.unreadable.len() + index + 1 == count;
             lines.push(format!("{} {}", if last { "└─" } else { "├─" }, device_line(device)));
             let bar = if last { "   " } else { "│  " };
             let rows = rows(device);
@@ -69,7 +98,9 @@ fn tree(found: &Inventory) -> Vec<String> {
 
 fn device_line(entry: &DeviceEntry) -> String {
     let pin = &entry.pin;
-    let state = if !pin.login_required {
+    let state = if !entry.device.is_initialised {
+        "NOT INITIALISED"
+    } else if !pin.login_required {
         "no PIN needed"
     } else if pin.user.locked {
         "PIN LOCKED"

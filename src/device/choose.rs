@@ -59,26 +59,26 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
             return Err(KeyError::Type { uri: uri.shown(), found }.into());
         }
     }
-    let Sight { devices: all, unreadable } = modules.look();
-    let present = distinct(all.iter());
+    let sight = modules.look()?;
+    let present = distinct(sight.devices.iter());
     let everything = [Uri::default()];
     let by_uri = !request.uris.is_empty();
     let uris = if by_uri { request.uris.as_slice() } else { everything.as_slice() };
     if !by_uri {
         // What cannot be read may be the one that is meant: the PIN must not go to another for its sake.
-        if let Some((name, error)) = unreadable.into_iter().next() {
-            return Err(DeviceError::Call { device: format!("in a slot of {name}"), error }.into());
+        if let Some(unreadable) = sight.unreadable.first() {
+            return Err(DeviceError::of_slot(unreadable).into());
         }
     }
     for (index, uri) in uris.iter().enumerate() {
-        let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
+        let fitting = sight.fitting(uri, modules.named);
         if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
             let passed_over = uris[..index].to_vec();
             let Fitting { device, keys: shown } = found;
             return Ok(Chosen { device, uri: uri.clone(), by_uri, passed_over, present, shown });
         }
     }
-    Err(absent(modules, &present, &request.uris).into())
+    Err(absent(modules, &sight, &present, &request.uris).into())
 }
 
 /// The one device that fits the device attributes of `uri`, and a URI for it.
@@ -86,15 +86,17 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
 /// # Errors
 /// As [`choose`].
 pub(super) fn the_device(modules: &Modules, uri: &Uri) -> Result<(Device, Uri), Error> {
-    let all = modules.look().devices;
-    let present = distinct(all.iter());
-    let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
+    let sight = modules.look()?;
+    let present = distinct(sight.devices.iter());
+    let fitting = sight.fitting(uri, modules.named);
     match <[Device; 1]>::try_from(fitting) {
         Ok([device]) => {
             let uri = device.uri(&present);
             Ok((device, uri))
         }
-        Err(none) if none.is_empty() => Err(absent(modules, &present, std::slice::from_ref(uri)).into()),
+        Err(none) if none.is_empty() => {
+            Err(absent(modules, &sight, &present, std::slice::from_ref(uri)).into())
+        }
         Err(several) => {
             let candidates = Candidate::devices(several.iter(), &present);
             Err(DeviceError::Many { uri: uri.shown(), candidates }.into())
@@ -102,12 +104,13 @@ pub(super) fn the_device(modules: &Modules, uri: &Uri) -> Result<(Device, Uri), 
     }
 }
 
-fn absent(modules: &Modules, present: &[Device], wanted: &[Uri]) -> DeviceError {
+fn absent(modules: &Modules, sight: &Sight, present: &[Device], wanted: &[Uri]) -> DeviceError {
     DeviceError::Absent {
         wanted: wanted.iter().map(Uri::shown).collect(),
         present: present.iter().map(|device| (device.uri(present).to_string(), device.describe())).collect(),
         searched: modules.searched(),
         failed: modules.failure_lines(),
+        absence: Box::new(modules.absence(sight, wanted)),
     }
 }
 
@@ -158,6 +161,19 @@ impl Chosen {
     /// A URI that names the device among those present.
     pub fn device_uri(&self) -> Uri {
         self.device.uri(&self.present)
+    }
+}
+
+impl Sight {
+    /// The devices that a URI fits. One that is not initialised has to be named.
+    pub(super) fn fitting(&self, uri: &Uri, module_was_named: bool) -> Vec<Device> {
+        let fits = |device: &&Device| device.matches(uri, module_was_named);
+        let fitting = distinct(self.devices.iter().filter(fits));
+        let is_named = uri.token.is_some() || uri.slot_id.is_some();
+        if !fitting.is_empty() || !is_named {
+            return fitting;
+        }
+        distinct(self.uninitialised.iter().filter(fits))
     }
 }
 

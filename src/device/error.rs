@@ -1,5 +1,6 @@
 //! What can go wrong with devices, keys, logins and signatures, and what to do about it.
 
+mod advice;
 mod candidate;
 mod device;
 mod key;

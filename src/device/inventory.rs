@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::call::CallError;
+use super::cause::Cause;
 use super::choose::distinct;
-use super::error::{Candidate, KeyError};
+use super::error::{Candidate, DeviceError, KeyError};
 use super::key_facts::{KeyFacts, NameBy};
 use super::login::{LoginOptions, Notice, log_in};
-use super::modules::Modules;
+use super::modules::{Modules, Sight, Unreadable};
 use super::objects;
 use super::present::Device;
 use super::token_info::PinState;
@@ -23,6 +25,19 @@ pub struct Inventory {
     pub modules: Vec<ModuleEntry>,
 }
 
+impl Inventory {
+    /// The devices of all modules; also those that are not initialised, which are of no use to most.
+    pub fn devices(&self) -> impl Iterator<Item = &DeviceEntry> {
+        self.modules.iter().flat_map(|module| &module.devices)
+    }
+
+    /// Whether there is no device of any use, and nothing that may be one.
+    pub fn is_empty(&self) -> bool {
+        !self.devices().any(|entry| entry.device.is_initialised)
+            && self.modules.iter().all(|module| module.unreadable.is_empty())
+    }
+}
+
 /// A module.
 #[derive(Debug)]
 pub struct ModuleEntry {
@@ -36,6 +51,27 @@ pub struct ModuleEntry {
     pub took: Duration,
     /// Its devices.
     pub devices: Vec<DeviceEntry>,
+    /// Why it was skipped, where that is known.
+    pub cause: Option<Cause>,
+    /// Its slots that cannot be read.
+    pub unreadable: Vec<UnreadableSlot>,
+}
+
+/// A slot that cannot be read. There may be a device in it.
+#[derive(Clone, Debug)]
+pub struct UnreadableSlot {
+    /// Its number.
+    pub slot: u64,
+    /// What the module said.
+    pub error: CallError,
+    /// What it means.
+    place: Unreadable,
+}
+
+impl From<UnreadableSlot> for Error {
+    fn from(slot: UnreadableSlot) -> Self {
+        DeviceError::of_slot(&slot.place).into()
+    }
 }
 
 /// A device.
@@ -90,9 +126,11 @@ pub fn inventory(
     login: Option<&LoginOptions>,
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Inventory, Error> {
-    let all = modules.look().devices;
+    let sight = modules.look()?;
+    let all = &sight.devices;
     let present = distinct(all.iter());
-    let fitting = distinct(all.iter().filter(|device| device.matches(uri, modules.named)));
+    let mut fitting = sight.fitting(uri, modules.named);
+    fitting.extend(uninitialised(&sight, uri, modules.named, &fitting));
     let login = match login {
         Some(options) => Some((options, options.source_for(uri)?)),
         None => None,
@@ -106,6 +144,12 @@ pub fn inventory(
     let mut entries = Vec::new();
     for module in &modules.loaded {
         let of_module = |device: &&Device| Rc::ptr_eq(&device.module, module);
+        let path = &module.spec().path;
+        let slots = sight.unreadable.iter().filter(|slot| slot.path.as_ref() == Some(path));
+        let unreadable = slots.filter_map(|slot| {
+            Some(UnreadableSlot { slot: slot.slot?, error: slot.error.clone(), place: slot.clone() })
+        });
+        let unreadable = unreadable.collect();
         let mut devices = Vec::new();
         for device in fitting.iter().filter(of_module) {
             let mut entry = DeviceEntry {
@@ -131,6 +175,8 @@ pub fn inventory(
             },
             took: module.took(),
             devices,
+            cause: None,
+            unreadable,
         });
     }
     entries.extend(modules.failed.iter().map(|failed| ModuleEntry {
@@ -139,8 +185,21 @@ pub fn inventory(
         skipped: Some(failed.reason.clone()),
         took: Duration::ZERO,
         devices: Vec::new(),
+        cause: failed.cause.as_deref().cloned(),
+        unreadable: Vec::new(),
     }));
     Ok(Inventory { modules: entries })
+}
+
+/// The devices that are not initialised and fit, beyond those that are listed already. A module's free slot is listed only
+/// where it is all that the module has.
+fn uninitialised(sight: &Sight, uri: &Uri, module_was_named: bool, listed: &[Device]) -> Vec<Device> {
+    let fits = |device: &&Device| {
+        let is_free_slot = device.kind().has_free_slot()
+            && sight.devices.iter().any(|other| !other.is_of_another_module(device));
+        device.matches(uri, module_was_named) && !is_free_slot && !listed.iter().any(|other| other.is(device))
+    };
+    sight.uninitialised.iter().filter(fits).cloned().collect()
 }
 
 /// Fills the entry; what was read before a fault stays in it.
@@ -152,8 +211,12 @@ fn read(
     notice: &mut dyn FnMut(Notice),
 ) -> Result<(), Error> {
     let device = entry.device.clone();
-    let session = device.open_session().map_err(|error| device.failure(error))?;
-    if let Some((options, source)) = login {
+    let session = match device.open_session() {
+        // Most modules open none; nothing can be read, which is no fault.
+        Err(_) if !device.is_initialised => return Ok(()),
+        session => session.map_err(|error| device.failure(error))?,
+    };
+    if let Some((options, source)) = login.filter(|_| device.is_initialised || uri.token.is_some()) {
         log_in(&session, &device, source, options, notice)?;
     }
     let wanted = |object_type| uri.object_type.is_none_or(|wanted| wanted == object_type);

@@ -78,7 +78,9 @@ pub enum UnfitReason {
     #[error("it is {0}; EC keys on P-256, P-384 and P-521 and RSA keys of 1024 to 8192 bits are supported")]
     NotSupported(String),
     /// Its public key cannot be read.
-    #[error("its public key cannot be read from the device, so nothing could be verified")]
+    #[error(
+        "its public key is not on the device, or of a kind that is not known here, so nothing could be verified"
+    )]
     NoPublicKey,
     /// CKA_SIGN is false.
     #[error("it may not sign (CKA_SIGN is false)")]
@@ -92,6 +94,11 @@ pub enum UnfitReason {
 }
 
 impl UnfitReason {
+    /// Whether it keeps the key from any use, not only from CloudHSM's files.
+    pub(super) fn keeps_from_any_use(&self) -> bool {
+        matches!(self, UnfitReason::NoPublicKey | UnfitReason::MayNotSign)
+    }
+
     /// All reasons in one line.
     pub(super) fn in_one_line(reasons: &[Self]) -> String {
         reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")

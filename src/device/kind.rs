@@ -68,19 +68,29 @@ impl ModuleKind {
         self.row().own_key.is_some_and(|own| id == Some(&[own]))
     }
 
-    /// What a module that loads and does not start most often lacks.
-    pub(super) fn when_not_started(self) -> Option<&'static str> {
-        self.row().when_not_started
+    /// What to look at where the module runs and shows no device, and nothing stands in between that can be found.
+    pub(super) fn when_silent(self) -> &'static str {
+        self.row().when_silent
     }
 
-    /// What to look at where the module shows no device.
-    pub(super) fn when_no_device(self) -> Option<&'static str> {
-        self.row().when_no_device
+    /// What to do where a smart card is in a reader, and the module does not know it.
+    pub(super) fn when_card_unknown(self) -> &'static str {
+        self.row().when_card_unknown
+    }
+
+    /// The command that initialises a device, with `MODULE` and `SLOT` in the places of those.
+    pub(super) fn initialising(self) -> &'static str {
+        self.row().initialising
     }
 
     /// Why a device that holds a private key may show none.
     pub(super) fn when_no_key(self) -> Option<&'static str> {
         self.row().when_no_key
+    }
+
+    /// Whether the module always shows one slot more, for a new device.
+    pub(super) fn has_free_slot(self) -> bool {
+        self.row().has_free_slot
     }
 
     /// How to make a key where this module makes none.
@@ -91,6 +101,30 @@ impl ModuleKind {
     /// How to store a certificate where this module stores none.
     pub(super) fn when_not_stored(self) -> Option<&'static str> {
         self.row().when_not_stored
+    }
+
+    /// Whether a person can pull its devices out and plug them in again.
+    pub(super) fn is_pluggable(self) -> bool {
+        self.row().is_pluggable
+    }
+
+    /// What helps where a device fails, and nothing is known of the cause.
+    pub(super) fn recovering(self) -> &'static str {
+        match self.row().recovering {
+            None if self.is_pluggable() => "unplug the device, plug it in again, and repeat the command",
+            None => "repeat the command; if it fails again, run countersign doctor",
+            Some(recovering) => recovering,
+        }
+    }
+
+    /// Whether wrong PINs are counted at all: each is a step towards the lock.
+    pub(super) fn counts_wrong_pins(self) -> bool {
+        self.row().counts_wrong_pins
+    }
+
+    /// After how many wrong PINs it locks, as far as that is known.
+    pub(super) fn when_it_locks(self) -> &'static str {
+        self.row().when_it_locks
     }
 
     /// How a locked PIN is unblocked.
@@ -122,6 +156,8 @@ impl ModuleKind {
 pub(super) struct SoSecret {
     /// What it is called.
     pub(super) name: &'static str,
+    /// How a person is asked for it.
+    pub(super) prompt: &'static str,
     /// What to say of a wrong one.
     pub(super) when_wrong: &'static str,
     /// What to say where it is needed.
@@ -138,18 +174,22 @@ struct Row {
     shows_others: bool,
     needs_pcscd: bool,
     own_key: Option<u8>,
-    when_not_started: Option<&'static str>,
-    when_no_device: Option<&'static str>,
+    has_free_slot: bool,
+    when_silent: &'static str,
+    when_card_unknown: &'static str,
+    initialising: &'static str,
     when_no_key: Option<&'static str>,
     when_not_generated: Option<&'static str>,
     when_not_stored: Option<&'static str>,
+    is_pluggable: bool,
+    recovering: Option<&'static str>,
+    counts_wrong_pins: bool,
+    when_it_locks: &'static str,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
     pin_length: Option<&'static str>,
     so_secret: Option<SoSecret>,
 }
-
-const PCSCD: Option<&str> = Some("smart cards need pcscd: apt install pcscd, and make sure that it runs");
 
 const OTHER: Row = Row {
     kind: Kind::Other,
@@ -158,11 +198,17 @@ const OTHER: Row = Row {
     shows_others: false,
     needs_pcscd: false,
     own_key: None,
-    when_not_started: None,
-    when_no_device: None,
+    has_free_slot: false,
+    when_silent: "plug the device in, or name its module with --module PATH; countersign list shows what is there",
+    when_card_unknown: "name the module of the card's maker with --module PATH (a YubiKey's is libykcs11.so)",
+    initialising: "pkcs11-tool --module MODULE --slot SLOT --init-token --label NAME, or the device's own tool",
     when_no_key: None,
     when_not_generated: None,
     when_not_stored: None,
+    is_pluggable: false,
+    recovering: None,
+    counts_wrong_pins: true,
+    when_it_locks: "most lock after three",
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
@@ -176,6 +222,12 @@ static TABLE: [Row; 12] = [
         kind: Kind::YubiHsm,
         modules: &["yubihsm"],
         devices: &["yubihsm"],
+        is_pluggable: true,
+        recovering: Some(
+            "systemctl restart yubihsm-connector, or unplug the YubiHSM and plug it in again; then repeat the command",
+        ),
+        counts_wrong_pins: false,
+        when_it_locks: "a YubiHSM locks nothing",
         unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
                      its connector",
         pin_form: Some(
@@ -189,15 +241,19 @@ static TABLE: [Row; 12] = [
         modules: &["ykcs11"],
         devices: &["ykcs11", "yubikey", "yubico"],
         needs_pcscd: true,
+        is_pluggable: true,
+        when_it_locks: "a YubiKey locks after three, if that was not changed",
         // The attestation key in PIV slot F9, by the number that ykcs11 gives it.
         own_key: Some(0x19),
-        when_not_started: PCSCD,
+        when_card_unknown: "libykcs11.so knows YubiKeys whose PIV application is on (ykman config usb --enable PIV); another card: \
+                            --module opensc-pkcs11.so, or the module of its maker",
         unblocking: "unblock it with the PUK: ykman piv access unblock-pin. If the PUK is locked too, only ykman piv reset \
                      is left, which destroys all keys",
         // ykcs11 (2.2) says 6 to 48, which is for the management key too.
         pin_length: Some("6 to 8 characters"),
         so_secret: Some(SoSecret {
             name: "management key",
+            prompt: "Management key, 48 hexadecimal digits,",
             when_wrong: "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing",
             when_needed: "a YubiKey wants its management key for this: --so-pin-source prompt, and give the key as 48 \
                           hexadecimal digits",
@@ -208,6 +264,11 @@ static TABLE: [Row; 12] = [
         kind: Kind::CloudHsm,
         modules: &["cloudhsm", "cavium", "marvell"],
         devices: &["cloudhsm", "cavium", "marvell"],
+        recovering: Some(
+            "repeat the command; if it fails again, see whether cloudhsm-cli reaches the cluster, and the log in \
+             /opt/cloudhsm/run",
+        ),
+        when_silent: "its client is configured by /opt/cloudhsm/bin/configure-pkcs11; its log is in /opt/cloudhsm/run",
         unblocking: "ask an administrator of the cluster: cloudhsm-cli user change-password unlocks the user",
         pin_form: Some("the PIN of a CloudHSM is USER:PASSWORD, of a crypto user of the cluster"),
         ..OTHER
@@ -216,6 +277,8 @@ static TABLE: [Row; 12] = [
         kind: Kind::Luna,
         modules: &["cryptoki2", "luna"],
         devices: &["luna", "cryptoki2"],
+        recovering: Some("repeat the command; if it fails again, see whether lunacm reaches the partition"),
+        when_silent: "lunacm lists the partitions that this host has; Chrystoki.conf names the appliance",
         unblocking: "ask the partition's security officer: lunacm, role resetpw -name co (or cu) unlocks the role",
         pin_form: Some(
             "the PIN is that of the Crypto Officer; to log in as the Crypto User add --user-type crypto-user",
@@ -226,7 +289,10 @@ static TABLE: [Row; 12] = [
         kind: Kind::Tpm,
         modules: &["tpm2"],
         devices: &["tpm2"],
-        when_not_started: Some("is there a TPM (/dev/tpmrm0), and may this user use it (group tss)?"),
+        has_free_slot: true,
+        recovering: Some("end other programs that use the TPM, then repeat the command"),
+        when_it_locks: "a TPM locks as a whole (tpm2_getcap properties-variable says after how many)",
+        initialising: "tpm2_ptool init; tpm2_ptool addtoken --pid 1 --label NAME --sopin SOPIN --userpin PIN",
         unblocking: "the whole TPM is in dictionary attack lockout: wait until it ends (tpm2_getcap properties-variable \
                      says when), or tpm2_dictionarylockout --clear-lockout",
         ..OTHER
@@ -235,7 +301,8 @@ static TABLE: [Row; 12] = [
         kind: Kind::OpenCryptoki,
         modules: &["opencryptoki"],
         devices: &["opencryptoki"],
-        when_not_started: Some("openCryptoki needs its daemon: systemctl start pkcsslotd"),
+        recovering: Some("systemctl restart pkcsslotd, then repeat the command"),
+        initialising: "pkcsconf -I -c SLOT; then pkcsconf -P -c SLOT and pkcsconf -u -c SLOT",
         unblocking: "set a new one with the SO PIN: pkcsconf -u -c SLOT",
         ..OTHER
     },
@@ -243,21 +310,21 @@ static TABLE: [Row; 12] = [
         kind: Kind::SoftHsm,
         modules: &["softhsm"],
         devices: &["softhsm"],
-        when_not_started: Some(
-            "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
+        has_free_slot: true,
+        recovering: Some(
+            "make sure that this user may write to the folder of SoftHSM's tokens, then repeat the command",
         ),
-        when_no_device: Some(
-            "SoftHSM shows the devices of the configuration that SOFTHSM2_CONF names: set it, or plug the device in; \
-             countersign list shows what is there",
-        ),
+        counts_wrong_pins: false,
+        when_it_locks: "SoftHSM locks nothing",
+        initialising: "softhsm2-util --init-token --slot SLOT --label NAME",
         ..OTHER
     },
     Row {
         kind: Kind::OpenSc,
         modules: &["opensc"],
         devices: &["opensc", "piv", "pkcs#15"],
+        is_pluggable: true,
         needs_pcscd: true,
-        when_not_started: PCSCD,
         when_no_key: Some(
             "OpenSC shows a PIV card's key only together with its certificate: put one on the card, or use the card \
              maker's own module (a YubiKey's is libykcs11.so)",
@@ -273,26 +340,15 @@ static TABLE: [Row; 12] = [
         unblocking: "unblock it with the PUK: pkcs15-tool --unblock-pin, or the card issuer's own tool",
         ..OTHER
     },
-    Row { kind: Kind::SmartCard, modules: &["pcsc", "ccid"], needs_pcscd: true, ..OTHER },
     Row {
-        kind: Kind::Nss,
-        modules: &["softokn"],
-        when_not_started: Some("NSS wants its database named: x-init-reserved in a module file of p11-kit"),
+        kind: Kind::SmartCard,
+        modules: &["pcsc", "ccid", "cackey", "coolkey"],
+        needs_pcscd: true,
+        is_pluggable: true,
         ..OTHER
     },
-    Row {
-        kind: Kind::P11KitClient,
-        modules: &["p11-kit-client"],
-        shows_others: true,
-        when_not_started: Some(
-            "P11_KIT_SERVER_ADDRESS must name the server's socket: unix:path=/path/of/the/socket",
-        ),
-        when_no_device: Some(
-            "p11-kit's client sees the devices of a p11-kit server: make sure that it runs, and that the socket of \
-             P11_KIT_SERVER_ADDRESS leads to it",
-        ),
-        ..OTHER
-    },
+    Row { kind: Kind::Nss, modules: &["softokn"], ..OTHER },
+    Row { kind: Kind::P11KitClient, modules: &["p11-kit-client"], shows_others: true, ..OTHER },
     Row {
         kind: Kind::P11KitProxy,
         modules: &["p11-kit-proxy", "libp11-kit.so"],

@@ -178,7 +178,7 @@ pub(super) fn log_in(
     let mut may_be_wrong_again = is_person && !before.count_low;
     let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
-        let pin = source.read(&format!("PIN for {}: ", name()))?;
+        let pin = source.read(&target.prompt())?;
         if !is_person && pin.has_outer_blank() {
             notice(Notice::OuterBlank { source: source.to_string() });
         }
@@ -230,8 +230,16 @@ impl<'a> LoginTarget<'a> {
         let device = self.device.describe();
         match self.user {
             UserType::User | UserType::Vendor(_) => device,
+            UserType::SecurityOfficer if self.device.kind().so_secret().is_some() => device,
             UserType::SecurityOfficer => format!("the security officer of {device}"),
         }
+    }
+
+    /// What a person is asked.
+    fn prompt(self) -> String {
+        let secret = self.device.kind().so_secret().filter(|_| self.user == UserType::SecurityOfficer);
+        let secret = secret.map_or("PIN", |secret| secret.prompt);
+        format!("{secret} for {}: ", self.name())
     }
 
     /// None where the device does not answer.

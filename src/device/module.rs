@@ -9,6 +9,7 @@ use cryptoki::slot::Slot;
 
 use super::abandoned::{self, NotReturned};
 use super::call::CallError;
+use super::cause::{self, Cause};
 use super::ffi::Functions;
 use super::load_failure::LoadFailure;
 use super::spec::ModuleSpec;
@@ -31,6 +32,8 @@ pub(super) struct Module {
 pub(super) struct ModuleFailure {
     pub(super) reason: String,
     pub(super) hint: Option<String>,
+    /// Why it did not start, as far as that can be found.
+    pub(super) cause: Option<Box<Cause>>,
     /// The call that was abandoned, if that is why.
     pub(super) hang: Option<CallError>,
 }
@@ -38,7 +41,7 @@ pub(super) struct ModuleFailure {
 impl From<NotReturned> for ModuleFailure {
     fn from(call: NotReturned) -> Self {
         let error = CallError::from(call);
-        ModuleFailure { reason: error.to_string(), hint: None, hang: Some(error) }
+        ModuleFailure { reason: error.to_string(), hint: None, cause: None, hang: Some(error) }
     }
 }
 
@@ -47,6 +50,7 @@ impl Module {
         let failure = |reason: String, hint: Option<&str>| ModuleFailure {
             reason,
             hint: hint.map(str::to_owned),
+            cause: None,
             hang: None,
         };
         let start = Instant::now();
@@ -70,7 +74,10 @@ impl Module {
         match watch::during("C_Initialize", &name, &name, initialize)? {
             Ok(()) => {}
             Err(error) if error.is(RvError::CryptokiAlreadyInitialized) => {}
-            Err(error) => return Err(failure(error.to_string(), spec.kind().when_not_started())),
+            Err(error) => {
+                let cause = cause::of_start(spec.kind(), &spec.path).map(Box::new);
+                return Err(ModuleFailure { cause, ..failure(error.to_string(), None) });
+            }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.
         let asked = functions.clone();

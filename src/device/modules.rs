@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::call::{CallError, reason_of};
+use super::cause::{Absence, Cause, ModuleState, Situation, State};
 use super::ffi::{self, LIBP11_KIT, P11KitModule};
+use super::kind::ModuleKind;
 use super::module::Module;
 use super::present::{self, Device};
 use super::spec::{ModuleSpec, module_path};
@@ -59,8 +61,20 @@ pub enum ModuleError {
         reason: String,
         /// What may help.
         hint: Option<String>,
+        /// What stands in between.
+        cause: Option<Box<Cause>>,
         /// Whether a call was abandoned.
         hang: bool,
+    },
+    /// The module that was named does not say which devices it has.
+    #[error("the module {path:?} shows no device: {error}")]
+    Unlisted {
+        /// Its path.
+        path: PathBuf,
+        /// What it said.
+        error: CallError,
+        /// Why.
+        absence: Box<Absence>,
     },
 }
 
@@ -77,7 +91,11 @@ impl Explain for ModuleError {
                 vec![format!("there are: {}", configured.join(", "))]
             }
             ModuleError::AllFailed { failures, .. } => failures.clone(),
-            ModuleError::Failed { .. } | ModuleError::Hang(_) => Vec::new(),
+            ModuleError::Failed { cause, .. } => cause.iter().map(ToString::to_string).collect(),
+            ModuleError::Unlisted { absence, .. } => {
+                absence.causes().iter().map(ToString::to_string).collect()
+            }
+            ModuleError::Hang(_) => Vec::new(),
         }
     }
 
@@ -89,9 +107,19 @@ impl Explain for ModuleError {
                     .into(),
             ),
             ModuleError::NoSuchName { .. } => Some("correct module-name in the URI, or use --module PATH".into()),
-            ModuleError::AllFailed { .. } => Some("name the device's module with --module PATH to use it alone".into()),
-            ModuleError::Failed { hint, .. } => hint.clone(),
-            ModuleError::Hang(_) => None,
+            ModuleError::AllFailed { .. } => Some(
+                "name the device's module with --module PATH to use it alone; countersign doctor tells more of each".into(),
+            ),
+            ModuleError::Failed { hint, cause, .. } => {
+                let of_cause = cause.as_ref().map(|cause| cause.help());
+                Some(hint.clone().or(of_cause).unwrap_or_else(|| NO_CAUSE.into()))
+            }
+            ModuleError::Unlisted { absence, .. } => {
+                Some(absence.main_cause().map_or_else(|| NO_CAUSE.into(), Cause::help))
+            }
+            ModuleError::Hang(_) => {
+                Some("end the program that keeps p11-kit's modules busy, or name the device's own with --module PATH".into())
+            }
         }
     }
 
@@ -99,11 +127,15 @@ impl Explain for ModuleError {
         matches!(
             self,
             ModuleError::Hang(_)
+                | ModuleError::Unlisted { .. }
                 | ModuleError::Failed { hang: true, .. }
                 | ModuleError::AllFailed { hang: true, .. }
         )
     }
 }
+
+/// Where nothing is known of a module that fails.
+const NO_CAUSE: &str = "-v shows what the module itself says; its manual says what it needs";
 
 /// What the command line says about modules.
 #[derive(Clone, Debug, Default)]
@@ -127,8 +159,35 @@ pub struct Modules {
 pub(super) struct Sight {
     /// The devices in all modules, in the modules' order, those of p11-kit's own last. One that two modules show is there twice.
     pub(super) devices: Vec<Device>,
-    /// The modules that may have more devices, by name, each with what it said, or what it has not returned from.
-    pub(super) unreadable: Vec<(String, CallError)>,
+    /// Those that are not initialised, which are used only if they are named.
+    pub(super) uninitialised: Vec<Device>,
+    /// The modules that may have more devices.
+    pub(super) unreadable: Vec<Unreadable>,
+    /// What modules said that do not say which slots they have, each by its place among those that are loaded.
+    unlisted: Vec<(usize, CallError)>,
+}
+
+/// What may be a device, and cannot be read.
+#[derive(Clone, Debug)]
+pub(super) struct Unreadable {
+    /// The module's name, for messages.
+    pub(super) module: String,
+    /// Its file, where it is loaded.
+    pub(super) path: Option<PathBuf>,
+    /// The slot, where that is known.
+    pub(super) slot: Option<u64>,
+    /// What the module said, or what it has not returned from.
+    pub(super) error: CallError,
+}
+
+impl Unreadable {
+    /// What a person may call it.
+    pub(super) fn describe(&self) -> String {
+        match self.slot {
+            Some(slot) => format!("in slot {slot} of {}", self.module),
+            None => format!("in a slot of {}", self.module),
+        }
+    }
 }
 
 /// A module that was skipped.
@@ -137,6 +196,8 @@ pub(super) struct FailedModule {
     pub(super) name: String,
     pub(super) path: Option<PathBuf>,
     pub(super) reason: String,
+    /// What stands in between.
+    pub(super) cause: Option<Box<Cause>>,
     /// The call that was abandoned, if that is why.
     pub(super) hang: Option<CallError>,
 }
@@ -181,12 +242,34 @@ impl Modules {
     }
 
     /// What the modules show now.
-    pub(super) fn look(&self) -> Sight {
-        let mut sight = Sight { devices: Vec::new(), unreadable: Vec::new() };
+    ///
+    /// # Errors
+    /// [`ModuleError::Unlisted`] when there is no device, and a module that was named does not say which it has.
+    pub(super) fn look(&self) -> Result<Sight, ModuleError> {
+        let mut sight = Sight {
+            devices: Vec::new(),
+            uninitialised: Vec::new(),
+            unreadable: Vec::new(),
+            unlisted: Vec::new(),
+        };
         let mut proxied = Vec::new();
-        for module in &self.loaded {
-            let present::InSlots { devices, unreadable } = present::in_slots(module);
-            sight.unreadable.extend(unreadable.map(|error| (module.spec().display_name(), error)));
+        for (index, module) in self.loaded.iter().enumerate() {
+            let present::InSlots { devices, uninitialised, unreadable, unlisted } = present::in_slots(module);
+            let (name, path) = (module.spec().display_name(), &module.spec().path);
+            sight.unreadable.extend(unreadable.into_iter().map(|(slot, error)| Unreadable {
+                module: name.clone(),
+                path: Some(path.clone()),
+                slot: Some(slot),
+                error,
+            }));
+            match unlisted {
+                Some(error) if error.is_hang() => {
+                    let path = Some(path.clone());
+                    sight.unreadable.push(Unreadable { module: name, path, slot: None, error });
+                }
+                other => sight.unlisted.extend(other.map(|error| (index, error))),
+            }
+            sight.uninitialised.extend(uninitialised);
             if module.spec().shows_others() {
                 // The proxy also shows p11-kit's trust store, which holds no key.
                 proxied.extend(devices.into_iter().filter(|device| !device.is_trust_store()));
@@ -195,10 +278,57 @@ impl Modules {
             }
         }
         sight.devices.extend(proxied);
-        let hanging =
-            self.failed.iter().filter_map(|failed| Some((failed.name.clone(), failed.hang.clone()?)));
+        let hanging = self.failed.iter().filter_map(|failed| {
+            let error = failed.hang.clone()?;
+            Some(Unreadable { module: failed.name.clone(), path: None, slot: None, error })
+        });
         sight.unreadable.extend(hanging);
-        sight
+        let of_named = sight.unlisted.iter().find(|(index, _)| self.loaded[*index].spec().is_named);
+        if let Some((index, error)) =
+            of_named.filter(|_| sight.devices.is_empty() && sight.unreadable.is_empty())
+        {
+            let (path, error) = (self.loaded[*index].spec().path.clone(), error.clone());
+            return Err(ModuleError::Unlisted { path, error, absence: Box::new(self.absence(&sight, &[])) });
+        }
+        Ok(sight)
+    }
+
+    /// Why no device is there that fits one of the URIs, or any device at all.
+    ///
+    /// # Errors
+    /// As when such a device is looked for.
+    pub fn why_no_device(&self, uris: &[Uri]) -> Result<Absence, ModuleError> {
+        Ok(self.absence(&self.look()?, uris))
+    }
+
+    /// The same of what was seen already.
+    pub(super) fn absence(&self, sight: &Sight, uris: &[Uri]) -> Absence {
+        let started = self.loaded.iter().enumerate().map(|(index, module)| {
+            let is_of_module = |device: &&Device| Rc::ptr_eq(&device.module, module);
+            let hangs = |other: &Unreadable| other.path.as_ref() == Some(&module.spec().path);
+            let unlisted = sight.unlisted.iter().any(|(other, _)| *other == index);
+            let state = match sight.uninitialised.iter().find(is_of_module) {
+                _ if sight.devices.iter().any(|device| is_of_module(&device)) => State::HasDevices,
+                _ if sight.unreadable.iter().any(hangs) => State::Failed(None),
+                // pcscd is what such a module lacks.
+                _ if unlisted && !module.spec().kind().needs_pcscd() => State::Failed(None),
+                Some(device) => State::NotInitialised(device.slot_id(), device.label.clone()),
+                None => State::Empty,
+            };
+            let spec = module.spec();
+            ModuleState { name: spec.display_name(), path: spec.path.clone(), kind: spec.kind(), state }
+        });
+        let failed = self.failed.iter().map(|failed| {
+            let path = failed.path.clone().unwrap_or_default();
+            let (name, kind) = (failed.name.clone(), ModuleKind::at(&path));
+            ModuleState { name, kind, path, state: State::Failed(failed.cause.clone()) }
+        });
+        let mut wanted: Vec<ModuleKind> = uris.iter().map(of_uri).collect();
+        let named = self.loaded.iter().filter(|module| module.spec().is_named);
+        wanted.extend(named.map(|module| module.spec().kind()));
+        wanted.retain(|kind| self.named || *kind != ModuleKind::Other);
+        let modules = started.chain(failed).collect();
+        Absence::new(Situation { modules, wanted, has_devices: !sight.devices.is_empty() })
     }
 
     /// Modules that were skipped or do not answer: one line each, with the reason.
@@ -209,6 +339,7 @@ impl Modules {
                 name: module.spec().display_name(),
                 path: Some(module.spec().path.clone()),
                 reason,
+                cause: None,
                 hang: None,
             })
         });
@@ -228,7 +359,8 @@ impl Modules {
         self.loaded.iter().map(|module| module.spec().path.clone()).collect()
     }
 
-    fn add_named(&mut self, spec: ModuleSpec) -> Result<(), ModuleError> {
+    fn add_named(&mut self, mut spec: ModuleSpec) -> Result<(), ModuleError> {
+        spec.is_named = true;
         if self.has(&spec) {
             return Ok(());
         }
@@ -237,7 +369,13 @@ impl Modules {
             Ok(module) => self.loaded.push(Rc::new(module)),
             Err(failure) => {
                 let hang = failure.hang.is_some();
-                return Err(ModuleError::Failed { path, reason: failure.reason, hint: failure.hint, hang });
+                return Err(ModuleError::Failed {
+                    path,
+                    reason: failure.reason,
+                    hint: failure.hint,
+                    cause: failure.cause,
+                    hang,
+                });
             }
         }
         Ok(())
@@ -245,7 +383,13 @@ impl Modules {
 
     fn skip(&mut self, path: &Path, error: &ModuleError) {
         let name = ModuleSpec::at(path).display_name();
-        self.failed.push(FailedModule { name, path: None, reason: error.to_string(), hang: None });
+        self.failed.push(FailedModule {
+            name,
+            path: None,
+            reason: error.to_string(),
+            cause: None,
+            hang: None,
+        });
     }
 
     fn add_configured(&mut self, uris: &[&Uri], trial: Option<&Trial>) -> Result<(), ModuleError> {
@@ -280,6 +424,7 @@ impl Modules {
                 path: path.to_owned(),
                 init_reserved: module.init_reserved.clone(),
                 remote,
+                is_named: false,
             };
             match (&module.remote, &module.path) {
                 // Only p11-kit itself can start what such a module runs.
@@ -291,6 +436,7 @@ impl Modules {
                     name: module.name.clone(),
                     path: None,
                     reason: "p11-kit gives no file for it".into(),
+                    cause: None,
                     hang: None,
                 }),
             }
@@ -300,6 +446,7 @@ impl Modules {
                 name: "p11-kit".into(),
                 path: None,
                 reason: message,
+                cause: None,
                 hang: None,
             });
         }
@@ -313,15 +460,17 @@ impl Modules {
         let name = spec.display_name();
         let path = spec.path.clone();
         if let Some(Err(reason)) = trial.map(|trial| trial.of(&name, Path::new(&spec.call_name()))) {
-            self.failed.push(FailedModule { name, path: Some(path), reason, hang: None });
+            self.failed.push(FailedModule { name, path: Some(path), reason, cause: None, hang: None });
             return;
         }
         match Module::load(spec) {
             Ok(module) => self.loaded.push(Rc::new(module)),
             Err(failure) => {
-                let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let cause = failure.cause;
+                let hint = failure.hint.or_else(|| cause.as_ref().map(ToString::to_string));
+                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
                 let reason = format!("{}{hint}", failure.reason);
-                self.failed.push(FailedModule { name, path: Some(path), reason, hang: failure.hang });
+                self.failed.push(FailedModule { name, path: Some(path), reason, cause, hang: failure.hang });
             }
         }
     }
@@ -329,4 +478,13 @@ impl Modules {
     fn has(&self, spec: &ModuleSpec) -> bool {
         self.loaded.iter().any(|module| module.spec().is_same(spec))
     }
+}
+
+/// The kind of device that a URI names, as far as it says.
+fn of_uri(uri: &Uri) -> ModuleKind {
+    let text = |attribute: &Option<Vec<u8>>| {
+        String::from_utf8_lossy(attribute.as_deref().unwrap_or_default()).into_owned()
+    };
+    let module = module_path(uri).unwrap_or_else(|| PathBuf::from(text(&uri.module_name)));
+    ModuleKind::of_device(&module, &text(&uri.manufacturer), &text(&uri.model), &text(&uri.token))
 }

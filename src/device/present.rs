@@ -11,6 +11,7 @@ use cryptoki::mechanism::MechanismType;
 use cryptoki::slot::Slot;
 
 use super::call::CallError;
+use super::cause::Cause;
 use super::ffi::{Functions, RawSession};
 use super::kind::ModuleKind;
 use super::module::{Module, trim};
@@ -23,13 +24,15 @@ use crate::uri::{self, Uri};
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 const PCSCD_LOOKS: usize = 10;
 
-/// A device that is present: a slot with an initialised token in it, in PKCS#11's words.
+/// A device that is present: a slot with a token in it, in PKCS#11's words.
 #[derive(Clone, Debug)]
 pub struct Device {
     pub(super) module: Rc<Module>,
     pub(super) slot: Slot,
     slot_manufacturer: String,
     slot_description: String,
+    /// Whether it says that it is initialised (CKF_TOKEN_INITIALIZED).
+    pub is_initialised: bool,
     /// What a person calls it.
     name: Arc<str>,
     /// CK_TOKEN_INFO.label without its padding.
@@ -45,39 +48,44 @@ pub struct Device {
 /// What a module shows in its slots.
 pub(super) struct InSlots {
     pub(super) devices: Vec<Device>,
-    /// What the last of the slots said that could not be read.
-    pub(super) unreadable: Option<CallError>,
+    /// Those that say that they are not initialised. Some are used all the same (nCipher's), if they are named.
+    pub(super) uninitialised: Vec<Device>,
+    /// The slots that could not be read.
+    pub(super) unreadable: Vec<(u64, CallError)>,
+    /// Why it is not known which slots there are.
+    pub(super) unlisted: Option<CallError>,
 }
 
-/// The initialised devices in a module's slots. A slot that fails hides no other one.
+/// The devices in a module's slots. A slot that fails hides no other one.
 pub(super) fn in_slots(module: &Rc<Module>) -> InSlots {
-    let mut found = InSlots { devices: Vec::new(), unreadable: None };
+    let mut found =
+        InSlots { devices: Vec::new(), uninitialised: Vec::new(), unreadable: Vec::new(), unlisted: None };
     let slots = module.slots().unwrap_or_else(|error| {
-        found.unreadable = Some(error).filter(CallError::is_hang);
+        found.unlisted = Some(error);
         Vec::new()
     });
     for slot in slots {
         match Device::read(module, slot) {
-            Ok(device) => found.devices.extend(device),
-            Err(error) => found.unreadable = Some(error),
+            Ok(Some(device)) if device.is_initialised => found.devices.push(device),
+            Ok(device) => found.uninitialised.extend(device),
+            Err(error) => found.unreadable.push((slot.id(), error)),
         }
     }
     // Slots come in an order that some modules change from run to run.
-    found.devices.sort_by(|a, b| (&a.label, &a.serial, a.slot.id()).cmp(&(&b.label, &b.serial, b.slot.id())));
+    let order = |device: &Device| (device.label.clone(), device.serial.clone(), device.slot.id());
+    found.devices.sort_by_key(order);
+    found.uninitialised.sort_by_key(order);
     found
 }
 
 impl Device {
-    /// None for a slot without an initialised device.
+    /// None for a slot without a device.
     fn read(module: &Rc<Module>, slot: Slot) -> Result<Option<Self>, CallError> {
         let absent = [RvError::TokenNotPresent, RvError::TokenNotRecognized, RvError::SlotIdInvalid];
         let info = match DeviceInfo::read(module, slot) {
             Err(error) if error.is_one_of(&absent) => return Ok(None),
             info => info?,
         };
-        if !info.initialised {
-            return Ok(None);
-        }
         let slot_info =
             module.call("C_GetSlotInfo", &module.name, move |functions| functions.slot_info(slot)).ok();
         let text = |field: Option<&[u8]>| trim(&String::from_utf8_lossy(field.unwrap_or_default()));
@@ -87,6 +95,7 @@ impl Device {
             name: Arc::from(info.describe()),
             slot_manufacturer: text(slot_info.as_ref().map(|info| &*info.manufacturer)),
             slot_description: text(slot_info.as_ref().map(|info| &*info.description)),
+            is_initialised: info.initialised,
             label: info.label,
             manufacturer: info.manufacturer,
             model: info.model,
@@ -137,6 +146,12 @@ impl Device {
     pub fn uri(&self, others: &[Device]) -> Uri {
         let others = || others.iter().filter(|other| !other.is(self));
         let mut uri = Uri { token: Some(self.label.clone().into_bytes()), ..Uri::default() };
+        if !self.is_initialised {
+            // What it says of itself may be nothing, and the same as of another.
+            uri.token.take_if(|label| label.is_empty());
+            uri.slot_id = Some(self.slot.id());
+            return uri;
+        }
         if others().any(|other| other.label == self.label) || self.label.is_empty() {
             uri.serial = Some(self.serial.clone().into_bytes());
         }
@@ -168,9 +183,20 @@ impl Device {
         ModuleKind::of_device(self.module_path(), &self.manufacturer, &self.model, &self.label)
     }
 
+    /// How it is initialised, if it is not.
+    pub fn initialising(&self) -> String {
+        let (module, kind) = (self.module_path().to_owned(), self.kind());
+        Cause::NotInitialised { module, kind, slot: self.slot_id(), label: self.label.clone() }.help()
+    }
+
     /// How its PIN is unblocked once it is locked.
     pub fn unblocking(&self) -> &'static str {
         self.kind().unblocking()
+    }
+
+    /// The number of its slot.
+    pub fn slot_id(&self) -> u64 {
+        self.slot.id()
     }
 
     /// The path of the module that shows the device.
@@ -181,7 +207,7 @@ impl Device {
     /// Whether the same device is in the slot now: by what it says of itself.
     pub(super) fn is_still_there(&self) -> bool {
         DeviceInfo::read(&self.module, self.slot).is_ok_and(|info| {
-            info.initialised
+            info.initialised == self.is_initialised
                 && (&info.label, &info.manufacturer, &info.model, &info.serial)
                     == (&self.label, &self.manufacturer, &self.model, &self.serial)
         })

@@ -41,9 +41,14 @@ impl WritableDevice {
         notice: &mut dyn FnMut(Notice),
     ) -> Result<Self, Error> {
         let (device, device_uri) = the_device(modules, uri)?;
-        let session = device
-            .open_to_write()
-            .map_err(|error| ProvisionError::ReadOnly { device: device.describe(), error })?;
+        let session = device.open_to_write().map_err(|error| match device.is_initialised {
+            true => Error::from(ProvisionError::ReadOnly {
+                device: device.describe(),
+                error,
+                kind: device.kind(),
+            }),
+            false => device.failure(error).into(),
+        })?;
         let source = options.source_for(uri)?;
         log_in(&session, &device, &source, options, notice)?;
         Ok(WritableDevice { session, device, uri: device_uri, user: options.user_type })

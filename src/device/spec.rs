@@ -16,6 +16,8 @@ pub(super) struct ModuleSpec {
     pub(super) init_reserved: Option<String>,
     /// Of a module that only p11-kit can reach, because it starts a program for it.
     pub(super) remote: Option<Functions>,
+    /// Whether an option or a URI names it: then it must work.
+    pub(super) is_named: bool,
 }
 
 impl ModuleSpec {
@@ -23,7 +25,7 @@ impl ModuleSpec {
         // The name alone is enough to ask for the proxy: libp11-kit is its library.
         let is_proxys_name = path.file_name().is_some_and(|file| file == "p11-kit-proxy");
         let path = if is_proxys_name { Path::new(LIBP11_KIT) } else { path };
-        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote: None }
+        ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote: None, is_named: false }
     }
 
     pub(super) fn kind(&self) -> ModuleKind {

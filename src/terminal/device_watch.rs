@@ -153,7 +153,8 @@ impl Explain for NoAnswer {
                 "repeat the command, and touch the device when it blinks; --timeout SECONDS waits longer"
             }
             _ => {
-                "unplug the device, plug it in again, and repeat the command; --timeout SECONDS waits longer"
+                "end other programs that use the device, and unplug it if it can be; then repeat the command; --timeout SECONDS \
+                 waits longer"
             }
         };
         Some(hint.into())

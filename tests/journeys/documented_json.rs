@@ -9,6 +9,7 @@ use crate::support::authority::{Authority, Leaf};
 use crate::support::command_line::commands;
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::documents::Page;
+use crate::support::faults::behind_faults;
 use crate::support::piv_card::{PivCard, YKCS11};
 use crate::support::preparing::{CERTIFICATE, DEVICE, KEY, desk_with_key, empty_desk, issue};
 use crate::support::server::Server;
@@ -135,7 +136,18 @@ fn audit_verify() -> Vec<Value> {
 
 fn list() -> Vec<Value> {
     let desk = Desk::new();
-    vec![document(&desk, &["list"]), document(&desk, &["list", "--login"])]
+    let failing = behind_faults(desk.countersign(&["list", "--json"]), &desk, "C_GetTokenInfo=0x30");
+    let without = desk.countersign(&["list", "--json", "pkcs11:token=elsewhere;model=SoftHSM%20v2"]);
+    let empty = Desk::new();
+    fs::remove_dir_all(empty.path("device/tokens")).unwrap();
+    fs::create_dir(empty.path("device/tokens")).unwrap();
+    vec![
+        document(&desk, &["list"]),
+        document(&desk, &["list", "--login"]),
+        failing.go().json(),
+        without.go().json(),
+        document(&empty, &["list"]),
+    ]
 }
 
 fn doctor() -> Vec<Value> {

@@ -5,6 +5,7 @@
 // A test program exports nothing, and a test that cannot go on panics.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod advice_by_kind;
 mod always_authenticate;
 mod attest;
 mod audit_log;
@@ -39,6 +40,7 @@ mod list;
 mod mangled_files;
 mod mechanism_choice;
 mod modules;
+mod no_device;
 mod officer_signs;
 mod pin_prompt;
 mod pin_safety;

@@ -8,6 +8,7 @@ pub mod console;
 pub mod credentials_file;
 pub mod desk;
 pub mod documents;
+pub mod fake_pcscd;
 pub mod faults;
 pub mod judges;
 pub mod kryoptic;

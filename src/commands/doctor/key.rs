@@ -29,9 +29,8 @@ pub(super) fn check(
         Ok(chosen) => chosen,
         // Without a URI the question may have no answer, and nobody asked it.
         Err(error) if uris.is_empty() => {
-            let advice = "name the key with --key URI";
             match must_sign {
-                false => report.warning("key", format!("not named, and {error}"), Some(advice))?,
+                false => report.warning("key", format!("not named, and {error}"), error.hint().as_deref())?,
                 true => report.error("key", &error)?,
             }
             return Ok(false);
@@ -52,12 +51,17 @@ pub(super) fn check(
                 report.warning("key", unfit.to_string(), unfit.hint().as_deref())?;
             }
         }
-        None => report.ok(
+        None if must_sign => {
+            report.ok("key", format!("on {}, which shows its keys after the login", chosen.device.describe()))?;
+        }
+        None => report.warning(
             "key",
             format!(
-                "on {}, which shows after login whether it is there and fit (--sign)",
-                chosen.device.describe()
+                "none is seen on {} without a login: whether {} is there is not known",
+                chosen.device.describe(),
+                if uris.is_empty() { "one" } else { "the one that is named" }
             ),
+            Some("countersign list --login asks for the PIN and shows the keys; countersign doctor --sign tries one too"),
         )?,
     }
     let id = chosen.facts().and_then(|facts| facts.id.clone()).or_else(|| chosen.uri.id.clone());

@@ -61,8 +61,10 @@ impl<'a> Report<'a> {
 
     /// A fault that an error tells of.
     pub(super) fn error(&mut self, topic: &str, error: &Error) -> Result<(), Error> {
-        let hint = error.hint();
-        self.add(Status::Fault(error.exit()), topic, &error.to_string(), &error.detail(), hint.as_deref())
+        let hint = error
+            .hint()
+            .unwrap_or_else(|| "repeat the command with -v: it shows what the module itself says".into());
+        self.add(Status::Fault(error.exit()), topic, &error.to_string(), &error.detail(), Some(&hint))
     }
 
     /// The document, and an error with the first fault's exit code if there was one.
@@ -73,8 +75,8 @@ impl<'a> Report<'a> {
             None => {
                 self.terminal.say(&match warnings {
                     0 => "Nothing is wrong.".to_owned(),
-                    1 => "Nothing is wrong; 1 warning.".to_owned(),
-                    many => format!("Nothing is wrong; {many} warnings."),
+                    1 => "No fault was found; 1 warning.".to_owned(),
+                    many => format!("No fault was found; {many} warnings."),
                 });
                 Ok(())
             }

@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use countersign::certificate::{Certificate, chain_of};
-use countersign::device::{DeviceEntry, Inventory, Policy};
+use countersign::device::{Cause, DeviceEntry, Inventory, Policy, UnreadableSlot};
 use serde_json::{Value, json};
 
 /// What `list --json` prints.
-pub(super) fn document(found: &Inventory) -> Value {
+pub(super) fn document(found: &Inventory, causes: &[Cause]) -> Value {
     let modules: Vec<Value> = found
         .modules
         .iter()
@@ -16,11 +16,18 @@ pub(super) fn document(found: &Inventory) -> Value {
                 "name": module.name,
                 "path": module.path,
                 "skipped": module.skipped,
+                "unreadable_slots": module.unreadable.iter().map(slot_json).collect::<Vec<_>>(),
                 "devices": module.devices.iter().map(device_json).collect::<Vec<_>>(),
             })
         })
         .collect();
-    json!({ "modules": modules })
+    let causes: Vec<Value> =
+        causes.iter().map(|cause| json!({ "found": cause.to_string(), "help": cause.help() })).collect();
+    json!({ "modules": modules, "no_device": causes })
+}
+
+fn slot_json(slot: &UnreadableSlot) -> Value {
+    json!({ "slot": slot.slot, "fault": slot.error.to_string() })
 }
 
 fn device_json(entry: &DeviceEntry) -> Value {
@@ -68,6 +75,8 @@ fn device_json(entry: &DeviceEntry) -> Value {
         "model": entry.device.model,
         "serial": entry.device.serial,
         "uri": entry.uri,
+        "slot": entry.device.slot_id(),
+        "initialised": entry.device.is_initialised,
         "pin": {
             "needed": entry.pin.login_required,
             "set": entry.pin.set,

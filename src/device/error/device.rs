@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::advice::after_failure;
 use super::candidate::{Candidate, table};
+use crate::device::cause::Absence;
+use crate::device::modules::Unreadable;
 use crate::device::{CallError, Device, ModuleKind};
 use crate::error::{Exit, Explain};
 
@@ -20,6 +23,8 @@ pub enum DeviceError {
         searched: Vec<PathBuf>,
         /// Modules that were skipped, with reasons.
         failed: Vec<String>,
+        /// Why.
+        absence: Box<Absence>,
     },
     /// Several devices fit.
     #[error("{} devices fit '{uri}'", candidates.len())]
@@ -29,6 +34,18 @@ pub enum DeviceError {
         /// The devices.
         candidates: Vec<Candidate>,
     },
+    /// A device that is not initialised was named, and cannot be used.
+    #[error("the device in slot {slot} of {module:?} is not initialised: {error}")]
+    NotInitialised {
+        /// Its slot.
+        slot: u64,
+        /// The module.
+        module: PathBuf,
+        /// What it said.
+        error: CallError,
+        /// How to initialise it.
+        help: String,
+    },
     /// A call failed.
     #[error("the device {device} failed: {error}")]
     Call {
@@ -36,13 +53,27 @@ pub enum DeviceError {
         device: String,
         /// What it said.
         error: CallError,
+        /// Its kind, or that of the module that shows it.
+        kind: ModuleKind,
     },
 }
 
 impl Device {
     /// What it means that a call to this device failed.
     pub(in crate::device) fn failure(&self, error: CallError) -> DeviceError {
-        DeviceError::Call { device: self.describe(), error }
+        if !self.is_initialised {
+            let (slot, module) = (self.slot_id(), self.module_path().to_owned());
+            return DeviceError::NotInitialised { slot, module, error, help: self.initialising() };
+        }
+        DeviceError::Call { device: self.describe(), error, kind: self.kind() }
+    }
+}
+
+impl DeviceError {
+    /// What it means that a slot cannot be read.
+    pub(in crate::device) fn of_slot(slot: &Unreadable) -> Self {
+        let kind = slot.path.as_deref().map_or(ModuleKind::Other, ModuleKind::at);
+        DeviceError::Call { device: slot.describe(), error: slot.error.clone(), kind }
     }
 }
 
@@ -59,7 +90,7 @@ impl Explain for DeviceError {
         match self {
             DeviceError::Absent { .. } => true,
             DeviceError::Call { error, .. } => error.is_hang(),
-            DeviceError::Many { .. } => false,
+            DeviceError::Many { .. } | DeviceError::NotInitialised { .. } => false,
         }
     }
 
@@ -71,15 +102,18 @@ impl Explain for DeviceError {
     }
 
     fn detail(&self) -> Vec<String> {
-        let (wanted, present, searched, failed) = match self {
-            DeviceError::Absent { wanted, present, searched, failed } => (wanted, present, searched, failed),
+        let (wanted, present, searched, failed, absence) = match self {
+            DeviceError::Absent { wanted, present, searched, failed, absence } => {
+                (wanted, present, searched, failed, absence)
+            }
             DeviceError::Many { candidates, .. } => return table(candidates),
-            DeviceError::Call { .. } => return Vec::new(),
+            DeviceError::Call { .. } | DeviceError::NotInitialised { .. } => return Vec::new(),
         };
         let mut lines = Vec::new();
         if wanted.len() > 1 {
             lines.extend(wanted.iter().map(|uri| format!("wanted:   {uri}")));
         }
+        lines.extend(absence.causes().iter().map(|cause| format!("cause:    {cause}")));
         lines.extend(present.iter().map(|(uri, facts)| format!("present:  {uri}  {facts}")));
         lines.extend(searched.iter().map(|path| format!("searched: {}", path.display())));
         lines.extend(failed.iter().map(|line| format!("skipped:  {line}")));
@@ -88,17 +122,16 @@ impl Explain for DeviceError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            DeviceError::Absent { present, searched, .. } if present.is_empty() => {
-                let advice = searched.iter().find_map(|path| ModuleKind::at(path).when_no_device());
-                advice.unwrap_or(
-                    "plug the device in, or name its module with --module PATH; countersign list shows what is there",
-                )
-            }
-            DeviceError::Absent { .. } => {
-                "plug the right device in, or correct the URI; countersign list shows what is there"
-            }
-            DeviceError::Many { .. } => "name one of them, as in the lines above, or unplug the others",
-            DeviceError::Call { .. } => "unplug the device, plug it in again, and repeat the command",
+            DeviceError::Absent { absence, present, .. } => match absence.main_cause() {
+                Some(cause) => return Some(format!("{}. countersign doctor checks it all", cause.help())),
+                None if present.is_empty() => {
+                    "plug the device in, or name its module with --module PATH; countersign doctor checks it all"
+                }
+                None => "plug the right device in, or correct the URI; countersign list shows what is there",
+            },
+            DeviceError::NotInitialised { help, .. } => return Some(help.clone()),
+            DeviceError::Many { .. } => "name one of them, as in the lines above",
+            DeviceError::Call { error, kind, .. } => after_failure(error, *kind),
         };
         Some(hint.into())
     }

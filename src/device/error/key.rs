@@ -53,7 +53,7 @@ pub enum KeyError {
         found: ObjectType,
     },
     /// The key must not be used.
-    #[error("the key '{uri}' is not fit to sign{}: {}", policy.purpose(), UnfitReason::in_one_line(reasons))]
+    #[error("the key '{uri}' {}: {}", if reasons.iter().all(UnfitReason::keeps_from_any_use) { "cannot be used".to_owned() } else { format!("is not fit to sign{}", policy.purpose()) }, UnfitReason::in_one_line(reasons))]
     Unfit {
         /// The key.
         uri: String,
@@ -105,6 +105,9 @@ pub enum KeyError {
     },
 }
 
+const NO_PUBLIC_KEY: &str = "put the key's public key object or certificate on the device under the same CKA_ID; keys of other \
+                             kinds than RSA and EC (P-256, P-384) are not known here";
+
 fn matching(uri: &Option<String>) -> String {
     match uri {
         Some(uri) => format!("match '{uri}'"),
@@ -143,7 +146,7 @@ impl Explain for KeyError {
                 "name one of them with --key, or several with one --key each to use the first that is plugged in"
             }
             KeyError::ManyDevices { .. } => {
-                "name the device too, as in the lines above, or unplug the others"
+                "name the device too, as in the lines above"
             }
             KeyError::PinForMany { .. } => {
                 "name one of them by its URI: a wrong PIN costs a try on each device"
@@ -158,8 +161,12 @@ impl Explain for KeyError {
             KeyError::NotAllowed { .. } => {
                 "name another key with --key, or make one without CKA_ALLOWED_MECHANISMS"
             }
+            KeyError::Unfit { reasons, .. } if reasons.contains(&UnfitReason::NoPublicKey) => NO_PUBLIC_KEY,
             KeyError::Unfit { policy, .. } | KeyError::NoneFit { policy, .. } if policy.any_key => {
                 "name another key with --key, or make one on the device: countersign keygen"
+            }
+            KeyError::Unfit { reasons, .. } if reasons.iter().all(UnfitReason::keeps_from_any_use) => {
+                "name another key with --key, or make one that may sign"
             }
             KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
                 "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"
@@ -167,9 +174,7 @@ impl Explain for KeyError {
             KeyError::NoCertificate { .. } => {
                 "put it there: countersign csr --key URI asks a CA for one, countersign import-certificate stores it"
             }
-            KeyError::NoPublicKey { .. } => {
-                "put the key's public key object or certificate on the device under the same CKA_ID"
-            }
+            KeyError::NoPublicKey { .. } => NO_PUBLIC_KEY,
         };
         Some(hint.into())
     }

@@ -2,6 +2,7 @@
 
 use cryptoki::error::RvError;
 
+use super::advice::after_failure;
 use crate::device::{CallError, ModuleKind, PinTries, UserType};
 use crate::error::{Exit, Explain};
 use crate::pin::PinError;
@@ -13,7 +14,7 @@ pub enum LoginError {
     #[error(transparent)]
     Pin(#[from] PinError),
     /// A wrong PIN.
-    #[error("the PIN for {device} is wrong ({error})")]
+    #[error("the {} for {device} is wrong ({error})", name_of_secret(*user, *kind))]
     Wrong {
         /// The device.
         device: String,
@@ -110,7 +111,7 @@ impl Explain for LoginError {
             LoginError::Pin(error) => error.detail(),
             LoginError::Wrong { tries, user, kind, .. } => {
                 let left = tries_left(*tries, *user, *kind);
-                std::iter::once(left).chain(kind.pin_form()).map(str::to_owned).collect()
+                std::iter::once(left).chain(kind.pin_form().map(str::to_owned)).collect()
             }
             LoginError::WrongForm { accepted, is_uncounted, user, kind, .. } => {
                 let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
@@ -133,6 +134,9 @@ impl Explain for LoginError {
             LoginError::Wrong { person: true, .. } => {
                 "make sure that this is the right device and PIN before you try again"
             }
+            LoginError::Wrong { person: false, user, kind, .. } if !costs_an_attempt(*user, *kind) => {
+                "correct the PIN source, then repeat the command"
+            }
             LoginError::Wrong { person: false, .. } => {
                 "correct the PIN source before the next run: each run with a wrong PIN costs a try"
             }
@@ -146,12 +150,12 @@ impl Explain for LoginError {
             }
             LoginError::NoPinSet { .. } => "set one with the device's own tool, or pkcs11-tool --init-pin",
             LoginError::Failed { error, .. } if error.is(RvError::UserTypeInvalid) => {
-                "the device knows no such user: leave --user-type out, or name another"
+                "the device knows no such user: --user-type names another; --so-pin-source logs in as the security officer"
             }
             LoginError::Failed { is_pulled_out: true, .. } => {
                 "plug the device in again, then repeat the command"
             }
-            LoginError::Failed { .. } => "unplug the device, plug it in again, and repeat the command",
+            LoginError::Failed { error, kind, .. } => after_failure(error, *kind),
         };
         Some(hint.into())
     }
@@ -164,31 +168,37 @@ fn name_of_secret(user: UserType, kind: ModuleKind) -> &'static str {
     }
 }
 
-fn tries_left(tries: PinTries, user: UserType, kind: ModuleKind) -> &'static str {
-    if user == UserType::SecurityOfficer {
-        return match (kind.so_secret(), tries) {
-            (Some(secret), _) => secret.when_wrong,
-            (None, PinTries { final_try: true, .. }) => {
-                "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)"
-            }
-            (None, PinTries { count_low: true, .. }) => {
-                "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
-            }
-            (None, _) => NOT_SAID,
-        };
-    }
-    match tries {
-        PinTries { final_try: true, .. } => {
-            "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)"
-        }
-        PinTries { count_low: true, .. } => {
-            "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); most lock after three"
-        }
-        _ => NOT_SAID,
+/// Whether a wrong one is a step towards a lock.
+fn costs_an_attempt(user: UserType, kind: ModuleKind) -> bool {
+    match user {
+        UserType::SecurityOfficer => kind.counts_wrong_pins() && kind.so_secret().is_none(),
+        UserType::User | UserType::Vendor(_) => kind.counts_wrong_pins(),
     }
 }
 
-const NOT_SAID: &str = "the device does not say how many tries are left; most lock after three";
+fn tries_left(tries: PinTries, user: UserType, kind: ModuleKind) -> String {
+    let locks = kind.when_it_locks();
+    let said = match (user, kind.so_secret(), tries) {
+        (UserType::SecurityOfficer, Some(secret), _) => secret.when_wrong,
+        (UserType::SecurityOfficer, None, PinTries { final_try: true, .. }) => {
+            "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)"
+        }
+        (UserType::SecurityOfficer, None, PinTries { count_low: true, .. }) => {
+            "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
+        }
+        (_, _, PinTries { final_try: true, .. }) => {
+            "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)"
+        }
+        (_, _, PinTries { count_low: true, .. }) => {
+            return format!(
+                "the device counts wrong PINs since the last right one (CKF_USER_PIN_COUNT_LOW); {locks}"
+            );
+        }
+        _ if !kind.counts_wrong_pins() => locks,
+        _ => return format!("the device does not say how many tries are left; {locks}"),
+    };
+    said.to_owned()
+}
 
 #[cfg(test)]
 mod tests {
@@ -207,6 +217,7 @@ mod tests {
             (NONE, SecurityOfficer, ModuleKind::Other, "the device does not say"),
             (LOW, SecurityOfficer, ModuleKind::Other, "the device counts wrong ones"),
             (LAST, SecurityOfficer, ModuleKind::Other, "one try is left before it is locked"),
+            (NONE, User, ModuleKind::YubiHsm, "a YubiHSM locks nothing"),
             (LAST, SecurityOfficer, ModuleKind::YubiKey, "what is wanted is the management key"),
         ] {
             let left = tries_left(tries, user, kind);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use cryptoki::error::RvError;
 
+use super::advice::after_failure;
 use crate::certificate::Downgrade;
 use crate::device::{CallError, ModuleKind, UserType};
 use crate::error::{Exit, Explain};
@@ -40,6 +41,8 @@ pub enum ProvisionError {
         device: String,
         /// What has it, as a URI.
         by: String,
+        /// Whether a PIV card's slot was asked for, which has its id and label.
+        by_slot: bool,
     },
     /// No session in which objects can be made.
     #[error("{device} cannot be written to: {error}")]
@@ -48,6 +51,8 @@ pub enum ProvisionError {
         device: String,
         /// What it said.
         error: CallError,
+        /// Its kind.
+        kind: ModuleKind,
     },
     /// The key was not made.
     #[error("{device} did not make the key: {error}")]
@@ -137,6 +142,17 @@ impl ProvisionError {
     }
 }
 
+impl ProvisionError {
+    fn kind(&self) -> Option<ModuleKind> {
+        match self {
+            ProvisionError::ReadOnly { kind, .. }
+            | ProvisionError::NotGenerated { kind, .. }
+            | ProvisionError::NotStored { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
 impl Explain for ProvisionError {
     fn exit(&self) -> Exit {
         match self {
@@ -206,8 +222,12 @@ impl Explain for ProvisionError {
                 "the device wants somebody else to be logged in: --so-pin-source logs in as its security officer"
             }
             (ProvisionError::NotStored { .. }, _, Some(elsewhere), _) => elsewhere,
-            (_, Some(RvError::DeviceRemoved | RvError::TokenNotPresent), ..) => {
-                "plug the device in again, and repeat the command"
+            (_, Some(RvError::DeviceRemoved | RvError::TokenNotPresent | RvError::SessionCount), ..) => {
+                let kind = self.kind().unwrap_or(ModuleKind::Other);
+                return self.error().map(|error| after_failure(error, kind).to_owned());
+            }
+            (ProvisionError::InUse { by_slot: true, .. }, ..) => {
+                "choose another --slot, or empty this one: ykman piv keys delete, ykman piv certificates delete"
             }
             (ProvisionError::InUse { what: UniqueAttribute::Id, .. }, ..) => {
                 "choose another --id, or leave it out to have a free one taken"
@@ -256,7 +276,8 @@ mod tests {
             (RvError::UserNotLoggedIn, Other, Other, User, "the device wants somebody else to be logged in"),
             (RvError::UserNotLoggedIn, Other, Other, SecurityOfficer, "the device lets its user make keys"),
             (RvError::MechanismInvalid, Other, Other, User, "the device makes no such key by PKCS#11"),
-            (RvError::DeviceRemoved, Other, Other, User, "plug the device in again"),
+            (RvError::DeviceRemoved, YubiKey, YubiKey, User, "plug the device in again"),
+            (RvError::SessionCount, YubiKey, YubiKey, User, "all sessions of the device are in use"),
             (RvError::GeneralError, Other, Other, User, "see the device's manual"),
         ] {
             let said = hint_of_not_generated(code, kind, module, user);

@@ -101,8 +101,12 @@ impl Explain for SignError {
             SignError::Wrong { .. } => {
                 "the public key on the device may belong to another key: compare with countersign list --login"
             }
+            // Without --mechanism there is always more than one for RSA.
+            SignError::NoMechanism { wanted, .. } if wanted.len() == 1 && wanted[0].contains("RSA") => {
+                "leave --mechanism out: then all that would do are tried"
+            }
             SignError::NoMechanism { .. } => {
-                "leave --mechanism out, or see the device's manual about RSA signatures"
+                "see the device's manual about signatures, or name another key with --key"
             }
         };
         Some(hint.into())
@@ -113,11 +117,11 @@ impl Explain for SignError {
 fn after_refusal(error: &CallError) -> &'static str {
     match error.code() {
         Some(RvError::UserNotLoggedIn) => {
-            "the key requires its PIN for each signature, and giving it again was no help; unplug the device, plug it in \
-             again, and repeat the command"
+            "the key requires its PIN for each signature, and giving it again was no help; repeat the command with \
+             another module of the device (--module PATH)"
         }
         Some(RvError::MechanismInvalid) => {
-            "the device does not offer this mechanism; try another with --mechanism"
+            "the device does not offer this mechanism: its manual says by which it signs"
         }
         Some(RvError::FunctionCanceled | RvError::FunctionRejected) => {
             "repeat the command, and touch the device when it blinks"

@@ -126,6 +126,7 @@ impl WritableDevice {
                 what,
                 value,
                 device: self.device.describe(),
+                by_slot: spec.by_slot,
                 by: facts.name_in(self.uri.clone(), *object_type, NameBy::IdAndLabel).to_string(),
             };
         if let Some(user) =

@@ -80,6 +80,8 @@ pub struct KeySpec {
     pub kind: KeyKind,
     /// Whether it wants its PIN for each signature (CKA_ALWAYS_AUTHENTICATE).
     pub always_authenticate: bool,
+    /// Whether the id is a PIV card's slot.
+    pub by_slot: bool,
 }
 
 pub(super) fn public_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn a_key_is_as_asked_only_with_its_public_key_and_nothing_against_it() {
         let kind = KeyKind::P256;
-        let spec = KeySpec { label: "k".into(), id: None, kind, always_authenticate: false };
+        let spec = KeySpec { label: "k".into(), id: None, kind, always_authenticate: false, by_slot: false };
         let point = [&[4][..], &[0x11; 64]].concat();
         let key = PublicKey::ec(P256.params, &point).unwrap();
         let facts = KeyFacts { public_key: Some(key.clone()), ..KeyFacts::default() };

@@ -1,0 +1,97 @@
+//! Whether this user may read a file, and through which group one may.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Group, User, getegid, geteuid, getgroups};
+
+/// Whether a file or folder can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Granted,
+    Missing,
+    /// By the first of its folders that this user may not enter, or by itself.
+    Denied(Denied),
+    /// What the system said.
+    Failed(String),
+}
+
+/// Who may do what this user may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// What keeps this user out: a folder above, or the file itself.
+    pub by: PathBuf,
+    /// The group that may.
+    pub group: Option<String>,
+}
+
+impl Denied {
+    /// How to become one who may.
+    pub(super) fn help(&self) -> String {
+        match &self.group {
+            Some(group) => joining(group),
+            None => format!("as root: see who may enter {}", self.by.display()),
+        }
+    }
+}
+
+/// Whether the file or folder at a path can be read.
+pub(super) fn to_read(path: &Path) -> Access {
+    let result = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => fs::read_dir(path).map(|_| ()),
+        Ok(_) => fs::File::open(path).map(|_| ()),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => Access::Granted,
+        Err(error) if error.kind() == ErrorKind::NotFound => Access::Missing,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Access::Denied(denied(path)),
+        Err(error) => Access::Failed(words_of(&error)),
+    }
+}
+
+/// For a path that may not be used, by which part of it.
+pub(super) fn denied(path: &Path) -> Denied {
+    // What can be looked at and is farthest down keeps all below it away.
+    let by = path.ancestors().find(|part| fs::metadata(part).is_ok()).unwrap_or(path);
+    // Root's own group is nothing to join.
+    let group = fs::metadata(by).ok().map(|found| Gid::from_raw(found.gid())).filter(|gid| gid.as_raw() != 0);
+    let group = group.and_then(|gid| Group::from_gid(gid).ok().flatten()).map(|group| group.name);
+    Denied { by: by.to_owned(), group }
+}
+
+/// Whether this process has the rights of a group; root has them all.
+pub(super) fn is_in_group(name: &str) -> bool {
+    let Ok(Some(group)) = Group::from_name(name) else { return true };
+    geteuid().is_root()
+        || getegid() == group.gid
+        || getgroups().is_ok_and(|groups| groups.contains(&group.gid))
+}
+
+/// How this user gets the rights of a group.
+pub(super) fn joining(group: &str) -> String {
+    let user = user_name();
+    let is_member = |group: &Group| group.mem.contains(&user);
+    match Group::from_name(group) {
+        Ok(Some(found)) if is_member(&found) => {
+            format!(
+                "{user} is a member of the group {group} since the last login: log in again, or newgrp {group}"
+            )
+        }
+        _ => format!("as root: usermod -aG {group} {user}; then log in again"),
+    }
+}
+
+/// What the system said, without its number.
+pub(super) fn words_of(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// The name of the user that this process runs as.
+pub(super) fn user_name() -> String {
+    let user = User::from_uid(geteuid()).ok().flatten();
+    user.map_or_else(|| format!("user {}", geteuid()), |user| user.name)
+}

@@ -1,0 +1,51 @@
+//! What to do about a call that failed, by what the device said and by its kind.
+
+use cryptoki::error::RvError;
+
+use crate::device::{CallError, ModuleKind};
+
+/// What helps where the cause is not known. Unplugging is advised for what can be unplugged only.
+pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str {
+    match error.code() {
+        Some(RvError::SessionCount) => {
+            "all sessions of the device are in use: end other programs that use it, then repeat the command"
+        }
+        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) if kind.is_pluggable() => {
+            "plug the device in again, then repeat the command"
+        }
+        Some(RvError::DeviceMemory) => {
+            "the device is full: countersign list --login shows what can go; remove it with the device's own tool"
+        }
+        Some(RvError::HostMemory) => "free memory on this host, then repeat the command",
+        _ => kind.recovering(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki_sys::{CKR_DEVICE_ERROR, CKR_DEVICE_REMOVED, CKR_GENERAL_ERROR, CKR_SESSION_COUNT};
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_unplugged_is_not_to_be() {
+        use ModuleKind::{
+            CloudHsm, Luna, OpenCryptoki, OpenSc, Other, P11KitClient, SoftHsm, Tpm, YubiHsm, YubiKey,
+        };
+        for code in [CKR_DEVICE_ERROR, CKR_SESSION_COUNT, CKR_GENERAL_ERROR, CKR_DEVICE_REMOVED] {
+            let error = CallError::of("C_OpenSession", code);
+            for kind in [SoftHsm, Tpm, OpenCryptoki, CloudHsm, Luna, P11KitClient, Other] {
+                let advice = after_failure(&error, kind);
+                assert!(!advice.contains("plug"), "{code:#x} {kind:?}: {advice}");
+            }
+            for kind in [YubiKey, OpenSc, YubiHsm] {
+                let advice = after_failure(&error, kind);
+                assert_eq!(
+                    advice.contains("plug"),
+                    code != CKR_SESSION_COUNT,
+                    "{code:#x} {kind:?}: {advice}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A pcscd that refuses: it talks as pcsc-lite 1.9's does (winscard_msg.h) up to the point where polkit, another program or the
+//! card comes in. A real one that refuses needs polkit, a system bus and a user without a seat.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// What it does to whoever connects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Hangs up, as pcscd 1.9 and 2.3 do on whom polkit refuses `access_pcsc`.
+    HangsUp,
+    /// Says SCARD_W_SECURITY_VIOLATION.
+    SaysNo,
+    /// Talks, and hangs up on who connects to the card: polkit's `access_card`.
+    RefusesCard,
+    /// Talks, and has a card that another program holds.
+    CardIsHeld,
+    /// Talks, and has a card that does not answer.
+    CardIsMute,
+    /// Accepts, and says nothing.
+    IsSilent,
+}
+
+pub const READER: &str = "Fake Reader 00 00";
+
+/// Listens at `socket` until the test ends.
+pub fn listen(socket: &Path, manner: Manner) -> PathBuf {
+    let listener = UnixListener::bind(socket).expect("a socket");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || answer(stream, manner));
+        }
+    });
+    socket.to_owned()
+}
+
+/// None ends the connection.
+fn answer(mut stream: UnixStream, manner: Manner) -> Option<()> {
+    if manner == Manner::HangsUp {
+        return None;
+    }
+    loop {
+        let [length, command] = numbers(&mut stream)?;
+        let mut body = vec![0; length as usize];
+        stream.read_exact(&mut body).ok()?;
+        match (command, manner) {
+            (_, Manner::IsSilent) => {}
+            // CMD_VERSION and SCARD_ESTABLISH_CONTEXT end with their result.
+            (0x11 | 0x01, Manner::SaysNo) => {
+                body[8..].copy_from_slice(&0x8010_006a_u32.to_ne_bytes());
+                stream.write_all(&body).ok()?;
+            }
+            // pcsc-lite 2.3 talks to those only who name its own version, 4.5 (SCARD_E_SERVICE_STOPPED).
+            (0x11, Manner::CardIsHeld) => {
+                let is_mine = body[4..8] == 5_u32.to_ne_bytes();
+                body[4..8].copy_from_slice(&5_u32.to_ne_bytes());
+                body[8..].copy_from_slice(&if is_mine { 0 } else { 0x8010_001e_u32 }.to_ne_bytes());
+                stream.write_all(&body).ok()?;
+            }
+            (0x11 | 0x01, _) => stream.write_all(&body).ok()?,
+            (0x12, _) => stream.write_all(&readers(manner)).ok()?,
+            // SCARD_CONNECT, with SCARD_E_SHARING_VIOLATION.
+            (0x04, Manner::CardIsHeld) => {
+                let at = body.len() - 4;
+                body[at..].copy_from_slice(&0x8010_000b_u32.to_ne_bytes());
+                stream.write_all(&body).ok()?;
+            }
+            (0x04, Manner::CardIsMute) => stream.write_all(&body).ok()?,
+            _ => return None,
+        }
+    }
+}
+
+/// 16 entries of 184 bytes: name, counter, state, sharing, ATR, its length, protocol.
+fn readers(manner: Manner) -> Vec<u8> {
+    let mut states = vec![0; 16 * 184];
+    states[..READER.len()].copy_from_slice(READER.as_bytes());
+    // SCARD_PRESENT.
+    states[132..136].copy_from_slice(&4_u32.to_ne_bytes());
+    if manner == Manner::CardIsHeld {
+        states[136..140].copy_from_slice(&(-1_i32).to_ne_bytes());
+    }
+    let atr_length: u32 = if manner == Manner::CardIsMute { 0 } else { 20 };
+    states[176..180].copy_from_slice(&atr_length.to_ne_bytes());
+    states
+}
+
+fn numbers(stream: &mut UnixStream) -> Option<[u32; 2]> {
+    let mut header = [0; 8];
+    stream.read_exact(&mut header).ok()?;
+    let number = |at: usize| u32::from_ne_bytes(header[at..at + 4].try_into().expect("four bytes"));
+    Some([number(0), number(4)])
+}
