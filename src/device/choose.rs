@@ -6,6 +6,7 @@ use super::key_facts::{KeyFacts, NameBy, Policy};
 use super::modules::{Modules, Sight};
 use super::objects;
 use super::present::Device;
+use super::session::Session;
 use crate::certificate::Certificate;
 use crate::error::Error;
 use crate::signature::PublicKey;
@@ -148,17 +149,35 @@ impl Chosen {
     /// [`DeviceError`].
     pub fn certificates(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
         let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
-        let found = objects::certificates(&session, uri).map_err(|error| self.device.failure(error))?;
-        let stored = found.into_iter().filter_map(|found| {
-            Some(StoredCertificate { id: found.id, label: found.label, certificate: found.certificate.ok()? })
-        });
-        Ok(stored.collect())
+        stored_certificates(&session, &self.device, uri)
+    }
+
+    /// Whether certificates may show after login alone: the device wants one, and shows none before it. A YubiHSM shows
+    /// nothing at all.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn hides_certificates(&self) -> Result<bool, Error> {
+        Ok(self.device.pin_state().login_required && self.certificates(&Uri::default())?.is_empty())
     }
 
     /// A URI that names the device among those present.
     pub fn device_uri(&self) -> Uri {
         self.device.uri(&self.present)
     }
+}
+
+/// The certificates that a session shows and that `uri`'s id and label fit.
+pub(super) fn stored_certificates(
+    session: &Session,
+    device: &Device,
+    uri: &Uri,
+) -> Result<Vec<StoredCertificate>, Error> {
+    let found = objects::certificates(session, uri).map_err(|error| device.failure(error))?;
+    let stored = found.into_iter().filter_map(|found| {
+        Some(StoredCertificate { id: found.id, label: found.label, certificate: found.certificate.ok()? })
+    });
+    Ok(stored.collect())
 }
 
 /// The devices without those that an earlier module shows already.
