@@ -152,13 +152,18 @@ impl Chosen {
         stored_certificates(&session, &self.device, uri)
     }
 
-    /// Whether certificates may show after login alone: the device wants one, and shows none before it. A YubiHSM shows
-    /// nothing at all.
+    /// Whether certificates may show after login alone: the device requires one, and shows nothing at all before it, as a
+    /// YubiHSM.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn hides_certificates(&self) -> Result<bool, Error> {
-        Ok(self.device.pin_state().login_required && self.certificates(&Uri::default())?.is_empty())
+        if !self.device.pin_state().login_required {
+            return Ok(false);
+        }
+        let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
+        let shows = objects::any(&session).map_err(|error| self.device.failure(error))?;
+        Ok(!shows)
     }
 
     /// A URI that names the device among those present.

@@ -93,6 +93,16 @@ pub(super) fn certificates_and_attestations(session: &Session) -> Result<Vec<Cer
     certificates_of(session, &handles, &Uri::default())
 }
 
+/// Whether the session shows any key or certificate.
+pub(super) fn any(session: &Session) -> Result<bool, CallError> {
+    for class in [ObjectClass::CERTIFICATE, ObjectClass::PUBLIC_KEY, ObjectClass::PRIVATE_KEY] {
+        if !find(session, class, &Uri::default())?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn certificates_of(
     session: &Session,
     handles: &[ObjectHandle],
