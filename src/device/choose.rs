@@ -242,6 +242,10 @@ fn one_of(
     if let Some(failure) = failure {
         return Err(failure.into());
     }
+    let can_hold_key = |device: &Fitting| !device.keys.is_empty() || device.device.pin_state().login_required;
+    if shown.iter().any(can_hold_key) {
+        shown.retain(can_hold_key);
+    }
     drop_second_views(&mut shown);
     if shown.len() <= 1 {
         return Ok(shown.pop());
@@ -292,8 +296,8 @@ fn drop_second_views(shown: &mut Vec<Fitting>) {
     }
 }
 
-/// What a device shows to anybody of the keys that `uri` names: private keys where they are visible, else their public
-/// key objects; certificates where the URI names an object. One entry a key.
+/// What a device shows to anybody of the keys that `uri` names: private keys where they are visible, else, where a login may
+/// show them, their public key objects; certificates where the URI names an object. One entry a key.
 fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallError> {
     let session = device.open_session()?;
     let mut keys: Vec<ShownKey> = Vec::new();
@@ -311,15 +315,20 @@ fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallEr
         }
     };
     let of_certificates = uri.object_type == Some(ObjectType::Certificate);
+    // Where no login is needed nothing is hidden: a public key or a certificate alone, as in a store of CA certificates, is no
+    // key that signs.
+    let may_hide = device.pin_state().login_required;
     if !of_certificates {
         for key in objects::private_keys(&session, uri)? {
             add(key.facts, Source::KeyObject);
         }
-        for key in objects::public_keys(&session, uri)? {
-            add(key.into(), Source::KeyObject);
+        if may_hide {
+            for key in objects::public_keys(&session, uri)? {
+                add(key.into(), Source::KeyObject);
+            }
         }
     }
-    if of_certificates || uri.names_object() {
+    if of_certificates || (may_hide && uri.names_object()) {
         for found in objects::certificates(&session, uri)? {
             let Ok(certificate) = found.certificate else { continue };
             let public_key = Some(certificate.public_key().clone());

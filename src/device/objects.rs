@@ -142,7 +142,8 @@ fn fits(uri: &Uri, object_type: ObjectType, label: Option<&[u8]>, id: Option<&[u
     untyped.matches_object(&uri::Object { object_type, label, id })
 }
 
-fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+/// CKA_LABEL and CKA_ID, where the module gives them.
+pub(super) fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let (mut label, mut id) = (None, None);
     for attribute in session.attributes(handle, &[AttributeType::Label, AttributeType::Id]) {
         match attribute {

@@ -28,6 +28,8 @@ pub enum Fault {
     Lost,
     Gone(CK_RV),
     NewLogin,
+    Store,
+    Drop(CK_ATTRIBUTE_TYPE),
     Refuse(CK_RV),
 }
 
@@ -105,6 +107,7 @@ fn rule(text: &str) -> Rule {
             "appears" => Fault::Appears,
             "pad" => Fault::Pad,
             "lost" => Fault::Lost,
+            "store" => Fault::Store,
             "newlogin" => Fault::NewLogin,
             code => Fault::Code(number(code)),
         },
@@ -125,6 +128,7 @@ fn rule(text: &str) -> Rule {
         Some(("rw", code)) => Fault::ReadWrite(number(code)),
         Some(("user", user)) => Fault::OnlyUser(number(user)),
         Some(("mechanism", mechanism)) => Fault::HideMechanism(number(mechanism)),
+        Some(("drop", attribute)) => Fault::Drop(number(attribute)),
         Some(("refuse", code)) => Fault::Refuse(number(code)),
         Some(("gone", code)) => Fault::Gone(number(code)),
         Some(_) => panic!("unknown fault {what}"),
