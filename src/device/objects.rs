@@ -93,6 +93,16 @@ pub(super) fn certificates_and_attestations(session: &Session) -> Result<Vec<Cer
     certificates_of(session, &handles, &Uri::default())
 }
 
+/// Whether the session shows any key or certificate.
+pub(super) fn any(session: &Session) -> Result<bool, CallError> {
+    for class in [ObjectClass::CERTIFICATE, ObjectClass::PUBLIC_KEY, ObjectClass::PRIVATE_KEY] {
+        if !find(session, class, &Uri::default())?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn certificates_of(
     session: &Session,
     handles: &[ObjectHandle],
@@ -132,7 +142,8 @@ fn fits(uri: &Uri, object_type: ObjectType, label: Option<&[u8]>, id: Option<&[u
     untyped.matches_object(&uri::Object { object_type, label, id })
 }
 
-fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+/// CKA_LABEL and CKA_ID, where the module gives them.
+pub(super) fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let (mut label, mut id) = (None, None);
     for attribute in session.attributes(handle, &[AttributeType::Label, AttributeType::Id]) {
         match attribute {

@@ -1,6 +1,6 @@
 //! From a chosen device to the one private key that is meant: log in, search, decide.
 
-use super::choose::Chosen;
+use super::choose::{Chosen, StoredCertificate, stored_certificates};
 use super::error::{Candidate, KeyError};
 use super::key_facts::{KeyFacts, NameBy, Policy, UnfitReason};
 use super::login::{Login, LoginOptions, Notice, log_in};
@@ -65,6 +65,14 @@ impl OpenDevice {
             .public_key
             .clone()
             .ok_or_else(|| KeyError::NoPublicKey { uri: self.key_uri(&key.facts), device }.into())
+    }
+
+    /// The certificates on the device that `uri`'s id and label fit, with those that show after login alone.
+    ///
+    /// # Errors
+    /// [`super::DeviceError`].
+    pub fn certificates(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
+        stored_certificates(&self.session, &self.chosen.device, uri)
     }
 
     fn the_key(&self, policy: Policy) -> Result<PrivateKey, Error> {

@@ -175,12 +175,13 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
 }
 
 unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
-    let (mut added, mut removed, mut clock) = (0, 0, false);
+    let (mut added, mut removed, mut clock, mut store) = (0, 0, false, false);
     let own = |fault: &Fault| {
         match fault {
             Fault::Flags(flags) => added |= flags,
             Fault::NoFlags(flags) => removed |= flags,
             Fault::Clock => clock = true,
+            Fault::Store => store = true,
             _ => {}
         }
         None
@@ -189,6 +190,9 @@ unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -
     if code == CKR_OK {
         unsafe {
             (*info).flags = ((*info).flags | added) & !removed;
+            if store && (*info).label.starts_with(b"store") {
+                (*info).flags &= !CKF_LOGIN_REQUIRED;
+            }
             if clock {
                 (*info).flags |= CKF_CLOCK_ON_TOKEN;
                 (*info).utcTime = *b"no time at all !";
@@ -330,28 +334,39 @@ unsafe extern "C" fn C_GenerateKeyPair(
     public_key: CK_OBJECT_HANDLE_PTR,
     private_key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
-    let [of_public, of_private] = [(public, public_count), (private, private_count)]
-        .map(|(template, count)| unsafe { std::slice::from_raw_parts(template, count as usize) });
+    let [mut of_public, mut of_private] = [(public, public_count), (private, private_count)]
+        .map(|(template, count)| unsafe { std::slice::from_raw_parts(template, count as usize) }.to_vec());
+    let mut dropped = Vec::new();
     let own = |fault: &Fault| match fault {
+        Fault::Drop(attribute) => {
+            dropped.push(*attribute);
+            None
+        }
         Fault::Unknown(unknown) => {
-            let has_it = of_public.iter().chain(of_private).any(|attribute| attribute.type_ == *unknown);
+            let has_it = of_public.iter().chain(&of_private).any(|attribute| attribute.type_ == *unknown);
             has_it.then_some(CKR_ATTRIBUTE_TYPE_INVALID)
         }
         _ => None,
     };
-    let next = || unsafe {
+    let code = pass("C_GenerateKeyPair", "", own, || CKR_OK);
+    if code != CKR_OK {
+        return code;
+    }
+    for template in [&mut of_public, &mut of_private] {
+        template.retain(|attribute| !dropped.contains(&attribute.type_));
+    }
+    alone(|| unsafe {
         (real().C_GenerateKeyPair.unwrap())(
             session,
             mechanism,
-            public,
-            public_count,
-            private,
-            private_count,
+            of_public.as_mut_ptr(),
+            of_public.len() as CK_ULONG,
+            of_private.as_mut_ptr(),
+            of_private.len() as CK_ULONG,
             public_key,
             private_key,
         )
-    };
-    pass("C_GenerateKeyPair", "", own, next)
+    })
 }
 
 unsafe extern "C" fn C_GetAttributeValue(

@@ -17,13 +17,14 @@
 //!   - C_GetSlotList: `appears` (the first call counts one slot less than there are, and a list that is too short is refused without
 //!     their number, as by ykcs11);
 //!   - C_GetTokenInfo: `flags:0x…` are added, `noflags:0x…` are taken away, `clock` (a time that is none, as
-//!     openCryptoki's);
+//!     openCryptoki's), `store` (a device whose label begins with that word requires no login);
 //!   - C_OpenSession: `ro:0x…` and `rw:0x…` refuse read-only and read-write sessions with a code;
 //!   - C_Login: `user:0x…` accepts only this type of user, and takes it for CKU_USER; `pad` (a PIN pad: a PIN from here is
 //!     refused, and without one the right one is in `FAULT_PAD_PIN`);
 //!   - C_GetAttributeValue: `hide:0x…` (the attribute is not known), `give:0x…:HEX` (it has this value),
 //!     `tell:0x…` (it is logged, as `0x…=HEX`, or `0x… is unknown`), `length:0x…:0x…` (its length is said to be this);
-//!   - C_GenerateKeyPair: `unknown:0x…` (a template with this attribute is refused with CKR_ATTRIBUTE_TYPE_INVALID);
+//!   - C_GenerateKeyPair: `unknown:0x…` (a template with this attribute is refused with CKR_ATTRIBUTE_TYPE_INVALID), `drop:0x…`
+//!     (the attribute of the templates is ignored);
 //!   - C_GetMechanismList: `mechanism:0x…` is not listed;
 //!   - C_Sign: `corrupt` (a bit of the signature is flipped), `lost` (the session is closed behind the caller's back),
 //!     `refuse:0x…` (the code, after which the operation has ended, as by the standard), `newlogin` (CKR_USER_NOT_LOGGED_IN,

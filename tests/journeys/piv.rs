@@ -352,3 +352,20 @@ fn a_card_that_wants_its_pin_again_is_said_to() {
         assert!(done.stderr().contains("C_Sign said CKR_USER_NOT_LOGGED_IN"), "{module}: {}", done.stderr());
     }
 }
+
+#[test]
+fn an_ec_key_whose_curve_is_written_out_is_known_by_its_name() {
+    // ykcs11 2.2 writes the parameters out, later ones and OpenSC name the curve.
+    for (algorithm, name) in [("p256", "EC P-256"), ("p384", "EC P-384")] {
+        let key = format!("9a={algorithm}");
+        let (card, desk) = (PivCard::inserted(&["--blank", "--key", &key]), Desk::without_device());
+        for module in BOTH {
+            let run = |arguments: &[&str]| card.countersign(&desk, module, arguments).go().exits(0);
+            let listed = run(&["list"]).stdout();
+            assert!(listed.contains(name) && !listed.contains("unknown kind"), "{module}: {listed}");
+            let written = run(&["public-key", "--key", "pkcs11:id=%01"]).stdout();
+            assert_eq!(written, std::fs::read_to_string(card.public_key("9a")).unwrap(), "{module}");
+            run(&["csr", "--key", "pkcs11:id=%01", "--subject", "CN=officer"]);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Finding the one key that is meant, and refusing those that must not sign.
 
 use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::openssl_accepts;
 use crate::support::parts::softhsm_module;
 use crate::support::pinned::pinned;
@@ -188,4 +189,21 @@ fn the_environment_can_name_the_key() {
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&["sign", "tokens.json"]).with_pin().env("COUNTERSIGN_KEY", SIGNKEY).go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn a_public_key_on_a_device_without_a_login_is_no_key_that_could_be_meant() {
+    // As CACKey's store of CA certificates: it requires no login, and shows no private key.
+    let desk = Desk::provisioned(&["--keys", "signkey", "--also", "store"]);
+    let store = "C_GetTokenInfo=store";
+    for arguments in [&["sign", "tokens.json"][..], &["sign", "--key", "pkcs11:id=%01", "tokens.json"]] {
+        with_faults(&desk, arguments, store).go().exits(0).says("officer (SoftHSM v2");
+        assert_eq!(calls(&desk, "C_Login"), 1, "{arguments:?}");
+    }
+    // With a login it counts.
+    with_faults(&desk, &["sign", "tokens.json"], "").go().exits(4).says("2 keys could be meant");
+    assert_eq!(calls(&desk, "C_Login"), 0);
+    // Named, it is said to hold none.
+    let named = ["sign", "--key", "pkcs11:token=store;id=%01", "tokens.json"];
+    with_faults(&desk, &named, store).go().exits(4).says("no private key on store");
 }
