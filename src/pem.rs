@@ -1,5 +1,7 @@
 //! PEM (RFC 7468) as people have it: with text around the blocks, and with lines of any length and end.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -12,6 +14,23 @@ pub(crate) struct Block<'a> {
     pub(crate) label: Option<&'a str>,
     /// What it holds; none where it is not base64 up to its last line.
     pub(crate) der: Option<Vec<u8>>,
+}
+
+/// The text of a file: in UTF-16 where it begins with that byte-order mark, as PowerShell's `>` writes it. What is no text
+/// may stand between the blocks.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let utf_16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        String::from_utf16_lossy(&pairs.iter().map(|pair| unit(*pair)).collect::<Vec<_>>())
+    };
+    // Bytes of any kind may stand before a block that is not in UTF-16.
+    let has_block = bytes.windows(BEGIN.len()).any(|window| window == BEGIN.as_bytes());
+    match bytes {
+        _ if has_block => String::from_utf8_lossy(bytes),
+        [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes).into(),
+        [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes).into(),
+        _ => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// The blocks of a text, in its order. What stands between them does not count (RFC 7468 section 2).

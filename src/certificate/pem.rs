@@ -3,7 +3,7 @@
 use der::pem::{self, LineEnding};
 
 use super::{Certificate, CertificateError, Container, EncodeError};
-use crate::pem::blocks;
+use crate::pem::{blocks, text as pem_text};
 
 const LABEL: &str = "CERTIFICATE";
 /// The label of old, which openssl still reads.
@@ -17,15 +17,14 @@ const TRUSTED: &str = "TRUSTED CERTIFICATE";
 /// # Errors
 /// [`CertificateError`]: no certificate is in it, or one of them is malformed.
 pub fn certificates_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, CertificateError> {
-    if let Some(container) = Container::of(bytes) {
+    let text = pem_text(bytes);
+    if let Some(container) = Container::of(bytes).or_else(|| Container::of(text.as_bytes())) {
         return Err(CertificateError::Container(container));
     }
     // A SEQUENCE whose length takes more than a byte, which no text begins with.
     if matches!(bytes, [0x30, 0x81..=0x84, ..]) {
         return Ok(vec![Certificate::from_der(bytes)?]);
     }
-    // What is no text may stand between the blocks too.
-    let text = String::from_utf8_lossy(bytes);
     let mut certificates = Vec::new();
     let mut other = None;
     for (index, block) in blocks(&text).enumerate() {

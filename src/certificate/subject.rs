@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use der::asn1::ObjectIdentifier;
 use der::oid::db::DB;
-use der::{Tag, Tagged};
+use der::{Any, Encode, Tag, Tagged};
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{Name, RelativeDistinguishedName};
 
@@ -44,11 +44,14 @@ impl FromStr for Subject {
             if let Some(reason) = unescaped(value) {
                 return Err(bad_value(part, reason.into()));
             }
+            tidy.extend(separator);
             for attribute in relative.iter() {
                 check(attribute).map_err(|reason| bad_value(part, reason))?;
+                match in_its_type(attribute) {
+                    Some(der) => tidy.push_str(&format!("{}=#{}", attribute.oid, hex(&der))),
+                    None => tidy.push_str(&pair),
+                }
             }
-            tidy.extend(separator);
-            tidy.push_str(&pair);
         }
         let name = Name::from_str(&tidy).map_err(|_| wrong(text))?;
         Ok(Subject(name))
@@ -92,17 +95,41 @@ const MOST: [(ObjectIdentifier, &str, usize); 8] = [
     (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1"), "email address", 255),
 ];
 
+/// Attributes that X.509 writes as one type of string (RFC 5280 appendix A.1, RFC 4519 section 2.35), by their OIDs:
+/// country, serial number, dnQualifier, telephone number; domain component, email address.
+const TYPED: [(ObjectIdentifier, Tag); 6] = [
+    (COUNTRY, Tag::PrintableString),
+    (ObjectIdentifier::new_unwrap("2.5.4.5"), Tag::PrintableString),
+    (ObjectIdentifier::new_unwrap("2.5.4.46"), Tag::PrintableString),
+    (ObjectIdentifier::new_unwrap("2.5.4.20"), Tag::PrintableString),
+    (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25"), Tag::Ia5String),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1"), Tag::Ia5String),
+];
+
+/// The type of string that an attribute is written as.
+fn type_of(attribute: &AttributeTypeAndValue) -> Tag {
+    let typed = TYPED.iter().find(|(kind, _)| *kind == attribute.oid);
+    typed.map_or_else(|| Tagged::tag(&attribute.value), |(_, tag)| *tag)
+}
+
 /// Whether an attribute is one that X.509 allows: its type decides its string's type, and that its characters.
 fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
     let (kind, value) = (attribute.oid, attribute.value.value());
-    let text = String::from_utf8_lossy(value);
-    let (name, fits): (_, fn(char) -> bool) = match Tagged::tag(&attribute.value) {
+    match Tagged::tag(&attribute.value) {
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String => {}
+        _ => return Err("its value is written out in another form than a UTF8String".into()),
+    }
+    let text = std::str::from_utf8(value).map_err(|_| "its value is not UTF-8")?;
+    let (name, fits): (_, fn(char) -> bool) = match type_of(attribute) {
         Tag::PrintableString => ("a PrintableString", is_printable),
         Tag::Ia5String => ("an IA5String", |character| character.is_ascii()),
         _ => ("a string", |_| true),
     };
     if let Some(character) = text.chars().find(|character| !fits(*character)) {
         return Err(format!("{character:?} cannot be in it: X.509 writes this attribute as {name}"));
+    }
+    if let Some(character) = text.chars().find(|character| character.is_control()) {
+        return Err(format!("the control character {character:?} is in it"));
     }
     let length = text.chars().count();
     if let Some((_, what, most)) = MOST.iter().find(|(known, _, most)| *known == kind && length > *most) {
@@ -112,6 +139,19 @@ fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
         return Err("a country has two letters (ISO 3166)".into());
     }
     Ok(())
+}
+
+/// The value in DER where its string is of another type than X.509 writes; its characters fit.
+fn in_its_type(attribute: &AttributeTypeAndValue) -> Option<Vec<u8>> {
+    let tag = type_of(attribute);
+    if tag == Tagged::tag(&attribute.value) {
+        return None;
+    }
+    Any::new(tag, attribute.value.value()).and_then(|value| value.to_der()).ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The characters of a PrintableString (X.680 section 41.4).

@@ -8,7 +8,7 @@ use der::{Decode, Encode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 use super::curve::{self, P256, P384, P521};
-use crate::pem::blocks;
+use crate::pem::{blocks, text};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -95,12 +95,18 @@ impl PublicKey {
         Self::of(KeyNumbers::Ec { curve, point: unwrapped.unwrap_or_else(|_| point.to_vec()) })
     }
 
-    /// Reads a SubjectPublicKeyInfo in PEM, as `openssl rsa -pubout` writes and CloudHSM CLI asks for.
+    /// Reads a SubjectPublicKeyInfo in PEM, as `openssl rsa -pubout` writes and CloudHSM CLI asks for, or in DER.
     ///
     /// # Errors
-    /// Says what the text is instead.
-    pub fn from_pem(text: &[u8]) -> Result<Self, PublicKeyError> {
-        let text = String::from_utf8_lossy(text);
+    /// Says what the file is instead.
+    pub fn from_pem(bytes: &[u8]) -> Result<Self, PublicKeyError> {
+        // Text may begin like DER.
+        if bytes.first() == Some(&0x30)
+            && let Ok(key) = Self::from_spki_der(bytes)
+        {
+            return Ok(key);
+        }
+        let text = text(bytes);
         let block = blocks(&text).next().ok_or(PublicKeyError::NotPem)?;
         match block.label {
             Some(PEM_LABEL) => Self::from_spki_der(&block.der.ok_or(PublicKeyError::NotPem)?),

@@ -75,6 +75,7 @@ macro_rules! pass {
             list.C_Login = Some(C_Login);
             list.C_Sign = Some(C_Sign);
             list.C_GenerateKeyPair = Some(C_GenerateKeyPair);
+            list.C_CreateObject = Some(C_CreateObject);
             list.C_GetAttributeValue = Some(C_GetAttributeValue);
         }
     };
@@ -88,7 +89,6 @@ pass! {
     C_Logout(session: CK_SESSION_HANDLE);
     C_FindObjectsFinal(session: CK_SESSION_HANDLE);
     C_SignInit(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE);
-    C_CreateObject(session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object: CK_OBJECT_HANDLE_PTR);
     C_DestroyObject(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
 }
 
@@ -322,6 +322,39 @@ unsafe extern "C" fn C_Sign(
         unsafe { *signature.add(100) ^= 1 };
     }
     code
+}
+
+unsafe extern "C" fn C_CreateObject(
+    session: CK_SESSION_HANDLE,
+    template: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+    object: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    let attributes = unsafe { std::slice::from_raw_parts(template, count as usize) };
+    let named = |attribute: &&CK_ATTRIBUTE| [CKA_CLASS, CKA_ID].contains(&attribute.type_);
+    let mut name: Vec<CK_ATTRIBUTE> = attributes.iter().filter(named).copied().collect();
+    let own = |fault: &Fault| match fault {
+        // As on a YubiHSM 2: an id is the object's own, and has two bytes at most.
+        Fault::OwnIds => {
+            let id = name.iter().find(|attribute| attribute.type_ == CKA_ID)?;
+            let is_taken = id.ulValueLen > 2 || unsafe { is_there(session, &mut name) };
+            is_taken.then_some(CKR_ATTRIBUTE_VALUE_INVALID)
+        }
+        _ => None,
+    };
+    let next = || unsafe { (real().C_CreateObject.unwrap())(session, template, count, object) };
+    pass("C_CreateObject", "", own, next)
+}
+
+/// Whether the real module has an object with these attributes.
+unsafe fn is_there(session: CK_SESSION_HANDLE, attributes: &mut [CK_ATTRIBUTE]) -> bool {
+    let (mut object, mut count) = (0, 0);
+    unsafe {
+        (real().C_FindObjectsInit.unwrap())(session, attributes.as_mut_ptr(), attributes.len() as CK_ULONG);
+        (real().C_FindObjects.unwrap())(session, &mut object, 1, &mut count);
+        (real().C_FindObjectsFinal.unwrap())(session);
+    }
+    count > 0
 }
 
 unsafe extern "C" fn C_GenerateKeyPair(

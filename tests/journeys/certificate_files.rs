@@ -76,3 +76,57 @@ fn a_public_key_is_read_however_its_lines_are() {
     // openssl, which is strict about some of them, reads AWS's way.
     openssl(&["pkey", "-pubin", "-noout", "-in", &text(&desk, "one-line.pem")]);
 }
+
+/// As PowerShell's `>` writes it.
+fn in_utf_16(text: &[u8], unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let text = std::str::from_utf8(text).unwrap();
+    ['\u{feff}'].into_iter().chain(text.chars()).flat_map(|character| unit(character as u16)).collect()
+}
+
+#[test]
+fn files_in_utf_16_are_read_too() {
+    let (desk, authority) = (desk_with_key("rsa:2048"), Authority::new());
+    issue(&desk, &authority, &Leaf::default(), "officer.pem");
+    desk.write("unsigned.json", UNSIGNED);
+    desk.countersign(&["sign", "--key", SIGNKEY, "unsigned.json", "-o", "signed.json"])
+        .with_pin()
+        .go()
+        .exits(0);
+    for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+        desk.write("wide.pem", &in_utf_16(&desk.read("officer.pem"), unit));
+        import(&desk, &["wide.pem"]).exits(0);
+        desk.write("wide.pub", &in_utf_16(&desk.read("officer.pub"), unit));
+        desk.countersign(&["verify", "--public-key", "wide.pub", "signed.json"]).go().exits(0);
+        let json = format!("{{\"Certificate\": {:?}}}", String::from_utf8(desk.read("officer.pem")).unwrap());
+        desk.write("wide.json", &in_utf_16(json.as_bytes(), unit));
+        import(&desk, &["wide.json"]).exits(7).says("it is the JSON of AWS's get-certificate");
+    }
+}
+
+#[test]
+fn what_is_no_public_key_is_named_with_the_command_that_makes_one_of_it() {
+    let desk = desk_with_key("rsa:2048");
+    desk.write("unsigned.json", UNSIGNED);
+    desk.countersign(&["sign", "--key", SIGNKEY, "unsigned.json", "-o", "signed.json"])
+        .with_pin()
+        .go()
+        .exits(0);
+    let csr = ["csr", "--key", SIGNKEY, "--subject", "CN=a", "-o"];
+    desk.countersign(&[&csr[..], &["officer.csr"]].concat()).with_pin().go().exits(0);
+    desk.countersign(&[&csr[..], &["officer.pem", "--self-signed", "9"]].concat()).with_pin().go().exits(0);
+    let at = |name: &str| text(&desk, name);
+    openssl(&["crl2pkcs7", "-nocrl", "-certfile", &at("officer.pem"), "-out", &at("officer.p7b")]);
+    openssl(&["rsa", "-pubin", "-in", &at("officer.pub"), "-RSAPublicKey_out", "-out", &at("officer.rsa")]);
+    openssl(&["pkey", "-pubin", "-in", &at("officer.pub"), "-outform", "DER", "-out", &at("officer.der")]);
+    let verify = |key: &str| desk.countersign(&["verify", "--public-key", key, "signed.json"]).go();
+    verify("officer.der").exits(0);
+    for file in ["officer.csr", "officer.pem", "officer.p7b", "officer.rsa"] {
+        let said = verify(file).exits(7).stderr();
+        let cure = said.split("convert it: ").nth(1).and_then(|rest| rest.lines().next());
+        let cure = cure.unwrap_or_else(|| panic!("{file}: {said}"));
+        let status = Command::new("sh").args(["-c", cure]).current_dir(desk.folder()).status().unwrap();
+        assert!(status.success(), "{cure}");
+        assert_eq!(desk.read("key.pem"), desk.read("officer.pub"), "{cure}");
+        std::fs::remove_file(desk.path("key.pem")).unwrap();
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::support::desk::Desk;
 use crate::support::faults::{calls, with_faults};
-use crate::support::judges::cryptography;
+use crate::support::judges::{cryptography, pkilint};
 use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::pinned::pinned;
 use crate::support::preparing::{KEY, desk_with_key, text};
@@ -301,19 +301,40 @@ fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
         ("CN=x,E=a@b", "\"E\" in the subject \"CN=x,E=a@b\" is no attribute that is known"),
         ("S=x", "\"S\" in the subject"),
         ("OID.1.2.3=x", "by its OID, as in 2.5.4.12=Officer"),
+        ("CN=x,dnQualifier=a_b", "'_' cannot be in it: X.509 writes this attribute as a PrintableString"),
+        ("CN=x,2.5.4.20=ü", "as a PrintableString"),
+        ("CN=x,emailAddress=#0C03C3BC40", "'ü' cannot be in it: X.509 writes this attribute as an IA5String"),
+        // What is written out in DER: an OCTET STRING, NULL, an INTEGER, a UTF8String that is not UTF-8.
+        ("CN=#040161", "in another form than a UTF8String"),
+        ("CN=#0500", "in another form"),
+        ("CN=#020105", "in another form"),
+        ("CN=#0C02C328", "its value is not UTF-8"),
+        // Programs that are written in C read as far as the first.
+        ("CN=server1.example.com\\00.evil.example", "the control character '\\0' is in it"),
+        ("CN=a\\0Ab", "the control character '\\n' is in it"),
     ] {
         // No PIN source: it would be asked for, and there is no terminal.
         let run = desk.countersign(&["csr", "--key", KEY, "--subject", subject]);
         run.go().exits(2).says(reason);
     }
-    for subject in
-        [&long("CN", 64), &long("O", 64), "CN=x,serialNumber=A-1 b", "DC=example,DC=com", "2.5.4.12=x"]
-    {
+    for subject in [
+        &long("CN", 64),
+        &long("O", 64),
+        "CN=x,serialNumber=A-1 b",
+        "DC=example,DC=com",
+        "2.5.4.12=x",
+        "CN=x,dnQualifier=a,telephoneNumber=\\+1 555+UID=u",
+        "C=#0C025553,DC=#0C0161",
+    ] {
         csr(&desk, &["--subject", subject]).exits(0);
         openssl(&["req", "-in", &text(&desk, "made.pem"), "-verify", "-noout"]);
         // Python's cryptography is stricter than openssl about strings.
         cryptography(&desk.path("made.pem"));
     }
+    // pkilint knows the type of each string.
+    let typed = "CN=x,dnQualifier=a,telephoneNumber=\\+1 555,C=#0C025553,DC=#0C076578616D706C65,DC=com";
+    csr(&desk, &["--subject", typed, "--self-signed", "9"]).exits(0);
+    assert_eq!(pkilint(&desk.path("made.pem")), [""; 0]);
     csr(&desk, &["--subject", "CN=a/O=b"]).exits(0).says("the form with slashes is openssl's");
 }
 

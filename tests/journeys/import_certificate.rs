@@ -346,3 +346,74 @@ fn of_two_certificates_of_the_key_in_one_file_the_one_that_ends_last_is_stored()
         );
     }
 }
+
+/// What a device says whose ids are its objects' own, as those of a YubiHSM 2.
+const OWN_IDS: &str = "C_CreateObject=own-ids";
+
+#[test]
+fn a_renewal_works_where_an_id_is_an_objects_own() {
+    let desk = desk_to_renew();
+    let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
+    let done = with_faults(&desk, &arguments, OWN_IDS).go().exits(0);
+    assert_eq!(uri(&done), CERTIFICATE);
+    has(&desk, "new.pem");
+    assert_eq!(labels(&desk, "cert"), ["signkey"], "neither the old one nor a copy is left");
+    // Never a moment without one: the new one is there before the old one goes.
+    let log = String::from_utf8(desk.read("calls")).unwrap();
+    let made: Vec<&str> =
+        log.lines().filter(|call| ["C_CreateObject", "C_DestroyObject"].contains(call)).collect();
+    assert_eq!(
+        made,
+        ["C_CreateObject", "C_CreateObject", "C_DestroyObject", "C_CreateObject", "C_DestroyObject"]
+    );
+}
+
+#[test]
+fn a_chain_is_stored_where_ids_are_short() {
+    let (desk, authority) = (desk_with_key("rsa:2048"), Authority::with_intermediate());
+    issue(&desk, &authority, &Leaf::default(), "officer.pem");
+    let above = std::fs::read(authority.intermediates()).unwrap();
+    desk.write("chain.pem", &[desk.read("officer.pem"), above].concat());
+    let arguments = ["import-certificate", "--key", KEY, "--with-chain", "chain.pem"];
+    with_faults(&desk, &arguments, OWN_IDS).go().exits(0).says("Above it: CN=countersign test intermediate");
+    assert_eq!(labels(&desk, "cert").len(), 2);
+}
+
+#[test]
+fn where_an_id_is_an_objects_own_a_device_that_fails_or_a_run_that_is_killed_leaves_a_certificate() {
+    let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
+    // Of the calls to make an object the first is refused, the second is beside, the third under the key's id.
+    for (fault, code, then_has, says) in [
+        ("C_CreateObject:2=0x31", 3, "old.pem", "did not store the certificate"),
+        ("C_DestroyObject:1=0x30", 3, "new.pem", "an old one could not be removed"),
+        ("C_CreateObject:3=0x30", 3, "new.pem", "could not be put under the key's id"),
+        ("C_DestroyObject:2=0x30", 3, "new.pem", "an old one could not be removed"),
+    ] {
+        let desk = desk_to_renew();
+        let faults = format!("{OWN_IDS},{fault}");
+        with_faults(&desk, &arguments, &faults).go().exits(code).says(says);
+        assert_eq!(certificate_of(&desk, KEY).as_bytes(), desk.read(then_has), "{fault}");
+        with_faults(&desk, &arguments, OWN_IDS).go().exits(0);
+        has(&desk, "new.pem");
+        assert_eq!(labels(&desk, "cert"), ["signkey"], "{fault}");
+    }
+    for (call, nth, then_has) in [
+        ("C_DestroyObject", 1, "new.pem"),
+        ("C_CreateObject", 3, "new.pem"),
+        ("C_DestroyObject", 2, "new.pem"),
+    ] {
+        let desk = desk_to_renew();
+        let mut run = with_faults(&desk, &arguments, &format!("{OWN_IDS},{call}:{nth}=delay:30000"));
+        let mut child = Killed(run.command.spawn().unwrap());
+        let start = Instant::now();
+        while !desk.path("calls").exists() || calls(&desk, call) < nth {
+            assert!(start.elapsed() < Duration::from_secs(20), "{call} is not made");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill();
+        assert_eq!(certificate_of(&desk, KEY).as_bytes(), desk.read(then_has), "{call}:{nth}");
+        with_faults(&desk, &arguments, OWN_IDS).go().exits(0);
+        has(&desk, "new.pem");
+        assert_eq!(labels(&desk, "cert"), ["signkey"], "{call}:{nth}");
+    }
+}

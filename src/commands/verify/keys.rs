@@ -122,7 +122,35 @@ impl Explain for BadKey {
             BadKey::Unusable { .. } => Exit::Key,
         }
     }
+
     fn hint(&self) -> Option<String> {
-        Some("countersign public-key writes the right file from the device".into())
+        let converted = match self {
+            BadKey::Malformed { name, source: PublicKeyError::OtherPem { found } } => {
+                cure(found).map(|cure| format!("convert it: {}", cure.replace("FILE", &format!("{name:?}"))))
+            }
+            _ => None,
+        };
+        Some(
+            converted
+                .unwrap_or_else(|| "countersign public-key writes the right file from the device".into()),
+        )
+    }
+}
+
+/// The command that makes a public key file of FILE, which holds something else in PEM.
+fn cure(found: &str) -> Option<&'static str> {
+    match found {
+        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+            Some("openssl x509 -in FILE -noout -pubkey > key.pem")
+        }
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+            Some("openssl req -in FILE -noout -pubkey > key.pem")
+        }
+        "PKCS7" | "CMS" => {
+            Some("openssl pkcs7 -print_certs -in FILE | openssl x509 -noout -pubkey > key.pem")
+        }
+        "RSA PUBLIC KEY" => Some("openssl rsa -RSAPublicKey_in -in FILE -pubout -out key.pem"),
+        _ if found.ends_with("PRIVATE KEY") => Some("openssl pkey -in FILE -pubout -out key.pem"),
+        _ => None,
     }
 }

@@ -98,6 +98,14 @@ pub enum ProvisionError {
         /// What it said.
         error: CallError,
     },
+    /// The new certificate is there, and not under the key's id; the old one is gone.
+    #[error("the new certificate is on {device}, and could not be put under the key's id: {error}")]
+    OtherId {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+    },
     /// None of the certificates is the key's.
     #[error("{} for the key '{uri}'", match found.len() { 1 => "the certificate is not".to_owned(), count => format!("none of the {count} certificates is") })]
     OtherKey {
@@ -136,7 +144,8 @@ impl ProvisionError {
             ProvisionError::ReadOnly { error, .. }
             | ProvisionError::NotGenerated { error, .. }
             | ProvisionError::NotStored { error, .. }
-            | ProvisionError::NotRemoved { error, .. } => Some(error),
+            | ProvisionError::NotRemoved { error, .. }
+            | ProvisionError::OtherId { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -245,6 +254,9 @@ impl Explain for ProvisionError {
             (ProvisionError::Worse { .. }, ..) => {
                 "nothing was changed: make sure that this is the file that the CA sent last; --force replaces the present one all \
                  the same"
+            }
+            (ProvisionError::OtherId { .. }, ..) => {
+                "the key is found with it all the same; repeat the command to put it under the key's id"
             }
             (ProvisionError::NotRemoved { .. }, ..) => {
                 "both are there and the newer counts; remove the old one with the device's own tool"

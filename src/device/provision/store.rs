@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use cryptoki::object::{Attribute, CertificateType, ObjectClass};
+use cryptoki::error::RvError;
+use cryptoki::object::{Attribute, CertificateType, ObjectClass, ObjectHandle};
 
 use super::WritableDevice;
 use crate::certificate::{self, Certificate, Flaw};
@@ -84,7 +85,13 @@ impl WritableDevice {
         let label = key.label.clone().filter(|label| !label.is_empty());
         let label = label.unwrap_or_else(|| leaf.subject().into_bytes());
         if !was_there {
-            self.store(leaf, &label, &id)?;
+            let of_same_id: Vec<_> = older.iter().filter(|old| old.id.as_deref() == Some(&id)).collect();
+            match self.create(leaf, &label, Some(&id))? {
+                Err(error) if error.is(RvError::AttributeValueInvalid) && !of_same_id.is_empty() => {
+                    self.store_in_place_of(&of_same_id, leaf, (&label, &id), error)?;
+                }
+                created => drop(created.map_err(|error| self.not_stored(error))?),
+            }
         }
         let mut stored = ImportedCertificate {
             uri: key.name_in(self.uri.clone(), ObjectType::Certificate, NameBy::Id).to_string(),
@@ -97,7 +104,15 @@ impl WritableDevice {
             for issuer in certificate::chain_of(leaf, certificates, now) {
                 if !there.iter().any(|found| is_of(&found, |certificate| *certificate == issuer)) {
                     let id = Hash::Sha256.digest(issuer.public_key().spki_der())[..20].to_vec();
-                    self.store(&issuer, issuer.subject().as_bytes(), &id)?;
+                    let label = issuer.subject().into_bytes();
+                    // A YubiHSM 2 has ids of two bytes, and chooses one itself.
+                    let created = match self.create(&issuer, &label, Some(&id))? {
+                        Err(error) if error.is(RvError::AttributeValueInvalid) => {
+                            self.create(&issuer, &label, None)?
+                        }
+                        created => created,
+                    };
+                    created.map_err(|error| self.not_stored(error))?;
                 }
                 stored.chain.push(issuer);
             }
@@ -110,10 +125,12 @@ impl WritableDevice {
                 CallError::unusable("C_CreateObject", "the certificate is not there afterwards".into());
             return Err(self.not_stored(error).into());
         }
-        for old in now_there.iter().filter(is_older) {
-            self.session
-                .destroy(old.handle)
-                .map_err(|error| ProvisionError::NotRemoved { device: self.device.describe(), error })?;
+        let has_id = |found: &&CertificateObject| is_leaf(found) && found.id.as_deref() == Some(&id);
+        // What was stored beside, and left there by a run that was killed.
+        let may_have_copies = options.replace && now_there.iter().any(|found| has_id(&found));
+        let is_copy = |found: &&CertificateObject| may_have_copies && is_leaf(found) && !has_id(found);
+        for old in now_there.iter().filter(|found| is_older(found) || is_copy(found)) {
+            self.remove(old.handle)?;
         }
         stored.replaced =
             older.iter().filter_map(|old| old.certificate.as_ref().ok()).map(Certificate::subject).collect();
@@ -139,21 +156,50 @@ impl WritableDevice {
         }
     }
 
-    fn store(&self, certificate: &Certificate, label: &[u8], id: &[u8]) -> Result<(), Error> {
-        let template = [
+    /// Stores a certificate where an id is an object's own, and another object has it: a YubiHSM 2 says
+    /// CKR_ATTRIBUTE_VALUE_INVALID then. The new one is put beside first, under an id that the device chooses, so that at no
+    /// moment the key is without a certificate. It counts there too: what belongs to a key is known by its public key.
+    fn store_in_place_of(
+        &self,
+        present: &[&&CertificateObject],
+        new: &Certificate,
+        (label, id): (&[u8], &[u8]),
+        refused: CallError,
+    ) -> Result<(), Error> {
+        let beside = self.create(new, label, None)?.map_err(|_| self.not_stored(refused))?;
+        for old in present {
+            self.remove(old.handle)?;
+        }
+        self.create(new, label, Some(id))?
+            .map_err(|error| ProvisionError::OtherId { device: self.device.describe(), error })?;
+        Ok(self.remove(beside)?)
+    }
+
+    fn remove(&self, object: ObjectHandle) -> Result<(), ProvisionError> {
+        let removed = self.session.destroy(object);
+        removed.map_err(|error| ProvisionError::NotRemoved { device: self.device.describe(), error })
+    }
+
+    /// Makes the object of a certificate; without an id the device chooses one, or leaves it empty.
+    fn create(
+        &self,
+        certificate: &Certificate,
+        label: &[u8],
+        id: Option<&[u8]>,
+    ) -> Result<Result<ObjectHandle, CallError>, Error> {
+        let mut template = vec![
             Attribute::Class(ObjectClass::CERTIFICATE),
             Attribute::CertificateType(CertificateType::X_509),
             Attribute::Token(true),
             Attribute::Private(false),
             Attribute::Label(label.to_vec()),
-            Attribute::Id(id.to_vec()),
             Attribute::Subject(certificate.subject_der()?),
             Attribute::Issuer(certificate.issuer_der()?),
             Attribute::SerialNumber(certificate.serial_der()?),
             Attribute::Value(certificate.der().to_vec()),
         ];
-        self.session.create(&template).map_err(|error| self.not_stored(error))?;
-        Ok(())
+        template.extend(id.map(|id| Attribute::Id(id.to_vec())));
+        Ok(self.session.create(&template))
     }
 
     fn not_stored(&self, error: CallError) -> ProvisionError {
