@@ -8,6 +8,8 @@ mod call;
 mod choose;
 mod error;
 mod ffi;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inventory;
 mod key_facts;
 mod kind;

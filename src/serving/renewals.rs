@@ -156,7 +156,7 @@ mod tests {
     /// Of roles whose device cannot be reached, since its module is not there.
     fn without_module(names: &[&str], clock: &Arc<Clock>) -> Renewals<'static> {
         let access = DeviceAccess {
-            modules: ModuleChoice { path: Some(PathBuf::from("/no/such/module.so")) },
+            modules: ModuleChoice { path: Some(PathBuf::from("/no/such/module.so")), trial: None },
             login: LoginOptions { pin_source: None, use_last_try: false, user_type: UserType::User },
         };
         let provider = |name: &&str| {

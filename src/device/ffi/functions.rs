@@ -46,7 +46,7 @@ impl Functions {
     /// # Safety
     /// `list` must be a function list of PKCS#11 v2.40 or later, whose functions keep to the standard's signatures, and both
     /// it and their library must never be freed.
-    pub(super) unsafe fn new(list: *const CK_FUNCTION_LIST) -> Option<Self> {
+    pub(in crate::device) unsafe fn new(list: *const CK_FUNCTION_LIST) -> Option<Self> {
         // SAFETY: the caller promises that it is never freed.
         let list = unsafe { list.as_ref() }?;
         Some(Functions { list, turn: Arc::default() })

@@ -331,7 +331,8 @@ impl Value {
         let is_untouched = !self.buffer.is_empty() && self.buffer.iter().all(|byte| *byte == UNTOUCHED);
         self.state = match self.state {
             _ if length == CK_UNAVAILABLE_INFORMATION => State::Unknown,
-            State::Asking if length == 0 => State::Read,
+            State::Asking if length == 0 && all => State::Read,
+            State::Asking if length == 0 => State::Unknown,
             State::Asking if length <= LONGEST_VALUE => State::Length(length),
             State::Reading if length <= room && (all || !is_untouched) => {
                 self.buffer.truncate(length as usize);
