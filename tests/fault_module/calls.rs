@@ -22,7 +22,7 @@ fn pass(
                 Fault::Delay(time) => std::thread::sleep(*time),
                 Fault::Gone(code) => pull_out(*code),
                 Fault::Print(text) => print(text),
-                Fault::Warn(text) => eprintln!("{text}"),
+                Fault::Warn(text) => writeln!(std::io::stderr(), "{text}").expect("stderr is written"),
                 Fault::Exit(code) => std::process::exit(*code),
                 Fault::Quit(code) => unsafe { _exit(*code) },
                 Fault::Abort => std::process::abort(),

@@ -211,7 +211,7 @@ fn a_module_that_may_not_be_read_or_run_is_reported() {
     let done = desk.countersign_after_mounting(&script, &arguments).go().exits(3);
     done.says("the system does not run code from there").says("noexec");
 
-    fs::set_permissions(&module, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&module, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything, unless it lays that down.
     let not_all: &[&str] = match rustix::process::geteuid().is_root() {
         true => &["setpriv", "--bounding-set=-dac_override,-dac_read_search"],
