@@ -13,7 +13,8 @@ pub(crate) use token_files::*;
 use std::path::PathBuf;
 
 use clap::{
-    Args, ColorChoice, Command as ClapCommand, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint,
+    Arg, ArgAction, Args, ColorChoice, Command as ClapCommand, CommandFactory, FromArgMatches, Parser,
+    Subcommand, ValueEnum, ValueHint,
 };
 
 use countersign::device::UserType;
@@ -177,6 +178,20 @@ pub(crate) struct Man {
     /// The folder, which must exist
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
+}
+
+/// What this program gives to itself, to look at a module in a process of its own. It is in no help page and no completion.
+const IN_TRIAL: &str = "in-trial";
+
+/// The command line of this process.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    let hidden = Arg::new(IN_TRIAL).long(IN_TRIAL).hide(true).action(ArgAction::SetTrue);
+    let matches = tree().mut_subcommand("list", |list| list.arg(hidden)).try_get_matches()?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let (Command::List(list), Some(matches)) = (&mut cli.command, matches.subcommand_matches("list")) {
+        list.in_trial = matches.get_flag(IN_TRIAL);
+    }
+    Ok(cli)
 }
 
 /// The tree, with the help page grouped by what a person wants.

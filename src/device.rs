@@ -9,6 +9,8 @@ mod cause;
 mod choose;
 mod error;
 mod ffi;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inventory;
 mod key_facts;
 mod kind;

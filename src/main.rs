@@ -7,10 +7,8 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
 use countersign::environment;
 
-use cli::Cli;
 use lifecycle::LIFECYCLE;
 use terminal::Terminal;
 
@@ -18,7 +16,7 @@ fn main() -> ExitCode {
     LIFECYCLE.harden();
     cli::VARIABLES.iter().for_each(|name| environment::forget_if_empty(name));
     environment::quieten_modules();
-    let cli = match cli::tree().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
     };

@@ -23,8 +23,8 @@ pub(crate) struct List {
     /// Log in to each device, to see its private keys
     #[arg(long)]
     pub(crate) login: bool,
-    /// Only look whether the modules survive being looked at: what this program runs itself
-    #[arg(long, hide = true, conflicts_with = "login")]
+    /// Only look whether the modules survive being looked at.
+    #[arg(skip)]
     pub(crate) in_trial: bool,
 }
 

@@ -1,5 +1,5 @@
 //! A module that is tried in a process of its own before it is loaded into this one: one that crashes there hides no other.
-//! Both sides are here. No PIN goes to the other process: it only looks, as `list` does without a login.
+//! No PIN goes to the other process: it only looks, as `list` does without a login.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,13 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use countersign::device::{Trial, inventory};
-use countersign::error::Error;
+use countersign::device::Trial;
 use countersign::uri::Uri;
-use serde_json::{Value, json};
-
-use super::context::Context;
-use crate::terminal::Terminal;
+use serde_json::Value;
 
 /// The process gives up by itself on a module that does not answer; it has so much longer to say so.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -26,15 +22,6 @@ pub(super) fn trial(patience: Duration) -> Trial {
         Err(reason) => Err(reason.replace(&format!("the module {path:?} "), "it ")),
         Ok(()) => Ok(()),
     })
-}
-
-/// In the process of its own: looks at the modules that `uri` names. What it finds is of no interest; that it comes to an
-/// end is.
-pub(super) fn run(uri: &Uri, context: &Context, terminal: &Terminal) -> Result<(), Error> {
-    if let Ok(modules) = context.load_modules(std::slice::from_ref(uri), terminal) {
-        let _ = inventory(&modules, &Uri::default(), None, &mut |_| {});
-    }
-    terminal.document(&json!({ "tried": true }))
 }
 
 fn try_module(name: &str, patience: Duration) -> Result<(), String> {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::call::{CallError, reason_of};
 use super::cause::{Absence, Cause, ModuleState, Situation, State};
-use super::ffi::{self, LIBP11_KIT, P11KitModule};
+use super::ffi::{self, LIBP11_KIT, LoadError, P11KitModule};
 use super::kind::ModuleKind;
+use super::load_failure::LoadFailure;
 use super::module::Module;
 use super::present::{self, Device};
 use super::spec::{ModuleSpec, module_path};
@@ -202,6 +203,20 @@ pub(super) struct FailedModule {
     pub(super) hang: Option<CallError>,
 }
 
+impl FailedModule {
+    /// p11-kit's last message: the module that it could not load, in the words of this program, or whatever else it says.
+    fn by_p11_kit(message: String) -> Self {
+        let told = message.strip_prefix("couldn't load module: ").and_then(|told| told.split_once(": "));
+        let Some((path, words)) = told else {
+            return FailedModule { name: "p11-kit".into(), path: None, reason: message, cause: None, hang: None };
+        };
+        let path = PathBuf::from(path);
+        let LoadFailure { reason, hint } = LoadFailure::of(&path, LoadError::Loader(words.to_owned()));
+        let name = ModuleSpec::at(&path).display_name();
+        FailedModule { name, path: Some(path), reason: with_hint(reason, hint), cause: None, hang: None }
+    }
+}
+
 impl Modules {
     /// Loads what `choice` names, else what the URIs name, else what p11-kit is configured with. Of p11-kit's modules
     /// one that fails is skipped and its reason kept; a module that was named must work.
@@ -354,9 +369,9 @@ impl Modules {
             .collect()
     }
 
-    /// The modules that were searched, by path.
+    /// The modules that were searched, by path; those that p11-kit reaches by its names for them.
     pub fn searched(&self) -> Vec<PathBuf> {
-        self.loaded.iter().map(|module| module.spec().path.clone()).collect()
+        self.loaded.iter().map(|module| PathBuf::from(module.spec().call_name())).collect()
     }
 
     fn add_named(&mut self, mut spec: ModuleSpec) -> Result<(), ModuleError> {
@@ -441,15 +456,7 @@ impl Modules {
                 }),
             }
         }
-        if let Some(message) = message {
-            self.failed.push(FailedModule {
-                name: "p11-kit".into(),
-                path: None,
-                reason: message,
-                cause: None,
-                hang: None,
-            });
-        }
+        self.failed.extend(message.map(FailedModule::by_p11_kit));
         Ok(())
     }
 
@@ -468,8 +475,7 @@ impl Modules {
             Err(failure) => {
                 let cause = failure.cause;
                 let hint = failure.hint.or_else(|| cause.as_ref().map(ToString::to_string));
-                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                let reason = format!("{}{hint}", failure.reason);
+                let reason = with_hint(failure.reason, hint);
                 self.failed.push(FailedModule { name, path: Some(path), reason, cause, hang: failure.hang });
             }
         }
@@ -487,4 +493,11 @@ fn of_uri(uri: &Uri) -> ModuleKind {
     };
     let module = module_path(uri).unwrap_or_else(|| PathBuf::from(text(&uri.module_name)));
     ModuleKind::of_device(&module, &text(&uri.manufacturer), &text(&uri.model), &text(&uri.token))
+}
+
+fn with_hint(reason: String, hint: Option<String>) -> String {
+    match hint {
+        Some(hint) => format!("{reason} ({hint})"),
+        None => reason,
+    }
 }

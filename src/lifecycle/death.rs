@@ -79,8 +79,8 @@ impl Explain for Death {
     fn hint(&self) -> Option<String> {
         let hint = match &self.call {
             Some(_) => {
-                "this is a fault of the module, not of the device or the PIN: install its newest release, or report it to \
-                 its maker with these lines; countersign doctor tries each configured module"
+                "this is a fault in the module, not in the device or the PIN: install its newest release, or report it to \
+                 its vendor; countersign doctor tries each configured module"
             }
             None => {
                 "one of the modules may have done it in a thread of its own: countersign doctor tries each of them"

@@ -1,7 +1,7 @@
 //! The calls, with their faults.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cryptoki_sys::*;
 
@@ -22,7 +22,7 @@ fn pass(
                 Fault::Delay(time) => std::thread::sleep(*time),
                 Fault::Gone(code) => pull_out(*code),
                 Fault::Print(text) => print(text),
-                Fault::Warn(text) => eprintln!("{text}"),
+                Fault::Warn(text) => writeln!(std::io::stderr(), "{text}").expect("stderr is written"),
                 Fault::Exit(code) => std::process::exit(*code),
                 Fault::Quit(code) => unsafe { _exit(*code) },
                 Fault::Abort => std::process::abort(),
@@ -133,19 +133,32 @@ unsafe extern "C" fn C_FindObjects(
     max: CK_ULONG,
     count: CK_ULONG_PTR,
 ) -> CK_RV {
-    let mut room = max;
+    static FIRST: AtomicU64 = AtomicU64::new(0);
+    let (mut room, mut again) = (max, false);
     let own = |fault: &Fault| {
-        if let Fault::Few(few) = fault {
-            room = room.min(*few);
+        match fault {
+            Fault::Few(few) => room = room.min(*few),
+            Fault::Again => again = true,
+            _ => {}
         }
         None
     };
     // `own` has run before this is made.
     let code = pass("C_FindObjects", "", own, || CKR_OK);
-    match code {
-        CKR_OK => alone(|| unsafe { (real().C_FindObjects.unwrap())(session, objects, room, count) }),
-        code => code,
+    if code != CKR_OK {
+        return code;
     }
+    let code = alone(|| unsafe { (real().C_FindObjects.unwrap())(session, objects, room, count) });
+    if again && code == CKR_OK {
+        unsafe {
+            if *count > 0 {
+                FIRST.store(*objects, Ordering::SeqCst);
+            }
+            *objects = FIRST.load(Ordering::SeqCst);
+            *count = 1;
+        }
+    }
+    code
 }
 
 unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR) -> CK_RV {

@@ -1,6 +1,7 @@
 //! Which modules are used: the one named, or those that p11-kit is configured with.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::desk::{Desk, SIGNKEY};
@@ -157,6 +158,126 @@ fn a_module_that_is_no_library_is_reported() {
         "text.so",
         Some(b"hello, this is a text of some length and no library at all"),
     );
+}
+
+/// A copy of SoftHSM's module in which some bytes are others.
+fn altered(desk: &Desk, from: &[u8], to: &[u8]) -> String {
+    let mut bytes = fs::read(softhsm_module()).unwrap();
+    let at = bytes.windows(from.len()).position(|window| window == from).expect("the bytes are there");
+    bytes[at..at + to.len()].copy_from_slice(to);
+    desk.write("altered.so", &bytes).display().to_string()
+}
+
+#[test]
+fn why_a_module_cannot_be_loaded_is_said_for_each_cause() {
+    let (machine, other) = if cfg!(target_arch = "x86_64") { (62, 183) } else { (183, 62) };
+    let elf = |class: u8, machine: u8| {
+        let mut start = fs::read(softhsm_module()).unwrap()[..20].to_vec();
+        (start[4], start[18]) = (class, machine);
+        start
+    };
+    let own = elf(2, machine);
+    for (from, to, reason, help) in [
+        (
+            &b"\0libcrypto.so.3\0"[..],
+            &b"\0libcrypt0.so.3\0"[..],
+            "it needs the library libcrypt0.so.3",
+            "ldd ",
+        ),
+        (b"\0EVP_sha256\0", b"\0EVP_sha2x6\0", "it needs the function EVP_sha2x6", "ldd -r "),
+        (&own, &elf(1, 3), "it is a 32-bit library (x86)", "package of the module"),
+        (&own, &elf(2, other), "it is built for ", "package of the module"),
+        (&own, b"/* GNU ld script", "it is not a library but ", "a file that ends in .so"),
+    ] {
+        let desk = Desk::new();
+        desk.write("tokens.json", UNSIGNED);
+        let module = altered(&desk, from, to);
+        let done = desk.countersign(&["--module", &module, "sign", "tokens.json"]).go().exits(3);
+        let done = done.says(&format!("cannot be used: {reason}")).says("help: ").says(help);
+        assert!(done.stderr().contains("altered.so"), "{}", done.stderr());
+        assert_eq!(desk.read("tokens.json"), UNSIGNED);
+    }
+}
+
+#[test]
+fn a_module_that_may_not_be_read_or_run_is_reported() {
+    let desk = Desk::new();
+    let module = altered(&desk, b"SoftHSM", b"SoftHSM");
+    let folder = desk.folder().display().to_string();
+    let arguments = ["--module", &module, "list"];
+    let script = format!(
+        "mount --bind '{folder}' '{folder}' && mount -o remount,bind,noexec '{folder}' && exec \"$@\""
+    );
+    let done = desk.countersign_after_mounting(&script, &arguments).go().exits(3);
+    done.says("the system does not run code from there").says("noexec");
+
+    fs::set_permissions(&module, fs::Permissions::from_mode(0o000)).unwrap();
+    // Root may read everything, unless it lays that down.
+    let not_all: &[&str] = match rustix::process::geteuid().is_root() {
+        true => &["setpriv", "--bounding-set=-dac_override,-dac_read_search"],
+        false => &["env"],
+    };
+    let done = desk.countersign_under(not_all, &arguments).go().exits(3);
+    done.says("this user may not read it (permission denied)").says("namei -l ");
+}
+
+#[test]
+fn a_module_name_means_the_devices_of_that_module_alone() {
+    let near = Desk::new();
+    near.write("tokens.json", UNSIGNED);
+    let far_device = Desk::provisioned(&["--label", "far-officer"]);
+    let conf = far_device.path("device/softhsm2.conf");
+    let remote = |conf: Option<&Path>| {
+        let variable = conf.map(|conf| format!("env SOFTHSM2_CONF={} ", conf.display())).unwrap_or_default();
+        format!("remote: |{variable}p11-kit remote {}\n", softhsm_module())
+    };
+    let modules = [("far.module", &*remote(Some(&conf))), ("near.module", &*remote(None))];
+    for (name, uri, exit) in [
+        ("near", "pkcs11:token=officer;id=%01", 0),
+        ("far", "pkcs11:token=officer;id=%01", 3),
+        ("far", "pkcs11:token=far-officer;id=%01", 0),
+        ("near", "pkcs11:token=far-officer;id=%01", 3),
+    ] {
+        let uri = format!("{uri}?module-name={name}");
+        let done = with_p11_kit(&near, &modules, &["sign", "--force", "--key", &uri, "tokens.json"]);
+        assert_eq!(done.code(), exit, "{uri}: {}", done.stderr());
+    }
+    let listed = with_p11_kit(&near, &modules, &["list", "--json"]).exits(0).json();
+    for (index, name) in ["far", "near"].into_iter().enumerate() {
+        let module = &listed["modules"][index];
+        assert_eq!(
+            (&module["name"], module["devices"].as_array().map(Vec::len)),
+            (&name.into(), Some(1)),
+            "{listed}"
+        );
+    }
+}
+
+#[test]
+fn two_devices_alike_behind_two_remote_modules_have_uris_that_work_again() {
+    let desk = Desk::new();
+    let other = desk.path("other");
+    // The same device once more, as a copy of its files.
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(desk.path("device")).arg(&other).status().unwrap();
+    assert!(copied.success());
+    let conf = other.join("softhsm2.conf");
+    let text = fs::read_to_string(&conf).unwrap().replace("/device/", "/other/");
+    fs::write(&conf, text).unwrap();
+    fs::remove_file(desk.path("calls")).ok();
+    let remote =
+        format!("remote: |env SOFTHSM2_CONF={} p11-kit remote {}\n", conf.display(), softhsm_module());
+    let modules = [("far.module", &*remote), ("near.module", &*softhsm())];
+    let listed = with_p11_kit(&desk, &modules, &["list", "--json"]).exits(0).json();
+    for module in listed["modules"].as_array().unwrap() {
+        for device in module["devices"].as_array().unwrap() {
+            let uri = device["uri"].as_str().unwrap();
+            let again = with_p11_kit(&desk, &modules, &["list", "--json", uri]).exits(0).json();
+            let found = again["modules"].as_array().unwrap().iter();
+            let count: usize = found.map(|module| module["devices"].as_array().map_or(0, Vec::len)).sum();
+            assert_eq!(count, 1, "{uri}: {again}");
+        }
+    }
 }
 
 #[test]

@@ -10,11 +10,9 @@ use cryptoki::mechanism::MechanismType;
 use cryptoki::slot::Slot;
 use cryptoki_sys::{
     CK_C_INITIALIZE_ARGS, CK_FLAGS, CK_FUNCTION_LIST, CK_INFO, CK_MECHANISM_TYPE, CK_RV, CK_SLOT_ID,
-    CK_SLOT_INFO, CK_TOKEN_INFO, CK_TRUE, CK_ULONG, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION,
-    CKR_OK,
+    CK_SLOT_INFO, CK_TOKEN_INFO, CK_TRUE, CK_ULONG, CKF_OS_LOCKING_OK, CKR_OK,
 };
 
-use super::session::RawSession;
 use crate::device::call::CallError;
 
 /// How often a list may have become longer while it is asked for.
@@ -46,7 +44,7 @@ impl Functions {
     /// # Safety
     /// `list` must be a function list of PKCS#11 v2.40 or later, whose functions keep to the standard's signatures, and both
     /// it and their library must never be freed.
-    pub(super) unsafe fn new(list: *const CK_FUNCTION_LIST) -> Option<Self> {
+    pub(in crate::device) unsafe fn new(list: *const CK_FUNCTION_LIST) -> Option<Self> {
         // SAFETY: the caller promises that it is never freed.
         let list = unsafe { list.as_ref() }?;
         Some(Functions { list, turn: Arc::default() })
@@ -145,17 +143,6 @@ impl Functions {
                 unsafe { call(slot.into(), mechanisms, count) }
             })?;
         Ok(mechanisms.into_iter().filter_map(|mechanism| MechanismType::try_from(mechanism).ok()).collect())
-    }
-
-    /// C_OpenSession.
-    pub(in crate::device) fn open_session(&self, slot: Slot, writes: bool) -> Result<RawSession, CallError> {
-        let flags = CKF_SERIAL_SESSION | if writes { CKF_RW_SESSION } else { 0 };
-        let mut handle = 0;
-        self.call("C_OpenSession", self.list.C_OpenSession, |call| {
-            // SAFETY: `handle` is valid for the call; there is no callback, and so nothing to pass to one.
-            unsafe { call(slot.into(), flags, ptr::null_mut(), None, &mut handle) }
-        })?;
-        Ok(RawSession::new(self.clone(), handle))
     }
 
     /// Makes a call, in its turn. `function` is its name, for errors.

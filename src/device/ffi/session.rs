@@ -8,9 +8,10 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
 use cryptoki::session::UserType;
+use cryptoki::slot::Slot;
 use cryptoki_sys::{
     CK_ATTRIBUTE, CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG,
-    CK_UNAVAILABLE_INFORMATION,
+    CK_UNAVAILABLE_INFORMATION, CKF_RW_SESSION, CKF_SERIAL_SESSION,
 };
 
 use super::functions::Functions;
@@ -34,11 +35,20 @@ pub(in crate::device) struct RawSession {
     is_closed: Cell<bool>,
 }
 
-impl RawSession {
-    pub(super) fn new(functions: Functions, handle: CK_SESSION_HANDLE) -> Self {
-        RawSession { functions, handle, is_closed: Cell::new(false) }
+impl Functions {
+    /// C_OpenSession.
+    pub(in crate::device) fn open_session(&self, slot: Slot, writes: bool) -> Result<RawSession, CallError> {
+        let flags = CKF_SERIAL_SESSION | if writes { CKF_RW_SESSION } else { 0 };
+        let mut handle = 0;
+        self.call("C_OpenSession", self.list().C_OpenSession, |call| {
+            // SAFETY: `handle` is valid for the call; there is no callback, and so nothing to pass to one.
+            unsafe { call(slot.into(), flags, ptr::null_mut(), None, &mut handle) }
+        })?;
+        Ok(RawSession { functions: self.clone(), handle, is_closed: Cell::new(false) })
     }
+}
 
+impl RawSession {
     /// C_Login. Without a PIN it is entered on the device itself.
     pub(in crate::device) fn login(&self, user: UserType, pin: Option<&str>) -> Result<(), CallError> {
         let (start, length) = pin.map_or((ptr::null(), 0), |pin| (pin.as_ptr(), pin.len()));
@@ -331,7 +341,8 @@ impl Value {
         let is_untouched = !self.buffer.is_empty() && self.buffer.iter().all(|byte| *byte == UNTOUCHED);
         self.state = match self.state {
             _ if length == CK_UNAVAILABLE_INFORMATION => State::Unknown,
-            State::Asking if length == 0 => State::Read,
+            State::Asking if length == 0 && all => State::Read,
+            State::Asking if length == 0 => State::Unknown,
             State::Asking if length <= LONGEST_VALUE => State::Length(length),
             State::Reading if length <= room && (all || !is_untouched) => {
                 self.buffer.truncate(length as usize);

@@ -229,6 +229,7 @@ fn a_value_that_was_not_given_is_unknown_even_if_its_length_says_otherwise() {
     for code in [CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_BUFFER_TOO_SMALL] {
         assert_eq!(read((1, 1), code, AttributeType::Sensitive), None);
         assert_eq!(read((2, 2), code, AttributeType::Id), None);
+        assert_eq!(read((0, 0), code, AttributeType::Id), None);
     }
 }
 
