@@ -5,6 +5,7 @@
 not_run=()
 if ((EUID != 0)); then
     not_run+=("credential_cache::what_belongs_to_another_user_is_not_used: only root can give a file to another user")
+    not_run+=("real_modules::opencryptoki::a_user_who_is_not_in_its_group_is_told_of_the_group: only root can become another user")
     # Where the folder cannot be entered, the file is as good as unreadable.
     if [[ -x /usr/sbin/pkcsslotd && ! -r /etc/opencryptoki/strength.conf ]] && grep -q '^pkcsslotd:' /etc/passwd; then
         not_run+=("real_modules::opencryptoki: this version of openCryptoki keeps its configuration from users")

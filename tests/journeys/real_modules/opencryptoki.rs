@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -213,4 +214,23 @@ fn without_its_daemon_the_module_is_named_and_the_others_work() {
     let named = ["--module", &module, "sign", "--allow-exportable", "tokens.json"];
     opencryptoki.countersign(&named).go().exits(3).says("CKR_HOST_MEMORY").says("libopencryptoki.so.0");
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn a_user_who_is_not_in_its_group_is_told_of_the_group() {
+    let opencryptoki = OpenCryptoki::new();
+    // Somebody who may use the program and the files here, and is in no group.
+    let folder = opencryptoki.desk.folder();
+    fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    let user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let there = ["sh", "-c", "cd \"$0\" && exec \"$@\"", folder.to_str().unwrap()];
+    let module = library().display().to_string();
+    for arguments in [&["list"][..], &["sign", "tokens.json", "-o", "-"], &["doctor"]] {
+        let words = [&opencryptoki.enter()[..], &user, &there].concat();
+        let run = opencryptoki.desk.countersign_under(&words, &[&["--module", &module], arguments].concat());
+        let done = run.go().exits(3);
+        let said = done.stdout() + &done.stderr();
+        assert!(said.contains("openCryptoki serves the members of the group pkcs11 only"), "{said}");
+        assert!(said.contains("usermod -aG pkcs11") && !said.contains("unplug"), "{said}");
+    }
 }
