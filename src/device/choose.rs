@@ -109,6 +109,7 @@ fn absent(modules: &Modules, present: &[Device], wanted: &[Uri]) -> DeviceError 
         present: present.iter().map(|device| (device.uri(present).to_string(), device.describe())).collect(),
         searched: modules.searched(),
         failed: modules.failure_lines(),
+        advice: wanted.iter().flat_map(Uri::advice).collect(),
     }
 }
 
@@ -139,7 +140,7 @@ impl Chosen {
             return Ok(());
         }
         let uri = facts.name_in(self.device_uri(), ObjectType::Private, NameBy::Id).to_string();
-        Err(KeyError::Unfit { uri, reasons })
+        Err(KeyError::Unfit { uri, reasons, any_key: policy.any_key })
     }
 
     /// The certificates on the device that anybody sees and that `uri`'s id and label fit. What cannot be read as one is left

@@ -1,5 +1,6 @@
 //! The calls, with their faults.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki_sys::*;
@@ -74,7 +75,12 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
     static IS_THERE: AtomicBool = AtomicBool::new(false);
     let real = |slots, count| unsafe { (real().C_GetSlotList.unwrap())(present, slots, count) };
     let (mut all, room) = (0, unsafe { *count });
+    let only = Cell::new(None);
     let own = |fault: &Fault| match fault {
+        Fault::Only(index) => {
+            only.set(Some(*index));
+            None
+        }
         Fault::Appears if !IS_THERE.swap(true, Ordering::SeqCst) => {
             let code = real(std::ptr::null_mut(), &mut all);
             unsafe { *count = all - 1 };
@@ -91,6 +97,15 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
             unsafe { *count = 0 };
             return CKR_OK;
         }
+        if let Some(index) = only.get() {
+            let (mut list, mut length) = ([0; 16], 16);
+            let code = real(list.as_mut_ptr(), &mut length);
+            if code == CKR_OK && !slots.is_null() {
+                unsafe { *slots = list[index] };
+            }
+            unsafe { *count = 1 };
+            return code;
+        }
         real(slots, count)
     };
     pass("C_GetSlotList", "", own, next)
@@ -98,12 +113,15 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
 
 unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
     let (mut added, mut removed, mut clock, mut store) = (0, 0, false, false);
+    let (mut label, mut zeros) = (None, false);
     let own = |fault: &Fault| {
         match fault {
             Fault::Flags(flags) => added |= flags,
             Fault::NoFlags(flags) => removed |= flags,
             Fault::Clock => clock = true,
             Fault::Store => store = true,
+            Fault::Zeros => zeros = true,
+            Fault::Label(bytes) => label = Some(bytes.clone()),
             _ => {}
         }
         None
@@ -114,6 +132,14 @@ unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -
             (*info).flags = ((*info).flags | added) & !removed;
             if store && (*info).label.starts_with(b"store") {
                 (*info).flags &= !CKF_LOGIN_REQUIRED;
+            }
+            if zeros {
+                (*info).serialNumber = [b'0'; 16];
+            }
+            if let Some(label) = &label {
+                let mut field = [b' '; 32];
+                field[..label.len()].copy_from_slice(label);
+                (*info).label = field;
             }
             if clock {
                 (*info).flags |= CKF_CLOCK_ON_TOKEN;

@@ -5,7 +5,7 @@ use crate::support::faults::{calls, with_faults};
 use crate::support::judges::cryptography;
 use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::pinned::pinned;
-use crate::support::preparing::{KEY, desk_with_key, text};
+use crate::support::preparing::{KEY, desk_with_key, empty_desk, pkcs11_tool, text};
 use crate::support::run::Done;
 
 const FULL: &str = "CN=server1-demo,O=Example,L=Boston,ST=MA,C=US";
@@ -315,4 +315,29 @@ fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
         cryptography(&desk.path("made.pem"));
     }
     csr(&desk, &["--subject", "CN=a/O=b"]).exits(0).says("the form with slashes is openssl's");
+}
+
+#[test]
+fn a_key_without_an_id_has_the_only_public_key_of_its_label() {
+    let desk = empty_desk();
+    let make = ["--keypairgen", "--key-type", "EC:prime256v1", "--usage-sign", "--label"];
+    for label in ["alone", "twin", "twin", "orphan"] {
+        pkcs11_tool(&desk, &[&make[..], &[label]].concat());
+    }
+    pkcs11_tool(&desk, &["--delete-object", "--type", "pubkey", "--label", "orphan"]);
+    let csr = |label: &str| {
+        let key = format!("pkcs11:object={label}");
+        desk.countersign(&["csr", "--key", &key, "--subject", "CN=officer"]).with_pin().go()
+    };
+    desk.write("csr.pem", csr("alone").exits(0).stdout_bytes());
+    openssl_reads_request(&text(&desk, "csr.pem"), &["-subject"]);
+    // Two keys of one label, and one whose public key is not there.
+    let said = csr("orphan")
+        .exits(4)
+        .says("the public key of 'pkcs11:")
+        .says("cannot be read from officer")
+        .stderr();
+    assert!(!said.contains("CloudHSM") && said.contains("or under the same label"), "{said}");
+    let said = csr("twin").exits(4).stderr();
+    assert!(!said.contains("CloudHSM"), "{said}");
 }
