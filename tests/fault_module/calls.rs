@@ -318,6 +318,7 @@ unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     let attributes = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
+    let room: Vec<CK_ULONG> = attributes.iter().map(|attribute| attribute.ulValueLen).collect();
     let (mut hidden, mut given, mut told) = (Vec::new(), Vec::new(), Vec::new());
     let own = |fault: &Fault| {
         match fault {
@@ -330,7 +331,7 @@ unsafe extern "C" fn C_GetAttributeValue(
     };
     let next = || unsafe { (real().C_GetAttributeValue.unwrap())(session, object, template, count) };
     let mut code = pass("C_GetAttributeValue", "", own, next);
-    for attribute in attributes {
+    for (attribute, room) in attributes.iter_mut().zip(room) {
         if told.contains(&attribute.type_) {
             tell(attribute);
         }
@@ -339,7 +340,7 @@ unsafe extern "C" fn C_GetAttributeValue(
             code = CKR_ATTRIBUTE_TYPE_INVALID;
         }
         if let Some((_, value)) = given.iter().find(|(given, _)| *given == attribute.type_) {
-            if !attribute.pValue.is_null() && attribute.ulValueLen >= value.len() as CK_ULONG {
+            if !attribute.pValue.is_null() && room >= value.len() as CK_ULONG {
                 unsafe {
                     std::ptr::copy_nonoverlapping(value.as_ptr(), attribute.pValue.cast(), value.len())
                 };

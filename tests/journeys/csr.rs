@@ -341,3 +341,25 @@ fn a_key_without_an_id_has_the_only_public_key_of_its_label() {
     let said = csr("twin").exits(4).stderr();
     assert!(!said.contains("CloudHSM"), "{said}");
 }
+
+#[test]
+fn a_key_whose_curve_is_written_out_is_known_by_the_curve_s_name() {
+    // CKA_EC_PARAMS as ykcs11 2.2 has it.
+    for (kind, curve, generator) in
+        [("ec:p256", "prime256v1", "046b17d1f2"), ("ec:p384", "secp384r1", "04aa87ca22")]
+    {
+        let desk = desk_with_key(kind);
+        let explicit = openssl(&["ecparam", "-name", curve, "-param_enc", "explicit", "-outform", "DER"]);
+        let hex: String = explicit.iter().map(|byte| format!("{byte:02x}")).collect();
+        let faults = format!("C_GetAttributeValue=give:0x180:{hex}");
+        let written = with_faults(&desk, &["public-key", "--key", KEY], &faults).go().exits(0);
+        assert_eq!(written.stdout_bytes(), desk.read("officer.pub"), "{kind}");
+        let csr = ["csr", "--key", KEY, "--subject", "CN=officer", "-o", "csr.pem"];
+        with_faults(&desk, &csr, &faults).go().exits(0);
+        openssl_reads_request(&text(&desk, "csr.pem"), &["-subject"]);
+        // A curve of somebody's own, by its generator: none that is known.
+        assert!(hex.contains(generator));
+        let other = hex.replace(generator, "0400000000");
+        with_faults(&desk, &csr, &format!("C_GetAttributeValue=give:0x180:{other}")).go().exits(4);
+    }
+}
