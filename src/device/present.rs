@@ -172,6 +172,11 @@ impl Device {
         ModuleKind::of_device(self.module_path(), &self.manufacturer, &self.model, &self.label)
     }
 
+    /// Where keys are kept, if the device is software: that they cannot leave it is then its module's claim.
+    pub fn software_store(&self) -> Option<&'static str> {
+        self.kind().software_store()
+    }
+
     /// How its PIN is unblocked once it is locked.
     pub fn unblocking(&self) -> &'static str {
         self.kind().unblocking()

@@ -41,7 +41,7 @@ fn every_way_to_name_the_key_leads_to_it() {
 #[test]
 fn without_a_uri_the_one_fit_key_is_used_and_named() {
     let desk = Desk::provisioned(&["--keys", "signkey,rsa3072,eckey,exportable,rsa1024"]);
-    sign(&desk, &[], 0).says("pkcs11:token=officer;id=%01;type=private: RSA-2048, cannot leave the device");
+    sign(&desk, &[], 0).says("pkcs11:token=officer;id=%01;type=private: RSA-2048; the module claims that it");
 }
 
 #[test]
