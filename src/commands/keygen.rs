@@ -58,8 +58,11 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
         terminal.warn(&format!("the device did not store the {what} {asked}: {instead}"));
     }
     let leaves = match key.facts.exportability() {
-        Exportability::CannotLeave => ", which does not let it out",
-        _ => "",
+        Exportability::CannotLeave => match device.device().software_store() {
+            None => ", which does not let it out".to_owned(),
+            Some(store) => format!(", which claims not to let it out ({store})"),
+        },
+        _ => String::new(),
     };
     terminal.say(&format!("{}, made on the device{leaves}:", key.public_key.describe()));
     // First of all: whatever happens now, the key is there.

@@ -112,6 +112,7 @@ fn absent(modules: &Modules, sight: &Sight, present: &[Device], wanted: &[Uri]) 
         searched: modules.searched(),
         failed: modules.failure_lines(),
         absence: Box::new(modules.absence(sight, wanted)),
+        advice: wanted.iter().flat_map(Uri::advice).collect(),
     }
 }
 

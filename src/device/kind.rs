@@ -28,6 +28,10 @@ pub enum ModuleKind {
     SmartCard,
     /// NSS's softokn.
     Nss,
+    /// gnome-keyring: among others the SSH keys in files of ~/.ssh.
+    GnomeKeyring,
+    /// Kryoptic.
+    Kryoptic,
     /// p11-kit's client, which shows the devices of a p11-kit server.
     P11KitClient,
     /// p11-kit's proxy, which shows the devices of all modules.
@@ -66,6 +70,11 @@ impl ModuleKind {
     /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
     pub(super) fn is_own_key(self, id: Option<&[u8]>) -> bool {
         self.row().own_key.is_some_and(|own| id == Some(&[own]))
+    }
+
+    /// Where the module itself keeps keys, if that is no device: what it says of them is its own claim.
+    pub(super) fn software_store(self) -> Option<&'static str> {
+        self.row().software_store
     }
 
     /// What to look at where the module runs and shows no device, and nothing stands in between that can be found.
@@ -174,6 +183,7 @@ struct Row {
     shows_others: bool,
     needs_pcscd: bool,
     own_key: Option<u8>,
+    software_store: Option<&'static str>,
     has_free_slot: bool,
     when_silent: &'static str,
     when_card_unknown: &'static str,
@@ -198,6 +208,7 @@ const OTHER: Row = Row {
     shows_others: false,
     needs_pcscd: false,
     own_key: None,
+    software_store: None,
     has_free_slot: false,
     when_silent: "plug the device in, or name its module with --module PATH; countersign list shows what is there",
     when_card_unknown: "name the module of the card's maker with --module PATH (a YubiKey's is libykcs11.so)",
@@ -217,7 +228,7 @@ const OTHER: Row = Row {
 };
 
 /// The first row that fits counts: a YubiHSM's maker is Yubico too.
-static TABLE: [Row; 12] = [
+static TABLE: [Row; 14] = [
     Row {
         kind: Kind::YubiHsm,
         modules: &["yubihsm"],
@@ -310,6 +321,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::SoftHsm,
         modules: &["softhsm"],
         devices: &["softhsm"],
+        software_store: Some("SoftHSM keeps keys in files: it is for tests"),
         has_free_slot: true,
         recovering: Some(
             "make sure that this user may write to the folder of SoftHSM's tokens, then repeat the command",
@@ -347,7 +359,26 @@ static TABLE: [Row; 12] = [
         is_pluggable: true,
         ..OTHER
     },
-    Row { kind: Kind::Nss, modules: &["softokn"], ..OTHER },
+    Row {
+        kind: Kind::Nss,
+        modules: &["softokn"],
+        software_store: Some("NSS keeps keys in files"),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::GnomeKeyring,
+        modules: &["gnome-keyring"],
+        devices: &["gnome keyring", "gnome-keyring"],
+        software_store: Some("gnome-keyring keeps keys in files"),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::Kryoptic,
+        modules: &["kryoptic"],
+        devices: &["kryoptic"],
+        software_store: Some("Kryoptic keeps keys in files"),
+        ..OTHER
+    },
     Row { kind: Kind::P11KitClient, modules: &["p11-kit-client"], shows_others: true, ..OTHER },
     Row {
         kind: Kind::P11KitProxy,
@@ -402,6 +433,9 @@ mod tests {
             ("libopencryptoki.so.0", "IBM", "Soft", "officer", Kind::OpenCryptoki),
             ("libsofthsm2.so", "SoftHSM project", "SoftHSM v2", "officer", Kind::SoftHsm),
             ("p11-kit-client.so", "SoftHSM project", "SoftHSM v2", "officer", Kind::SoftHsm),
+            ("gnome-keyring-pkcs11.so", "Gnome Keyring", "1.0", "SSH Keys", Kind::GnomeKeyring),
+            ("p11-kit-client.so", "Gnome Keyring", "1.0", "User Key Storage", Kind::GnomeKeyring),
+            ("libkryoptic_pkcs11.so", "Kryoptic", "v1", "officer", Kind::Kryoptic),
             ("libacme.so", "ACME", "One", "officer", Kind::Other),
         ] {
             let found = ModuleKind::of_device(Path::new(module), manufacturer, model, label);
@@ -418,6 +452,13 @@ mod tests {
                 assert_eq!(name.to_lowercase(), **name);
             }
         }
+    }
+
+    #[test]
+    fn what_keeps_keys_in_files_is_known() {
+        let in_files: Vec<_> = TABLE.iter().filter(|row| row.software_store.is_some()).collect();
+        let kinds: Vec<ModuleKind> = in_files.iter().map(|row| row.kind).collect();
+        assert_eq!(kinds, [Kind::SoftHsm, Kind::Nss, Kind::GnomeKeyring, Kind::Kryoptic]);
     }
 
     #[test]

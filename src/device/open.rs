@@ -43,14 +43,14 @@ impl OpenDevice {
         let mut key = self.the_key(policy)?;
         key.facts.touch = objects::touch_policy(&self.session, &key);
         let uri = self.key_uri(&key.facts);
-        let reasons = key.facts.unfit_reasons(policy);
-        if !reasons.is_empty() {
-            return Err(KeyError::Unfit { uri, policy, reasons }.into());
-        }
         let device = self.chosen.device.clone();
         let Some(public_key) = key.facts.public_key.clone() else {
             return Err(KeyError::NoPublicKey { uri, device: device.describe() }.into());
         };
+        let reasons = key.facts.unfit_reasons(policy);
+        if !reasons.is_empty() {
+            return Err(KeyError::Unfit { uri, policy, reasons }.into());
+        }
         SigningKey::new(self.session, device, key, uri, public_key, self.login)
     }
 
@@ -94,6 +94,7 @@ impl OpenDevice {
                 kind: device.kind(),
                 candidates: candidates(&all),
                 rejected,
+                advice: self.chosen.uri.advice(),
             }
             .into());
         }
@@ -154,6 +155,7 @@ pub(super) fn key_to_prepare(
                 kind: device.kind(),
                 candidates: candidates(&all),
                 rejected,
+                advice: uri.advice(),
             }
             .into())
         }

@@ -10,6 +10,7 @@ use cryptoki_sys::{
 use super::call::CallError;
 use super::module::{Module, trim};
 use super::user_type::UserType;
+use crate::uri;
 
 /// What a device says of its PINs. It costs no try to ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,12 +91,39 @@ impl PinState {
 
 /// What is used of CK_TOKEN_INFO.
 pub(super) struct DeviceInfo {
+    pub(super) names: Names,
     pub(super) label: String,
     pub(super) manufacturer: String,
     pub(super) model: String,
     pub(super) serial: String,
     pub(super) initialised: bool,
     pub(super) pin: PinState,
+}
+
+/// What a device is called, as it says it: bytes, which need not be UTF-8. Without their padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) label: Vec<u8>,
+    pub(super) manufacturer: Vec<u8>,
+    pub(super) model: Vec<u8>,
+    pub(super) serial: Vec<u8>,
+}
+
+impl Names {
+    fn of(label: &[u8], manufacturer: &[u8], model: &[u8], serial: &[u8]) -> Self {
+        let bytes = |field| uri::without_padding(field).to_vec();
+        Names {
+            label: bytes(label),
+            manufacturer: bytes(manufacturer),
+            model: bytes(model),
+            serial: bytes(serial),
+        }
+    }
+
+    /// Whether the serial number tells this device from others: every TPM has one of zeros.
+    pub(super) fn has_serial(&self) -> bool {
+        self.serial.iter().any(|byte| *byte != b'0')
+    }
 }
 
 impl DeviceInfo {
@@ -123,6 +151,7 @@ impl DeviceInfo {
         let has = |flag: CK_FLAGS| info.flags & flag != 0;
         let text = |field: &[u8]| trim(&String::from_utf8_lossy(field));
         DeviceInfo {
+            names: Names::of(&info.label, &info.manufacturerID, &info.model, &info.serialNumber),
             label: text(&info.label),
             manufacturer: text(&info.manufacturerID),
             model: text(&info.model),

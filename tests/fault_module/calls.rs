@@ -1,5 +1,6 @@
 //! The calls, with their faults.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -165,7 +166,12 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
     static IS_THERE: AtomicBool = AtomicBool::new(false);
     let real = |slots, count| unsafe { (real().C_GetSlotList.unwrap())(present, slots, count) };
     let (mut all, room) = (0, unsafe { *count });
+    let only = Cell::new(None);
     let own = |fault: &Fault| match fault {
+        Fault::Only(index) => {
+            only.set(Some(*index));
+            None
+        }
         Fault::Appears if !IS_THERE.swap(true, Ordering::SeqCst) => {
             let code = real(std::ptr::null_mut(), &mut all);
             unsafe { *count = all - 1 };
@@ -182,6 +188,15 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
             unsafe { *count = 0 };
             return CKR_OK;
         }
+        if let Some(index) = only.get() {
+            let (mut list, mut length) = ([0; 16], 16);
+            let code = real(list.as_mut_ptr(), &mut length);
+            if code == CKR_OK && !slots.is_null() {
+                unsafe { *slots = list[index] };
+            }
+            unsafe { *count = 1 };
+            return code;
+        }
         real(slots, count)
     };
     pass("C_GetSlotList", "", own, next)
@@ -189,12 +204,15 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
 
 unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
     let (mut added, mut removed, mut clock, mut store) = (0, 0, false, false);
+    let (mut label, mut zeros) = (None, false);
     let own = |fault: &Fault| {
         match fault {
             Fault::Flags(flags) => added |= flags,
             Fault::NoFlags(flags) => removed |= flags,
             Fault::Clock => clock = true,
             Fault::Store => store = true,
+            Fault::Zeros => zeros = true,
+            Fault::Label(bytes) => label = Some(bytes.clone()),
             _ => {}
         }
         None
@@ -205,6 +223,14 @@ unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -
             (*info).flags = ((*info).flags | added) & !removed;
             if store && (*info).label.starts_with(b"store") {
                 (*info).flags &= !CKF_LOGIN_REQUIRED;
+            }
+            if zeros {
+                (*info).serialNumber = [b'0'; 16];
+            }
+            if let Some(label) = &label {
+                let mut field = [b' '; 32];
+                field[..label.len()].copy_from_slice(label);
+                (*info).label = field;
             }
             if clock {
                 (*info).flags |= CKF_CLOCK_ON_TOKEN;
@@ -422,6 +448,7 @@ unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     let attributes = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
+    let room: Vec<CK_ULONG> = attributes.iter().map(|attribute| attribute.ulValueLen).collect();
     let (mut hidden, mut given, mut told) = (Vec::new(), Vec::new(), Vec::new());
     let mut lengths = Vec::new();
     let own = |fault: &Fault| {
@@ -436,7 +463,7 @@ unsafe extern "C" fn C_GetAttributeValue(
     };
     let next = || unsafe { (real().C_GetAttributeValue.unwrap())(session, object, template, count) };
     let mut code = pass("C_GetAttributeValue", "", own, next);
-    for attribute in attributes {
+    for (attribute, room) in attributes.iter_mut().zip(room) {
         if told.contains(&attribute.type_) {
             tell(attribute);
         }
@@ -448,7 +475,7 @@ unsafe extern "C" fn C_GetAttributeValue(
             attribute.ulValueLen = *length;
         }
         if let Some((_, value)) = given.iter().find(|(given, _)| *given == attribute.type_) {
-            if !attribute.pValue.is_null() && attribute.ulValueLen >= value.len() as CK_ULONG {
+            if !attribute.pValue.is_null() && room >= value.len() as CK_ULONG {
                 unsafe {
                     std::ptr::copy_nonoverlapping(value.as_ptr(), attribute.pValue.cast(), value.len())
                 };

@@ -3,6 +3,7 @@
 //!
 //! - `FAULT_MODULE`: the path of the real module.
 //! - `FAULTS`: what goes wrong, as `CALL[:N]=WHAT` separated by commas. Without `:N` at each call, else at the N-th.
+//!   With `NAME/` before it a rule is for the copy of this module whose file has that name.
 //!   WHAT is for any call:
 //!   - a return code (`0xa4`), or `delay:MILLISECONDS`;
 //!   - `print:TEXT` to stdout, at once and through the C library, and `warn:TEXT` to stderr;
@@ -15,9 +16,10 @@
 //!   - C_FindObjectsInit: `unknown:0x…` (a template with this attribute is refused with CKR_ATTRIBUTE_TYPE_INVALID);
 //!   - C_FindObjects: `few:0x…` (it gives so many handles at most, and goes on), `again` (it gives one for ever);
 //!   - C_GetSlotList: `appears` (the first call counts one slot less than there are, and a list that is too short is refused without
-//!     their number, as by ykcs11);
+//!     their number, as by ykcs11), `only:N` (of the slots the N-th alone, counted from 0);
 //!   - C_GetTokenInfo: `flags:0x…` are added, `noflags:0x…` are taken away, `clock` (a time that is none, as
-//!     openCryptoki's), `store` (a device whose label begins with that word requires no login);
+//!     openCryptoki's), `store` (a device whose label begins with that word requires no login), `label:HEX`
+//!     (it has this label), `zeros` (its serial number is zeros, as a TPM's);
 //!   - C_OpenSession: `ro:0x…` and `rw:0x…` refuse read-only and read-write sessions with a code;
 //!   - C_Login: `user:0x…` accepts only this type of user, and takes it for CKU_USER; `pad` (a PIN pad: a PIN from here is
 //!     refused, and without one the right one is in `FAULT_PAD_PIN`);

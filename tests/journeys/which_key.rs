@@ -41,7 +41,7 @@ fn every_way_to_name_the_key_leads_to_it() {
 #[test]
 fn without_a_uri_the_one_fit_key_is_used_and_named() {
     let desk = Desk::provisioned(&["--keys", "signkey,rsa3072,eckey,exportable,rsa1024"]);
-    sign(&desk, &[], 0).says("pkcs11:token=officer;id=%01;type=private: RSA-2048, cannot leave the device");
+    sign(&desk, &[], 0).says("pkcs11:token=officer;id=%01;type=private: RSA-2048; the module claims that it");
 }
 
 #[test]
@@ -206,4 +206,18 @@ fn a_public_key_on_a_device_without_a_login_is_no_key_that_could_be_meant() {
     // Named, it is said to hold none.
     let named = ["sign", "--key", "pkcs11:token=store;id=%01", "tokens.json"];
     with_faults(&desk, &named, store).go().exits(4).says("no private key on store");
+}
+
+#[test]
+fn a_uri_that_nearly_names_the_key_is_said_how_to_write() {
+    let desk = Desk::new();
+    for (uri, code, help) in [
+        ("pkcs11:token=officer;id=01", 4, "help: write id=%01, with a percent sign"),
+        ("pkcs11:token=officer;id=%0001", 4, "help: write id=%00%01, with a percent sign"),
+        ("pkcs11:token=officer;id=01;type=cert", 4, "help: write id=%01, with a percent sign"),
+        ("pkcs11:token=officer;label=signkey", 3, "help: write object= in place of label="),
+        ("pkcs11:Token=officer;id=%01", 3, "help: write token= in lower case"),
+    ] {
+        sign(&desk, &["--key", uri], code).says(help);
+    }
 }

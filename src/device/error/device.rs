@@ -25,6 +25,8 @@ pub enum DeviceError {
         failed: Vec<String>,
         /// Why.
         absence: Box<Absence>,
+        /// What the URIs probably mean.
+        advice: Vec<String>,
     },
     /// Several devices fit.
     #[error("{} devices fit '{uri}'", candidates.len())]
@@ -103,7 +105,7 @@ impl Explain for DeviceError {
 
     fn detail(&self) -> Vec<String> {
         let (wanted, present, searched, failed, absence) = match self {
-            DeviceError::Absent { wanted, present, searched, failed, absence } => {
+            DeviceError::Absent { wanted, present, searched, failed, absence, .. } => {
                 (wanted, present, searched, failed, absence)
             }
             DeviceError::Many { candidates, .. } => return table(candidates),
@@ -122,6 +124,7 @@ impl Explain for DeviceError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            DeviceError::Absent { advice, .. } if !advice.is_empty() => return Some(advice.join("; ")),
             DeviceError::Absent { absence, present, .. } => match absence.main_cause() {
                 Some(cause) => return Some(format!("{}. countersign doctor checks it all", cause.help())),
                 None if present.is_empty() => {

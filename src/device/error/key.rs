@@ -43,6 +43,8 @@ pub enum KeyError {
         candidates: Vec<Candidate>,
         /// What was found and why it did not count.
         rejected: Vec<String>,
+        /// What the URI probably means.
+        advice: Vec<String>,
     },
     /// The URI names something that is no key.
     #[error("the key URI '{uri}' has type={found}")]
@@ -105,8 +107,8 @@ pub enum KeyError {
     },
 }
 
-const NO_PUBLIC_KEY: &str = "put the key's public key object or certificate on the device under the same CKA_ID; keys of other \
-                             kinds than RSA and EC (P-256, P-384) are not known here";
+const NO_PUBLIC_KEY: &str = "store the key's public key or certificate on the device under the same CKA_ID, or under the same label if the \
+                             key has no id; keys of other kinds than RSA and EC (P-256, P-384) are not known here";
 
 fn matching(uri: &Option<String>) -> String {
     match uri {
@@ -151,6 +153,7 @@ impl Explain for KeyError {
             KeyError::PinForMany { .. } => {
                 "name one of them by its URI: a wrong PIN costs a try on each device"
             }
+            KeyError::NotFound { advice, .. } if !advice.is_empty() => return Some(advice.join("; ")),
             KeyError::NotFound { candidates, kind, .. } if candidates.is_empty() => {
                 kind.when_no_key().unwrap_or(
                     "the device holds no private key that can be seen; countersign list --login shows what it holds",
