@@ -6,3 +6,4 @@ mod nss;
 mod opencryptoki;
 mod p11_kit_server;
 pub mod tpm2;
+mod yubihsm_shell;

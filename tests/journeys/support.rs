@@ -29,3 +29,4 @@ pub mod template;
 pub mod terminal;
 pub mod token_files;
 pub mod tpm;
+pub mod yubihsm;
