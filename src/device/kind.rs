@@ -101,6 +101,11 @@ impl ModuleKind {
         self.row().when_not_stored
     }
 
+    /// Whether the module makes a key for wrapping as soon as it is told CKA_UNWRAP, be it that the key may not unwrap.
+    pub(super) fn misreads_unwrap(self) -> bool {
+        self.row().misreads_unwrap
+    }
+
     /// How a locked PIN is unblocked.
     pub(super) fn unblocking(self) -> &'static str {
         self.row().unblocking
@@ -151,6 +156,7 @@ struct Row {
     when_no_key: Option<&'static str>,
     when_not_generated: Option<&'static str>,
     when_not_stored: Option<&'static str>,
+    misreads_unwrap: bool,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
     pin_length: Option<&'static str>,
@@ -171,6 +177,7 @@ const OTHER: Row = Row {
     when_no_key: None,
     when_not_generated: None,
     when_not_stored: None,
+    misreads_unwrap: false,
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
@@ -184,6 +191,8 @@ static TABLE: [Row; 12] = [
         kind: Kind::YubiHsm,
         modules: &["yubihsm"],
         devices: &["yubihsm"],
+        // yubihsm_pkcs11 2.6: an RSA wrap key, which signs nothing.
+        misreads_unwrap: true,
         unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
                      its connector",
         pin_form: Some(

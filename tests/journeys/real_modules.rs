@@ -6,4 +6,5 @@ mod nss;
 mod opencryptoki;
 mod p11_kit_server;
 pub mod tpm2;
+mod yubihsm;
 mod yubihsm_shell;
