@@ -158,9 +158,14 @@ impl YubiHsm {
 
     /// Another authentication key, which may give to keys what it may itself; its PIN.
     pub fn make_authentication_key(&self, id: &str, capabilities: &str, domains: &str) -> String {
+        self.make_delegating_key(id, capabilities, capabilities, domains)
+    }
+
+    /// One that may give them something else.
+    pub fn make_delegating_key(&self, id: &str, capabilities: &str, given: &str, domains: &str) -> String {
         let password = "another-password";
         let action = ["--action", "put-authentication-key", "--object-id", id, "--label", "another"];
-        let rights = ["--capabilities", capabilities, "--delegated", capabilities, "--domains", domains];
+        let rights = ["--capabilities", capabilities, "--delegated", given, "--domains", domains];
         self.shell(&[&action[..], &rights, &["--new-password", password]].concat());
         format!("{}{password}", id.trim_start_matches("0x"))
     }
