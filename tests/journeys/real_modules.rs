@@ -7,6 +7,7 @@ mod opencryptoki;
 mod p11_kit_server;
 pub mod tpm2;
 mod yubihsm;
+mod yubihsm_attest;
 mod yubihsm_faults;
 mod yubihsm_prepared;
 mod yubihsm_server;
