@@ -3,7 +3,7 @@
 
 use crate::support::desk::{Desk, PIN};
 use crate::support::openssl::openssl_accepts;
-use crate::support::run::Done;
+use crate::support::run::{Done, Run};
 use crate::support::token_files::UNSIGNED;
 use crate::support::yubihsm::{DEVICE, YubiHsm};
 
@@ -147,4 +147,68 @@ fn a_full_log_with_forced_audit_stops_all_signing_until_it_is_freed() {
     let last = log.lines().rev().find_map(|line| line.strip_prefix("item:")?.split(" -- ").next());
     device.shell(&["--action", "set-log-index", "--log-index", last.unwrap().trim()]);
     sign(&device, &desk, None).exits(0);
+}
+
+/// The cause of each is named by the command and by `doctor`, and neither speaks of other devices than a YubiHSM.
+#[track_caller]
+fn names_the_cause(device: &YubiHsm, desk: &Desk, cause: &[&str], change: impl Fn(Run) -> Run) {
+    desk.write("tokens.json", UNSIGNED);
+    for arguments in [&["sign", "--key", KEY, "tokens.json"][..], &["doctor", "--sign", "--key", KEY]] {
+        let done = change(device.countersign(desk, arguments)).go().exits(3);
+        let said = done.stdout() + &done.stderr();
+        for word in cause {
+            assert!(said.contains(word), "{word:?} is not in what {arguments:?} says: {said}");
+        }
+        for other in ["SOFTHSM2_CONF", "pcscd:", "touch"] {
+            assert!(!said.contains(other), "{other:?} is in what {arguments:?} says: {said}");
+        }
+    }
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn a_connector_that_is_down_is_named_by_its_address() {
+    let (mut device, desk) = with_key();
+    device.stop_connector();
+    names_the_cause(&device, &desk, &[&device.url(), "YUBIHSM_PKCS11_CONF"], |run| run);
+}
+
+#[test]
+fn a_connector_without_its_device_is_told_from_one_that_is_down() {
+    let (device, desk) = with_key();
+    device.unplug();
+    names_the_cause(&device, &desk, &[&device.url()], |run| run);
+}
+
+#[test]
+fn a_missing_configuration_is_named_by_its_variable() {
+    let (device, desk) = with_key();
+    names_the_cause(&device, &desk, &["YUBIHSM_PKCS11_CONF"], |run| run.without_env("YUBIHSM_PKCS11_CONF"));
+    names_the_cause(&device, &desk, &["YUBIHSM_PKCS11_CONF", "nowhere"], |run| {
+        run.env("YUBIHSM_PKCS11_CONF", "/nowhere")
+    });
+}
+
+#[test]
+fn sessions_that_are_all_in_use_are_the_cause_and_not_the_pin() {
+    let (device, desk) = with_key();
+    device.sessions_in_use(16);
+    names_the_cause(&device, &desk, &["CKR_SESSION_COUNT", "sessions"], |run| run);
+}
+
+#[test]
+fn what_an_authentication_key_may_not_do_is_no_missed_touch() {
+    let (device, desk) = with_key();
+    let pin = device.make_authentication_key("0x0010", "get-opaque", "all");
+    let done = refused(&desk, sign(&device, &desk, Some(&pin)), 6).says("capabilit");
+    assert!(!done.stderr().contains("touch"), "{}", done.stderr());
+}
+
+#[test]
+fn a_wrong_password_is_not_said_to_cost_an_attempt() {
+    let (device, desk) = with_key();
+    let done = refused(&desk, sign(&device, &desk, Some("0001wrong-password")), 5);
+    for untrue in ["most lock", "costs a try", "costs an attempt"] {
+        assert!(!done.stderr().contains(untrue), "{untrue:?}: {}", done.stderr());
+    }
 }

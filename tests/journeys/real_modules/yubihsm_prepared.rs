@@ -85,3 +85,32 @@ fn a_key_with_the_number_of_an_object_gets_a_certificate_of_that_number() {
     assert!(certificate.contains("id=%01%07"), "{certificate}");
     prepared.signs(&certificate);
 }
+
+#[test]
+fn a_certificate_of_the_number_of_an_object_is_replaced_by_the_next() {
+    let prepared = Prepared::new();
+    let keygen = ["keygen", "--device", DEVICE, "--label", "signkey", "--id", "0107", "-o", "officer.pub"];
+    let key = uri(&prepared.run(&keygen).exits(0));
+    prepared.certify(&key, &[]);
+    let certificate = prepared.certify(&key, &["--replace"]);
+    prepared.signs(&certificate);
+    prepared.run(&["certificate", "--key", &key, "-o", "back.pem"]).exits(0);
+    assert_eq!(prepared.desk.read("back.pem"), prepared.desk.read("officer.pem"));
+    let listed = prepared.run(&["list", "--login"]).exits(0).stdout();
+    assert_eq!(listed.matches("CN=server1-demo").count(), 1, "the old one is gone: {listed}");
+}
+
+#[test]
+fn a_certificate_that_shows_after_login_only_is_written_by_the_uri_of_either() {
+    let prepared = Prepared::new();
+    let keygen = ["keygen", "--device", DEVICE, "--label", "signkey", "-o", "officer.pub"];
+    let key = uri(&prepared.run(&keygen).exits(0));
+    let certificate = prepared.certify(&key, &[]);
+    for named in [&key, &certificate] {
+        let before = prepared.device.login_attempts();
+        prepared.run(&["certificate", "--key", named, "-o", "back.pem"]).exits(0);
+        assert_eq!(prepared.desk.read("back.pem"), prepared.desk.read("officer.pem"), "{named}");
+        assert_eq!(prepared.device.login_attempts(), before + 1, "{named}");
+        std::fs::remove_file(prepared.desk.path("back.pem")).unwrap();
+    }
+}

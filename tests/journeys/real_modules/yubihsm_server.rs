@@ -56,3 +56,15 @@ fn serve_renews_through_a_connector_that_restarts() {
     });
     serving.stop();
 }
+
+#[test]
+fn a_server_gets_credentials_by_its_certificate_alone() {
+    let (server, device, key) = server();
+    let import = ["import-certificate", "--key", &key, "server.pem"];
+    let certificate = uri(&device.countersign(&server.desk, &import).go().exits(0));
+    let before = device.login_attempts();
+    let changed = [("--private-key", ""), ("--certificate", certificate.as_str())];
+    let done = server.done(run(&server, &device, "credential-process", &changed, &["--no-cache"])).exits(0);
+    assert_eq!(done.json()["AccessKeyId"], json!(server.aws.access_keys()[0]));
+    assert_eq!(device.login_attempts(), before + 1);
+}
