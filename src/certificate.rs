@@ -11,6 +11,7 @@ mod identity;
 mod pem;
 mod policy;
 mod request;
+mod statement;
 mod subject;
 
 pub use alternative_name::{AlternativeName, AlternativeNameError, AlternativeNames, NameKind};
@@ -152,9 +153,9 @@ impl Certificate {
         self.x509.tbs_certificate().subject().is_empty()
     }
 
-    /// Whether a YubiKey wrote it to prove where a key is: no identity, although it holds the key's public key.
+    /// Whether a YubiKey or a YubiHSM wrote it to prove where a key is: no identity, although it holds the key's public key.
     pub fn is_attestation(&self) -> bool {
-        attestation::extensions(self).next().is_some()
+        statement::is_yubicos(self)
     }
 
     /// Whether ykcs11 put it into a slot to have something there beside a key that it made: signed by nobody, and over at once.

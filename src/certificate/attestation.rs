@@ -1,7 +1,9 @@
-//! A YubiKey's proof that a key was made in it: a certificate for the key, the statement, signed by a key that Yubico put into
-//! the device (<https://docs.yubico.com/yesdk/users-manual/application-piv/attestation.html>).
+//! A YubiKey's or YubiHSM's proof that a key was made in it: a certificate for the key, the statement, signed by a key that
+//! Yubico put into the device.
 //!
-//! What is above a statement, on devices of firmware 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>:
+//! What is above a statement, on YubiKeys of firmware 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>; above a
+//! YubiHSM's are its certificate, an intermediate and a root
+//! (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>):
 //! - The device's certificate, of slot F9. It has the firmware's version, and in a device that is certified (FIPS, CSPN)
 //!   that it is, but no policy. Its basicConstraints are cA with pathLenConstraint 0; before firmware 5.3 it may have none
 //!   (<https://github.com/Yubico/yubikey-manager/issues/522>).
@@ -9,29 +11,13 @@
 //! - A root. One of them has pathLenConstraint 0 and signed devices' certificates nonetheless
 //!   (<https://github.com/go-piv/piv-go/pull/91>).
 
-use der::Decode;
-use der::asn1::{ObjectIdentifier, OctetStringRef, Uint};
-use num_bigint::BigUint;
-use x509_cert::ext::Extension;
-
 use super::chain::links_above;
 use super::constraints::Authority;
 use super::policy::{FormFactor, PinPolicy, TouchPolicy};
+use super::statement::Maker;
 use super::{Certificate, chain_at_any_time};
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKey;
-
-/// All of Yubico's PIV extensions are below this.
-const YUBICO_PIV: &str = "1.3.6.1.4.1.41482.3.";
-const FIRMWARE: &str = "3";
-const SERIAL: &str = "7";
-/// When the key wants the PIN and a touch. Every statement has it, and nothing else does.
-const POLICIES: &str = "8";
-/// One byte, in a FIPS device with this bit.
-const FORM_FACTOR: &str = "9";
-const FORM_FACTOR_FIPS: u8 = 0x80;
-/// There in a FIPS device, whatever it holds.
-const FIPS: &str = "10";
 
 /// What a verified attestation says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +47,12 @@ pub enum AttestationError {
     /// It is for another key.
     #[error("the attestation is for another key")]
     OtherKey,
+    /// It says that the key was somewhere else before.
+    #[error("the attestation says that the key was not made in the device")]
+    NotMadeThere,
+    /// It says that the key can leave the device.
+    #[error("the attestation says that the key can leave the device, encrypted by a wrap key")]
+    CanLeave,
     /// It does not lead to a root that is trusted.
     #[error(
         "the attestation does not lead to a root that is trusted: it ends at {last:?}, issued by {issuer:?}"
@@ -87,9 +79,13 @@ impl Explain for AttestationError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             AttestationError::None => {
-                "only keys that were made in a YubiKey have one, seen through its own module: --module libykcs11.so"
+                "only keys that were made in a YubiKey or a YubiHSM have one: a YubiKey's is seen through its own module \
+                 (--module libykcs11.so), a YubiHSM's after yubihsm-shell has stored it on the device as a certificate"
             }
             AttestationError::OtherKey => "make sure that the key was generated on the device, not imported",
+            AttestationError::NotMadeThere | AttestationError::CanLeave => {
+                "make a key on the device that cannot leave it: countersign keygen"
+            }
             AttestationError::Untrusted { .. } => {
                 "the roots are on https://developers.yubico.com/PKI/: put all of them, and the intermediates, into the file"
             }
@@ -118,63 +114,58 @@ impl Attestation {
         roots: &[Certificate],
     ) -> Result<Self, AttestationError> {
         let statements: Vec<&Certificate> =
-            certificates.iter().filter(|certificate| is_statement(certificate)).collect();
+            certificates.iter().filter(|certificate| Maker::of_statement(certificate).is_some()).collect();
         if statements.is_empty() {
             return Err(AttestationError::None);
         }
         let of_key: Vec<&Certificate> =
             statements.into_iter().filter(|statement| statement.certifies(key)).collect();
         let proven = of_key.iter().find_map(|statement| {
-            let (device, root) = device_and_root_of(statement, certificates, roots)?;
-            Some(Self::read(statement, device, root.subject()))
+            let maker = Maker::of_statement(statement)?;
+            let (device, root) = device_and_root_of(statement, maker, certificates, roots)?;
+            Some(Self::read(statement, device, maker, root.subject()))
         });
-        proven.ok_or_else(|| why_not(of_key.first().copied(), certificates, roots))
+        proven.unwrap_or_else(|| Err(why_not(of_key.first().copied(), certificates, roots)))
     }
 
-    fn read(statement: &Certificate, device: &Certificate, root: String) -> Self {
-        let policies = octets(statement, POLICIES, 2).unwrap_or_default();
-        let form = octets(statement, FORM_FACTOR, 1).and_then(|bytes| bytes.first().copied());
-        let is_fips = [statement, device].iter().any(|says| value(says, FIPS).is_some());
-        Attestation {
-            firmware: octets(statement, FIRMWARE, 3).map(in_parts),
-            serial: value(statement, SERIAL).map(|bytes| {
-                Uint::from_der(bytes).map_or_else(
-                    |_| in_parts(bytes),
-                    |number| BigUint::from_bytes_be(number.as_bytes()).to_string(),
-                )
-            }),
-            form_factor: form.map(|form| FormFactor::from_number(form & !FORM_FACTOR_FIPS)),
-            fips: if is_fips { Some(true) } else { form.map(|form| form & FORM_FACTOR_FIPS != 0) },
-            pin_policy: policies.first().copied().map(PinPolicy::from_number),
-            touch_policy: policies.get(1).copied().map(TouchPolicy::from_number),
-            root,
+    fn read(
+        statement: &Certificate,
+        device: &Certificate,
+        maker: Maker,
+        root: String,
+    ) -> Result<Self, AttestationError> {
+        let claims = maker.claims(statement, device);
+        if !claims.was_made_there {
+            return Err(AttestationError::NotMadeThere);
         }
+        if claims.can_leave {
+            return Err(AttestationError::CanLeave);
+        }
+        Ok(Attestation {
+            firmware: claims.firmware,
+            serial: claims.serial,
+            form_factor: claims.form_factor,
+            fips: claims.fips,
+            pin_policy: claims.pin_policy,
+            touch_policy: claims.touch_policy,
+            root,
+        })
     }
-}
-
-/// Yubico's extensions of a certificate.
-pub(super) fn extensions(certificate: &Certificate) -> impl Iterator<Item = &Extension> {
-    let is_yubicos = |id: ObjectIdentifier| id.to_string().starts_with(YUBICO_PIV);
-    let extensions = certificate.x509.tbs_certificate().extensions();
-    extensions.into_iter().flatten().filter(move |extension| is_yubicos(extension.extn_id))
-}
-
-fn is_statement(certificate: &Certificate) -> bool {
-    value(certificate, POLICIES).is_some()
 }
 
 /// The certificate of the device that made the statement, and the root that it leads to.
 fn device_and_root_of<'a>(
     statement: &'a Certificate,
+    maker: Maker,
     certificates: &'a [Certificate],
     roots: &'a [Certificate],
 ) -> Option<(&'a Certificate, &'a Certificate)> {
     let is_root = |certificate: &Certificate| roots.contains(certificate);
     let may_issue = |certificate: &Certificate, level: usize| match level {
-        1 => may_be_devices(certificate),
+        1 => may_be_devices(certificate, maker),
         // A root's limit does not count the device's certificate. (RFC 5280 section 6.1 does not count it at all.)
         _ if is_root(certificate) => certificate.may_issue(level - 2),
-        _ => !is_statement(certificate) && certificate.may_issue(level - 1),
+        _ => Maker::of_statement(certificate).is_none() && certificate.may_issue(level - 1),
     };
     let links = links_above(statement, roots.iter().chain(certificates), may_issue);
     let end = links.iter().position(|link| link.level > 1 && is_root(link.certificate))?;
@@ -184,14 +175,15 @@ fn device_and_root_of<'a>(
 
 /// Whether it may be a device's own certificate, which signs statements. A statement is none, though a real device's key
 /// may be behind it: its owner can make such a key sign anything.
-fn may_be_devices(certificate: &Certificate) -> bool {
+fn may_be_devices(certificate: &Certificate, maker: Maker) -> bool {
     let may_issue = match certificate.authority() {
-        Authority::Yes { .. } => true,
-        Authority::NotSaid => value(certificate, FIRMWARE).is_some(),
+        // A YubiHSM's always names it; those of YubiKeys may leave that to their constraints.
+        Authority::Yes { .. } => maker == Maker::YubiKey || maker.names_device(certificate),
+        Authority::NotSaid => maker.names_device(certificate),
         Authority::No | Authority::Malformed => false,
     };
     may_issue
-        && !is_statement(certificate)
+        && Maker::of_statement(certificate).is_none()
         && !certificate.is_self_issued()
         && certificate.allows_signing_certificates()
 }
@@ -211,23 +203,4 @@ fn why_not(
             AttestationError::Untrusted { last: last.subject(), issuer: last.issuer() }
         }
     }
-}
-
-/// The bytes of an extension, which usually has so many: as they are, which is how devices write them, or in an OCTET STRING,
-/// which is how it should be (<https://github.com/Yubico/yubico-piv-tool/issues/181>).
-fn octets<'a>(certificate: &'a Certificate, arc: &str, usual: usize) -> Option<&'a [u8]> {
-    let bytes = value(certificate, arc)?;
-    let wrapped = <&OctetStringRef>::from_der(bytes).ok().filter(|_| bytes.len() != usual);
-    Some(wrapped.map_or(bytes, OctetStringRef::as_bytes))
-}
-
-/// Numbers with dots between.
-fn in_parts(bytes: &[u8]) -> String {
-    bytes.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
-}
-
-fn value<'a>(certificate: &'a Certificate, arc: &str) -> Option<&'a [u8]> {
-    let is_it = |id: ObjectIdentifier| id.to_string().strip_prefix(YUBICO_PIV) == Some(arc);
-    let found = extensions(certificate).find(|extension| is_it(extension.extn_id));
-    found.map(|extension| extension.extn_value.as_bytes())
 }

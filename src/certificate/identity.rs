@@ -37,7 +37,7 @@ pub fn identity_of<T: Borrow<Certificate>>(
     candidates.into_iter().filter(speaks_for_key).max_by_key(rank)
 }
 
-/// The certificate among `candidates` by which a YubiKey attests `key`, as it is: nothing is verified.
+/// The certificate among `candidates` by which a YubiKey or YubiHSM attests `key`, as it is: nothing is verified.
 pub fn attestation_of<'a>(
     key: &PublicKey,
     candidates: impl IntoIterator<Item = &'a Certificate>,

@@ -227,7 +227,7 @@ pub(crate) struct ImportCertificate {
 
 /// Show what proves that a key is in its device
 ///
-/// A YubiKey attests the keys that were made in it; with --root the attestation is verified. Of other devices what they
+/// A YubiKey or YubiHSM attests the keys that were made in it; with --root the attestation is verified. Of other devices what they
 /// claim by PKCS#11 is shown as claims.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -136,6 +136,11 @@ impl ModuleKind {
         self.row().when_it_locks
     }
 
+    /// Whether the module makes a key for wrapping as soon as it is told CKA_UNWRAP, be it that the key may not unwrap.
+    pub(super) fn misreads_unwrap(self) -> bool {
+        self.row().misreads_unwrap
+    }
+
     /// How a locked PIN is unblocked.
     pub(super) fn unblocking(self) -> &'static str {
         self.row().unblocking
@@ -195,6 +200,7 @@ struct Row {
     recovering: Option<&'static str>,
     counts_wrong_pins: bool,
     when_it_locks: &'static str,
+    misreads_unwrap: bool,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
     pin_length: Option<&'static str>,
@@ -220,6 +226,7 @@ const OTHER: Row = Row {
     recovering: None,
     counts_wrong_pins: true,
     when_it_locks: "most lock after three",
+    misreads_unwrap: false,
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
@@ -239,6 +246,8 @@ static TABLE: [Row; 14] = [
         ),
         counts_wrong_pins: false,
         when_it_locks: "a YubiHSM locks nothing",
+        // yubihsm_pkcs11 2.6: an RSA wrap key, which signs nothing.
+        misreads_unwrap: true,
         unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
                      its connector",
         pin_form: Some(
@@ -359,12 +368,7 @@ static TABLE: [Row; 14] = [
         is_pluggable: true,
         ..OTHER
     },
-    Row {
-        kind: Kind::Nss,
-        modules: &["softokn"],
-        software_store: Some("NSS keeps keys in files"),
-        ..OTHER
-    },
+    Row { kind: Kind::Nss, modules: &["softokn"], software_store: Some("NSS keeps keys in files"), ..OTHER },
     Row {
         kind: Kind::GnomeKeyring,
         modules: &["gnome-keyring"],

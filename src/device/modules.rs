@@ -208,7 +208,13 @@ impl FailedModule {
     fn by_p11_kit(message: String) -> Self {
         let told = message.strip_prefix("couldn't load module: ").and_then(|told| told.split_once(": "));
         let Some((path, words)) = told else {
-            return FailedModule { name: "p11-kit".into(), path: None, reason: message, cause: None, hang: None };
+            return FailedModule {
+                name: "p11-kit".into(),
+                path: None,
+                reason: message,
+                cause: None,
+                hang: None,
+            };
         };
         let path = PathBuf::from(path);
         let LoadFailure { reason, hint } = LoadFailure::of(&path, LoadError::Loader(words.to_owned()));

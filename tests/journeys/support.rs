@@ -30,3 +30,4 @@ pub mod template;
 pub mod terminal;
 pub mod token_files;
 pub mod tpm;
+pub mod yubihsm;

@@ -22,7 +22,7 @@ pub fn personalise(memory: &Memory) {
     let authority = |subject, serial| Certificate {
         subject,
         issuer: ROOT,
-        serial,
+        serial: integer(&[serial]),
         is_authority: true,
         extensions: Vec::new(),
     };
@@ -42,11 +42,11 @@ pub fn attest(memory: &Memory, serial: u32, slot: Slot, key: &PrivateKey, polici
     let certificate = Certificate {
         subject: &format!("YubiKey PIV Attestation {slot}"),
         issuer: ATTESTER,
-        serial: 3,
+        serial: integer(&[3]),
         is_authority: false,
         extensions: vec![
             extension(3, &FIRMWARE),
-            extension(7, &integer(serial)),
+            extension(7, &integer(&serial.to_be_bytes())),
             extension(8, &policies.to_bytes()),
             extension(9, &[USB_KEYCHAIN]),
         ],

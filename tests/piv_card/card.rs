@@ -4,10 +4,11 @@ use std::process;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::algorithm::{self, public_key_template};
 use crate::apdu::{Answer, Channel, Command, Status};
 use crate::attestation::{self, FIRMWARE};
-use crate::certificate::{Certificate, pem};
-use crate::key::{Algorithm, PrivateKey};
+use crate::certificate::{Certificate, integer, pem};
+use crate::key::PrivateKey;
 use crate::management::Management;
 use crate::memory::Memory;
 use crate::objects;
@@ -84,7 +85,7 @@ impl Card {
             return self.management.authenticate(template);
         }
         let (slot, key) = self.key(command.p2).ok_or(Status::NO_SUCH_REFERENCE)?;
-        if key.algorithm() as u8 != command.p1 || slot == Slot::ATTESTATION {
+        if algorithm::number(key.algorithm()) != Some(command.p1) || slot == Slot::ATTESTATION {
             return Err(Status::WRONG_PARAMETERS);
         }
         let input = find(template, 0x81).ok_or(Status::WRONG_DATA)?;
@@ -102,7 +103,7 @@ impl Card {
             Some(Event::Answer(status)) => return Err(Status(status)),
             None => {}
         }
-        Ok(tlv(0x7c, &tlv(0x82, &key.sign_raw(input)?)))
+        Ok(tlv(0x7c, &tlv(0x82, &key.sign_raw(input).map_err(|_| Status::WRONG_DATA)?)))
     }
 
     fn wait_for_touch(&mut self, policy: TouchPolicy) {
@@ -118,12 +119,12 @@ impl Card {
         let slot = Slot::from_reference(command.p2).ok_or(Status::WRONG_PARAMETERS)?;
         let template = find(&command.data, 0xac).ok_or(Status::WRONG_DATA)?;
         let byte = |tag| find(template, tag).and_then(|content| content.first().copied());
-        let algorithm = byte(0x80).and_then(Algorithm::from_number).ok_or(Status::WRONG_DATA)?;
+        let algorithm = byte(0x80).and_then(algorithm::from_number).ok_or(Status::WRONG_DATA)?;
         let policies =
             Policies::from_bytes(slot, byte(0xaa).unwrap_or_default(), byte(0xab).unwrap_or_default());
         let key = PrivateKey::generate(algorithm);
         store(&self.memory, slot, &key, policies);
-        Ok(tlv(0x7f49, &key.public_key_template()))
+        Ok(tlv(0x7f49, &public_key_template(&key)))
     }
 
     fn metadata(&self, reference: u8) -> Answer {
@@ -135,10 +136,10 @@ impl Card {
         let (slot, key) = self.key(reference).ok_or(Status::NO_SUCH_REFERENCE)?;
         const GENERATED: u8 = 1;
         Ok([
-            tlv(0x01, &[key.algorithm() as u8]),
+            tlv(0x01, &[algorithm::number(key.algorithm()).unwrap_or_default()]),
             tlv(0x02, &self.policies(slot).to_bytes()),
             tlv(0x03, &[GENERATED]),
-            tlv(0x04, &key.public_key_template()),
+            tlv(0x04, &public_key_template(&key)),
         ]
         .concat())
     }
@@ -216,7 +217,7 @@ fn personalise(memory: &Memory, options: &Options) {
             let certificate = Certificate {
                 subject: &options.name,
                 issuer: &options.name,
-                serial: slot.0.into(),
+                serial: integer(&[slot.0]),
                 is_authority: false,
                 extensions: Vec::new(),
             };

@@ -14,17 +14,22 @@
 #![allow(missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod algorithm;
 mod apdu;
 mod attestation;
 mod card;
+#[path = "../simulation/certificate.rs"]
 mod certificate;
+#[path = "../simulation/key.rs"]
 mod key;
 mod management;
+#[path = "../simulation/memory.rs"]
 mod memory;
 mod objects;
 mod options;
 mod pin;
 mod slot;
+#[path = "../simulation/tlv.rs"]
 mod tlv;
 mod wire;
 

@@ -54,8 +54,11 @@ impl WritableDevice {
     /// [`ProvisionError`].
     pub fn generate(&self, spec: &KeySpec) -> Result<GeneratedKey, Error> {
         let id = self.free_id(spec)?;
-        let templates =
+        let mut templates =
             Templates { public: public_template(spec, &id), private: private_template(spec, &id) };
+        if self.device.kind().misreads_unwrap() {
+            templates.private.retain(|attribute| !matches!(attribute, Attribute::Unwrap(_)));
+        }
         let mechanism = if spec.kind.curve().is_some() { Ckm::EccKeyPairGen } else { Ckm::RsaPkcsKeyPairGen };
         let generate =
             |Templates { public, private }: &Templates| self.session.generate(&mechanism, public, private);

@@ -1,4 +1,4 @@
-//! X.509 certificates, as far as a card's go.
+//! X.509 certificates, as far as those of a simulated device go.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,8 @@ const BASIC_CONSTRAINTS: &[u8] = &[0x55, 29, 19];
 pub struct Certificate<'a> {
     pub subject: &'a str,
     pub issuer: &'a str,
-    pub serial: u32,
+    /// As [`integer`] writes it.
+    pub serial: Vec<u8>,
     pub is_authority: bool,
     /// OID and value of each.
     pub extensions: Vec<(Vec<u8>, Vec<u8>)>,
@@ -32,7 +33,7 @@ impl Certificate<'_> {
         }
         let body = [
             tlv(0xa0, &[0x02, 1, 2]),
-            integer(self.serial),
+            self.serial.clone(),
             algorithm(issuer),
             name(self.issuer),
             tlv(0x30, &validity),
@@ -46,8 +47,9 @@ impl Certificate<'_> {
     }
 }
 
-pub fn integer(number: u32) -> Vec<u8> {
-    let mut bytes: Vec<u8> = number.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+/// Of a number's bytes.
+pub fn integer(number: &[u8]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
     if bytes.first().is_none_or(|first| first & 0x80 != 0) {
         bytes.insert(0, 0);
     }
@@ -71,10 +73,13 @@ fn name(common_name: &str) -> Vec<u8> {
 
 fn algorithm(key: &PrivateKey) -> Vec<u8> {
     let oid_and_parameters: &[u8] = match key.algorithm() {
-        // sha256WithRSAEncryption and NULL, ecdsa-with-SHA256, ecdsa-with-SHA384
-        Algorithm::Rsa2048 => b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00",
+        // sha256WithRSAEncryption and NULL, ecdsa-with-SHA256, -SHA384 and -SHA512
+        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+            b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"
+        }
         Algorithm::P256 => b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02",
         Algorithm::P384 => b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03",
+        Algorithm::P521 => b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04",
     };
     tlv(0x30, oid_and_parameters)
 }

@@ -1,45 +1,31 @@
-//! Private keys that sign what they are given, as a card does.
+//! Private keys that sign what they are given, as a card or an HSM does.
 
-use std::str::FromStr;
+// Not every device needs all of it.
+#![allow(dead_code)]
 
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair, RsaKeyPair,
+    self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, RsaKeyPair,
 };
 use num_bigint::BigUint;
 
-use crate::apdu::Status;
-use crate::tlv::{find, objects, tlv};
+use crate::tlv::{find, objects};
 
-/// Numbered as in SP 800-78-4.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    Rsa2048 = 0x07,
-    P256 = 0x11,
-    P384 = 0x14,
+    Rsa2048,
+    Rsa3072,
+    Rsa4096,
+    P256,
+    P384,
+    P521,
 }
 
-impl Algorithm {
-    pub fn from_number(number: u8) -> Option<Self> {
-        [Algorithm::Rsa2048, Algorithm::P256, Algorithm::P384].into_iter().find(|a| *a as u8 == number)
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "rsa2048" => Ok(Algorithm::Rsa2048),
-            "p256" => Ok(Algorithm::P256),
-            "p384" => Ok(Algorithm::P384),
-            _ => Err("rsa2048, p256 or p384".into()),
-        }
-    }
-}
+const CURVES: [Algorithm; 3] = [Algorithm::P256, Algorithm::P384, Algorithm::P521];
 
 pub enum PrivateKey {
     Rsa { pair: RsaKeyPair, numbers: RsaNumbers },
@@ -47,17 +33,24 @@ pub enum PrivateKey {
 }
 
 pub struct RsaNumbers {
-    modulus: BigUint,
-    public_exponent: BigUint,
+    pub modulus: BigUint,
+    pub public_exponent: BigUint,
     private_exponent: BigUint,
 }
 
+/// The key cannot sign such bytes.
+#[derive(Debug)]
+pub struct WrongInput;
+
 impl PrivateKey {
     pub fn generate(algorithm: Algorithm) -> Self {
+        let rsa = |size| Self::rsa(RsaKeyPair::generate(size).expect("a key is made"));
         match algorithm {
-            Algorithm::Rsa2048 => Self::rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect("a key is made")),
-            Algorithm::P256 | Algorithm::P384 => {
-                let pair = EcdsaKeyPair::generate(ecdsa(algorithm)).expect("a key is made");
+            Algorithm::Rsa2048 => rsa(KeySize::Rsa2048),
+            Algorithm::Rsa3072 => rsa(KeySize::Rsa3072),
+            Algorithm::Rsa4096 => rsa(KeySize::Rsa4096),
+            Algorithm::P256 | Algorithm::P384 | Algorithm::P521 => {
+                let pair = EcdsaKeyPair::generate(ecdsa(algorithm).0).expect("a key is made");
                 PrivateKey::Ec { pair, algorithm }
             }
         }
@@ -67,10 +60,10 @@ impl PrivateKey {
         if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
             return Self::rsa(pair);
         }
-        [Algorithm::P256, Algorithm::P384]
+        CURVES
             .into_iter()
             .find_map(|algorithm| {
-                let pair = EcdsaKeyPair::from_pkcs8(ecdsa(algorithm), der).ok()?;
+                let pair = EcdsaKeyPair::from_pkcs8(ecdsa(algorithm).0, der).ok()?;
                 Some(PrivateKey::Ec { pair, algorithm })
             })
             .expect("a key that was made here")
@@ -87,28 +80,28 @@ impl PrivateKey {
 
     pub fn algorithm(&self) -> Algorithm {
         match self {
-            PrivateKey::Rsa { .. } => Algorithm::Rsa2048,
+            PrivateKey::Rsa { pair, .. } => match pair.public_modulus_len() {
+                256 => Algorithm::Rsa2048,
+                384 => Algorithm::Rsa3072,
+                _ => Algorithm::Rsa4096,
+            },
             PrivateKey::Ec { algorithm, .. } => *algorithm,
         }
     }
 
     /// RSA of a block that is padded already, or ECDSA of a digest.
-    pub fn sign_raw(&self, input: &[u8]) -> Result<Vec<u8>, Status> {
+    pub fn sign_raw(&self, input: &[u8]) -> Result<Vec<u8>, WrongInput> {
         match self {
-            PrivateKey::Rsa { numbers, .. } => {
+            PrivateKey::Rsa { pair, numbers } => {
                 let input = BigUint::from_bytes_be(input);
                 if input >= numbers.modulus {
-                    return Err(Status::WRONG_DATA);
+                    return Err(WrongInput);
                 }
                 let signature = input.modpow(&numbers.private_exponent, &numbers.modulus).to_bytes_be();
-                Ok([vec![0; 256 - signature.len()], signature].concat())
+                Ok([vec![0; pair.public_modulus_len() - signature.len()], signature].concat())
             }
             PrivateKey::Ec { pair, algorithm } => {
-                let hash = match algorithm {
-                    Algorithm::P384 => &digest::SHA384,
-                    _ => &digest::SHA256,
-                };
-                let digest = Digest::import_less_safe(input, hash).map_err(|_| Status::WRONG_DATA)?;
+                let digest = Digest::import_less_safe(input, ecdsa(*algorithm).1).map_err(|_| WrongInput)?;
                 Ok(pair.sign_digest(&digest).expect("a signature").as_ref().to_vec())
             }
         }
@@ -142,17 +135,6 @@ impl PrivateKey {
         }
     }
 
-    /// As GENERATE ASYMMETRIC KEY PAIR gives it.
-    pub fn public_key_template(&self) -> Vec<u8> {
-        match self {
-            PrivateKey::Rsa { numbers, .. } => {
-                let modulus = tlv(0x81, &numbers.modulus.to_bytes_be());
-                [modulus, tlv(0x82, &numbers.public_exponent.to_bytes_be())].concat()
-            }
-            PrivateKey::Ec { pair, .. } => tlv(0x86, pair.public_key().as_ref()),
-        }
-    }
-
     fn rsa(pair: RsaKeyPair) -> Self {
         // aws-lc-rs pads itself, so the numbers are taken out: PKCS#8 holds an RSAPrivateKey, which is the version, the
         // modulus, the public exponent, the private one, and more.
@@ -167,9 +149,11 @@ impl PrivateKey {
     }
 }
 
-fn ecdsa(algorithm: Algorithm) -> &'static signature::EcdsaSigningAlgorithm {
+/// The curve, and the hash whose digests `sign_raw` takes.
+fn ecdsa(algorithm: Algorithm) -> (&'static EcdsaSigningAlgorithm, &'static digest::Algorithm) {
     match algorithm {
-        Algorithm::P384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
-        _ => &ECDSA_P256_SHA256_ASN1_SIGNING,
+        Algorithm::P384 => (&ECDSA_P384_SHA384_ASN1_SIGNING, &digest::SHA384),
+        Algorithm::P521 => (&ECDSA_P521_SHA512_ASN1_SIGNING, &digest::SHA512),
+        _ => (&ECDSA_P256_SHA256_ASN1_SIGNING, &digest::SHA256),
     }
 }

@@ -1,4 +1,7 @@
-//! What a card keeps when it is pulled out: files in a folder.
+//! What a simulated device keeps when it is pulled out: files in a folder.
+
+// Not every device needs all of it.
+#![allow(dead_code)]
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -25,6 +28,12 @@ impl Memory {
 
     pub fn remove(&self, name: &str) {
         let _ = fs::remove_file(self.0.join(name));
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("the folder is read");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+        entries.filter_map(name).filter(|name| !name.ends_with(".new")).collect()
     }
 
     pub fn append(&self, name: &str, line: &str) {
