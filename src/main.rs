@@ -16,7 +16,7 @@ use terminal::Terminal;
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
-    cli::VARIABLES.iter().for_each(|name| environment::forget_if_empty(name));
+    cli::variables().iter().for_each(|name| environment::forget_if_empty(name));
     environment::quieten_modules();
     let cli = match cli::tree().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

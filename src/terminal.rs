@@ -14,6 +14,7 @@ use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use countersign::error::{Error, Exit};
 use countersign::printable::printable;
+use countersign::save::NotKept;
 use countersign::uri::redact;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -121,6 +122,13 @@ impl Terminal {
         to_stderr(&format!("{WARNING}warning:{WARNING:#} "), line);
     }
 
+    /// That a file which was replaced lost something.
+    pub(crate) fn warn_of(&self, not_kept: &NotKept) {
+        if !not_kept.is_nothing() {
+            self.warn(&not_kept.to_string());
+        }
+    }
+
     /// A line of a report on stdout; nothing with `--json`, where [`Terminal::document`] says it all.
     pub(crate) fn report(&self, line: &str) -> Result<(), Error> {
         if self.json {
@@ -190,6 +198,12 @@ impl Terminal {
     pub(crate) fn is_watched(&self) -> bool {
         !self.quiet && stderr::is_terminal()
     }
+}
+
+/// A line of a service's log, from any thread.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS commands run as services"))]
+pub(crate) fn log(line: &str) {
+    to_stderr("", line);
 }
 
 fn interrupted(consequences: &[String], with_document: bool) {

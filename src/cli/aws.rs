@@ -60,7 +60,8 @@ pub(crate) struct RolesAnywhere {
 /// Print temporary credentials, as AWS's SDKs ask a program for them
 ///
 /// For a line in ~/.aws/config: credential_process = countersign credential-process … One login and one signature for
-/// each credential; until five minutes before its end it is handed out again from a cache that only its owner can read.
+/// each credential; for half of its life it is handed out again from a cache that only its owner can read, and until its end
+/// if no new one can be had.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -86,7 +87,7 @@ pub(crate) struct CredentialProcess {
 /// Write temporary credentials into the AWS credentials file, and renew them
 ///
 /// One profile of the file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials) is changed; everything else in it stays
-/// byte for byte. Renewed five minutes before they end. SIGHUP renews at once, SIGTERM ends.
+/// byte for byte. Renewed at half of their life. SIGHUP renews at once, SIGTERM ends.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -98,6 +99,9 @@ pub(crate) struct Update {
     /// The profile of the credentials file
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) profile: String,
+    /// Write into the file itself instead of replacing it: for programs that have the single file mounted or open
+    #[arg(long)]
+    pub(crate) in_place: bool,
     /// Write once and end
     #[arg(long)]
     pub(crate) once: bool,
@@ -105,9 +109,9 @@ pub(crate) struct Update {
 
 /// Hand out temporary credentials on this computer, as EC2's instance metadata service does
 ///
-/// SDKs find it by AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:9911/, or, the container way, by
+/// SDKs find it by AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:9911, or, the container way, by
 /// AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/creds/ROLE with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Renewed in
-/// the background five minutes before they end; old ones are handed out until they really end. SIGHUP renews at once.
+/// the background at half of their life; old ones are handed out until they really end. SIGHUP renews at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -121,9 +125,15 @@ pub(crate) struct Serve {
     /// options here, trust-anchor-arn, certificate, private-key, intermediates, session-duration, role-session-name
     #[arg(long, value_name = "TOML", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    /// Do not start unless every role can be had; default: one is enough, and the others are retried
+    #[arg(long)]
+    pub(crate) require_all: bool,
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) listen: std::net::IpAddr,
+    /// Another name under which programs reach this service, as creds.ns.svc; may be repeated. The port does not count
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub(crate) allow_hosts: Vec<String>,
     /// The port; 0: any that is free
     #[arg(long, default_value_t = 9911)]
     pub(crate) port: u16,
@@ -133,6 +143,16 @@ pub(crate) struct Serve {
     /// Serve the container way too, to who has the token of this file; it is made if it is not there
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) container_token_file: Option<PathBuf>,
+    /// The mode of that file, and how open it may be: 0600, or 0640 to share it with its group
+    #[arg(long, value_name = "MODE", default_value = "0600", value_parser = container_token_mode)]
+    pub(crate) container_token_mode: u32,
+}
+
+fn container_token_mode(text: &str) -> Result<u32, &'static str> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode @ (0o400 | 0o440 | 0o600 | 0o640)) => Ok(mode),
+        _ => Err("0600, 0640, 0400 or 0440: nobody else may read the token"),
+    }
 }
 
 /// Sign a fixed text, to try out certificate and key for IAM Roles Anywhere

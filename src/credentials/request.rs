@@ -6,7 +6,7 @@ use super::certificate::CertificateSource;
 use super::network::client_options;
 use super::options::CredentialOptions;
 use crate::error::{Error, Exit, Explain};
-use crate::rolesanywhere::{ClientOptions, CreateSession, Endpoint, EndpointVariant, Region};
+use crate::rolesanywhere::{ClientOptions, CreateSession, Endpoint, EndpointError, EndpointVariant, Region};
 use crate::uri::{Uri, UriError};
 
 /// Which credentials, from whom, and with which key.
@@ -45,7 +45,10 @@ impl CredentialRequest {
             None => session.region(),
         };
         let endpoint = match &options.endpoint {
-            Some(url) => url.parse()?,
+            Some(url) => url.parse().map_err(|error: EndpointError| match options.endpoint_variable {
+                Some(name) => Error::from(error).with_consequence(format!("The endpoint comes from {name}.")),
+                None => error.into(),
+            })?,
             None => {
                 let variant = EndpointVariant { fips: options.fips, dual_stack: options.dualstack };
                 Endpoint::in_region(&region, variant)

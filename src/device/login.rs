@@ -8,6 +8,7 @@ use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
+use super::login_memory::{Account, LoginMemory};
 use super::present::Device;
 use super::session::Session;
 use super::token_info::{PinState, PinTries};
@@ -24,6 +25,8 @@ pub struct LoginOptions {
     pub use_last_try: bool,
     /// As whom.
     pub user_type: UserType,
+    /// What is known of PINs from earlier logins of this process.
+    pub memory: LoginMemory,
 }
 
 impl LoginOptions {
@@ -36,6 +39,12 @@ impl LoginOptions {
             Some(source) => Ok(source.clone()),
             None => Ok(PinSource::from_uri(uri)?.unwrap_or(PinSource::Prompt)),
         }
+    }
+
+    /// Whether the file of the PIN for a device that `uri` names holds one that no device has refused.
+    pub fn has_new_pin(&self, uri: &Uri) -> bool {
+        let Ok(source @ PinSource::File(_)) = self.source_for(uri) else { return false };
+        source.read("").is_ok_and(|pin| !self.memory.has_refused(&pin))
     }
 }
 
@@ -74,18 +83,15 @@ pub(super) struct Login {
     user: Cku,
     use_last_try: bool,
     source: PinSource,
+    memory: LoginMemory,
 }
 
 impl Login {
-    /// A PIN that a person typed or that came through a descriptor cannot be had twice.
-    pub(super) fn to_remember(&self) -> Option<PinSource> {
-        let once = matches!(self.source, PinSource::Prompt | PinSource::Descriptor(_));
-        self.pin.get().filter(|_| once).cloned().map(PinSource::Remembered)
-    }
-
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
-        about_pin(LoginTarget::of_user(device), error, self.source.is_person())
+        let failure = about_pin(LoginTarget::of_user(device), error, self.source.is_person())?;
+        remember_refusal(&self.memory, LoginTarget::of_user(device), &failure, self.pin.get());
+        Ok(failure)
     }
 }
 
@@ -102,7 +108,7 @@ impl Login {
             return Ok(None);
         }
         refuse_early(&state, target, self.use_last_try)?;
-        let pin = self.source.read(&format!("PIN for {}: ", target.name()))?;
+        let pin = target.read_pin(&self.source, &self.memory)?;
         Ok(Some(self.pin.get_or_init(|| pin)))
     }
 }
@@ -129,6 +135,7 @@ pub(super) fn log_in(
         user,
         use_last_try: options.use_last_try,
         source: source.clone(),
+        memory: options.memory.clone(),
     };
     let before = target.state_now()?;
     if !before.login_required {
@@ -149,20 +156,35 @@ pub(super) fn log_in(
     }
     let mut may_ask_again = is_person && !before.tries_of(target.user).count_low;
     loop {
-        let pin = source.read(&format!("PIN for {}: ", name()))?;
+        let pin = target.read_pin(source, &options.memory)?;
+        let failed = |error, is_person| {
+            let failure = failed(target, error, is_person);
+            remember_refusal(&options.memory, target, &failure, Some(&pin));
+            failure
+        };
         match session.login(user, Some(&pin)) {
-            Ok(()) => return Ok(login(Some(pin))),
+            Ok(()) => {
+                options.memory.was_right(&target.account(), source, &pin);
+                return Ok(login(Some(pin)));
+            }
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
             Err(error) if error.is(RvError::PinIncorrect) && may_ask_again => {
                 let now = target.tries();
                 if !now.count_low || now.locked || now.final_try {
-                    return Err(failed(target, error, true));
+                    return Err(failed(error, true));
                 }
                 may_ask_again = false;
                 notice(Notice::WrongPin { device: name() });
             }
-            Err(error) => return Err(failed(target, error, is_person)),
+            Err(error) => return Err(failed(error, is_person)),
         }
+    }
+}
+
+/// What the device said of this PIN counts for every later login of the process.
+fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &LoginError, pin: Option<&Pin>) {
+    if matches!(failure, LoginError::Wrong { .. } | LoginError::Locked { .. } | LoginError::Expired { .. }) {
+        memory.was_refused(&target.account(), pin);
     }
 }
 
@@ -185,6 +207,15 @@ impl<'a> LoginTarget<'a> {
             UserType::User | UserType::Vendor(_) => device,
             UserType::SecurityOfficer => format!("the security officer of {device}"),
         }
+    }
+
+    fn account(self) -> Account {
+        Account::of(self.device, self.user)
+    }
+
+    fn read_pin(self, source: &PinSource, memory: &LoginMemory) -> Result<Pin, LoginError> {
+        let name = self.name();
+        memory.pin(&self.account(), source, &name, &format!("PIN for {name}: "))
     }
 
     fn tries(self) -> PinTries {
@@ -215,7 +246,9 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
     refuse_early(&state, target, login.use_last_try)?;
     match session.login(login.user, login.pin.get()) {
         Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => {
-            Err(failed(target, error, login.source.is_person()))
+            let failure = failed(target, error, login.source.is_person());
+            remember_refusal(&login.memory, target, &failure, login.pin.get());
+            Err(failure)
         }
         _ => Ok(()),
     }

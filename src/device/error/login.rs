@@ -28,6 +28,12 @@ pub enum LoginError {
         /// The device's kind.
         kind: ModuleKind,
     },
+    /// The device has refused this PIN earlier in this process.
+    #[error("the PIN for {device} was refused before, and is not sent again")]
+    RefusedBefore {
+        /// The device.
+        device: String,
+    },
     /// The PIN is locked.
     #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
     Locked {
@@ -96,6 +102,7 @@ impl Explain for LoginError {
             LoginError::Wrong { person: false, .. } => {
                 "correct the PIN source before the next run: each run with a wrong PIN costs a try"
             }
+            LoginError::RefusedBefore { .. } => "correct the PIN where it comes from; SIGHUP has it sent once more",
             LoginError::Locked { kind, .. } => kind.unblocking(),
             LoginError::Expired { .. } => "change it with the device's own tool, or pkcs11-tool --change-pin",
             LoginError::LastTry { .. } => {
