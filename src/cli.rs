@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+pub(crate) mod compatible;
 mod devices;
 mod token_files;
 

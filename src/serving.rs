@@ -15,7 +15,7 @@ mod roles;
 mod tokens;
 
 pub use answers::{Refusal, Reply, Service};
-pub use config::{ConfigError, ServedRole};
+pub use config::{ConfigError, RoleOptions, ServedRole};
 pub use container_token::{CONTAINER_TOKEN_MODE, ContainerTokenError, container_token};
 pub use http::{Listener, NotListening, RequestEvent, RequestObserver};
 pub use notify::{Systemd, Watchdog};

@@ -63,7 +63,7 @@ pub(crate) struct RolesAnywhere {
 /// each credential; for half of its life it is handed out again from a cache that only its owner can read, and until its end
 /// if no new one can be had.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(args_override_self = true, after_help = "\
 Example:
   countersign credential-process --certificate 'pkcs11:token=server;id=%01;type=cert' \\
     --role-arn arn:aws:iam::111122223333:role/Backup \\
@@ -73,6 +73,12 @@ Example:
 pub(crate) struct CredentialProcess {
     #[command(flatten)]
     pub(crate) roles_anywhere: RolesAnywhere,
+    /// The options of a role from a TOML file, as serve reads it
+    #[arg(long, value_name = "TOML", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Which role of --config; default: the only one
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) role: Option<String>,
     /// Get new credentials, and keep them in the cache
     #[arg(long)]
     pub(crate) refresh: bool,
@@ -89,7 +95,7 @@ pub(crate) struct CredentialProcess {
 /// One profile of the file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials) is changed; everything else in it stays
 /// byte for byte. Renewed at half of their life. SIGHUP renews at once, SIGTERM ends.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(args_override_self = true, after_help = "\
 Example:
   countersign update --profile backup --certificate 'pkcs11:token=server;id=%01;type=cert' --role-arn … \\
     --profile-arn … --trust-anchor-arn … --pin-source file:/run/secrets/pin")]
@@ -113,7 +119,7 @@ pub(crate) struct Update {
 /// AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/creds/ROLE with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Renewed in
 /// the background at half of their life; old ones are handed out until they really end. SIGHUP renews at once.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(args_override_self = true, after_help = "\
 Examples:
   countersign serve --certificate 'pkcs11:token=server;id=%01;type=cert' --role-arn … --profile-arn … \\
     --trust-anchor-arn … --pin-source file:/run/secrets/pin
@@ -160,7 +166,7 @@ fn container_token_mode(text: &str) -> Result<u32, &'static str> {
 /// As aws_signing_helper does: the text is made of a fixed sentence and the SHA-256 of the public key, so that nobody can
 /// have anything else signed. The signature is verified before it is printed.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(args_override_self = true, after_help = "\
 Examples:
   countersign sign-string --private-key 'pkcs11:token=server;id=%01'
   countersign sign-string --certificate server.pem --private-key 'pkcs11:token=server;id=%01' --format bin >signature")]
@@ -172,7 +178,7 @@ pub(crate) struct SignString {
     #[arg(long, visible_alias = "key", value_name = "URI")]
     pub(crate) private_key: Option<String>,
     /// The hash of the signature
-    #[arg(long, default_value = "SHA256")]
+    #[arg(long, default_value = "SHA256", ignore_case = true)]
     pub(crate) digest: Digest,
     /// How the signature is printed: hexadecimal in quotes, without, or the bytes; none ends the line
     #[arg(long, default_value = "json")]
@@ -207,7 +213,7 @@ pub(crate) enum SignatureFormat {
 /// certificates that it matches, each with its SHA-1 fingerprint, its subject and a URI of its own. CloudTrail's names
 /// are said on stderr, and stand in the --json document.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(args_override_self = true, after_help = "\
 Examples:
   countersign read-certificate-data --certificate server.pem
   countersign read-certificate-data --certificate 'pkcs11:token=server'")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign::credentials::{Clock, CredentialOptions, CredentialRequest, Event, Observer, Provider};
 use countersign::duration::in_words;
-use countersign::error::Error;
+use countersign::error::{Error, Exit};
 use countersign::rolesanywhere::SkippedRoot;
 
 use super::context::Context;
@@ -36,6 +36,14 @@ pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
         with_proxy: options.with_proxy,
         trust_any_server: options.no_verify_ssl,
     }
+}
+
+/// What is asked of AWS. Where that is incomplete, the quotes of the command line may be why.
+pub(crate) fn request(options: &CredentialOptions) -> Result<CredentialRequest, Error> {
+    CredentialRequest::parse(options).map_err(|error| match Terminal::quoting_advice() {
+        Some(advice) if matches!(error.exit(), Exit::Usage | Exit::Malformed) => error.with_consequence(advice),
+        _ => error,
+    })
 }
 
 /// As AWS's programs read them: that of the service before that of all services

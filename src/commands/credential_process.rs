@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use countersign::credentials::{
-    Cache, CacheEvent, Clock, CredentialOptions, CredentialRequest, Event, Rehearsal, credentials_through,
+    Cache, CacheEvent, Clock, CredentialOptions, Event, Rehearsal, credentials_through,
 };
 use countersign::error::Error;
 use countersign::rolesanywhere::{Credentials, output};
+use countersign::serving::RoleOptions;
 use serde_json::json;
 
 use super::aws;
@@ -19,10 +20,15 @@ pub(crate) fn run(
     context: &Context,
     terminal: &Terminal,
 ) -> Result<(), Error> {
-    let wanted = aws::credential_options(&arguments.roles_anywhere);
+    terminal.keep_words_from_data();
+    let given = aws::credential_options(&arguments.roles_anywhere);
+    let wanted = match &arguments.config {
+        Some(path) => RoleOptions::one_of_file(path, arguments.role.as_deref(), &given)?.options,
+        None => given,
+    };
     let clock = Arc::new(Clock::default());
     let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
-    let mut provider = aws::provider(CredentialRequest::parse(&wanted)?, context, &clock, &observer)?;
+    let mut provider = aws::provider(aws::request(&wanted)?, context, &clock, &observer)?;
     if arguments.dry_run {
         return report(&provider.rehearse()?, terminal);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign::credentials::{Clock, CredentialRequest, CredentialsFile, Event, ProfileRenewal, Renewed, Written};
+use countersign::credentials::{Clock, CredentialsFile, Event, ProfileRenewal, Renewed, Written};
 use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::rolesanywhere::{Credentials, ProfileName};
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) ->
             file.path().display()
         ));
     }
-    let request = CredentialRequest::parse(&aws::credential_options(&arguments.roles_anywhere))?;
+    let request = aws::request(&aws::credential_options(&arguments.roles_anywhere))?;
     let clock = Arc::new(Clock::default());
     let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
     let provider = aws::provider(request, context, &clock, &observer)?;

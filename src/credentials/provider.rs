@@ -177,8 +177,9 @@ impl<'a> Provider<'a> {
         let on_the_way = |event: AccessEvent<'_>| observer(Event::Device(event));
         // `aws_signing_helper`, which this stands in for, has no rule either.
         let wanted = KeyRequest { uris: vec![self.request.key.clone()], policy: Policy::ANY_KEY };
-        let chosen = self.access.choose(&wanted, &on_the_way)?;
+        let mut chosen = self.access.choose(&wanted, &on_the_way)?;
         let candidates = self.request.certificate.read(&chosen)?;
+        chosen.prefer(candidates.public_keys());
         candidates.chain_of_key(chosen.public_key(), SystemTime::now())?.identity()?;
         let key = self.access.log_in(chosen, &on_the_way)?.signing_key(Policy::ANY_KEY)?;
         observer(Event::KeyOpened(&key));
