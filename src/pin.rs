@@ -34,6 +34,17 @@ impl Pin {
         }
     }
 
+    /// Its length, in characters.
+    pub fn length(&self) -> usize {
+        self.0.expose_secret().chars().count()
+    }
+
+    /// Whether it begins or ends with a blank, which nobody sees in a file.
+    pub fn has_outer_blank(&self) -> bool {
+        let text = self.0.expose_secret();
+        text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace)
+    }
+
     /// The text, for the device alone.
     pub fn expose(&self) -> &SecretString {
         &self.0

@@ -135,7 +135,10 @@ impl Context {
 pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
     match notice {
         Notice::PinExposed(text) => terminal.warn(text),
-        Notice::EnterPinOnDevice { .. } | Notice::WrongPin { .. } => terminal.warn(&notice.to_string()),
+        Notice::EnterPinOnDevice { .. }
+        | Notice::WrongPin { .. }
+        | Notice::WrongForm { .. }
+        | Notice::OuterBlank { .. } => terminal.warn(&notice.to_string()),
     }
 }
 

@@ -63,6 +63,20 @@ pub enum Notice {
         /// The device.
         device: String,
     },
+    /// A person may try again: the device did not count this.
+    WrongForm {
+        /// The device.
+        device: String,
+        /// How many characters were sent.
+        sent: usize,
+        /// How many the device accepts, in words, where it says so.
+        accepted: Option<String>,
+    },
+    /// The PIN begins or ends with a blank.
+    OuterBlank {
+        /// Where it came from.
+        source: String,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -71,6 +85,16 @@ impl fmt::Display for Notice {
             Notice::PinExposed(text) => f.write_str(text),
             Notice::EnterPinOnDevice { device } => write!(f, "enter the PIN on the device {device}"),
             Notice::WrongPin { device } => write!(f, "that PIN is wrong for {device}; you can try once more"),
+            Notice::WrongForm { device, sent, accepted } => {
+                write!(f, "a PIN of {sent} characters has the wrong form for {device}")?;
+                if let Some(accepted) = accepted {
+                    write!(f, ", which accepts {accepted}")?;
+                }
+                f.write_str("; no attempt was used up, and you can try again")
+            }
+            Notice::OuterBlank { source } => {
+                write!(f, "the PIN from {source} begins or ends with a blank, which is sent as part of it")
+            }
         }
     }
 }
@@ -89,7 +113,7 @@ pub(super) struct Login {
 impl Login {
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
-        let failure = about_pin(LoginTarget::of_user(device), error, self.source.is_person())?;
+        let failure = about_pin(LoginTarget::of_user(device), error, self.source.is_person(), None)?;
         remember_refusal(&self.memory, LoginTarget::of_user(device), &failure, self.pin.get());
         Ok(failure)
     }
@@ -118,7 +142,7 @@ impl Login {
 /// A wrong PIN from a file is not tried again. A person is asked once more, and only while more than one try must be
 /// left: on a device that keeps CKF_USER_PIN_COUNT_LOW, which shows in that the wrong PIN switched it on, this was the
 /// first wrong one, and no device in use locks after fewer than three. Of a device that does not keep the flag nothing
-/// is known.
+/// is known. A person is also asked once more for a PIN that the device did not count, as it has not the form of one.
 pub(super) fn log_in(
     session: &Session,
     device: &Device,
@@ -147,45 +171,66 @@ pub(super) fn log_in(
         return match session.login(user, None) {
             Ok(()) => Ok(login(None)),
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => Ok(login(None)),
-            Err(error) => Err(failed(target, error, true)),
+            Err(error) if error.is_one_of(&[RvError::FunctionCanceled, RvError::FunctionRejected]) => {
+                Err(LoginError::NotEntered { device: name(), error })
+            }
+            Err(error) => Err(failed(target, error, true, None)),
         };
     }
 
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let mut may_ask_again = is_person && !before.tries_of(target.user).count_low;
+    let before = before.tries_of(target.user);
+    let mut may_be_wrong_again = is_person && !before.count_low;
+    let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
         let pin = target.read_pin(source, &options.memory)?;
-        let failed = |error, is_person| {
-            let failure = failed(target, error, is_person);
-            remember_refusal(&options.memory, target, &failure, Some(&pin));
-            failure
-        };
-        match session.login(user, Some(&pin)) {
+        if !is_person && pin.has_outer_blank() {
+            notice(Notice::OuterBlank { source: source.to_string() });
+        }
+        let error = match session.login(user, Some(&pin)) {
             Ok(()) => {
                 options.memory.was_right(&target.account(), source, &pin);
                 return Ok(login(Some(pin)));
             }
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
-            Err(error) if error.is(RvError::PinIncorrect) && may_ask_again => {
-                let now = target.tries();
-                if !now.count_low || now.locked || now.final_try {
-                    return Err(failed(error, true));
-                }
-                may_ask_again = false;
-                notice(Notice::WrongPin { device: name() });
+            Err(error) => failed(target, error, is_person, Some(Sent { pin: &pin, before })),
+        };
+        let again = match &error {
+            LoginError::Wrong { error: said, tries, .. }
+                if may_be_wrong_again
+                    && said.is(RvError::PinIncorrect)
+                    && tries.count_low
+                    && !tries.final_try =>
+            {
+                may_be_wrong_again = false;
+                Notice::WrongPin { device: name() }
             }
-            Err(error) => return Err(failed(error, is_person)),
-        }
+            LoginError::WrongForm { sent, accepted, is_uncounted: true, .. } if may_have_wrong_form_again => {
+                may_have_wrong_form_again = false;
+                Notice::WrongForm { device: name(), sent: *sent, accepted: accepted.clone() }
+            }
+            _ => {
+                remember_refusal(&options.memory, target, &error, Some(&pin));
+                return Err(error);
+            }
+        };
+        notice(again);
     }
 }
 
 /// What the device said of this PIN counts for every later login of the process.
 fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &LoginError, pin: Option<&Pin>) {
-    if matches!(failure, LoginError::Wrong { .. } | LoginError::Locked { .. } | LoginError::Expired { .. }) {
+    if matches!(failure, LoginError::Wrong { .. } | LoginError::WrongForm { .. } | LoginError::Locked { .. } | LoginError::Expired { .. }) {
         memory.was_refused(&target.account(), pin);
     }
+}
+
+/// A PIN that was sent, and what the device said of its tries before.
+struct Sent<'a> {
+    pin: &'a Pin,
+    before: PinTries,
 }
 
 /// Where a login goes: whose PIN it is.
@@ -218,17 +263,24 @@ impl<'a> LoginTarget<'a> {
         memory.pin(&self.account(), source, &name, &format!("PIN for {name}: "))
     }
 
-    fn tries(self) -> PinTries {
-        self.device.pin_state().tries_of(self.user)
+    /// None where the device does not answer.
+    fn tries(self) -> Option<PinTries> {
+        self.device.pin_state_now().ok().map(|state| state.tries_of(self.user))
+    }
+
+    /// A failure that is not about the PIN.
+    fn failed(self, error: CallError) -> LoginError {
+        LoginError::Failed {
+            device: self.name(),
+            is_pulled_out: self.device.is_pulled_out(&error),
+            error,
+            kind: self.device.kind(),
+        }
     }
 
     /// For whoever is about to send a PIN: without an answer none is sent. The security officer always needs one.
     fn state_now(self) -> Result<PinState, LoginError> {
-        let state = self.device.pin_state_now().map_err(|error| LoginError::Failed {
-            device: self.name(),
-            error,
-            kind: self.device.kind(),
-        })?;
+        let state = self.device.pin_state_now().map_err(|error| self.failed(error))?;
         Ok(match self.user {
             UserType::User | UserType::Vendor(_) => state,
             UserType::SecurityOfficer => PinState { login_required: true, set: true, ..state },
@@ -246,12 +298,26 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
     refuse_early(&state, target, login.use_last_try)?;
     match session.login(login.user, login.pin.get()) {
         Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => {
-            let failure = failed(target, error, login.source.is_person());
+            let failure = failed(target, error, login.source.is_person(), None);
             remember_refusal(&login.memory, target, &failure, login.pin.get());
             Err(failure)
         }
         _ => Ok(()),
     }
+}
+
+/// Logs the user in anew, for a key that wants that before each signature, with what was right before. A module that takes
+/// the user for logged in still does not look at the PIN: it is logged out of first.
+pub(super) fn log_in_anew(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
+    let target = LoginTarget::of_user(device);
+    refuse_early(&target.state_now()?, target, login.use_last_try)?;
+    let pin = login.pin_for_signature(device)?;
+    let log_in = || session.login(login.user, pin);
+    let result = match log_in() {
+        Err(error) if error.is(RvError::UserAlreadyLoggedIn) => session.logout().and_then(|()| log_in()),
+        result => result,
+    };
+    result.map_err(|error| failed(target, error, login.source.is_person(), None))
 }
 
 fn refuse_early(state: &PinState, target: LoginTarget<'_>, use_last_try: bool) -> Result<(), LoginError> {
@@ -269,16 +335,18 @@ fn refuse_early(state: &PinState, target: LoginTarget<'_>, use_last_try: bool) -
     }
 }
 
-fn failed(target: LoginTarget<'_>, error: CallError, person: bool) -> LoginError {
-    about_pin(target, error, person).unwrap_or_else(|error| LoginError::Failed {
-        device: target.name(),
-        error,
-        kind: target.device.kind(),
-    })
+/// `sent` is what a login was tried with that has not been right before; none of a PIN that was.
+fn failed(target: LoginTarget<'_>, error: CallError, person: bool, sent: Option<Sent<'_>>) -> LoginError {
+    about_pin(target, error, person, sent).unwrap_or_else(|error| target.failed(error))
 }
 
 /// Reads the state again: a wrong PIN may have been the one that locked the device.
-fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<LoginError, CallError> {
+fn about_pin(
+    target: LoginTarget<'_>,
+    error: CallError,
+    person: bool,
+    sent: Option<Sent<'_>>,
+) -> Result<LoginError, CallError> {
     let kind = target.device.kind();
     let name = target.name();
     let codes = [
@@ -289,10 +357,14 @@ fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<
         RvError::PinExpired,
         RvError::UserPinNotInitialized,
     ];
-    if !error.is_one_of(&codes) {
+    // What ykcs11 (2.2) and yubihsm_pkcs11 say of a PIN or management key that has not the form of one, and of an
+    // authentication key that is not there.
+    let codes_of_form = [RvError::ArgumentsBad, RvError::ObjectHandleInvalid];
+    if !error.is_one_of(&codes) && !(sent.is_some() && error.is_one_of(&codes_of_form)) {
         return Err(error);
     }
-    let tries = target.tries();
+    let now = target.tries();
+    let tries = now.unwrap_or_default();
     if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && tries.locked) {
         return Ok(LoginError::Locked { device: name, kind });
     }
@@ -302,5 +374,25 @@ fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<
     if error.is(RvError::PinExpired) {
         return Ok(LoginError::Expired { device: name });
     }
-    Ok(LoginError::Wrong { device: name, error, tries, user: target.user, person, kind })
+    match sent {
+        // A device that counts it takes it for a wrong one.
+        Some(Sent { pin, before })
+            if !error.is(RvError::PinIncorrect) && now.is_none_or(|now| now == before) =>
+        {
+            let sent = pin.length();
+            let by_device = target.device.pin_state().length;
+            let accepted = kind.pin_length().map(str::to_owned).or_else(|| by_device.in_words_without(sent));
+            Ok(LoginError::WrongForm {
+                device: name,
+                error,
+                sent,
+                accepted,
+                is_uncounted: now.is_some() && !before.count_low,
+                user: target.user,
+                person,
+                kind,
+            })
+        }
+        _ => Ok(LoginError::Wrong { device: name, error, tries, user: target.user, person, kind }),
+    }
 }

@@ -2,9 +2,13 @@
 
 Prints one line, `READY port=… control=… ca=… log=… url=…`, and serves until SIGTERM or until its stdin ends, so
 that a test that was killed leaves nothing behind. roles_anywhere/faults.py says how to make it misbehave.
+
+With `--many` alone it hosts a service for each test, because Python takes longer to start than a test to run. A line of
+stdin is `{"start": [options]}` or `{"stop": port}`; the answer is a service's line as above, or `STOPPED`.
 """
 
 import argparse
+import json
 import signal
 import sys
 import threading
@@ -15,27 +19,56 @@ from roles_anywhere.service import Control, Service, Settings
 
 
 def main():
-    options = read_options()
-    settings = Settings(
-        anchors=certificates.read_anchors(options.trust_anchor.read_bytes()),
-        log=options.log or options.folder / "log.jsonl",
-        lifetime=options.lifetime,
-        skew=options.skew,
-    )
-    settings.log.touch()
-    if not options.plain:
-        names = options.server_name or tls.NAMES
-        settings.tls = tls.make(options.folder, names, options.expired_server_certificate)
-    service = Service(options.address, options.port, settings)
-    control = Control("127.0.0.1", settings)
-    for server in (service, control):
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    print(ready(options, settings, service.server_port, control.server_port), flush=True)
+    if sys.argv[1:] == ["--many"]:
+        return host_many()
+    print(Running(read_options(sys.argv[1:])).ready, flush=True)
     sys.stdin.buffer.read()
 
 
-def read_options():
+def host_many():
+    running = {}
+    print("READY", flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "stop" in request:
+            running.pop(request["stop"]).stop()
+            answer = "STOPPED"
+        else:
+            service = Running(read_options(request["start"]))
+            running[service.port], answer = service, service.ready
+        print(answer, flush=True)
+
+
+class Running:
+    """A service with its control, which serve from when they are made until they are stopped."""
+
+    def __init__(self, options):
+        settings = Settings(
+            anchors=certificates.read_anchors(options.trust_anchor.read_bytes()),
+            log=options.log or options.folder / "log.jsonl",
+            lifetime=options.lifetime,
+            skew=options.skew,
+        )
+        settings.log.touch()
+        if not options.plain:
+            names = options.server_name or tls.NAMES
+            settings.tls = tls.make(options.folder, names, options.expired_server_certificate)
+        service = Service(options.address, options.port, settings)
+        control = Control("127.0.0.1", settings)
+        self.port = service.server_port
+        self.ready = ready(options, settings, self.port, control.server_port)
+        self._servers = (service, control)
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self):
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+
+def read_options(arguments):
     parser = argparse.ArgumentParser(description="IAM Roles Anywhere's CreateSession on loopback, for tests")
     parser.add_argument("--folder", type=Path, required=True, help="where ca.pem, server.pem and the log go")
     parser.add_argument("--trust-anchor", type=Path, required=True, help="PEM of the CAs of clients' certificates")
@@ -47,7 +80,7 @@ def read_options():
     parser.add_argument("--skew", type=int, default=0, help="seconds that the service's clock is ahead")
     parser.add_argument("--server-name", action="append", help="in its certificate, instead of localhost, 127.0.0.1, ::1")
     parser.add_argument("--expired-server-certificate", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def ready(options, settings, port, control):

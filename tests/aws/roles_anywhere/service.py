@@ -51,10 +51,18 @@ class Service(ThreadingHTTPServer):
     def __init__(self, address, port, settings):
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.settings = settings
+        self.connections = set()
         super().__init__((address, port), Handler)
 
     def handle_error(self, request, client_address):
         """A client that leaves is its own affair; what matters is in the log."""
+
+    def server_close(self):
+        """Ends the connections too, as the end of a process does."""
+        super().server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request):
         # A connection that was cut is closed already.
@@ -79,9 +87,11 @@ class Handler(BaseHTTPRequestHandler):
                 line = {"verdict": "tls-failed", "at": _iso(_now()), "peer": self._peer(), "reason": str(error)}
                 settings.record(line)
                 raise
+        self.server.connections.add(self.request)
         super().setup()
 
     def finish(self):
+        self.server.connections.discard(self.request)
         super().finish()
         # With TLS this is not the socket that the server closes.
         self.request.close()

@@ -1,5 +1,6 @@
 //! A certificate authority for tests, which issues as AWS Private CA does to clients, and on demand what AWS refuses.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,10 @@ use tempfile::TempDir;
 
 use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::python::python;
+use crate::support::template;
+
+/// The folder of its keys and certificates, in its own.
+const CAS: &str = "cas";
 
 /// A certificate authority, perhaps with intermediates below its root, that issues to public keys.
 pub struct Authority {
@@ -17,10 +22,7 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        let folder = TempDir::with_prefix("countersign-ca-").expect("a temporary folder");
-        let authority = Authority { folder, intermediates: &[] };
-        authority.certify_ca("root", "root");
-        authority
+        Self::with_intermediates(&[])
     }
 
     pub fn with_intermediate() -> Self {
@@ -28,11 +30,15 @@ impl Authority {
     }
 
     /// With some of these names, each below the one before.
-    pub fn with_intermediates(names: &'static [&'static str]) -> Self {
-        let authority = Authority { intermediates: names, ..Self::new() };
-        let issuers = ["root"].iter().chain(names);
-        names.iter().zip(issuers).for_each(|(name, issuer)| authority.certify_ca(name, issuer));
-        authority
+    pub fn with_intermediates(intermediates: &'static [&'static str]) -> Self {
+        let folder = TempDir::with_prefix("countersign-ca-").expect("a temporary folder");
+        let recipe = ("authority", intermediates.iter().map(OsString::from).collect());
+        template::files(&folder.path().join(CAS), recipe, |folder| {
+            certify_ca(folder, "root", "root");
+            let issuers = ["root"].iter().chain(intermediates);
+            intermediates.iter().zip(issuers).for_each(|(name, issuer)| certify_ca(folder, name, issuer));
+        });
+        Authority { folder, intermediates }
     }
 
     /// The root, which the service is told to trust.
@@ -99,49 +105,8 @@ impl Authority {
         openssl(&arguments);
     }
 
-    fn certify_ca(&self, name: &str, issuer: &str) {
-        let (key, request) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.csr")));
-        let extensions = self.write(
-            "ca-extensions",
-            "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign, digitalSignature\n\
-             subjectKeyIdentifier = hash\n",
-        );
-        openssl(&[
-            "genpkey",
-            "-quiet",
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-out",
-            text(&key),
-        ]);
-        let subject = format!("/CN=countersign test {name}");
-        openssl(&["req", "-new", "-key", text(&key), "-subj", &subject, "-out", text(&request)]);
-        let certificate = self.path(&format!("{name}.pem"));
-        let mut sign = vec![
-            "x509",
-            "-req",
-            "-in",
-            text(&request),
-            "-days",
-            "90",
-            "-sha256",
-            "-extfile",
-            text(&extensions),
-        ];
-        let (ca, ca_key) = (self.path(&format!("{issuer}.pem")), self.path(&format!("{issuer}.key")));
-        if name == issuer {
-            sign.extend(["-signkey", text(&key)]);
-        } else {
-            sign.extend(["-CA", text(&ca), "-CAkey", text(&ca_key)]);
-        }
-        sign.extend(["-out", text(&certificate)]);
-        openssl(&sign);
-    }
-
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path().join(CAS).join(name)
     }
 
     fn write(&self, name: &str, content: &str) -> PathBuf {
@@ -212,6 +177,30 @@ fn issue_dated(public_key: &Path, days: (f64, f64), (ca, key): (&Path, &Path), c
     let output = issue.arg(format!("--from-days={from}")).arg(format!("--until-days={until}")).output();
     let output = output.expect("Python starts");
     assert!(output.status.success(), "issue_certificate.py: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A key and a certificate of a CA, below a folder.
+fn certify_ca(folder: &Path, name: &str, issuer: &str) {
+    let path = |name: &str| folder.join(name);
+    let (key, request) = (path(&format!("{name}.key")), path(&format!("{name}.csr")));
+    let extensions = path("ca-extensions");
+    let of_a_ca = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign, digitalSignature\n\
+                   subjectKeyIdentifier = hash\n";
+    fs::write(&extensions, of_a_ca).expect("a file is written");
+    let (key, request, extensions) = (text(&key), text(&request), text(&extensions));
+    let p256 = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    openssl(&[&["genpkey", "-quiet", "-out", key], &p256[..]].concat());
+    let subject = format!("/CN=countersign test {name}");
+    openssl(&["req", "-new", "-key", key, "-subj", &subject, "-out", request]);
+    let (ca, ca_key) = (path(&format!("{issuer}.pem")), path(&format!("{issuer}.key")));
+    let certificate = path(&format!("{name}.pem"));
+    let mut sign = vec!["x509", "-req", "-in", request, "-days", "90", "-sha256", "-extfile", extensions];
+    match name == issuer {
+        true => sign.extend(["-signkey", key]),
+        false => sign.extend(["-CA", text(&ca), "-CAkey", text(&ca_key)]),
+    }
+    sign.extend(["-out", text(&certificate)]);
+    openssl(&sign);
 }
 
 pub fn text(path: &Path) -> &str {

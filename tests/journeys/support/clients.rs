@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -9,14 +10,15 @@ use crate::support::desk::Desk;
 use crate::support::parts::softhsm_module;
 use crate::support::python::{PythonServer, installed, python};
 
-/// AWS on loopback, which ends with this value. It takes any access key.
+/// AWS on loopback, one for all tests. It takes any access key, and nobody changes what is there.
 pub struct Moto {
-    server: PythonServer,
+    server: &'static PythonServer,
 }
 
 impl Moto {
     pub fn start() -> Self {
-        Moto { server: PythonServer::start("moto_server.py", &[]) }
+        static SERVER: OnceLock<PythonServer> = OnceLock::new();
+        Moto { server: SERVER.get_or_init(|| PythonServer::start("moto_server.py", &[])) }
     }
 
     pub fn url(&self) -> &str {

@@ -38,7 +38,7 @@ impl Desk {
         let desk = Self::without_device();
         let mut words = vec![OsString::from("--pin"), OsString::from(PIN)];
         words.extend(options.iter().map(|word| word.as_ref().to_owned()));
-        template::copied_to(&desk.path("device"), words);
+        template::device(&desk.path("device"), words);
         desk
     }
 

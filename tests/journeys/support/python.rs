@@ -1,11 +1,12 @@
 //! Scripts and servers of `tests/aws`, in the Python environment that `scripts/python-env` makes.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::io::{BufRead, Read, Seek};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+
+use serde_json::Value;
 
 use crate::support::clock;
 use crate::support::parts::root;
@@ -13,8 +14,13 @@ use crate::support::parts::root;
 /// A server of `tests/aws`, which says `READY name=value …` when it is up, and ends with this value.
 pub struct PythonServer {
     process: Child,
-    ready: String,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    ready: Ready,
 }
+
+/// The line that a server prints when it is up.
+pub struct Ready(String);
 
 impl PythonServer {
     pub fn start(script: &str, options: &[&str]) -> Self {
@@ -27,18 +33,37 @@ impl PythonServer {
             .stderr(errors.try_clone().expect("a file can be opened twice"))
             .spawn()
             .expect("Python starts");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("the server's first line is read");
-        let server = PythonServer { process, ready: line.trim().to_owned() };
-        assert!(server.ready.starts_with("READY "), "{script}: {}{}", server.ready, said(&mut errors));
+        let stdin = process.stdin.take().expect("a pipe");
+        let stdout = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut server = PythonServer { process, stdin, stdout, ready: Ready(String::new()) };
+        server.ready = Ready(server.line());
+        let ready = &server.ready.0;
+        assert!(ready.starts_with("READY"), "{script}: {ready}{}", said(&mut errors));
         server
     }
 
     /// A value of the line that the server printed when it was up.
     pub fn ready(&self, name: &str) -> &str {
-        let value = self.ready.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        value.unwrap_or_else(|| panic!("no {name} in {:?}", self.ready))
+        self.ready.value(name)
+    }
+
+    /// A line for its stdin, and the line of its stdout that answers it.
+    pub fn ask(&mut self, request: &Value) -> Ready {
+        writeln!(self.stdin, "{request}").expect("the server reads");
+        Ready(self.line())
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("the server's line is read");
+        line.trim().to_owned()
+    }
+}
+
+impl Ready {
+    pub fn value(&self, name: &str) -> &str {
+        let value = self.0.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("no {name} in {:?}", self.0))
     }
 }
 

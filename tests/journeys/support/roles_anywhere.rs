@@ -4,13 +4,14 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::authority::{Authority, text};
-use crate::support::python::PythonServer;
+use crate::support::python::{PythonServer, Ready};
 
 pub const ROLE: &str = "arn:aws:iam::123456789012:role/demo";
 
@@ -22,7 +23,7 @@ pub const TRUST_ANCHOR: &str =
 
 /// The service, which ends with this value.
 pub struct RolesAnywhere {
-    server: PythonServer,
+    ready: Ready,
     folder: TempDir,
 }
 
@@ -38,12 +39,13 @@ impl RolesAnywhere {
         let paths =
             ["--folder", text(folder.path()), "--trust-anchor", text(&authority.anchor())].map(str::to_owned);
         let options = paths.iter().map(String::as_str).chain(options.iter().copied()).collect::<Vec<_>>();
-        RolesAnywhere { server: PythonServer::start("roles_anywhere_server.py", &options), folder }
+        let ready = host().ask(&json!({ "start": options }));
+        RolesAnywhere { ready, folder }
     }
 
     /// For `--endpoint`.
     pub fn url(&self) -> &str {
-        self.server.ready("url")
+        self.ready.value("url")
     }
 
     /// The CA of the service's own certificate, as PEM.
@@ -97,7 +99,7 @@ impl RolesAnywhere {
     #[track_caller]
     fn control(&self, path: &str, document: &Value) -> &Self {
         let body = document.to_string();
-        let port: u16 = self.server.ready("control").parse().expect("a port");
+        let port: u16 = self.ready.value("control").parse().expect("a port");
         let mut connection = TcpStream::connect(("127.0.0.1", port)).expect("the control port is there");
         write!(connection, "POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
@@ -105,6 +107,21 @@ impl RolesAnywhere {
         assert!(answer.split(' ').nth(1) == Some("200"), "{path} {body}: {answer}");
         self
     }
+}
+
+impl Drop for RolesAnywhere {
+    fn drop(&mut self) {
+        let port: u16 = self.ready.value("port").parse().expect("a port");
+        host().ask(&json!({ "stop": port }));
+    }
+}
+
+/// The process of all services.
+fn host() -> MutexGuard<'static, PythonServer> {
+    static HOST: OnceLock<Mutex<PythonServer>> = OnceLock::new();
+    let host = HOST.get_or_init(|| Mutex::new(PythonServer::start("roles_anywhere_server.py", &["--many"])));
+    // Also after a test that failed while it had it.
+    host.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An HTTP proxy that knows CONNECT, which ends with this value.

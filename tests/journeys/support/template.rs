@@ -1,4 +1,5 @@
-//! SoftHSM devices that are made once and copied: making one takes half a second, and hundreds of tests want the same.
+//! What is made once and copied: SoftHSM devices and authorities. Making one takes up to half a second, and hundreds of
+//! tests want the same.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,25 +12,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::support::clock;
 use crate::support::parts::root;
 
-/// The file of a copy that names what it was copied from.
+/// The file of a copied device that names what it was copied from.
 const ORIGIN: &str = "copied-from";
 
-/// Options of `softhsm/provision`, and how many devices of the same options the test had before. Two devices of one test
-/// have different keys, as two devices do.
-type Recipe = (Vec<OsString>, usize);
+/// What is made, with which options.
+type Recipe = (&'static str, Vec<OsString>);
 
-/// Copies a device with these options to a folder that is not there yet.
-pub fn copied_to(folder: &Path, options: Vec<OsString>) {
-    thread_local! {
-        /// A test has a thread of its own.
-        static MADE: RefCell<HashMap<Vec<OsString>, usize>> = RefCell::default();
-    }
-    let before = MADE.with_borrow_mut(|made| {
-        let count = made.entry(options.clone()).or_default();
-        *count += 1;
-        *count - 1
-    });
-    let template = made((options, before));
+/// Copies a device with these options of `softhsm/provision` to a folder that is not there yet.
+pub fn device(folder: &Path, options: Vec<OsString>) {
+    let template = template(("device", options.clone()), |folder| provision(&options, folder));
     copy(&template, folder);
     fs::write(folder.join(ORIGIN), template.as_os_str().as_encoded_bytes()).expect("a file is written");
     // These name the folder that they are in.
@@ -38,6 +29,15 @@ pub fn copied_to(folder: &Path, options: Vec<OsString>) {
         let text = fs::read_to_string(folder.join(name)).expect("softhsm/provision wrote it");
         fs::write(folder.join(name), text.replace(old, new)).expect("a file is written");
     }
+}
+
+/// Copies the files that something writes to a folder, to another folder that is not there yet.
+pub fn files(folder: &Path, recipe: Recipe, write: impl FnOnce(&Path)) {
+    let write = |folder: &Path| {
+        fs::create_dir(folder).expect("a folder is made");
+        write(folder);
+    };
+    copy(&template(recipe, write), folder);
 }
 
 /// Puts the files of a copied device's store back as they were made, each under the name that it has.
@@ -53,30 +53,46 @@ pub fn restore(folder: &Path) {
     }
 }
 
-fn made(recipe: Recipe) -> PathBuf {
+/// The folder that `make` made, now or for a test before. Two that a test makes by one recipe are different, as two devices
+/// have different keys.
+fn template(recipe: Recipe, make: impl FnOnce(&Path)) -> PathBuf {
+    thread_local! {
+        /// How many this test has by each recipe; a test has a thread of its own.
+        static MADE: RefCell<HashMap<Recipe, usize>> = RefCell::default();
+    }
     /// Each with the number that its folder is called by.
-    type Made = Mutex<HashMap<Recipe, (usize, Arc<OnceLock<PathBuf>>)>>;
-    static MADE: OnceLock<Made> = OnceLock::new();
-    let mut made = MADE.get_or_init(Made::default).lock().expect("no test panics here");
-    let next = made.len();
-    let (number, template) = made.entry(recipe.clone()).or_insert_with(|| (next, Arc::default())).clone();
-    // Others may make other devices meanwhile.
-    drop(made);
-    template.get_or_init(|| provision(&recipe.0, &folder().join(number.to_string()))).clone()
+    type Made = Mutex<HashMap<(Recipe, usize), (usize, Arc<OnceLock<PathBuf>>)>>;
+    static TEMPLATES: OnceLock<Made> = OnceLock::new();
+    let before = MADE.with_borrow_mut(|made| {
+        let count = made.entry(recipe.clone()).or_default();
+        *count += 1;
+        *count - 1
+    });
+    let mut templates = TEMPLATES.get_or_init(Made::default).lock().expect("no test panics here");
+    let next = templates.len();
+    let (number, template) =
+        templates.entry((recipe, before)).or_insert_with(|| (next, Arc::default())).clone();
+    // Others may make other things meanwhile.
+    drop(templates);
+    let made = || {
+        let folder = folder().join(number.to_string());
+        make(&folder);
+        folder
+    };
+    template.get_or_init(made).clone()
 }
 
-fn provision(options: &[OsString], folder: &Path) -> PathBuf {
+fn provision(options: &[OsString], folder: &Path) {
     let mut command = Command::new(root().join("softhsm/provision"));
     let output = clock::set(&mut command).args(options).arg(folder).output().expect("softhsm/provision runs");
     assert!(output.status.success(), "softhsm/provision: {}", String::from_utf8_lossy(&output.stderr));
-    folder.to_owned()
 }
 
 /// A folder for as long as this program runs. Statics are never dropped, so the next run removes those of the last.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let prefix = "devices-";
+        let prefix = "templates-";
         let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
         for entry in fs::read_dir(all).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
