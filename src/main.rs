@@ -16,13 +16,16 @@ use terminal::Terminal;
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
-    cli::variables().iter().for_each(|name| environment::forget_if_empty(name));
+    cli::variables().iter().for_each(environment::forget_if_empty);
     environment::quieten_modules();
     let mut tree = cli::tree();
     tree.build();
     let given = compatible::read(&tree, std::env::args_os());
-    given.overruled.iter().for_each(|name| environment::forget(name));
-    let cli = match cli::tree().try_get_matches_from(given.arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    given.overruled.iter().for_each(environment::forget);
+    let cli = match cli::tree()
+        .try_get_matches_from(given.arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
     };

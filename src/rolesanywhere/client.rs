@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use ureq::{Agent, Proxy};
 use ureq::tls::{Certificate as Root, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Proxy};
 
 use super::{Answer, Credentials, ResponseError, SignedRequest, read};
 use crate::error::{Exit, Explain};
@@ -114,7 +114,8 @@ impl Client {
         deadline: Instant,
     ) -> Result<Answered, ClientError> {
         let start = Instant::now();
-        let unreachable = |source: ureq::Error| ClientError::unreachable(&request.url, self.proxy.as_ref(), source);
+        let unreachable =
+            |source: ureq::Error| ClientError::unreachable(&request.url, self.proxy.as_ref(), source);
         let mut sending = self.agent.get_or_init(|| self.agent()).post(&request.url);
         // The host's header is made of the URL, which is made of the same endpoint.
         for (name, value) in request.headers.iter().filter(|(name, _)| *name != "host") {
@@ -229,7 +230,10 @@ impl Explain for ClientError {
     }
 
     fn may_pass(&self) -> bool {
-        matches!(self, ClientError::Unreachable { distrusted: false, .. } | ClientError::ProxyUnreachable { .. })
+        matches!(
+            self,
+            ClientError::Unreachable { distrusted: false, .. } | ClientError::ProxyUnreachable { .. }
+        )
     }
 }
 
