@@ -227,6 +227,10 @@ impl Terminal {
 
     /// From now on nothing but an error is said where stdout and stderr are one pipe: the program behind it would read words
     /// where it expects data. Somebody who asked for more with `-v` gets it.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(dead_code, reason = "only AWS commands print data for programs alone")
+    )]
     pub(crate) fn keep_words_from_data(&self) {
         self.is_hushed.set(!self.verbose && stderr::shares_pipe_with_stdout());
     }

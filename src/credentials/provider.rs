@@ -13,8 +13,8 @@ use super::request::CredentialRequest;
 use crate::device::{
     AccessEvent, DeviceAccess, Exportability, KeyRequest, Policy, SigningKey, close_devices,
 };
-use crate::error::Error;
-use crate::pin::PinSource;
+use crate::error::{Error, Exit};
+use crate::pin::{PinSource, terminal};
 use crate::rolesanywhere::{
     Client, ClientError, Credentials, Request, ResponseError, RoleArn, SignedRequest,
 };
@@ -84,9 +84,10 @@ impl<'a> Provider<'a> {
         &self.clock
     }
 
-    /// Whether the PIN comes from somebody who is asked for it.
+    /// Whether the PIN comes from somebody at a terminal, who is asked for it.
     pub fn asks_a_person(&self) -> bool {
-        self.access.login.source_for(&self.request.key).is_ok_and(|source| source.is_person())
+        let source = self.access.login.source_for(&self.request.key);
+        source.is_ok_and(|source| source.is_person()) && terminal::is_there()
     }
 
     /// Whether the PIN's file holds another one than those that were refused.
@@ -116,6 +117,9 @@ impl<'a> Provider<'a> {
     /// The same for somebody who has waited already: AWS is asked no longer than until `deadline`.
     pub(super) fn credentials_by(&mut self, deadline: Instant) -> Result<Credentials, Error> {
         let result = self.obtain(deadline);
+        if result.as_ref().is_err_and(|error| error.exit() == Exit::Pin) {
+            self.access.login.pass_over_pin(&self.request.key);
+        }
         close_devices();
         result
     }

@@ -41,6 +41,15 @@ impl LoginOptions {
         }
     }
 
+    /// A login failed with what the file of the PIN holds now, whether that was sent or not.
+    pub fn pass_over_pin(&self, uri: &Uri) {
+        if let Ok(source @ PinSource::File(_)) = self.source_for(uri)
+            && let Ok(pin) = source.read("")
+        {
+            self.memory.pass_over(&pin);
+        }
+    }
+
     /// Whether the file of the PIN for a device that `uri` names holds one that no device has refused.
     pub fn has_new_pin(&self, uri: &Uri) -> bool {
         let Ok(source @ PinSource::File(_)) = self.source_for(uri) else { return false };

@@ -18,7 +18,7 @@ use crate::pin::{Pin, PinSource};
 pub struct LoginMemory(Arc<Mutex<HashMap<Account, Known>>>);
 
 /// Whose PIN it is: of which device, however it is reached, and of whom.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Account {
     /// Manufacturer, model, serial number and label.
     device: [String; 4],
@@ -51,7 +51,13 @@ impl LoginMemory {
         }
     }
 
-    /// Whether any device has refused this PIN.
+    /// This PIN was there when a login failed that sent none, as one that would have been the last: another one is needed, or
+    /// somebody who asks.
+    pub(super) fn pass_over(&self, pin: &Pin) {
+        self.was_refused(&Account::default(), Some(pin));
+    }
+
+    /// Whether any device has refused this PIN, or it was passed over.
     pub(super) fn has_refused(&self, pin: &Pin) -> bool {
         self.lock().values().any(|known| known.has_refused(pin))
     }
@@ -141,7 +147,10 @@ mod tests {
         memory.was_refused(&account(), Some(&wrong));
         assert!(matches!(pin(&memory, &value("1")), Err(LoginError::RefusedBefore { .. })));
         assert!(memory.has_refused(&wrong));
-        assert!(pin(&memory, &value("2")).is_ok());
+        let other = pin(&memory, &value("2")).unwrap();
+        // What was passed over is no reason not to send it, once somebody asks.
+        memory.pass_over(&other);
+        assert!(memory.has_refused(&other) && pin(&memory, &value("2")).is_ok());
         memory.forget_refused();
         assert!(pin(&memory, &value("1")).is_ok());
     }
