@@ -4,6 +4,7 @@
 
 not_run=()
 if ((EUID != 0)); then
+    not_run+=("file_attributes::an_attribute_that_cannot_be_copied_is_named_and_nobody_has_more_rights: only root can make such an attribute")
     not_run+=("credential_cache::what_belongs_to_another_user_is_not_used: only root can give a file to another user")
     not_run+=("real_modules::opencryptoki::a_user_who_is_not_in_its_group_is_told_of_the_group: only root can become another user")
     # Where the folder cannot be entered, the file is as good as unreadable.

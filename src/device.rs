@@ -16,6 +16,7 @@ mod key_facts;
 mod kind;
 mod load_failure;
 mod login;
+mod login_memory;
 mod module;
 mod modules;
 mod objects;
@@ -46,6 +47,7 @@ pub use inventory::{
 pub use key_facts::{Exportability, KeyFacts, Policy, UnfitReason};
 pub use kind::ModuleKind;
 pub use login::{LoginOptions, Notice};
+pub use login_memory::LoginMemory;
 pub use modules::{ModuleChoice, ModuleError, Modules};
 pub use open::OpenDevice;
 pub use present::Device;

@@ -9,14 +9,19 @@ use std::process::ExitCode;
 
 use countersign::environment;
 
+use cli::compatible;
 use lifecycle::LIFECYCLE;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
-    cli::VARIABLES.iter().for_each(|name| environment::forget_if_empty(name));
+    cli::variables().iter().for_each(environment::forget_if_empty);
     environment::quieten_modules();
-    let cli = match cli::parse() {
+    let mut tree = cli::tree();
+    tree.build();
+    let given = compatible::read(&tree, std::env::args_os());
+    given.overruled.iter().for_each(environment::forget);
+    let cli = match cli::parse(given.arguments) {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
     };

@@ -21,13 +21,16 @@ pub(crate) fn run(arguments: &SignString, context: &Context, terminal: &Terminal
     let (key_uri, certificate) =
         key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
     let request = KeyRequest { uris: vec![key_uri], policy: Policy::ANY_KEY };
-    let chosen = context.access().choose(&request, &|event| context.tell(&event, terminal))?;
+    let mut chosen = context.access().choose(&request, &|event| context.tell(&event, terminal))?;
     let candidates = match arguments.certificate {
         Some(_) => Some(certificate.read(&chosen)?),
         None => None,
     };
     let now = SystemTime::now();
     // Before the PIN is used, where the device shows enough.
+    if let Some(candidates) = &candidates {
+        chosen.prefer(candidates.public_keys());
+    }
     if let Some(candidates) = candidates.as_ref().filter(|candidates| !candidates.may_show_after_login()) {
         candidates.leaf_of_key(chosen.public_key(), now)?;
     }
