@@ -58,7 +58,7 @@ impl Reply {
 impl Service {
     /// A service of `roles` at `address`. Without a container token, the container credentials endpoint is not served.
     pub fn new(roles: Arc<Roles>, container_token: Option<SecretString>, address: SocketAddr) -> Self {
-        Service { roles, tokens: Tokens::default(), container_token, address }
+        Service { roles, tokens: Tokens::new(), container_token, address }
     }
 
     /// The answer to a request, whatever its body is.

@@ -39,6 +39,37 @@ fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
 }
 
 #[test]
+fn no_flood_of_tokens_takes_away_anybody_elses() {
+    const FLOOD: usize = 12_000;
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let token = serving.token("60");
+    let path = format!("{ROLES}/demo");
+    // The longest life there is, so that every other token ends first.
+    let asked =
+        format!("PUT /latest/api/token HTTP/1.1\r\nHost: {}\r\n{TTL}: 21600\r\n\r\n", serving.address);
+    let ended = asked.replacen("Host", "Connection: close\r\nHost", 1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut connection = TcpStream::connect(serving.address).unwrap();
+                let mut reader = connection.try_clone().unwrap();
+                let given = scope.spawn(move || {
+                    let mut answers = String::new();
+                    reader.read_to_string(&mut answers).unwrap();
+                    answers.matches("HTTP/1.1 200 OK").count()
+                });
+                let requests = asked.repeat(FLOOD / 4 - 1) + &ended;
+                connection.write_all(requests.as_bytes()).unwrap();
+                assert_eq!(given.join().unwrap(), FLOOD / 4);
+            });
+        }
+    });
+    serving.ask("GET", &path, &[(TOKEN, &token)]).is(200);
+    serving.stop();
+}
+
+#[test]
 fn paths_lead_to_the_same_with_and_without_a_slash_and_others_lead_nowhere() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
