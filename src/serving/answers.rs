@@ -18,6 +18,8 @@ use crate::rolesanywhere::output;
 
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
+/// What proxies add: RFC 7239, RFC 9110 section 7.6.3, and the usual one.
+const FORWARDED: [&str; 3] = ["forwarded", "via", "x-forwarded-for"];
 const CREDENTIALS: &str = "/latest/meta-data/iam/security-credentials";
 /// No device takes as long for a call, not even one that waits for a touch.
 const STUCK: Duration = Duration::from_secs(120);
@@ -65,7 +67,7 @@ impl Service {
     pub fn answer(&self, request: &Parts) -> Reply {
         // What came through a proxy may come from another computer; what names another host, from a web page that a
         // name server has led here.
-        if request.headers.contains_key("x-forwarded-for") {
+        if FORWARDED.iter().any(|name| request.headers.contains_key(*name)) {
             return Reply::text(StatusCode::FORBIDDEN, "forwarded requests are refused\n");
         }
         if !self.is_own_host(request) {
@@ -195,6 +197,12 @@ impl Service {
             return false;
         }
         let Some(host) = header(request, "host") else { return false };
+        // A target in absolute form names the host, whatever the header says (RFC 9112 section 3.2.2).
+        let target = request.uri.authority().map(|authority| authority.as_str());
+        self.is_own_name(host) && target.is_none_or(|target| self.is_own_name(target))
+    }
+
+    fn is_own_name(&self, host: &str) -> bool {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.contains(']') && !port.is_empty() => (name, Some(port)),
             _ => (host, None),

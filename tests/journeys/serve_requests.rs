@@ -147,7 +147,54 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
         assert_eq!(token(&[(name, "127.0.0.1")]), 403);
     }
     assert_eq!(token(&[("X-Forwarded-For", "")]), 403);
+    for (name, value) in [("Forwarded", "for=127.0.0.1"), ("Via", "1.1 proxy"), ("forwarded", ""), ("via", "")] {
+        assert_eq!(token(&[(name, value)]), 403, "{name}");
+    }
+    // A target in absolute form names the host whatever the header says.
+    let absolute = |host: &str| {
+        let path = format!("http://{host}/latest/api/token");
+        let answer = serving.ask("PUT", &path, &[(TTL, "60")]);
+        if answer.status == 200 {
+            serving.running.hides(&answer.body);
+        }
+        answer.status
+    };
+    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
+        assert_eq!(absolute(&host), 200, "{host}");
+    }
+    for host in [format!("attacker.example:{port}"), "attacker.example".into(), format!("a@attacker.example:{port}")] {
+        assert_eq!(absolute(&host), 403, "{host}");
+    }
     assert_eq!(serving.ask("GET", "/health", &[("Host", "attacker.example")]).status, 403);
+    serving.stop();
+}
+
+#[test]
+fn heads_that_never_end_take_hardly_any_memory() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let resident = || {
+        let path = format!("/proc/{}/status", serving.running.pid().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
+    };
+    let before = resident();
+    // In many short headers, and in one that is long.
+    let heads = ["A: 1\r\n".repeat(50) + "B: ", "A: ".to_owned()];
+    let connections: Vec<TcpStream> = (0..400)
+        .map(|number| {
+            let mut connection = TcpStream::connect(serving.address).unwrap();
+            connection.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+            let head = format!("GET /health HTTP/1.1\r\nHost: {}\r\n{}", serving.address, heads[number % 2]);
+            // What is too long is refused in the middle.
+            let _ = connection.write_all((head + &"x".repeat(300_000)).as_bytes());
+            connection
+        })
+        .collect();
+    let after = resident();
+    assert!(after < before + (24 << 10), "{before} KiB grew to {after} KiB for {} heads", connections.len());
+    serving.ask("GET", "/health", &[]).is(200);
     serving.stop();
 }
 
