@@ -13,6 +13,7 @@ pub use replace::stop_replacing;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The bytes of a file, a pipe or a device, at most `limit` of them.
@@ -39,8 +40,12 @@ pub fn is_dash(path: &Path) -> bool {
 
 /// Whether two paths lead to one file.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    matches!((fs::metadata(one), fs::metadata(other)), (Ok(a), Ok(b)) if a.dev() == b.dev() && a.ino() == b.ino())
+    matches!((identity(one), identity(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// What two paths to one file have in common: device and inode. None where nothing can be found.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 fn read_file(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
