@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::printable::escaped_json;
 use crate::signature::sha256_hex;
 
 /// `previous` of the first line.
@@ -66,11 +67,13 @@ impl AuditLog {
         };
         self.locked(|file| {
             let (number, previous) = self.last(file)?;
+            let number = number.checked_add(1).ok_or_else(|| AuditError::BadEnd { path: self.path.clone() })?;
             let mut entry = Map::new();
-            entry.insert("number".into(), (number + 1).into());
+            entry.insert("number".into(), number.into());
             entry.insert("previous".into(), previous.into());
             entry.extend(members.iter().map(|(name, value)| (name.clone(), cut(value))));
-            let body = Value::Object(entry).to_string();
+            // Somebody may look at the log on a terminal.
+            let body = escaped_json(&Value::Object(entry).to_string());
             let body = body.strip_suffix('}').unwrap_or(&body);
             let line = format!("{body},\"sha256\":\"{}\"}}\n", sha256_hex(body.as_bytes()));
             // One write: a line is whole or, on a full disk, cut back.
