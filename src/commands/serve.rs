@@ -45,10 +45,12 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
     LIFECYCLE.become_service();
     let service = Service::new(Arc::clone(renewals.roles()), token, address);
     listener.serve(service, arguments.hop_limit, Systemd::of_environment())?;
+    let roles = Arc::clone(renewals.roles());
+    LIFECYCLE.give_up_when(move || roles.all().iter().all(|role| role.valid_at(roles.now()).is_none()));
     terminal.log(&format!("listening on http://{address}/"));
 
     loop {
-        let asked = LIFECYCLE.wait_for_renewal(renewals.remaining());
+        let asked = LIFECYCLE.wait_for_renewal(|| renewals.remaining());
         renewals.renew(asked, &told);
     }
 }

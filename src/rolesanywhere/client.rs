@@ -1,10 +1,12 @@
 //! Sending a request: TLS 1.2 or later, no redirects, a proxy only when one is given, and an end to every wait.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
 use ureq::tls::{Certificate as Root, RootCerts, TlsConfig, TlsProvider};
+use zeroize::Zeroizing;
 
 use super::{Answer, Credentials, ResponseError, SignedRequest, read};
 use crate::certificate::Certificate;
@@ -44,6 +46,10 @@ pub struct Answered {
     pub request_id: Option<String>,
     /// From the first byte to the last.
     pub took: Duration,
+    /// The time that the answer bears, in Unix seconds (RFC 9110 section 6.6.1).
+    pub date: Option<i64>,
+    /// When its head was there.
+    pub arrived: Instant,
 }
 
 impl Client {
@@ -92,14 +98,20 @@ impl Client {
     pub fn send(&self, request: &SignedRequest, now: i64) -> Result<Answered, ClientError> {
         let start = Instant::now();
         let unreachable = |source: ureq::Error| ClientError::unreachable(&request.url, source);
+        // ureq looks names up on a thread of its own, and panics where there is none.
+        if let Err(error) = thread::Builder::new().spawn(|| {}) {
+            return Err(unreachable(ureq::Error::Io(error)));
+        }
         let mut sending = self.agent.post(&request.url);
         // The host's header is made of the URL, which is made of the same endpoint.
         for (name, value) in request.headers.iter().filter(|(name, _)| *name != "host") {
             sending = sending.header(*name, value);
         }
         let mut response = sending.send(&request.body[..]).map_err(unreachable)?;
+        let arrived = Instant::now();
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec().map_err(unreachable)?;
+        let body = Zeroizing::new(body);
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let request_id = header("x-amzn-requestid");
         let answer = Answer {
@@ -114,6 +126,8 @@ impl Client {
             status,
             request_id: request_id.map(str::to_owned),
             took: start.elapsed(),
+            date: answer.date(),
+            arrived,
         })
     }
 }
