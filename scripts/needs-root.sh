@@ -5,6 +5,10 @@
 not_run=()
 if ((EUID != 0)); then
     not_run+=("credential_cache::what_belongs_to_another_user_is_not_used: only root can give a file to another user")
+    for test in serve_keeps_the_newest_credentials_in_memory_and_none_of_the_old_ones \
+        an_idle_update_has_no_credentials_in_memory a_renewal_that_fails_leaves_nothing_of_an_answer_in_memory; do
+        not_run+=("memory::$test: only root can read the memory of a program that forbids it")
+    done
     # Where the folder cannot be entered, the file is as good as unreadable.
     if [[ -x /usr/sbin/pkcsslotd && ! -r /etc/opencryptoki/strength.conf ]] && grep -q '^pkcsslotd:' /etc/passwd; then
         not_run+=("real_modules::opencryptoki: this version of openCryptoki keeps its configuration from users")

@@ -5,6 +5,7 @@ mod commands;
 mod lifecycle;
 mod terminal;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
@@ -13,6 +14,12 @@ use countersign::environment;
 use cli::Cli;
 use lifecycle::LIFECYCLE;
 use terminal::Terminal;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is given back. Secrets pass through the buffers of libraries (TLS, HTTP, JSON), which wipe nothing; it costs
+/// less than can be measured. Modules have allocators of their own.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();

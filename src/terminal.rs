@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use countersign::error::{Error, Exit};
-use countersign::printable::printable;
+use countersign::printable::{escaped_json, printable};
 use countersign::uri::redact;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -141,7 +141,7 @@ impl Terminal {
             return Ok(());
         }
         let document = serde_json::to_value(document).map_err(|source| NoDocument { source })?;
-        self.data(format!("{:#}\n", redacted(&document)).as_bytes())
+        self.data(json_text(&redacted(&document)).as_bytes())
     }
 
     /// Bytes to stdout, as they are. A reader that is gone is an error: what was signed did not arrive.
@@ -181,7 +181,7 @@ impl Terminal {
             let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             let rest: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
             let document = error_document(Exit::Usage, message, &rest, None, &[]);
-            let _ = write_stdout(format!("{document:#}\n").as_bytes());
+            let _ = write_stdout(json_text(&document).as_bytes());
         }
         ExitCode::from(Exit::Usage as u8)
     }
@@ -199,7 +199,7 @@ fn interrupted(consequences: &[String], with_document: bool) {
     }
     if with_document {
         let document = error_document(Exit::Interrupted, "interrupted", &[], None, consequences);
-        let _ = write_stdout(format!("{document:#}\n").as_bytes());
+        let _ = write_stdout(json_text(&document).as_bytes());
     }
 }
 
@@ -220,13 +220,17 @@ fn show(error: &Error, with_document: bool) {
         let document =
             error_document(error.exit(), &error.to_string(), &detail, hint.as_deref(), error.consequences());
         // There is nowhere left to report that stdout is gone.
-        let _ = write_stdout(format!("{:#}\n", redacted(&document)).as_bytes());
+        let _ = write_stdout(json_text(&redacted(&document)).as_bytes());
     }
 }
 
 fn to_stderr(styled: &str, line: &str) {
     // When stderr is gone there is nobody to tell.
     let _ = writeln!(stderr::stream(), "{styled}{}", printable(line));
+}
+
+fn json_text(document: &Value) -> String {
+    escaped_json(&format!("{document:#}\n"))
 }
 
 fn write_stdout(bytes: &[u8]) -> io::Result<()> {

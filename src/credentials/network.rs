@@ -24,7 +24,9 @@ pub(super) fn client_options(
     let text = |names: [&str; 2]| {
         names.iter().find_map(|name| variable(name)).and_then(|value| value.into_string().ok())
     };
-    let bypassed = text(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_listed(endpoint.host(), &list));
+    let listed = text(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_listed(endpoint.host(), &list));
+    // For a proxy this computer is another one; and what goes to it in the clear must not leave.
+    let bypassed = listed || endpoint.is_loopback();
     let proxy = text(["HTTPS_PROXY", "https_proxy"]).filter(|_| options.with_proxy && !bypassed);
     Ok(ClientOptions { roots, proxy, trust_any_server: options.trust_any_server })
 }

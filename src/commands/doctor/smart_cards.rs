@@ -75,7 +75,10 @@ fn pcscd() -> Result<PathBuf, NoPcscd> {
     // One whose queue is full lets whoever connects wait.
     let (sender, answer) = mpsc::channel();
     let path = socket.clone();
-    thread::spawn(move || sender.send(UnixStream::connect(path).map(|_| ())));
+    let connect = move || sender.send(UnixStream::connect(path).map(|_| ()));
+    if let Err(error) = thread::Builder::new().spawn(connect) {
+        return Err(NoPcscd { reason: format!("{}: not tried: {error}", socket.display()), accepts: true });
+    }
     match answer.recv_timeout(PATIENCE) {
         Ok(Ok(())) => Ok(socket),
         Ok(Err(error)) => Err(NoPcscd { reason: format!("{}: {error}", socket.display()), accepts: true }),
