@@ -23,7 +23,7 @@ pub struct Clock(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// AWS's time at this computer's start, in Unix seconds, once AWS has said its time.
+    /// AWS's time at this computer's start, in milliseconds since 1970, once AWS has said its time.
     start: Option<i64>,
     /// By how much this computer's clock is ahead of AWS's, as AWS said, and what [`Clock::mark`] was then.
     ahead: Option<(i64, i64)>,
@@ -34,28 +34,35 @@ impl Clock {
     /// its own.
     pub fn now(&self) -> i64 {
         let start = self.lock().start;
-        start.map_or_else(|| self.own(), |start| start.saturating_add(since_start()))
+        start.map_or_else(|| self.own(), |start| start.saturating_add(since_start()).div_euclid(1000))
     }
 
     /// The time of requests in Unix seconds: this computer's, corrected by what AWS said of it. Whoever sets the clock has
     /// corrected it, and AWS's word does not count any longer.
     pub fn own(&self) -> i64 {
+        self.own_millis().div_euclid(1000)
+    }
+
+    fn own_millis(&self) -> i64 {
         let ahead = self.lock().ahead.filter(|(_, mark)| !self.has_stepped_since(*mark));
-        wall().saturating_sub(ahead.map_or(0, |(ahead, _)| ahead))
+        wall().saturating_sub(ahead.map_or(0, |(ahead, _)| ahead * 1000))
     }
 
     /// AWS, which gave out credentials, said `age` ago that its time was `date`, in Unix seconds.
     pub fn heard(&self, date: i64, age: Duration) {
-        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-        self.lock().start = Some(date.saturating_sub(since_start()).saturating_add(age));
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let date = date.saturating_mul(1000);
+        // AWS says whole seconds; where it agrees with this clock, that one knows the rest.
+        let then = self.own_millis().saturating_sub(age).clamp(date, date.saturating_add(999));
+        self.lock().start = Some(then.saturating_add(age).saturating_sub(since_start()));
     }
 
     /// AWS has refused a request for its time: [`Clock::own`] is ahead of AWS's by so many seconds; behind it, if negative.
     /// False if that cannot be believed: then nothing changes.
     #[must_use]
     pub fn is_ahead_by(&self, seconds: i64) -> bool {
-        let aws = self.own().saturating_sub(seconds);
-        let ahead = wall().saturating_sub(aws);
+        let aws = self.own_millis().saturating_sub(seconds.saturating_mul(1000));
+        let ahead = wall().saturating_sub(aws) / 1000;
         let is_believed = (-MOST_AHEAD..=MOST_AHEAD).contains(&ahead);
         if is_believed {
             let mut state = self.lock();
@@ -67,7 +74,7 @@ impl Clock {
 
     /// What stays the same until somebody sets this computer's clock.
     pub fn mark(&self) -> i64 {
-        wall().saturating_sub(since_start())
+        wall().saturating_sub(since_start()) / 1000
     }
 
     /// Whether somebody has set the clock since it had that mark: then nobody knows what time it is until AWS says it.
@@ -88,15 +95,16 @@ impl Clock {
     }
 }
 
-/// This computer's clock, in Unix seconds.
+/// This computer's clock, in milliseconds since 1970.
 fn wall() -> i64 {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     i64::try_from(time).unwrap_or(i64::MAX)
 }
 
-/// Seconds since this computer was started, its sleep included. Nobody sets this clock.
+/// Milliseconds since this computer was started, its sleep included. Nobody sets this clock.
 fn since_start() -> i64 {
-    clock_gettime(ClockId::Boottime).tv_sec
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
 }
 
 /// A time at which no request can be dated.
@@ -139,7 +147,7 @@ mod tests {
 
     #[test]
     fn it_is_this_computers_until_aws_says_otherwise() {
-        let (clock, start) = (Clock::default(), wall());
+        let (clock, start) = (Clock::default(), wall() / 1000);
         is_about(clock.now(), start);
         is_about(clock.own(), start);
         for (ahead, sum) in [(3600, 3600), (-7200, -3600), (0, -3600)] {
@@ -153,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_aws_says_when_it_gives_credentials_counts_for_their_end_and_dates_no_request() {
-        let (clock, start) = (Clock::default(), wall());
+        let (clock, start) = (Clock::default(), wall() / 1000);
         clock.heard(start - 5000, Duration::from_secs(100));
         is_about(clock.now(), start - 4900);
         is_about(clock.own(), start);
@@ -161,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_off_by_days_is_not_corrected() {
-        let (clock, start) = (Clock::default(), wall());
-        for ahead in [MOST_AHEAD + 1, -MOST_AHEAD - 1, 1 << 40, i64::MAX, i64::MIN] {
+        let (clock, start) = (Clock::default(), wall() / 1000);
+        for ahead in [MOST_AHEAD + 2, -MOST_AHEAD - 2, 1 << 40, i64::MAX, i64::MIN] {
             assert!(!clock.is_ahead_by(ahead), "{ahead}");
             is_about(clock.own(), start);
         }
@@ -173,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_correction_falls_when_the_clock_is_set() {
-        let (clock, start) = (Clock::default(), wall());
+        let (clock, start) = (Clock::default(), wall() / 1000);
         assert!(clock.is_ahead_by(7200));
         let mark = clock.mark();
         assert!(!clock.has_stepped_since(mark));
