@@ -4,6 +4,7 @@
 
 not_run=()
 if ((EUID != 0)); then
+    not_run+=("file_attributes::an_attribute_that_cannot_be_copied_is_named_and_nobody_has_more_rights: only root can make such an attribute")
     not_run+=("credential_cache::what_belongs_to_another_user_is_not_used: only root can give a file to another user")
     for test in serve_keeps_the_newest_credentials_in_memory_and_none_of_the_old_ones \
         an_idle_update_has_no_credentials_in_memory a_renewal_that_fails_leaves_nothing_of_an_answer_in_memory; do

@@ -1,20 +1,24 @@
 //! X.509 certificates: reading them, which one belongs to a key, chains, requests for new ones. Pure.
 
+mod alternative_name;
 mod attestation;
 mod chain;
 mod constraints;
 mod container;
 mod error;
+mod fitness;
 mod identity;
 mod pem;
 mod policy;
 mod request;
 mod subject;
 
+pub use alternative_name::{AlternativeName, AlternativeNameError, AlternativeNames, NameKind};
 pub use attestation::{Attestation, AttestationError};
 pub use chain::chain_of;
 pub use container::Container;
 pub use error::{CertificateError, EncodeError, SubjectError};
+pub use fitness::{Downgrade, Flaw};
 pub use identity::{attestation_of, identity_of};
 pub use pem::{certificates_from_pem, certificates_to_pem};
 pub use policy::{PinPolicy, TouchPolicy};

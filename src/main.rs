@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 use countersign::environment;
 
-use cli::Cli;
+use cli::{Cli, compatible};
 use lifecycle::LIFECYCLE;
 use terminal::Terminal;
 use zeroizing_alloc::ZeroAlloc;
@@ -23,9 +23,13 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
-    cli::VARIABLES.iter().for_each(|name| environment::forget_if_empty(name));
+    cli::variables().iter().for_each(|name| environment::forget_if_empty(name));
     environment::quieten_modules();
-    let cli = match cli::tree().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let mut tree = cli::tree();
+    tree.build();
+    let given = compatible::read(&tree, std::env::args_os());
+    given.overruled.iter().for_each(|name| environment::forget(name));
+    let cli = match cli::tree().try_get_matches_from(given.arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
     };

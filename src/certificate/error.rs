@@ -102,12 +102,12 @@ pub enum SubjectError {
         /// The attribute.
         attribute: String,
     },
-    /// Nothing.
+    /// Nothing, and no other name either.
     #[error("the subject is empty")]
     Empty,
-    /// A DNS name that is none.
-    #[error("{0:?} is no DNS name")]
-    DnsName(String),
+    /// Nothing, in a certificate that signs itself.
+    #[error("the subject is empty, and a certificate that signs itself has it as its issuer too")]
+    EmptyIssuer,
 }
 
 impl Explain for SubjectError {
@@ -121,7 +121,11 @@ impl Explain for SubjectError {
                 "known are CN, O, OU, L, ST, C, STREET, DC, UID, serialNumber, title and emailAddress; any other is written by \
                  its OID, as in 2.5.4.12=Officer"
             }
-            SubjectError::DnsName(_) => "letters, digits, hyphens and dots, as in server1.example.com",
+            SubjectError::Empty => {
+                "write it as RFC 4514 does, in quotes: 'CN=server1,O=Example,C=US'; only with --dns, --ip, --email, --uri or \
+                 --upn it can be left out"
+            }
+            SubjectError::EmptyIssuer => "name it: --subject CN=server1",
             _ => {
                 "write it as RFC 4514 does, in quotes: 'CN=server1,O=Example,L=Boston,ST=MA,C=US'; \
                  a comma in a value is written \\,"

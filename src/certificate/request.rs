@@ -2,23 +2,27 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use der::asn1::{BitString, GeneralizedTime, Ia5String, Int, ObjectIdentifier, OctetString, UtcTime};
+use der::asn1::{BitString, GeneralizedTime, Int, ObjectIdentifier, OctetString, UtcTime};
 use der::{Any, Decode, Encode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::attr::Attribute;
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
+    SubjectKeyIdentifier,
+};
 use x509_cert::name::Name;
 use x509_cert::request::{CertReqInfo, Version};
 use x509_cert::time::Time;
 
-use super::{EncodeError, Subject, SubjectError, pem};
+use super::{AlternativeNames, EncodeError, Subject, SubjectError, pem};
 use crate::error::Error;
 use crate::signature::{Hash, KeyNumbers, Payload, PublicKey};
 
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
+const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
@@ -29,10 +33,10 @@ const YEAR_2050: Duration = Duration::from_secs(2_524_608_000);
 /// What a certificate shall say.
 #[derive(Clone, Debug)]
 pub struct CertificateRequest {
-    /// The subject.
+    /// The subject; empty only where there are names.
     pub subject: Subject,
-    /// DNS names for subjectAltName.
-    pub dns_names: Vec<String>,
+    /// Names for subjectAltName.
+    pub names: AlternativeNames,
     /// Whether extendedKeyUsage shall have clientAuth.
     pub client_auth: bool,
 }
@@ -59,8 +63,9 @@ impl CertificateRequest {
     /// The request for a CA: with keyUsage digitalSignature as extension request (RFC 2985 section 5.4.2).
     ///
     /// # Errors
-    /// [`SubjectError::DnsName`], [`EncodeError`].
+    /// [`SubjectError::Empty`], [`EncodeError`].
     pub fn for_ca(&self, key: &PublicKey) -> Result<ToBeSigned, Error> {
+        self.check()?;
         let extensions = self.extensions()?;
         let encode = || -> der::Result<Vec<u8>> {
             let mut attribute = Attribute { oid: EXTENSION_REQUEST, values: Default::default() };
@@ -78,20 +83,25 @@ impl CertificateRequest {
         Ok(ToBeSigned::new("CERTIFICATE REQUEST", encode, key)?)
     }
 
-    /// A certificate that this key signs for itself. `serial` is 1 to 20 random bytes.
+    /// A certificate that this key signs for itself. `serial` is random.
     ///
     /// # Errors
-    /// [`SubjectError::DnsName`], [`EncodeError`].
+    /// [`SubjectError::EmptyIssuer`], [`EncodeError`].
     pub fn self_signed(
         &self,
         key: &PublicKey,
         validity: Validity,
         serial: [u8; 16],
     ) -> Result<ToBeSigned, Error> {
+        self.check_self_signed()?;
         let mut extensions = self.extensions()?;
         let encode = || -> der::Result<Vec<u8>> {
             let constraints = BasicConstraints { ca: false, path_len_constraint: None };
             extensions.push(extension(BASIC_CONSTRAINTS, true, &constraints)?);
+            let id = key_identifier(key)?;
+            let above = AuthorityKeyIdentifier { key_identifier: Some(id.clone()), ..Default::default() };
+            extensions.push(extension(SUBJECT_KEY_IDENTIFIER, false, &SubjectKeyIdentifier(id))?);
+            extensions.push(extension(AUTHORITY_KEY_IDENTIFIER, false, &above)?);
             // Positive, and not zero.
             let mut positive = serial;
             positive[0] = positive[0] & 0x7f | 0x40;
@@ -110,33 +120,40 @@ impl CertificateRequest {
         Ok(ToBeSigned::new("CERTIFICATE", encode, key)?)
     }
 
-    /// That all that people wrote can stand in a request.
+    /// That it says who it is for: by its subject, or by a name.
     ///
     /// # Errors
-    /// [`SubjectError::DnsName`], [`EncodeError`].
-    pub fn check(&self) -> Result<(), Error> {
-        self.extensions().map(|_| ())
+    /// [`SubjectError::Empty`].
+    pub fn check(&self) -> Result<(), SubjectError> {
+        if self.subject.is_empty() && self.names.is_empty() { Err(SubjectError::Empty) } else { Ok(()) }
     }
 
-    fn extensions(&self) -> Result<Vec<Extension>, Error> {
-        let names = self.dns_names.iter().map(|name| {
-            let invalid = || SubjectError::DnsName(name.clone());
-            let name = is_dns_name(name).then_some(name).ok_or_else(invalid)?;
-            Ia5String::new(name).map(GeneralName::DnsName).map_err(|_| invalid())
-        });
-        let names = names.collect::<Result<Vec<_>, SubjectError>>()?;
+    /// The same of a certificate that signs itself: its subject is its issuer too, which is never empty (RFC 5280 section
+    /// 4.1.2.4).
+    ///
+    /// # Errors
+    /// [`SubjectError::Empty`], [`SubjectError::EmptyIssuer`].
+    pub fn check_self_signed(&self) -> Result<(), SubjectError> {
+        self.check()?;
+        if self.subject.is_empty() { Err(SubjectError::EmptyIssuer) } else { Ok(()) }
+    }
+
+    fn extensions(&self) -> Result<Vec<Extension>, EncodeError> {
         let encode = || -> der::Result<Vec<Extension>> {
             let usage = KeyUsage(KeyUsages::DigitalSignature.into());
             let mut extensions = vec![extension(KEY_USAGE, true, &usage)?];
             if self.client_auth {
                 extensions.push(extension(EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(vec![CLIENT_AUTH]))?);
             }
-            if !names.is_empty() {
-                extensions.push(extension(SUBJECT_ALT_NAME, false, &SubjectAltName(names.clone()))?);
+            if !self.names.is_empty() {
+                // RFC 5280 section 4.2.1.6.
+                let is_critical = self.subject.is_empty();
+                let names = SubjectAltName(self.names.encoded());
+                extensions.push(extension(SUBJECT_ALT_NAME, is_critical, &names)?);
             }
             Ok(extensions)
         };
-        Ok(encode().map_err(EncodeError::of("the extensions"))?)
+        encode().map_err(EncodeError::of("the extensions"))
     }
 }
 
@@ -225,6 +242,12 @@ fn extension(id: ObjectIdentifier, critical: bool, value: &impl Encode) -> der::
     Ok(Extension { extn_id: id, critical, extn_value: OctetString::new(value.to_der()?)? })
 }
 
+/// By what certificates name the key: 160 bits of its SHA-256 (RFC 7093 section 2, method 1).
+fn key_identifier(key: &PublicKey) -> der::Result<OctetString> {
+    let spki = SubjectPublicKeyInfoOwned::from_der(key.spki_der())?;
+    OctetString::new(&Hash::Sha256.digest(spki.subject_public_key.raw_bytes())[..20])
+}
+
 /// The signature algorithm that fits the key (RFC 4055 section 5, RFC 5758 section 3.2).
 fn algorithm(key: &PublicKey) -> (AlgorithmIdentifierOwned, Hash) {
     let (oid, hash) = match key.numbers() {
@@ -235,17 +258,4 @@ fn algorithm(key: &PublicKey) -> (AlgorithmIdentifierOwned, Hash) {
     };
     let parameters = key.is_rsa().then(Any::null);
     (AlgorithmIdentifierOwned { oid: ObjectIdentifier::new_unwrap(oid), parameters }, hash)
-}
-
-/// RFC 1123 section 2.1, and a wildcard as the first label.
-fn is_dns_name(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    // Numbers with dots are an address, not a name.
-    let is_address = name.parse::<std::net::IpAddr>().is_ok();
-    !is_address && name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
 }

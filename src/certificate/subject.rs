@@ -56,6 +56,16 @@ impl FromStr for Subject {
 }
 
 impl Subject {
+    /// The subject of what has its names in subjectAltName alone.
+    pub fn empty() -> Self {
+        Subject(Name::default())
+    }
+
+    /// Whether it has no attribute.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A value in which another attribute seems to stand, as in `CN=server1/O=Example`: the form with slashes is openssl's.
     pub fn value_with_slashes(&self) -> Option<String> {
         let values =

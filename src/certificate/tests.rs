@@ -1,5 +1,6 @@
 use super::*;
 
+mod alternative_name;
 mod attestation;
 mod chain;
 mod constraints;

@@ -159,16 +159,30 @@ impl Slot {
 #[command(after_help = "\
 Examples:
   countersign csr --key 'pkcs11:token=officer;id=%01' --subject 'CN=server1-demo,O=Example,C=US' -o csr.pem
+  countersign csr --key 'pkcs11:token=officer;id=%01' --subject CN=server1 --dns server1.example.com --ip 192.0.2.10
+  countersign csr --key 'pkcs11:token=officer;id=%01' --uri spiffe://example.com/server1 -o workload.csr
   countersign csr --key 'pkcs11:token=officer;id=%01' --subject CN=officer --self-signed 365 -o officer.pem")]
 pub(crate) struct Csr {
     #[command(flatten)]
     pub(crate) key: Key,
-    /// The subject as RFC 4514 writes it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) subject: String,
-    /// A DNS name for subjectAltName; can be repeated
+    /// The subject as RFC 4514 writes it; can be left out if another name is given
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["dns", "ip", "email", "uri", "upn"])]
+    pub(crate) subject: Option<String>,
+    /// A DNS name for subjectAltName; can be repeated, as the names below can
     #[arg(long, value_name = "NAME")]
     pub(crate) dns: Vec<String>,
+    /// An IP address, IPv4 or IPv6
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Vec<String>,
+    /// An email address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Vec<String>,
+    /// A URI, such as a SPIFFE ID
+    #[arg(long, value_name = "URI")]
+    pub(crate) uri: Vec<String>,
+    /// A user principal name of Active Directory
+    #[arg(long, value_name = "USER@DOMAIN")]
+    pub(crate) upn: Vec<String>,
     /// Ask for extendedKeyUsage clientAuth
     #[arg(long)]
     pub(crate) client_auth: bool,
@@ -197,6 +211,10 @@ pub(crate) struct ImportCertificate {
     /// Remove the key's older certificates when the new one is there
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Replace a better certificate too: the new one may be expired, not yet valid, a CA's, self-signed, without
+    /// digitalSignature, or end earlier
+    #[arg(long, requires = "replace")]
+    pub(crate) force: bool,
     /// Store the certificates above it too
     #[arg(long)]
     pub(crate) with_chain: bool,

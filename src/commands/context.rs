@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::device::{
-    AccessEvent, Chosen, DeviceAccess, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules,
+    AccessEvent, Chosen, DeviceAccess, Exportability, KeyRequest, LoginMemory, LoginOptions, ModuleChoice, Modules,
     Notice, OpenDevice, Policy, SigningKey, UserType, choose,
 };
 use countersign::environment;
@@ -43,6 +43,7 @@ impl Context {
                     pin_source,
                     use_last_try: global.use_last_try,
                     user_type: global.user_type,
+                    memory: LoginMemory::default(),
                 },
             },
             so_pin_source,
@@ -134,7 +135,10 @@ impl Context {
 pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
     match notice {
         Notice::PinExposed(text) => terminal.warn(text),
-        Notice::EnterPinOnDevice { .. } | Notice::WrongPin { .. } => terminal.warn(&notice.to_string()),
+        Notice::EnterPinOnDevice { .. }
+        | Notice::WrongPin { .. }
+        | Notice::WrongForm { .. }
+        | Notice::OuterBlank { .. } => terminal.warn(&notice.to_string()),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use countersign::certificate::{CertificateRequest, Subject, Validity};
+use countersign::certificate::{
+    AlternativeName, AlternativeNames, CertificateRequest, NameKind, Subject, Validity,
+};
 use countersign::device::{DeviceRecord, KeyRecord, Policy};
 use countersign::error::{Error, Exit, Explain};
 use countersign::printable::one_line;
@@ -25,16 +27,24 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
         return Err(UsageError::JsonAndStdout.into());
     }
     let output = to_file.map(Output::at).transpose()?;
-    let subject: Subject = arguments.subject.parse()?;
+    let names = names(arguments, terminal)?;
+    // What is left out may as well be written as empty.
+    let written = arguments.subject.as_deref().filter(|text| names.is_empty() || !text.trim().is_empty());
+    let subject: Subject = written.map_or_else(|| Ok(Subject::empty()), str::parse)?;
     if let Some(value) = subject.value_with_slashes() {
         terminal.warn(&format!(
             "{:?} is one value: the form with slashes is openssl's, attributes are separated by commas here",
             one_line(&value)
         ));
     }
-    let request =
-        CertificateRequest { subject, dns_names: arguments.dns.clone(), client_auth: arguments.client_auth };
-    request.check()?;
+    let request = CertificateRequest { subject, names, client_auth: arguments.client_auth };
+    match arguments.self_signed {
+        None => request.check()?,
+        Some(_) => request.check_self_signed()?,
+    }
+    if request.subject.is_empty() {
+        terminal.warn("the subject is empty: IAM Roles Anywhere accepts no certificate without one");
+    }
     // What is asked for is a certificate; what the key is fit for besides is its own matter.
     let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
     let mut key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
@@ -58,7 +68,7 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
     let pem = unsigned.pem(&signature)?;
     match &output {
         Some(output) => {
-            output.write(pem.as_bytes())?;
+            terminal.warn_of(&output.write(pem.as_bytes())?);
             terminal.say(&format!("The {what} is in {}.", output.path().display()));
         }
         None if terminal.wants_json() => {}
@@ -72,6 +82,25 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
         "mechanism": mechanism.ckm_name(),
         "written": to_file.map(|path| path.display().to_string()),
     }))
+}
+
+/// The names of each kind, in the order of the help page.
+fn names(arguments: &Csr, terminal: &Terminal) -> Result<AlternativeNames, Error> {
+    let mut names = AlternativeNames::default();
+    for (option, kind, texts) in [
+        ("--dns", NameKind::Dns, &arguments.dns),
+        ("--ip", NameKind::Ip, &arguments.ip),
+        ("--email", NameKind::Email, &arguments.email),
+        ("--uri", NameKind::Uri, &arguments.uri),
+        ("--upn", NameKind::Upn, &arguments.upn),
+    ] {
+        for text in texts {
+            if !names.add(AlternativeName::new(kind, text)?)? {
+                terminal.warn(&format!("{option} {} is given twice and written once", one_line(text)));
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// A certificate that is signed here has a random serial number.

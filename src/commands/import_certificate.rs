@@ -23,12 +23,17 @@ pub(crate) fn run(
     let device = WritableDevice::open(&modules, uri, &login, &mut |notice| tell(&notice, terminal))?;
     terminal.say(&format!("{}, {}", device.device().describe(), device.device().module_path().display()));
     let key = device.key(uri)?;
-    let import = ImportOptions { replace: arguments.replace, with_chain: arguments.with_chain };
+    let ImportCertificate { replace, with_chain, force, .. } = *arguments;
+    let import = ImportOptions { replace, with_chain, force };
     let stored = device.import_certificate(&key, &certificates, import)?;
     if stored.was_there {
         terminal.say("This certificate is there already.");
     } else {
         terminal.say("The certificate is on the device.");
+    }
+    let flaws: Vec<String> = stored.flaws.iter().map(ToString::to_string).collect();
+    if !flaws.is_empty() {
+        terminal.warn(&format!("IAM Roles Anywhere refuses this certificate: {}", flaws.join("; ")));
     }
     for subject in &stored.replaced {
         terminal.say(&format!("Removed the older one of {subject}."));
@@ -40,6 +45,7 @@ pub(crate) fn run(
     terminal.document(&json!({
         "uri": stored.uri,
         "was_there": stored.was_there,
+        "flaws": flaws,
         "replaced": stored.replaced,
         "chain": stored.chain,
     }))

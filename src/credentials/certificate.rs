@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::certificate::{Certificate, chain_of, identity_of};
+use crate::certificate::{Certificate, Flaw, chain_of, identity_of};
 use crate::certificate_file;
 use crate::device::Chosen;
 use crate::error::{Error, Exit, Explain};
@@ -95,17 +95,22 @@ impl CertificateCandidates {
         now: SystemTime,
     ) -> Result<CertificateChain, UnfitCertificate> {
         let leaf = self.leaf_of_key(key, now)?.clone();
-        let reasons = unfit_reasons(&leaf, now);
-        if !reasons.is_empty() {
+        let flaws = leaf.flaws(now);
+        if !flaws.is_empty() {
             return Err(UnfitCertificate::Unfit {
                 subject: leaf.subject(),
                 place: self.place.clone(),
-                reasons,
+                flaws,
             });
         }
         // A root is known to AWS as the trust anchor.
         let above = chain_of(&leaf, &self.pool).into_iter().filter(|above| !above.is_self_issued()).collect();
         Ok(CertificateChain { leaf, above })
+    }
+
+    /// The public keys of all that it may be: of several keys the certificate chooses one.
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        self.leaves.iter().map(|leaf| leaf.public_key().clone()).collect()
     }
 
     /// The key's certificate, whether AWS would accept it or not.
@@ -143,34 +148,6 @@ impl CertificateChain {
     }
 }
 
-/// What AWS requires of a certificate
-/// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>).
-fn unfit_reasons(certificate: &Certificate, now: SystemTime) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if now < certificate.not_before() {
-        reasons.push(format!(
-            "it is valid from {} on, and this computer's clock is before that",
-            certificate.first_day()
-        ));
-    }
-    if now > certificate.not_after() {
-        reasons.push(format!("it ended on {}", certificate.last_day()));
-    }
-    if certificate.is_ca() {
-        reasons.push("it is a CA's (basicConstraints)".into());
-    }
-    if certificate.digital_signature() != Some(true) {
-        reasons.push("its keyUsage has no digitalSignature".into());
-    }
-    if certificate.signature_hash().is_none() {
-        reasons.push("it is not signed with SHA-256 or stronger".into());
-    }
-    if certificate.has_empty_subject() {
-        reasons.push("its subject is empty".into());
-    }
-    reasons
-}
-
 /// No certificate that AWS would accept.
 #[derive(Debug, thiserror::Error)]
 pub enum UnfitCertificate {
@@ -183,14 +160,14 @@ pub enum UnfitCertificate {
         there: Vec<String>,
     },
     /// The key's certificate is not fit.
-    #[error("AWS would refuse the certificate {subject:?} of {place}: {}", reasons.join("; "))]
+    #[error("AWS would refuse the certificate {subject:?} of {place}: {}", in_one_line(flaws))]
     Unfit {
         /// Its subject.
         subject: String,
         /// The file or the device.
         place: String,
         /// Each thing that AWS would refuse it for.
-        reasons: Vec<String>,
+        flaws: Vec<Flaw>,
     },
 }
 
@@ -220,4 +197,8 @@ impl Explain for UnfitCertificate {
         };
         Some(hint.into())
     }
+}
+
+fn in_one_line(flaws: &[Flaw]) -> String {
+    flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

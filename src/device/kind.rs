@@ -111,6 +111,11 @@ impl ModuleKind {
         self.row().pin_form
     }
 
+    /// How long the user's PIN is, where the module does not say so.
+    pub(super) fn pin_length(self) -> Option<&'static str> {
+        self.row().pin_length
+    }
+
     /// What the security officer logs in with, where it is not a PIN.
     pub(super) fn so_secret(self) -> Option<&'static SoSecret> {
         self.row().so_secret.as_ref()
@@ -123,6 +128,8 @@ impl ModuleKind {
 
 /// What takes the place of the security officer's PIN.
 pub(super) struct SoSecret {
+    /// What it is called.
+    pub(super) name: &'static str,
     /// What to say of a wrong one.
     pub(super) when_wrong: &'static str,
     /// What to say where it is needed.
@@ -146,6 +153,7 @@ struct Row {
     when_not_stored: Option<&'static str>,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
+    pin_length: Option<&'static str>,
     so_secret: Option<SoSecret>,
 }
 
@@ -166,6 +174,7 @@ const OTHER: Row = Row {
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
+    pin_length: None,
     so_secret: None,
 };
 
@@ -193,7 +202,10 @@ static TABLE: [Row; 12] = [
         when_not_started: PCSCD,
         unblocking: "unblock it with the PUK: ykman piv access unblock-pin. If the PUK is locked too, only ykman piv reset \
                      is left, which destroys all keys",
+        // ykcs11 (2.2) says 6 to 48, which is for the management key too.
+        pin_length: Some("6 to 8 characters"),
         so_secret: Some(SoSecret {
+            name: "management key",
             when_wrong: "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing",
             when_needed: "a YubiKey wants its management key for this: --so-pin-source prompt, and give the key as 48 \
                           hexadecimal digits",

@@ -8,6 +8,7 @@ use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
+use super::login_memory::{Account, LoginMemory};
 use super::present::Device;
 use super::session::Session;
 use super::token_info::{PinState, PinTries};
@@ -24,6 +25,8 @@ pub struct LoginOptions {
     pub use_last_try: bool,
     /// As whom.
     pub user_type: UserType,
+    /// What is known of PINs from earlier logins of this process.
+    pub memory: LoginMemory,
 }
 
 impl LoginOptions {
@@ -36,6 +39,12 @@ impl LoginOptions {
             Some(source) => Ok(source.clone()),
             None => Ok(PinSource::from_uri(uri)?.unwrap_or(PinSource::Prompt)),
         }
+    }
+
+    /// Whether the file of the PIN for a device that `uri` names holds one that no device has refused.
+    pub fn has_new_pin(&self, uri: &Uri) -> bool {
+        let Ok(source @ PinSource::File(_)) = self.source_for(uri) else { return false };
+        source.read("").is_ok_and(|pin| !self.memory.has_refused(&pin))
     }
 }
 
@@ -54,6 +63,20 @@ pub enum Notice {
         /// The device.
         device: String,
     },
+    /// A person may try again: the device did not count this.
+    WrongForm {
+        /// The device.
+        device: String,
+        /// How many characters were sent.
+        sent: usize,
+        /// How many the device accepts, in words, where it says so.
+        accepted: Option<String>,
+    },
+    /// The PIN begins or ends with a blank.
+    OuterBlank {
+        /// Where it came from.
+        source: String,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -62,6 +85,16 @@ impl fmt::Display for Notice {
             Notice::PinExposed(text) => f.write_str(text),
             Notice::EnterPinOnDevice { device } => write!(f, "enter the PIN on the device {device}"),
             Notice::WrongPin { device } => write!(f, "that PIN is wrong for {device}; you can try once more"),
+            Notice::WrongForm { device, sent, accepted } => {
+                write!(f, "a PIN of {sent} characters has the wrong form for {device}")?;
+                if let Some(accepted) = accepted {
+                    write!(f, ", which accepts {accepted}")?;
+                }
+                f.write_str("; no attempt was used up, and you can try again")
+            }
+            Notice::OuterBlank { source } => {
+                write!(f, "the PIN from {source} begins or ends with a blank, which is sent as part of it")
+            }
         }
     }
 }
@@ -74,18 +107,15 @@ pub(super) struct Login {
     user: Cku,
     use_last_try: bool,
     source: PinSource,
+    memory: LoginMemory,
 }
 
 impl Login {
-    /// A PIN that a person typed or that came through a descriptor cannot be had twice.
-    pub(super) fn to_remember(&self) -> Option<PinSource> {
-        let once = matches!(self.source, PinSource::Prompt | PinSource::Descriptor(_));
-        self.pin.get().filter(|_| once).cloned().map(PinSource::Remembered)
-    }
-
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
-        about_pin(LoginTarget::of_user(device), error, self.source.is_person())
+        let failure = about_pin(LoginTarget::of_user(device), error, self.source.is_person(), None)?;
+        remember_refusal(&self.memory, LoginTarget::of_user(device), &failure, self.pin.get());
+        Ok(failure)
     }
 }
 
@@ -102,7 +132,7 @@ impl Login {
             return Ok(None);
         }
         refuse_early(&state, target, self.use_last_try)?;
-        let pin = self.source.read(&format!("PIN for {}: ", target.name()))?;
+        let pin = target.read_pin(&self.source, &self.memory)?;
         Ok(Some(self.pin.get_or_init(|| pin)))
     }
 }
@@ -112,7 +142,7 @@ impl Login {
 /// A wrong PIN from a file is not tried again. A person is asked once more, and only while more than one try must be
 /// left: on a device that keeps CKF_USER_PIN_COUNT_LOW, which shows in that the wrong PIN switched it on, this was the
 /// first wrong one, and no device in use locks after fewer than three. Of a device that does not keep the flag nothing
-/// is known.
+/// is known. A person is also asked once more for a PIN that the device did not count, as it has not the form of one.
 pub(super) fn log_in(
     session: &Session,
     device: &Device,
@@ -129,6 +159,7 @@ pub(super) fn log_in(
         user,
         use_last_try: options.use_last_try,
         source: source.clone(),
+        memory: options.memory.clone(),
     };
     let before = target.state_now()?;
     if !before.login_required {
@@ -140,30 +171,66 @@ pub(super) fn log_in(
         return match session.login(user, None) {
             Ok(()) => Ok(login(None)),
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => Ok(login(None)),
-            Err(error) => Err(failed(target, error, true)),
+            Err(error) if error.is_one_of(&[RvError::FunctionCanceled, RvError::FunctionRejected]) => {
+                Err(LoginError::NotEntered { device: name(), error })
+            }
+            Err(error) => Err(failed(target, error, true, None)),
         };
     }
 
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let mut may_ask_again = is_person && !before.tries_of(target.user).count_low;
+    let before = before.tries_of(target.user);
+    let mut may_be_wrong_again = is_person && !before.count_low;
+    let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
-        let pin = source.read(&format!("PIN for {}: ", name()))?;
-        match session.login(user, Some(&pin)) {
-            Ok(()) => return Ok(login(Some(pin))),
-            Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
-            Err(error) if error.is(RvError::PinIncorrect) && may_ask_again => {
-                let now = target.tries();
-                if !now.count_low || now.locked || now.final_try {
-                    return Err(failed(target, error, true));
-                }
-                may_ask_again = false;
-                notice(Notice::WrongPin { device: name() });
-            }
-            Err(error) => return Err(failed(target, error, is_person)),
+        let pin = target.read_pin(source, &options.memory)?;
+        if !is_person && pin.has_outer_blank() {
+            notice(Notice::OuterBlank { source: source.to_string() });
         }
+        let error = match session.login(user, Some(&pin)) {
+            Ok(()) => {
+                options.memory.was_right(&target.account(), source, &pin);
+                return Ok(login(Some(pin)));
+            }
+            Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
+            Err(error) => failed(target, error, is_person, Some(Sent { pin: &pin, before })),
+        };
+        let again = match &error {
+            LoginError::Wrong { error: said, tries, .. }
+                if may_be_wrong_again
+                    && said.is(RvError::PinIncorrect)
+                    && tries.count_low
+                    && !tries.final_try =>
+            {
+                may_be_wrong_again = false;
+                Notice::WrongPin { device: name() }
+            }
+            LoginError::WrongForm { sent, accepted, is_uncounted: true, .. } if may_have_wrong_form_again => {
+                may_have_wrong_form_again = false;
+                Notice::WrongForm { device: name(), sent: *sent, accepted: accepted.clone() }
+            }
+            _ => {
+                remember_refusal(&options.memory, target, &error, Some(&pin));
+                return Err(error);
+            }
+        };
+        notice(again);
     }
+}
+
+/// What the device said of this PIN counts for every later login of the process.
+fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &LoginError, pin: Option<&Pin>) {
+    if matches!(failure, LoginError::Wrong { .. } | LoginError::WrongForm { .. } | LoginError::Locked { .. } | LoginError::Expired { .. }) {
+        memory.was_refused(&target.account(), pin);
+    }
+}
+
+/// A PIN that was sent, and what the device said of its tries before.
+struct Sent<'a> {
+    pin: &'a Pin,
+    before: PinTries,
 }
 
 /// Where a login goes: whose PIN it is.
@@ -187,17 +254,33 @@ impl<'a> LoginTarget<'a> {
         }
     }
 
-    fn tries(self) -> PinTries {
-        self.device.pin_state().tries_of(self.user)
+    fn account(self) -> Account {
+        Account::of(self.device, self.user)
+    }
+
+    fn read_pin(self, source: &PinSource, memory: &LoginMemory) -> Result<Pin, LoginError> {
+        let name = self.name();
+        memory.pin(&self.account(), source, &name, &format!("PIN for {name}: "))
+    }
+
+    /// None where the device does not answer.
+    fn tries(self) -> Option<PinTries> {
+        self.device.pin_state_now().ok().map(|state| state.tries_of(self.user))
+    }
+
+    /// A failure that is not about the PIN.
+    fn failed(self, error: CallError) -> LoginError {
+        LoginError::Failed {
+            device: self.name(),
+            is_pulled_out: self.device.is_pulled_out(&error),
+            error,
+            kind: self.device.kind(),
+        }
     }
 
     /// For whoever is about to send a PIN: without an answer none is sent. The security officer always needs one.
     fn state_now(self) -> Result<PinState, LoginError> {
-        let state = self.device.pin_state_now().map_err(|error| LoginError::Failed {
-            device: self.name(),
-            error,
-            kind: self.device.kind(),
-        })?;
+        let state = self.device.pin_state_now().map_err(|error| self.failed(error))?;
         Ok(match self.user {
             UserType::User | UserType::Vendor(_) => state,
             UserType::SecurityOfficer => PinState { login_required: true, set: true, ..state },
@@ -215,10 +298,26 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
     refuse_early(&state, target, login.use_last_try)?;
     match session.login(login.user, login.pin.get()) {
         Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => {
-            Err(failed(target, error, login.source.is_person()))
+            let failure = failed(target, error, login.source.is_person(), None);
+            remember_refusal(&login.memory, target, &failure, login.pin.get());
+            Err(failure)
         }
         _ => Ok(()),
     }
+}
+
+/// Logs the user in anew, for a key that wants that before each signature, with what was right before. A module that takes
+/// the user for logged in still does not look at the PIN: it is logged out of first.
+pub(super) fn log_in_anew(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
+    let target = LoginTarget::of_user(device);
+    refuse_early(&target.state_now()?, target, login.use_last_try)?;
+    let pin = login.pin_for_signature(device)?;
+    let log_in = || session.login(login.user, pin);
+    let result = match log_in() {
+        Err(error) if error.is(RvError::UserAlreadyLoggedIn) => session.logout().and_then(|()| log_in()),
+        result => result,
+    };
+    result.map_err(|error| failed(target, error, login.source.is_person(), None))
 }
 
 fn refuse_early(state: &PinState, target: LoginTarget<'_>, use_last_try: bool) -> Result<(), LoginError> {
@@ -236,16 +335,18 @@ fn refuse_early(state: &PinState, target: LoginTarget<'_>, use_last_try: bool) -
     }
 }
 
-fn failed(target: LoginTarget<'_>, error: CallError, person: bool) -> LoginError {
-    about_pin(target, error, person).unwrap_or_else(|error| LoginError::Failed {
-        device: target.name(),
-        error,
-        kind: target.device.kind(),
-    })
+/// `sent` is what a login was tried with that has not been right before; none of a PIN that was.
+fn failed(target: LoginTarget<'_>, error: CallError, person: bool, sent: Option<Sent<'_>>) -> LoginError {
+    about_pin(target, error, person, sent).unwrap_or_else(|error| target.failed(error))
 }
 
 /// Reads the state again: a wrong PIN may have been the one that locked the device.
-fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<LoginError, CallError> {
+fn about_pin(
+    target: LoginTarget<'_>,
+    error: CallError,
+    person: bool,
+    sent: Option<Sent<'_>>,
+) -> Result<LoginError, CallError> {
     let kind = target.device.kind();
     let name = target.name();
     let codes = [
@@ -256,10 +357,14 @@ fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<
         RvError::PinExpired,
         RvError::UserPinNotInitialized,
     ];
-    if !error.is_one_of(&codes) {
+    // What ykcs11 (2.2) and yubihsm_pkcs11 say of a PIN or management key that has not the form of one, and of an
+    // authentication key that is not there.
+    let codes_of_form = [RvError::ArgumentsBad, RvError::ObjectHandleInvalid];
+    if !error.is_one_of(&codes) && !(sent.is_some() && error.is_one_of(&codes_of_form)) {
         return Err(error);
     }
-    let tries = target.tries();
+    let now = target.tries();
+    let tries = now.unwrap_or_default();
     if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && tries.locked) {
         return Ok(LoginError::Locked { device: name, kind });
     }
@@ -269,5 +374,25 @@ fn about_pin(target: LoginTarget<'_>, error: CallError, person: bool) -> Result<
     if error.is(RvError::PinExpired) {
         return Ok(LoginError::Expired { device: name });
     }
-    Ok(LoginError::Wrong { device: name, error, tries, user: target.user, person, kind })
+    match sent {
+        // A device that counts it takes it for a wrong one.
+        Some(Sent { pin, before })
+            if !error.is(RvError::PinIncorrect) && now.is_none_or(|now| now == before) =>
+        {
+            let sent = pin.length();
+            let by_device = target.device.pin_state().length;
+            let accepted = kind.pin_length().map(str::to_owned).or_else(|| by_device.in_words_without(sent));
+            Ok(LoginError::WrongForm {
+                device: name,
+                error,
+                sent,
+                accepted,
+                is_uncounted: now.is_some() && !before.count_low,
+                user: target.user,
+                person,
+                kind,
+            })
+        }
+        _ => Ok(LoginError::Wrong { device: name, error, tries, user: target.user, person, kind }),
+    }
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
@@ -16,6 +18,10 @@ use super::session::Session;
 use super::spec::module_path;
 use super::token_info::{DeviceInfo, PinState};
 use crate::uri::{self, Uri};
+
+/// pcscd looks at its readers every 400 ms.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+const PCSCD_LOOKS: usize = 10;
 
 /// A device that is present: a slot with an initialised token in it, in PKCS#11's words.
 #[derive(Clone, Debug)]
@@ -179,6 +185,25 @@ impl Device {
                 && (&info.label, &info.manufacturer, &info.model, &info.serial)
                     == (&self.label, &self.manufacturer, &self.model, &self.serial)
         })
+    }
+
+    /// Whether it is not in its slot any more, after a call that failed: hardly any module says CKR_DEVICE_REMOVED itself.
+    pub(super) fn is_pulled_out(&self, error: &CallError) -> bool {
+        if error.is_hang() {
+            return false;
+        }
+        let is_gone = || match self.module.slots() {
+            Ok(slots) => !slots.contains(&self.slot),
+            Err(_) => error.is_one_of(&[RvError::DeviceRemoved, RvError::TokenNotPresent]),
+        };
+        // A call that fails because the card is gone fails before pcscd knows it.
+        let is_unsure = [RvError::DeviceError, RvError::GeneralError, RvError::FunctionFailed];
+        let looks = if self.kind().needs_pcscd() && error.is_one_of(&is_unsure) { PCSCD_LOOKS } else { 0 };
+        is_gone()
+            || (0..looks).any(|_| {
+                thread::sleep(BETWEEN_LOOKS);
+                is_gone()
+            })
     }
 
     /// C_GetMechanismList; none where the device does not answer.

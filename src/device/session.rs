@@ -40,6 +40,17 @@ pub(super) struct SignJob<'a> {
     pub(super) waits_for: WaitsFor,
 }
 
+/// What a device said to the PIN between C_SignInit and C_Sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ContextAnswer {
+    /// It took the PIN.
+    Taken,
+    /// It knows no such login, or needs none for this key: it did not look at the PIN.
+    Unknown,
+    /// It refused, or was not asked.
+    Refused,
+}
+
 impl Session {
     pub(super) fn new(raw: Raw, device: Arc<str>, module: Rc<Module>) -> Self {
         Session {
@@ -58,6 +69,15 @@ impl Session {
         let result = self.waiting(waits_for, "C_Login", |raw| raw.login(user, pin.map(Pin::expose)));
         if result.is_ok() {
             self.logged_in.set(true);
+        }
+        result
+    }
+
+    /// C_Logout.
+    pub(super) fn logout(&self) -> Result<(), CallError> {
+        let result = self.waiting(WaitsFor::Device, "C_Logout", Raw::logout);
+        if result.is_ok() {
+            self.logged_in.set(false);
         }
         result
     }
@@ -100,20 +120,25 @@ impl Session {
         job: &SignJob<'_>,
         pin: Option<&Pin>,
         single_part: Option<&SinglePart>,
-    ) -> Result<Vec<u8>, CallError> {
-        self.waiting(WaitsFor::Device, "C_SignInit", |raw| raw.sign_init(job.mechanism, job.key))?;
-        if let Err(error) = self.login(UserType::ContextSpecific, pin)
-            && !is_no_context_login(&error)
-        {
-            return Err(error);
+    ) -> (ContextAnswer, Result<Vec<u8>, CallError>) {
+        let begun = self.waiting(WaitsFor::Device, "C_SignInit", |raw| raw.sign_init(job.mechanism, job.key));
+        if let Err(error) = begun {
+            return (ContextAnswer::Refused, Err(error));
         }
-        self.waiting(job.waits_for, "C_Sign", |raw| match single_part {
+        let answer = match self.login(UserType::ContextSpecific, pin) {
+            Ok(()) => ContextAnswer::Taken,
+            // The operation goes on, and C_Sign decides.
+            Err(error) if is_no_context_login(&error) => ContextAnswer::Unknown,
+            Err(error) => return (ContextAnswer::Refused, Err(error)),
+        };
+        let signature = self.waiting(job.waits_for, "C_Sign", |raw| match single_part {
             Some(c_sign) => c_sign.sign(raw, job.data, job.signature_bytes),
             None => {
                 raw.sign_update(job.data)?;
                 raw.sign_final()
             }
-        })
+        });
+        (answer, signature)
     }
 
     /// C_GenerateKeyPair: the handles of the public and the private key.
@@ -252,9 +277,15 @@ fn no_session() -> CallError {
     CallError::from(Error::NotSupported)
 }
 
-/// What modules say that know no such login, or need none for this key. No PIN was looked at; the operation goes on, and
-/// C_Sign decides.
+/// What modules say that know no such login, or need none for this key. No PIN was looked at.
 fn is_no_context_login(error: &CallError) -> bool {
-    let codes = [RvError::OperationNotInitialized, RvError::UserAlreadyLoggedIn, RvError::UserTypeInvalid];
+    let codes = [
+        RvError::OperationNotInitialized,
+        RvError::UserAlreadyLoggedIn,
+        RvError::UserAnotherAlreadyLoggedIn,
+        RvError::UserNotLoggedIn,
+        RvError::UserTypeInvalid,
+        RvError::FunctionNotSupported,
+    ];
     error.is_one_of(&codes)
 }

@@ -1,20 +1,22 @@
 //! A private key on a device that signs. What it returns has been verified in software under its public key.
 
+use std::time::{Duration, Instant};
+
 use cryptoki::error::RvError;
 use cryptoki::mechanism::{Mechanism as Ckm, MechanismType};
+use cryptoki::object::ObjectHandle;
 
 use super::call::CallError;
-use super::error::{KeyError, SignError};
+use super::error::{KeyError, LoginError, SignError};
 use super::ffi::SinglePart;
 use super::key_facts::KeyFacts;
-use super::login::{Login, log_in_again};
+use super::login::{Login, log_in_again, log_in_anew};
 use super::objects::{self, PrivateKey};
 use super::present::Device;
-use super::session::{Session, SignJob};
-use super::watch::WaitsFor;
+use super::session::{ContextAnswer, Session, SignJob};
+use super::watch::{TOUCH_MISSED_AFTER, WaitsFor};
 use crate::certificate::{Certificate, TouchPolicy};
 use crate::error::Error;
-use crate::pin::PinSource;
 use crate::signature::{Hash, Mechanism, Payload, PublicKey, Verifier};
 use crate::uri::Uri;
 
@@ -32,6 +34,31 @@ pub struct SigningKey {
     /// For a key that asks for its PIN at each signature, which it may do although the device does not say so, and for a
     /// session that is lost.
     login: Login,
+    /// As the device says at first, then as its signatures have shown.
+    needs: Needs,
+}
+
+/// What a key needs for a signature, in the order in which it is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    /// The login of the session.
+    Login,
+    /// The PIN between C_SignInit and C_Sign (CKA_ALWAYS_AUTHENTICATE, PKCS#11 v2.40 section 4.9).
+    Context,
+    /// A new login of the user. OpenSC (0.23 to 0.27) knows of the PIN policy "always" in slot 9c alone, and takes the user
+    /// for logged out when the card asks for its PIN; CACKey knows no other login.
+    NewLogin,
+}
+
+impl Needs {
+    const ALL: [Self; 3] = [Needs::Login, Needs::Context, Needs::NewLogin];
+}
+
+/// What came of one attempt to sign.
+enum Attempt {
+    Signed(Vec<u8>),
+    /// CKR_USER_NOT_LOGGED_IN, without the device having taken the PIN just before.
+    NeedsMore(SignError),
 }
 
 impl SigningKey {
@@ -46,7 +73,9 @@ impl SigningKey {
         let verifier = Verifier::new(&public_key)
             .map_err(|error| SignError::Wrong { device: device.describe(), error })?;
         let offered = device.mechanisms();
-        Ok(SigningKey { session, device, key, uri, public_key, verifier, offered, login })
+        let announced = key.facts.always_authenticate == Some(true);
+        let needs = if announced { Needs::Context } else { Needs::Login };
+        Ok(SigningKey { session, device, key, uri, public_key, verifier, offered, login, needs })
     }
 
     /// That the key is not bound to other mechanisms than `wanted` (CKA_ALLOWED_MECHANISMS), without a call.
@@ -76,13 +105,14 @@ impl SigningKey {
         payload: &Payload,
         mechanisms: &[Mechanism],
     ) -> Result<(Vec<u8>, Mechanism), SignError> {
-        match self.try_mechanisms(payload, mechanisms) {
+        let start = Instant::now();
+        let result = match self.try_mechanisms(payload, mechanisms) {
             Err(SignError::Call { error, .. }) if is_lost_session(&error) => {
-                self.reopen(error)?;
-                self.try_mechanisms(payload, mechanisms)
+                self.reopen(error).and_then(|()| self.try_mechanisms(payload, mechanisms))
             }
             result => result,
-        }
+        };
+        result.map_err(|error| self.or_missed_touch(error, start.elapsed()))
     }
 
     /// A URI that names the key.
@@ -110,11 +140,6 @@ impl SigningKey {
         &self.device
     }
 
-    /// Where a later login takes the PIN from, if asking or reading it once more would not do: from here.
-    pub fn pin_to_remember(&self) -> Option<PinSource> {
-        self.login.to_remember()
-    }
-
     /// All certificates on the device that can be read as such, attestations among them.
     ///
     /// # Errors
@@ -126,13 +151,15 @@ impl SigningKey {
     }
 
     fn try_mechanisms(
-        &self,
+        &mut self,
         payload: &Payload,
         mechanisms: &[Mechanism],
     ) -> Result<(Vec<u8>, Mechanism), SignError> {
         let mut refused = None;
-        let worth_a_try = |mechanism: &Mechanism| self.offers(*mechanism) && self.allows(*mechanism);
-        for mechanism in mechanisms.iter().copied().filter(worth_a_try) {
+        for mechanism in mechanisms.iter().copied() {
+            if !self.offers(mechanism) || !self.allows(mechanism) {
+                continue;
+            }
             match self.sign_data(&ckm(mechanism), &mechanism.input(payload, self.signature_bytes())) {
                 // Lists of mechanisms are not always true.
                 Err(SignError::Call { error, .. }) if error.is(RvError::MechanismInvalid) => {
@@ -171,21 +198,39 @@ impl SigningKey {
         if self.public_key.is_rsa() { bytes } else { 2 * bytes }
     }
 
-    fn sign_data(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
-        let facts = &self.key.facts;
-        let waits_for =
-            if facts.touch == Some(TouchPolicy::Always) { WaitsFor::Touch } else { WaitsFor::Device };
-        let signature_bytes = self.signature_bytes();
-        let job = SignJob { mechanism, key: self.key.handle, data, signature_bytes, waits_for };
-        let mut refusal = None;
-        if facts.always_authenticate != Some(true) {
-            match self.session.sign(&job) {
-                Ok(signature) => return Ok(signature),
-                // A key that asks for its PIN although the device did not say so, or could not.
-                Err(error) if error.is(RvError::UserNotLoggedIn) => refusal = Some(error),
-                Err(error) => return Err(self.refused_or_about_pin(error)),
+    /// By what the key has needed so far, then by what it may need besides. What sufficed holds for the signatures to come.
+    fn sign_data(&mut self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
+        let (so_far, mut refusal) = (self.needs, None);
+        for needs in Needs::ALL.into_iter().filter(|needs| *needs >= so_far) {
+            let attempt = match needs {
+                Needs::Login => self.sign_as_logged_in(mechanism, data),
+                Needs::Context => self.sign_with_pin(mechanism, data),
+                Needs::NewLogin => self.log_in_anew().and_then(|()| self.sign_as_logged_in(mechanism, data)),
+            };
+            match attempt? {
+                Attempt::Signed(signature) => {
+                    self.needs = needs;
+                    return Ok(signature);
+                }
+                Attempt::NeedsMore(error) => refusal = refusal.or(Some(error)),
             }
         }
+        Err(refusal.unwrap_or_else(|| self.refused(CallError::from(cryptoki::error::Error::NotSupported))))
+    }
+
+    fn sign_as_logged_in(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Attempt, SignError> {
+        let start = Instant::now();
+        match self.session.sign(&self.job(mechanism, data)) {
+            Ok(signature) => Ok(Attempt::Signed(signature)),
+            // A card that has waited for a touch looked at the PIN before.
+            Err(error) if error.is(RvError::UserNotLoggedIn) && start.elapsed() < TOUCH_MISSED_AFTER => {
+                Ok(Attempt::NeedsMore(self.refused(error)))
+            }
+            Err(error) => Err(self.refused_or_about_pin(error)),
+        }
+    }
+
+    fn sign_with_pin(&self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Attempt, SignError> {
         let spec = self.device.module.spec();
         let has_many = spec.has_many_function_lists();
         if has_many && !matches!(mechanism, Ckm::Sha256RsaPkcs | Ckm::Sha384RsaPkcs | Ckm::Sha512RsaPkcs) {
@@ -198,19 +243,38 @@ impl SigningKey {
             Some(single_part.map_err(|error| self.refused(error))?)
         };
         let pin = self.login.pin_for_signature(&self.device)?;
-        let signature = self.session.sign_with_pin(&job, pin, single_part.as_ref());
-        signature.map_err(|error| match self.refused_or_about_pin(error) {
-            // The card's own word counts, not that the PIN was no answer to it.
-            SignError::Call { error, .. } => self.refused(refusal.unwrap_or(error)),
-            about_pin => about_pin,
-        })
+        let start = Instant::now();
+        let job = self.job(mechanism, data);
+        let (answer, signature) = self.session.sign_with_pin(&job, pin, single_part.as_ref());
+        match signature {
+            Ok(signature) => Ok(Attempt::Signed(signature)),
+            Err(error)
+                if answer == ContextAnswer::Unknown
+                    && error.is_one_of(&[RvError::UserNotLoggedIn, RvError::OperationNotInitialized])
+                    && start.elapsed() < TOUCH_MISSED_AFTER =>
+            {
+                Ok(Attempt::NeedsMore(self.refused(error)))
+            }
+            Err(error) => Err(self.refused_or_about_pin(error)),
+        }
     }
 
-    fn refused_or_about_pin(&self, error: CallError) -> SignError {
-        match self.login.failure(&self.device, error) {
-            Ok(about_pin) => SignError::Login(about_pin),
-            Err(error) => self.refused(error),
+    fn job<'a>(&self, mechanism: &'a Ckm<'a>, data: &'a [u8]) -> SignJob<'a> {
+        let needs_touch = self.key.facts.touch == Some(TouchPolicy::Always);
+        SignJob {
+            mechanism,
+            key: self.key.handle,
+            data,
+            signature_bytes: self.signature_bytes(),
+            waits_for: if needs_touch { WaitsFor::Touch } else { WaitsFor::Device },
         }
+    }
+
+    /// The user's login once more, for one signature. A logout costs the handle of the key (PKCS#11 v2.40 section 5.6).
+    fn log_in_anew(&mut self) -> Result<(), SignError> {
+        log_in_anew(&self.session, &self.device, &self.login).map_err(|error| self.login_failed(error))?;
+        self.key.handle = self.find_again(&self.session)?;
+        Ok(())
     }
 
     /// A new session in place of one that the module does not know any more: a card that another program reset, a
@@ -220,24 +284,67 @@ impl SigningKey {
         if !self.device.is_still_there() {
             return Err(self.refused(lost));
         }
-        let lost = |_: CallError| self.refused(lost.clone());
-        let session = self.device.open_session().map_err(lost)?;
-        log_in_again(&session, &self.device, &self.login)?;
-        let facts = &self.key.facts;
-        let same = Uri { id: facts.id.clone(), object: facts.label.clone(), ..Uri::default() };
-        let found = objects::private_keys(&session, &same).map_err(lost)?;
-        let key = found.into_iter().find(|key| key.facts.public_key.as_ref() == Some(&self.public_key));
-        let Some(key) = key else {
-            return Err(SignError::KeyGone { device: self.device.describe(), uri: self.uri.clone() });
-        };
-        self.key.handle = key.handle;
+        let session = self.device.open_session().map_err(|error| self.refused(error))?;
+        log_in_again(&session, &self.device, &self.login).map_err(|error| self.login_failed(error))?;
+        self.key.handle = self.find_again(&session)?;
         // The session that was lost ends here, after the new one is logged in: the last one to end logs out.
         session.take_login_of(&self.session);
         self.session = session;
         Ok(())
     }
 
+    /// The same key, where the handle that was known may be no good any more.
+    fn find_again(&self, session: &Session) -> Result<ObjectHandle, SignError> {
+        let facts = &self.key.facts;
+        let same = Uri { id: facts.id.clone(), object: facts.label.clone(), ..Uri::default() };
+        let found = objects::private_keys(session, &same).map_err(|error| self.refused(error))?;
+        let key = found.into_iter().find(|key| key.facts.public_key.as_ref() == Some(&self.public_key));
+        let gone = || SignError::KeyGone { device: self.device.describe(), uri: self.uri.clone() };
+        key.map(|key| key.handle).ok_or_else(gone)
+    }
+
+    fn refused_or_about_pin(&self, error: CallError) -> SignError {
+        match self.login.failure(&self.device, error) {
+            Ok(about_pin) => SignError::Login(about_pin),
+            Err(error) => self.refused(error),
+        }
+    }
+
+    /// A login in the middle of a signature that fails for another reason than the PIN is the device's refusal to sign.
+    fn login_failed(&self, error: LoginError) -> SignError {
+        match error {
+            LoginError::Failed { error, .. } => self.refused(error),
+            about_pin => SignError::Login(about_pin),
+        }
+    }
+
+    /// An error that does not say its cause, after a wait in which a person was told to touch the device if it blinks.
+    fn or_missed_touch(&self, error: SignError, waited: Duration) -> SignError {
+        // YubiKeys answer 6982, CanoKeys 6600, when nobody touches them; modules make these codes of them.
+        let of_no_touch = [
+            RvError::UserNotLoggedIn,
+            RvError::DeviceError,
+            RvError::GeneralError,
+            RvError::FunctionFailed,
+            RvError::FunctionCanceled,
+            RvError::FunctionRejected,
+        ];
+        match error {
+            SignError::Call { device, error }
+                if waited >= TOUCH_MISSED_AFTER
+                    && error.is_one_of(&of_no_touch)
+                    && self.key.facts.touch != Some(TouchPolicy::Never) =>
+            {
+                SignError::NoTouch { device, error, waited }
+            }
+            error => error,
+        }
+    }
+
     fn refused(&self, error: CallError) -> SignError {
+        if self.device.is_pulled_out(&error) {
+            return SignError::PulledOut { device: self.device.describe(), error };
+        }
         SignError::Call { device: self.device.describe(), error }
     }
 }

@@ -26,6 +26,37 @@ pub struct PinState {
     pub user: PinTries,
     /// The security officer's.
     pub security_officer: PinTries,
+    /// ulMinPinLen and ulMaxPinLen, in bytes.
+    pub length: PinLength,
+}
+
+/// How long a PIN may be, by the device's word, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PinLength {
+    /// ulMinPinLen.
+    pub least: u64,
+    /// ulMaxPinLen.
+    pub most: u64,
+}
+
+impl PinLength {
+    /// Nothing where the device does not say.
+    const UNKNOWN: Self = PinLength { least: 0, most: 0 };
+    /// No PIN is longer: what is larger is CK_UNAVAILABLE_INFORMATION or CK_EFFECTIVELY_INFINITE.
+    const LONGEST: u64 = 1024;
+
+    /// `6 to 8 characters`, where the device says something that can be, and that `sent` characters are not.
+    pub(super) fn in_words_without(self, sent: usize) -> Option<String> {
+        let PinLength { least, most } = self;
+        if most == 0 || most < least || most > Self::LONGEST || (least..=most).contains(&(sent as u64)) {
+            return None;
+        }
+        Some(if least == most {
+            format!("{most} characters")
+        } else {
+            format!("{least} to {most} characters")
+        })
+    }
 }
 
 /// What a device says of the tries that a PIN has left.
@@ -47,6 +78,7 @@ impl PinState {
         on_device: false,
         user: PinTries { count_low: false, final_try: false, locked: false },
         security_officer: PinTries { count_low: false, final_try: false, locked: false },
+        length: PinLength::UNKNOWN,
     };
 
     /// The tries that whoever logs in has.
@@ -119,6 +151,7 @@ impl DeviceInfo {
                     final_try: has(CKF_SO_PIN_FINAL_TRY),
                     locked: has(CKF_SO_PIN_LOCKED),
                 },
+                length: PinLength { least: info.ulMinPinLen, most: info.ulMaxPinLen },
             },
         }
     }
@@ -146,7 +179,23 @@ impl From<&TokenInfo> for DeviceInfo {
                     final_try: info.so_pin_final_try(),
                     locked: info.so_pin_locked(),
                 },
+                length: PinLength { least: info.min_pin_length() as u64, most: info.max_pin_length() as u64 },
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_lengths_is_said_where_it_can_be_one_and_explains_something() {
+        let said = |least, most| PinLength { least, most }.in_words_without(5);
+        assert_eq!(said(6, 8).as_deref(), Some("6 to 8 characters"));
+        assert_eq!(said(8, 8).as_deref(), Some("8 characters"));
+        for (least, most) in [(0, 0), (8, 6), (4, 8), (5, 5), (6, u64::MAX), (u64::MAX, u64::MAX)] {
+            assert_eq!(said(least, most), None, "{least}, {most}");
         }
     }
 }

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 use super::abandoned;
 pub(super) use super::abandoned::NotReturned;
 
+/// A device that refuses only after this time has probably waited for a touch (a YubiKey waits 15 seconds). What it refuses
+/// for another reason it refuses sooner.
+pub(super) const TOUCH_MISSED_AFTER: Duration = Duration::from_secs(2);
+
 /// A PKCS#11 call that has not returned.
 #[derive(Clone, Debug)]
 pub struct PendingCall {

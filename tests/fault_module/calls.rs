@@ -160,6 +160,9 @@ unsafe extern "C" fn C_OpenSession(
     pass("C_OpenSession", if writes { " read-write" } else { " read-only" }, own, next)
 }
 
+/// Whether the user has logged in since the last signature.
+static NEW_LOGIN: AtomicBool = AtomicBool::new(false);
+
 unsafe extern "C" fn C_Login(
     session: CK_SESSION_HANDLE,
     user: CK_USER_TYPE,
@@ -185,6 +188,7 @@ unsafe extern "C" fn C_Login(
     if code != CKR_OK {
         return code;
     }
+    NEW_LOGIN.store(user != CKU_CONTEXT_SPECIFIC, Ordering::SeqCst);
     if pad {
         let mut typed = std::env::var("FAULT_PAD_PIN").expect("FAULT_PAD_PIN").into_bytes();
         let length = typed.len() as CK_ULONG;
@@ -206,7 +210,15 @@ unsafe extern "C" fn C_Sign(
         return alone(next);
     }
     let mut corrupt = false;
+    let is_new_login = NEW_LOGIN.swap(false, Ordering::SeqCst);
+    // Ends the operation, and throws the signature away.
+    let refuse = |code| {
+        unsafe { (real().C_Sign.unwrap())(session, data, length, signature, signature_length) };
+        Some(code)
+    };
     let own = |fault: &Fault| match fault {
+        Fault::NewLogin if !is_new_login => refuse(CKR_USER_NOT_LOGGED_IN),
+        Fault::Refuse(code) => refuse(*code),
         Fault::Corrupt => {
             corrupt = true;
             None

@@ -27,6 +27,8 @@ pub enum Fault {
     HideMechanism(CK_MECHANISM_TYPE),
     Lost,
     Gone(CK_RV),
+    NewLogin,
+    Refuse(CK_RV),
 }
 
 struct Rule {
@@ -103,6 +105,7 @@ fn rule(text: &str) -> Rule {
             "appears" => Fault::Appears,
             "pad" => Fault::Pad,
             "lost" => Fault::Lost,
+            "newlogin" => Fault::NewLogin,
             code => Fault::Code(number(code)),
         },
         Some(("delay", milliseconds)) => {
@@ -122,6 +125,7 @@ fn rule(text: &str) -> Rule {
         Some(("rw", code)) => Fault::ReadWrite(number(code)),
         Some(("user", user)) => Fault::OnlyUser(number(user)),
         Some(("mechanism", mechanism)) => Fault::HideMechanism(number(mechanism)),
+        Some(("refuse", code)) => Fault::Refuse(number(code)),
         Some(("gone", code)) => Fault::Gone(number(code)),
         Some(_) => panic!("unknown fault {what}"),
     };

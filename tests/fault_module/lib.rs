@@ -19,7 +19,8 @@
 //!     `tell:0x…` (it is logged, as `0x…=HEX`, or `0x… is unknown`);
 //!   - C_GenerateKeyPair: `unknown:0x…` (a template with this attribute is refused with CKR_ATTRIBUTE_TYPE_INVALID);
 //!   - C_GetMechanismList: `mechanism:0x…` is not listed;
-//!   - C_Sign: `corrupt` (a bit of the signature is flipped), `lost` (the session is closed behind the caller's back).
+//!   - C_Sign: `corrupt` (a bit of the signature is flipped), `lost` (the session is closed behind the caller's back),
+//!     `refuse:0x…` (the code, after which the operation has ended, as by the standard), `newlogin` (CKR_USER_NOT_LOGGED_IN, unless C_Login of a user came since the last signature, as CACKey wants it).
 //! - `FAULT_LOG`: a file to which the name of each call is appended, a line each; and `CONCURRENT` for a call that began
 //!   before another one had returned, which fails.
 #![allow(

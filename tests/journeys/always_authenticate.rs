@@ -1,8 +1,10 @@
 //! Keys that want their PIN for each signature.
 
 use crate::support::desk::{Desk, PIN};
-use crate::support::faults::{calls, untouched, with_faults};
+use crate::support::faults::{behind_faults_of, calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
+use crate::support::piv_card::{OPENSC, PivCard, YKCS11, module_path};
+use crate::support::token_files::UNSIGNED;
 
 const SIGN: [&str; 4] = ["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"];
 
@@ -83,5 +85,75 @@ fn a_device_that_wants_no_login_gets_a_pin_that_was_asked_for() {
     assert_ne!(done.code(), 0, "{}", done.stderr());
     assert!([4, 5].contains(&done.code()), "{}", done.stderr());
     assert_eq!(calls(&desk, "C_Login"), 0);
+    untouched(&desk);
+}
+
+#[test]
+fn a_card_whose_key_wants_its_pin_each_time_and_does_not_say_so_gets_it() {
+    // The PIN policy "always" in slot 9a: OpenSC, which knows of it in slot 9c alone, takes the user for logged out when the
+    // card asks, and knows no context login then.
+    for (module, refused) in [(OPENSC, 4), (YKCS11, 1)] {
+        let (card, desk) = (PivCard::inserted(&["--key", "9a=rsa2048:always"]), Desk::without_device());
+        desk.write("tokens.json", UNSIGNED);
+        let run = card.countersign(&desk, module, &["sign", "--key", "pkcs11:id=%01", "tokens.json"]);
+        behind_faults_of(&module_path(module), run, &desk, "").go().exits(0).says("3 signed and verified");
+        assert!(openssl_accepts(&desk, "tokens.json", &card.public_key("9a")), "{module}");
+        // One PIN a signature: the first signature needs none but the login's.
+        assert_eq!(card.count("20 0080 8", ""), 3, "{module}");
+        // OpenSC tries each refused signature twice by itself; what the second one taught holds for the third.
+        assert_eq!(card.count("87 079a", "6982"), refused, "{module}");
+        assert_eq!(card.pin_tries(), "3", "{module}");
+    }
+}
+
+#[test]
+fn a_module_without_a_context_login_gets_a_new_login_for_each_signature() {
+    let desk = Desk::new();
+    let sign = crate::support::faults::SIGN;
+    // As CACKey: it takes a PIN for the user alone.
+    for context in ["0x91", "0x103", "0x54"] {
+        let faults = format!("C_Sign=newlogin,C_Login:2={context}");
+        with_faults(&desk, &sign, &faults).go().exits(0);
+        assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"), "{context}");
+        let log = String::from_utf8(desk.read("calls")).unwrap();
+        let is_of_login =
+            |call: &&str| ["C_SignInit", "C_Login", "C_Logout"].iter().any(|c| call.starts_with(c));
+        let made: Vec<&str> = log.lines().filter(is_of_login).collect();
+        // SoftHSM takes the user for logged in and does not look at the PIN, until the logout.
+        let anew = ["C_Login", "C_Logout", "C_Login", "C_SignInit"];
+        let learned = [&["C_SignInit", "C_SignInit", "C_Login context"][..], &anew].concat();
+        let expected = [&["C_Login", "C_SignInit"][..], &learned, &anew, &["C_Logout"]].concat();
+        assert_eq!(made, expected, "{context}");
+    }
+}
+
+#[test]
+fn a_new_login_for_a_signature_puts_no_pin_at_risk() {
+    let desk = Desk::new();
+    let sign = crate::support::faults::SIGN;
+    let faults = "C_Sign=newlogin,C_Login:2=0x91";
+    with_faults(&desk, &sign, faults).go().exits(0);
+    // The state of the PIN is read last before the third signature's new login.
+    let reads = calls(&desk, "C_GetTokenInfo");
+    let last = format!("{faults},C_GetTokenInfo:{reads}=flags:0x20000");
+    with_faults(&desk, &sign, &last)
+        .go()
+        .exits(5)
+        .says("one try is left")
+        .says("2 of 3 signatures had been made");
+    assert_eq!(calls(&desk, "C_Login"), 4, "one, the context's, and two for the second signature");
+    untouched(&desk);
+    // Refused: it is not sent again.
+    for code in ["0xa0", "0xa4"] {
+        with_faults(&desk, &sign, &format!("{faults},C_Login:3={code}")).go().exits(5);
+        assert_eq!(calls(&desk, "C_Login"), 3, "{code}");
+        untouched(&desk);
+    }
+    // A key that no login satisfies gets one of each kind.
+    with_faults(&desk, &sign, "C_Sign=refuse:0x101,C_Login:2=0x91")
+        .go()
+        .exits(6)
+        .says("C_Sign said CKR_USER_NOT_LOGGED_IN");
+    assert_eq!(calls(&desk, "C_Login"), 4);
     untouched(&desk);
 }

@@ -117,14 +117,14 @@ fn a_detached_signature_is_verified_wherever_it_is() {
 }
 
 #[test]
-fn the_template_that_approve_token_reads_is_in_the_readme() {
-    let readme = std::fs::read_to_string(crate::support::parts::root().join("README.md")).unwrap();
+fn the_template_that_approve_token_reads_is_on_the_page() {
+    let page = std::fs::read_to_string(crate::support::parts::root().join("docs/cmu.md")).unwrap();
     for line in [
         "Multi Token File Path = officer1.token;",
         "Number of Approvals = 2;",
         "Approval File = officer1.token.sig1;",
     ] {
-        assert!(readme.contains(line), "{line}");
+        assert!(page.contains(line), "{line}");
     }
 }
 

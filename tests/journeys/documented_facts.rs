@@ -35,7 +35,7 @@ fn packages_of(script: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_exit_codes_in_the_readme_and_on_the_help_page_are_those_of_the_program() {
+fn the_exit_codes_in_the_documents_and_on_the_help_page_are_those_of_the_program() {
     let source = read("src/error.rs");
     let (_, variants) = source.split_once("pub enum Exit {").expect("the exit codes");
     let variants = variants.split('}').next().unwrap().lines().filter_map(|line| line.split_once(" = "));
@@ -43,8 +43,8 @@ fn the_exit_codes_in_the_readme_and_on_the_help_page_are_those_of_the_program() 
     let mut real: BTreeSet<u8> = variants.filter_map(|(_, value)| number(value)).collect();
     real.insert(0);
 
-    let readme = Page::read("README.md");
-    let rows = readme.rows("exit code");
+    let page = Page::read("docs/automation.md");
+    let rows = page.rows("exit code");
     assert_eq!(rows.iter().map(|row| row[0].parse().expect("a number")).collect::<BTreeSet<u8>>(), real);
     let help = help_page(&["--help"]);
     let (_, line) = help.split_once("Exit codes: ").expect("the exit codes");

@@ -41,9 +41,27 @@ fn a_device_that_is_pulled_out_ends_the_run_wherever_it_was() {
         assert!(done.stderr().contains("tokens.json was not changed."), "{faults}: {}", done.stderr());
         untouched(&desk);
     }
+    with_faults(&desk, &SIGN, "C_Login:1=gone:0x30").go().says("help: plug the device in again");
     with_faults(&desk, &SIGN, "C_Sign:3=gone:0x32")
         .go()
         .says("2 of 3 signatures had been made; none of them was written.");
+}
+
+#[test]
+fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_said_to_be_gone() {
+    let desk = Desk::new();
+    // A second login: after a lost session, for one signature, and as the user.
+    let new_login = "C_Sign=newlogin,C_Login:2=0x91,C_Login:3=gone:0x30";
+    for (faults, call) in [
+        ("C_Sign:2=lost,C_Login:2=gone:0x30", "C_Login"),
+        ("C_Sign:2=lost,C_OpenSession:3=gone:0x30", "C_OpenSession"),
+        ("C_Sign:2=0x101,C_Login:2=gone:0x30", "C_Login"),
+        (new_login, "C_Login"),
+    ] {
+        let said = format!("was pulled out before it had signed: {call} said CKR_DEVICE_ERROR");
+        with_faults(&desk, &SIGN, faults).go().exits(6).says(&said).says("help: plug the device in again");
+        untouched(&desk);
+    }
 }
 
 #[test]

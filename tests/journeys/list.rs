@@ -115,7 +115,7 @@ fn a_certificate_is_listed_with_those_above_it_on_the_device() {
     let chain = [desk.read("leaf.pem"), std::fs::read(authority.intermediates()).unwrap()].concat();
     desk.write("chain.pem", &chain);
     let key = "pkcs11:token=officer;id=%01";
-    let import = ["import-certificate", "--key", key, "--replace", "--with-chain", "chain.pem"];
+    let import = ["import-certificate", "--key", key, "--replace", "--force", "--with-chain", "chain.pem"];
     desk.countersign(&import).with_pin().go().exits(0);
     let listed = desk.countersign(&["list"]).go().exits(0).stdout();
     assert!(listed.lines().any(|line| line.contains(" cert ") && line.contains(" < CN=")), "{listed}");

@@ -1,8 +1,13 @@
 //! The PIN: no try is wasted, and the last one is not taken unasked.
 
-use crate::support::desk::{Desk, SIGNKEY};
-use crate::support::faults::{COMMAND, SIGN, calls, untouched, with_faults};
+use expectrl::Expect;
+
+use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::faults::{COMMAND, SIGN, behind_faults_of, calls, untouched, with_faults};
 use crate::support::pinned::pinned;
+use crate::support::piv_card::{OPENSC, PivCard, YKCS11, module_path};
+use crate::support::terminal;
+use crate::support::token_files::UNSIGNED;
 
 #[test]
 fn a_locked_pin_is_reported_before_any_try() {
@@ -104,6 +109,154 @@ fn a_pin_does_not_go_to_another_device_because_one_cannot_be_read() {
     {
         with_faults(&desk, &["sign", "tokens.json"], faults).go().exits(3);
         assert_eq!(calls(&desk, "C_Login"), 0, "{faults}");
+        untouched(&desk);
+    }
+}
+
+#[test]
+fn a_pin_that_cannot_be_one_of_the_card_s_is_no_wrong_one() {
+    let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]), Desk::without_device());
+    // ykcs11 looks at the length before it asks the card, and says CKR_ARGUMENTS_BAD; OpenSC says its own word for it.
+    for (module, pin, code, accepts) in [
+        (YKCS11, "1234", "CKR_ARGUMENTS_BAD", "6 to 8"),
+        (YKCS11, "123456789", "CKR_ARGUMENTS_BAD", "6 to 8"),
+        (YKCS11, "1234567890123", "CKR_ARGUMENTS_BAD", "6 to 8"),
+        (OPENSC, "123456789", "CKR_PIN_LEN_RANGE", "4 to 8"),
+    ] {
+        desk.write("tokens.json", UNSIGNED);
+        let _ = std::fs::remove_file(desk.path("calls"));
+        let run = card.countersign(&desk, module, &["sign", "tokens.json"]);
+        let run = run.env("COUNTERSIGN_PIN_SOURCE", card.pin_source(pin));
+        let count = pin.len();
+        behind_faults_of(&module_path(module), run, &desk, "")
+            .go()
+            .exits(5)
+            .says(&format!("has the wrong form (C_Login said {code}): {count} characters were sent"))
+            .says(&format!("the device accepts PINs of {accepts} characters"))
+            .says("no attempt was used up")
+            .says("help: correct the PIN source, then repeat the command");
+        assert_eq!(calls(&desk, "C_Login"), 1, "{module}: {count}");
+        untouched(&desk);
+    }
+    assert_eq!(card.count("20 0080 8", ""), 0, "no PIN came to the card");
+    assert_eq!(card.pin_tries(), "3");
+}
+
+#[test]
+fn a_management_key_that_cannot_be_one_says_what_one_is() {
+    let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
+    for digits in [46, 10] {
+        desk.write("key", "01".repeat(digits / 2).as_bytes());
+        let keygen = ["keygen", "--slot", "9a", "--so-pin-source", "file:key"];
+        card.countersign(&desk, YKCS11, &keygen)
+            .go()
+            .exits(5)
+            .says("the management key for the security officer of YubiKey PIV #11223344")
+            .says(&format!(
+                "has the wrong form (C_Login said CKR_ARGUMENTS_BAD): {digits} characters were sent"
+            ))
+            .says("48 hexadecimal digits");
+    }
+}
+
+#[test]
+fn a_pin_of_the_wrong_form_is_a_wrong_one_where_the_device_counts_it() {
+    let desk = Desk::new();
+    desk.write("short", b"123");
+    let short = [&SIGN[..], &["--pin-source", "file:short"]].concat();
+    with_faults(&desk, &short, "C_Login=0xa2")
+        .go()
+        .exits(5)
+        .says("the device accepts PINs of 4 to 255 characters");
+    with_faults(&desk, &SIGN, "C_Login=0xa2").go().exits(5).says("no attempt was used up");
+    let reads = calls(&desk, "C_GetTokenInfo");
+    // CKR_PIN_LEN_RANGE, CKR_PIN_INVALID, CKR_ARGUMENTS_BAD, CKR_OBJECT_HANDLE_INVALID.
+    for code in ["0xa2", "0xa1", "0x7", "0x82"] {
+        let faults = format!("C_Login={code}");
+        with_faults(&desk, &SIGN, &faults)
+            .go()
+            .exits(5)
+            .says("has the wrong form")
+            .says(&format!("{} characters were sent", PIN.len()))
+            .says("no attempt was used up");
+        assert_eq!(calls(&desk, "C_Login"), 1, "{code}");
+        untouched(&desk);
+        // The counter has moved, or was moved before, or nobody knows.
+        let moved = format!("C_GetTokenInfo:{}=flags:0x10000", reads - 1);
+        let (before, unknown) =
+            ("C_GetTokenInfo=flags:0x10000", format!("C_GetTokenInfo:{}=0x30", reads - 1));
+        for flags in [&moved, before, &unknown] {
+            let said = with_faults(&desk, &SIGN, &format!("{faults},{flags}")).go().exits(5).stderr();
+            assert!(!said.contains("no attempt"), "{code}, {flags}: {said}");
+            assert_eq!(said.contains("is wrong (C_Login said"), flags == moved, "{code}, {flags}: {said}");
+            assert_eq!(calls(&desk, "C_Login"), 1, "{code}, {flags}");
+        }
+    }
+}
+
+#[test]
+fn a_yubihsm_s_pin_of_the_wrong_form_is_said_to_begin_with_a_number() {
+    let desk = Desk::provisioned(&["--keys", "signkey", "--label", "YubiHSM"]);
+    let sign = ["sign", "--key", "pkcs11:token=YubiHSM;id=%01", "tokens.json"];
+    // Without the number of an authentication key, and with one of which there is none.
+    for code in ["0x7", "0x82"] {
+        with_faults(&desk, &sign, &format!("C_Login={code}"))
+            .go()
+            .exits(5)
+            .says("has the wrong form")
+            .says("0001password");
+        assert_eq!(calls(&desk, "C_Login"), 1);
+    }
+}
+
+#[test]
+fn a_person_is_asked_again_for_a_pin_that_the_device_did_not_count() {
+    let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]), Desk::without_device());
+    let module = module_path(YKCS11);
+    let (name, socket) = card.socket_variable();
+    let environment = [("COUNTERSIGN_MODULE", module.to_str().unwrap()), (name, socket.to_str().unwrap())];
+    for second in [PIN, "12345"] {
+        desk.write("tokens.json", UNSIGNED);
+        let mut terminal = terminal::run(&desk, &["sign", "tokens.json"], &environment);
+        terminal.expect("): ").unwrap();
+        terminal.send_line("12345").unwrap();
+        terminal.expect("a PIN of 5 characters has the wrong form for YubiKey PIV #11223344").unwrap();
+        terminal.expect("which accepts 6 to 8 characters; no attempt was used up").unwrap();
+        terminal.expect("): ").unwrap();
+        terminal.send_line(second).unwrap();
+        terminal::ends(terminal, if second == PIN { 0 } else { 5 });
+        assert_eq!(card.pin_tries(), "3");
+    }
+    assert_eq!(card.count("20 0080 8", ""), 1);
+}
+
+#[test]
+fn a_blank_at_the_end_of_a_pin_is_warned_of_before_it_is_sent() {
+    let desk = Desk::new();
+    for (pin, code) in [(format!("{PIN} \n"), 5), (format!(" {PIN}"), 5), (PIN.to_owned(), 0)] {
+        desk.write("given", pin.as_bytes());
+        let sign = [&SIGN[..], &["--pin-source", "file:given"]].concat();
+        let done = with_faults(&desk, &sign, "").go().exits(code);
+        let (said, warning) =
+            (done.stderr(), "warning: the PIN from the file \"given\" begins or ends with a blank");
+        assert_eq!(said.contains(warning), code == 5, "{said}");
+        assert_eq!(calls(&desk, "C_Login"), 1);
+        desk.restore_device();
+    }
+}
+
+#[test]
+fn a_pin_that_nobody_enters_on_the_device_is_no_fault_of_the_device() {
+    let desk = Desk::new();
+    for code in ["0x50", "0x200"] {
+        let faults = format!("C_GetTokenInfo=flags:0x100,C_Login={code}");
+        with_faults(&desk, &SIGN, &faults)
+            .go()
+            .exits(5)
+            .says("enter the PIN on the device officer")
+            .says("error: the PIN was not entered on officer")
+            .says("help: repeat the command, and enter the PIN on the device");
+        assert_eq!(calls(&desk, "C_Login"), 1);
         untouched(&desk);
     }
 }

@@ -25,7 +25,7 @@ fn a_key_made_by_yubico_s_tool_signs_after_it_has_a_certificate() {
 #[test]
 fn a_key_made_by_ykman_signs_with_the_new_pin() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
-    // The README's lines, and what they would ask for.
+    // The lines of docs/yubikey.md, and what they would ask for.
     ykman(&card, &desk, &["access", "change-pin", "--pin", PIN, "--new-pin", "246810"]);
     ykman(&card, &desk, &["access", "change-puk", "--puk", "12345678", "--new-puk", "87654321"]);
     let management = ["--management-key", "010203040506070801020304050607080102030405060708"];

@@ -21,11 +21,11 @@ fn chain(server: &Server) -> Value {
     last["chain"].clone()
 }
 
-/// Puts the certificate and those above it on the device, where another one of the key is removed.
+/// Puts the certificate and those above it on the device, where another one of the key is removed, which ends later.
 fn import(server: &Server, with_chain: bool) {
     let both = [server.desk.read("server.pem"), server.desk.read("intermediates.pem")].concat();
     server.desk.write("bundle.pem", &both);
-    let mut arguments = vec!["import-certificate", "--key", SIGNKEY, "--replace", "bundle.pem"];
+    let mut arguments = vec!["import-certificate", "--key", SIGNKEY, "--replace", "--force", "bundle.pem"];
     if with_chain {
         arguments.push("--with-chain");
     }

@@ -39,7 +39,7 @@ fn a_certificate_that_aws_would_refuse() {
 fn a_certificate_that_aws_would_refuse_on_the_device() {
     let server = Server::new();
     server.certify("device/signkey.pub.pem", &Leaf::expired());
-    let import = ["import-certificate", "--key", SIGNKEY, "--replace", "server.pem"];
+    let import = ["import-certificate", "--key", SIGNKEY, "--replace", "--force", "server.pem"];
     server.desk.countersign(&import).with_pin().go().exits(0);
     for changed in [
         [("--certificate", "pkcs11:token=officer;id=%01;type=cert"), ("--private-key", "")],

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use expectrl::{ControlCode, Expect};
 
 use crate::support::desk::{Desk, PIN};
-use crate::support::faults::{SIGN, with_faults};
+use crate::support::faults::{SIGN, behind_faults_of, calls, with_faults};
 use crate::support::openssl::openssl_accepts;
+use crate::support::piv_card::{BOTH, PivCard, module_path};
 use crate::support::terminal::{ends, sign_slowly};
 use crate::support::token_files::UNSIGNED;
 
@@ -76,4 +77,39 @@ fn ctrl_c_while_the_device_blocks_leaves_the_file_alone() {
     terminal.send(ControlCode::EndOfText).unwrap();
     ends(terminal, 130);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn an_error_after_a_wait_for_a_touch_names_the_touch_that_was_missed() {
+    // A YubiKey that nobody touches answers 6982, a CanoKey 6600.
+    for status in ["6982", "6600"] {
+        let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "2500"];
+        let card = PivCard::inserted(&[&options[..], &["--at", &format!("1-9={status}")]].concat());
+        for module in BOTH {
+            let desk = Desk::without_device();
+            desk.write("tokens.json", UNSIGNED);
+            let run = card.countersign(&desk, module, &["sign", "--key", "pkcs11:id=%01", "tokens.json"]);
+            behind_faults_of(&module_path(module), run, &desk, "")
+                .go()
+                .exits(6)
+                .says("did not sign; the touch was probably missed (C_Sign said CKR_")
+                .says("help: repeat the command, and touch the device as soon as it blinks");
+            assert_eq!(desk.read("tokens.json"), UNSIGNED);
+            // A touch that is missed is no reason to send the PIN again.
+            assert_eq!((calls(&desk, "C_Login"), calls(&desk, "C_SignInit")), (1, 1), "{module}, {status}");
+        }
+    }
+}
+
+#[test]
+fn an_error_that_comes_at_once_or_says_its_cause_has_nothing_to_do_with_a_touch() {
+    let desk = Desk::new();
+    for faults in ["C_Sign:1=0x30", "C_Sign:1=0x101", "C_Sign:1=delay:2500,C_Sign:1=gone:0x30"] {
+        let said = with_faults(&desk, &SIGN, faults).go().stderr();
+        assert!(!said.contains("touch"), "{faults}: {said}");
+    }
+    // By ykcs11's word this key needs none.
+    let never = "C_GetAttributeValue=give:0xD9554201:01,C_Sign:1=delay:2500,C_Sign:1=0x30";
+    let said = with_faults(&desk, &SIGN, never).go().exits(6).stderr();
+    assert!(!said.contains("touch"), "{said}");
 }

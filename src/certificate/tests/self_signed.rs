@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
-use crate::certificate::{Certificate, CertificateRequest, Validity};
+use crate::certificate::{
+    AlternativeName, AlternativeNames, Certificate, CertificateRequest, NameKind, Validity,
+};
 use crate::signature::{Payload, PublicKey};
 
 /// Signs itself with a key that is then forgotten.
@@ -21,8 +23,6 @@ fn self_signed(request: &CertificateRequest) -> (Certificate, String) {
     (certificate, unsigned.pem(signature.as_ref()).unwrap())
 }
 
-/// -x509_strict wants no key identifiers of it: it asks a CA for subjectKeyIdentifier, and for authorityKeyIdentifier what is
-/// not the last of its chain (RFC 5280 sections 4.2.1.1 and 4.2.1.2).
 #[test]
 fn openssl_accepts_what_signed_itself_for_its_names_and_purpose() {
     for (names, client_auth, purpose) in [
@@ -30,9 +30,11 @@ fn openssl_accepts_what_signed_itself_for_its_names_and_purpose() {
         (&["server1.example.com", "*.example.com"], true, "sslclient"),
         (&["server1.example.com"], false, "sslserver"),
     ] {
-        let dns_names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let request =
-            CertificateRequest { subject: "CN=server1,O=Example".parse().unwrap(), dns_names, client_auth };
+        let subject = "CN=server1,O=Example".parse().unwrap();
+        let mut request = CertificateRequest { subject, names: AlternativeNames::default(), client_auth };
+        for name in names {
+            request.names.add(AlternativeName::new(NameKind::Dns, name).unwrap()).unwrap();
+        }
         let (certificate, pem) = self_signed(&request);
         assert!(certificate.is_signed_by(&certificate));
         let folder = tempfile::tempdir().unwrap();

@@ -28,6 +28,32 @@ pub enum LoginError {
         /// The device's kind.
         kind: ModuleKind,
     },
+    /// The device has refused this PIN earlier in this process.
+    #[error("the PIN for {device} was refused before, and is not sent again")]
+    RefusedBefore {
+        /// The device.
+        device: String,
+    },
+    /// A PIN that the device cannot have, and does not count as a wrong one.
+    #[error("the {} for {device} has the wrong form ({error}): {sent} characters were sent", name_of_secret(*user, *kind))]
+    WrongForm {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+        /// How many characters were sent.
+        sent: usize,
+        /// How many the device accepts, in words, where it says so.
+        accepted: Option<String>,
+        /// Whether its counter has not moved, as far as it shows.
+        is_uncounted: bool,
+        /// Whose PIN it is.
+        user: UserType,
+        /// Whether a person typed it.
+        person: bool,
+        /// The device's kind.
+        kind: ModuleKind,
+    },
     /// The PIN is locked.
     #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
     Locked {
@@ -35,6 +61,14 @@ pub enum LoginError {
         device: String,
         /// Its kind.
         kind: ModuleKind,
+    },
+    /// Nobody entered it on the device, or not in time.
+    #[error("the PIN was not entered on {device} ({error})")]
+    NotEntered {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
     },
     /// The PIN is too old.
     #[error("the PIN of {device} has expired (CKR_PIN_EXPIRED)")]
@@ -63,6 +97,8 @@ pub enum LoginError {
         error: CallError,
         /// Its kind.
         kind: ModuleKind,
+        /// Whether it is not there any more.
+        is_pulled_out: bool,
     },
 }
 
@@ -82,6 +118,16 @@ impl Explain for LoginError {
                 let left = tries_left(*tries, *user, *kind);
                 std::iter::once(left).chain(kind.pin_form()).map(str::to_owned).collect()
             }
+            LoginError::WrongForm { accepted, is_uncounted, user, kind, .. } => {
+                let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
+                let form = match secret {
+                    Some(secret) => Some(secret.when_wrong.to_owned()),
+                    None => accepted.as_ref().map(|length| format!("the device accepts PINs of {length}")),
+                };
+                let special = kind.pin_form().filter(|_| secret.is_none()).map(str::to_owned);
+                let uncounted = is_uncounted.then(|| "no attempt was used up".to_owned());
+                form.into_iter().chain(special).chain(uncounted).collect()
+            }
             LoginError::Failed { kind, .. } => kind.pin_form().map(str::to_owned).into_iter().collect(),
             _ => Vec::new(),
         }
@@ -96,7 +142,11 @@ impl Explain for LoginError {
             LoginError::Wrong { person: false, .. } => {
                 "correct the PIN source before the next run: each run with a wrong PIN costs a try"
             }
+            LoginError::RefusedBefore { .. } => "correct the PIN where it comes from; SIGHUP has it sent once more",
+            LoginError::WrongForm { person: true, .. } => "repeat the command, and type it in the right form",
+            LoginError::WrongForm { person: false, .. } => "correct the PIN source, then repeat the command",
             LoginError::Locked { kind, .. } => kind.unblocking(),
+            LoginError::NotEntered { .. } => "repeat the command, and enter the PIN on the device",
             LoginError::Expired { .. } => "change it with the device's own tool, or pkcs11-tool --change-pin",
             LoginError::LastTry { .. } => {
                 "check the PIN with care, then repeat the command with --use-last-try"
@@ -105,9 +155,19 @@ impl Explain for LoginError {
             LoginError::Failed { error, .. } if error.is(RvError::UserTypeInvalid) => {
                 "the device knows no such user: leave --user-type out, or name another"
             }
+            LoginError::Failed { is_pulled_out: true, .. } => {
+                "plug the device in again, then repeat the command"
+            }
             LoginError::Failed { .. } => "unplug the device, plug it in again, and repeat the command",
         };
         Some(hint.into())
+    }
+}
+
+fn name_of_secret(user: UserType, kind: ModuleKind) -> &'static str {
+    match kind.so_secret() {
+        Some(secret) if user == UserType::SecurityOfficer => secret.name,
+        _ => "PIN",
     }
 }
 

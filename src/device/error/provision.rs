@@ -4,6 +4,7 @@ use std::fmt;
 
 use cryptoki::error::RvError;
 
+use crate::certificate::Downgrade;
 use crate::device::{CallError, ModuleKind, UserType};
 use crate::error::{Exit, Explain};
 
@@ -110,6 +111,18 @@ pub enum ProvisionError {
         /// It.
         there: Vec<String>,
     },
+    /// It would replace a better one.
+    #[error("the new certificate is worse than the one on {device}: {}", reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Worse {
+        /// The device.
+        device: String,
+        /// The new one.
+        new: String,
+        /// The one that is there.
+        present: String,
+        /// In which ways.
+        reasons: Vec<Downgrade>,
+    },
 }
 
 impl ProvisionError {
@@ -130,7 +143,8 @@ impl Explain for ProvisionError {
             ProvisionError::InUse { .. }
             | ProvisionError::NotAsAsked { .. }
             | ProvisionError::OtherKey { .. }
-            | ProvisionError::HasCertificate { .. } => Exit::Key,
+            | ProvisionError::HasCertificate { .. }
+            | ProvisionError::Worse { .. } => Exit::Key,
             _ => Exit::Device,
         }
     }
@@ -142,6 +156,9 @@ impl Explain for ProvisionError {
                 std::iter::once(format!("the key:  {key}")).chain(found.iter().cloned()).collect()
             }
             ProvisionError::HasCertificate { there, .. } => there.clone(),
+            ProvisionError::Worse { new, present, .. } => {
+                vec![format!("new:      {new}"), format!("present:  {present}")]
+            }
             ProvisionError::NotAsAsked { removed: false, .. } => {
                 vec!["it could not be removed and is still on the device".into()]
             }
@@ -204,6 +221,10 @@ impl Explain for ProvisionError {
             }
             (ProvisionError::HasCertificate { .. }, ..) => {
                 "--replace puts the new one in and then removes the old"
+            }
+            (ProvisionError::Worse { .. }, ..) => {
+                "nothing was changed: make sure that this is the file that the CA sent last; --force replaces the present one all \
+                 the same"
             }
             (ProvisionError::NotRemoved { .. }, ..) => {
                 "both are there and the newer counts; remove the old one with the device's own tool"

@@ -1,9 +1,12 @@
 //! A device that did not sign, or not rightly.
 
+use std::time::Duration;
+
 use cryptoki::error::RvError;
 
 use super::login::LoginError;
 use crate::device::CallError;
+use crate::duration::in_words;
 use crate::error::{Exit, Explain};
 use crate::signature::VerifyError;
 
@@ -16,6 +19,24 @@ pub enum SignError {
         /// The device.
         device: String,
         /// What it said.
+        error: CallError,
+    },
+    /// It refused after a wait, and did not say why.
+    #[error("the device {device} did not sign; the touch was probably missed ({error} after {})", in_words(*waited))]
+    NoTouch {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+        /// How long the signature took until then.
+        waited: Duration,
+    },
+    /// It is not there any more.
+    #[error("the device {device} was pulled out before it had signed: {error}")]
+    PulledOut {
+        /// The device.
+        device: String,
+        /// What was said of the call that failed.
         error: CallError,
     },
     /// It signed, and the signature is wrong.
@@ -65,6 +86,9 @@ impl Explain for SignError {
     fn detail(&self) -> Vec<String> {
         match self {
             SignError::NoMechanism { error, .. } => error.iter().map(ToString::to_string).collect(),
+            SignError::NoTouch { error, .. } => {
+                vec![format!("if it did not blink: {}", after_refusal(error))]
+            }
             SignError::Login(error) => error.detail(),
             _ => Vec::new(),
         }
@@ -72,18 +96,9 @@ impl Explain for SignError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            SignError::Call { error, .. } => match error.code() {
-                Some(RvError::UserNotLoggedIn) => {
-                    "the key wants its PIN again and did not take it; unplug the device and repeat"
-                }
-                Some(RvError::MechanismInvalid) => {
-                    "the device does not offer this mechanism; try another with --mechanism"
-                }
-                Some(RvError::FunctionCanceled | RvError::FunctionRejected) => {
-                    "repeat the command, and touch the device when it blinks"
-                }
-                _ => "make sure that the device is still plugged in, then repeat the command",
-            },
+            SignError::Call { error, .. } => after_refusal(error),
+            SignError::NoTouch { .. } => "repeat the command, and touch the device as soon as it blinks",
+            SignError::PulledOut { .. } => "plug the device in again, then repeat the command",
             SignError::Login(error) => return error.hint(),
             SignError::KeyGone { .. } => {
                 "somebody else uses the device, or it was exchanged: see countersign list --login"
@@ -97,5 +112,22 @@ impl Explain for SignError {
             SignError::Proxy => "name the device's own module with --module PATH",
         };
         Some(hint.into())
+    }
+}
+
+/// What to do about a device that is there and refused.
+fn after_refusal(error: &CallError) -> &'static str {
+    match error.code() {
+        Some(RvError::UserNotLoggedIn) => {
+            "the key requires its PIN for each signature, and giving it again was no help; unplug the device, plug it in \
+             again, and repeat the command"
+        }
+        Some(RvError::MechanismInvalid) => {
+            "the device does not offer this mechanism; try another with --mechanism"
+        }
+        Some(RvError::FunctionCanceled | RvError::FunctionRejected) => {
+            "repeat the command, and touch the device when it blinks"
+        }
+        _ => "repeat the command; if it fails again, run countersign doctor",
     }
 }

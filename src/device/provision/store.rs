@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use cryptoki::object::{Attribute, CertificateType, ObjectClass};
 
 use super::WritableDevice;
-use crate::certificate::{self, Certificate};
+use crate::certificate::{self, Certificate, Flaw};
 use crate::device::call::CallError;
 use crate::device::error::ProvisionError;
 use crate::device::key_facts::{KeyFacts, NameBy};
@@ -21,6 +21,8 @@ pub struct ImportOptions {
     pub replace: bool,
     /// The certificates above it are stored too.
     pub with_chain: bool,
+    /// Others are replaced although they are better.
+    pub force: bool,
 }
 
 /// What became of a certificate.
@@ -28,6 +30,8 @@ pub struct ImportOptions {
 pub struct ImportedCertificate {
     /// Its URI.
     pub uri: String,
+    /// What it is unfit for.
+    pub flaws: Vec<Flaw>,
     /// Whether it was there already.
     pub was_there: bool,
     /// The subjects of those that it replaced.
@@ -48,7 +52,8 @@ impl WritableDevice {
         options: ImportOptions,
     ) -> Result<ImportedCertificate, Error> {
         let key_uri = key.name_in(self.uri.clone(), ObjectType::Private, NameBy::Id).to_string();
-        let identity = |key| certificate::identity_of(Some(key), certificates, SystemTime::now());
+        let now = SystemTime::now();
+        let identity = |key| certificate::identity_of(Some(key), certificates, now);
         let Some(leaf) = key.public_key.as_ref().and_then(identity) else {
             let found = certificates
                 .iter()
@@ -71,6 +76,9 @@ impl WritableDevice {
             let there = older.iter().map(|found| self.describe(found)).collect();
             return Err(ProvisionError::HasCertificate { device: self.device.describe(), there }.into());
         }
+        if !options.force {
+            older.iter().filter(is_real).try_for_each(|present| self.check_not_worse(leaf, present, now))?;
+        }
         let id = key.id.clone().unwrap_or_default();
         let was_there = there.iter().any(|found| is_leaf(&found) && found.id.as_deref() == Some(&id));
         let label = key.label.clone().filter(|label| !label.is_empty());
@@ -80,6 +88,7 @@ impl WritableDevice {
         }
         let mut stored = ImportedCertificate {
             uri: key.name_in(self.uri.clone(), ObjectType::Certificate, NameBy::Id).to_string(),
+            flaws: leaf.flaws(now),
             was_there,
             replaced: Vec::new(),
             chain: Vec::new(),
@@ -108,6 +117,25 @@ impl WritableDevice {
         stored.replaced =
             older.iter().filter_map(|old| old.certificate.as_ref().ok()).map(Certificate::subject).collect();
         Ok(stored)
+    }
+
+    /// That `new` is not worse than what it would replace.
+    fn check_not_worse(
+        &self,
+        new: &Certificate,
+        present: &CertificateObject,
+        now: SystemTime,
+    ) -> Result<(), ProvisionError> {
+        let worse = present.certificate.as_ref().map(|present| new.worse_than(present, now));
+        match worse {
+            Ok(reasons) if !reasons.is_empty() => Err(ProvisionError::Worse {
+                device: self.device.describe(),
+                new: in_words(new),
+                present: self.describe(present),
+                reasons,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn store(&self, certificate: &Certificate, label: &[u8], id: &[u8]) -> Result<(), Error> {
@@ -140,10 +168,14 @@ impl WritableDevice {
         let facts = KeyFacts { label: found.label.clone(), id: found.id.clone(), ..KeyFacts::default() };
         let uri = facts.name_in(self.uri.clone(), ObjectType::Certificate, NameBy::Id);
         match &found.certificate {
-            Ok(certificate) => format!("{uri}  {}, until {}", certificate.subject(), certificate.last_day()),
+            Ok(certificate) => format!("{uri}  {}", in_words(certificate)),
             Err(error) => format!("{uri}  {error}"),
         }
     }
+}
+
+fn in_words(certificate: &Certificate) -> String {
+    format!("{}, until {}", certificate.subject(), certificate.last_day())
 }
 
 fn is_of(found: &&CertificateObject, fits: impl FnOnce(&Certificate) -> bool) -> bool {
