@@ -4,14 +4,19 @@
 mod attributes;
 mod error;
 mod input;
+mod lock;
+mod log;
 mod output;
+mod place;
 mod replace;
+mod temporary;
 
 pub use attributes::NotKept;
 pub use error::{FileError, FileUse, FileUseError};
 pub use input::InputFile;
 pub use output::Output;
-pub use replace::stop_replacing;
+pub use log::{Log, LogError};
+pub use replace::{create_private, replace_private, stop_replacing};
 
 use std::fs::{self, File};
 use std::io::{self, Read};
