@@ -7,9 +7,11 @@
 
 mod check;
 mod error;
+mod writes;
 
 pub use check::{Summary, check};
 pub use error::{AuditError, BrokenChain};
+pub use writes::{LastWrite, WriteState, last_writes};
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -67,7 +69,8 @@ impl AuditLog {
         };
         self.locked(|file| {
             let (number, previous) = self.last(file)?;
-            let number = number.checked_add(1).ok_or_else(|| AuditError::BadEnd { path: self.path.clone() })?;
+            let number =
+                number.checked_add(1).ok_or_else(|| AuditError::BadEnd { path: self.path.clone() })?;
             let mut entry = Map::new();
             entry.insert("number".into(), number.into());
             entry.insert("previous".into(), previous.into());

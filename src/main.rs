@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     tree.build();
     let given = compatible::read(&tree, std::env::args_os());
     given.overruled.iter().for_each(|name| environment::forget(name));
-    let cli = match cli::tree().try_get_matches_from(given.arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match cli::tree()
+        .try_get_matches_from(given.arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
     };

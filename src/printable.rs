@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn what_acts_on_a_terminal_is_neither_printed_nor_left_in_json() {
-        for character in ['\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{61c}', '\u{2028}', '\r', '\t'] {
+        for character in [
+            '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{61c}', '\u{2028}', '\r', '\t',
+        ] {
             let text = format!("a{character}b");
             assert_eq!((printable(&text).as_str(), one_line(&text).as_str()), ("a\u{fffd}b", "a\u{fffd}b"));
             let json = escaped_json(&serde_json::Value::from(text.as_str()).to_string());
@@ -66,7 +68,10 @@ mod tests {
     #[test]
     fn names_and_lines_of_any_language_stay_as_they_are() {
         for text in ["Zoë", "می\u{200c}خواهم", "שלום", "官员", "two\nlines"] {
-            assert_eq!((printable(text), escaped_json(text).replace("\\u200c", "\u{200c}")), (text.into(), text.into()));
+            assert_eq!(
+                (printable(text), escaped_json(text).replace("\\u200c", "\u{200c}")),
+                (text.into(), text.into())
+            );
         }
         assert_eq!(one_line("two\nlines and a\u{200b}b"), "two\u{fffd}lines and a\u{fffd}b");
     }

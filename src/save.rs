@@ -14,8 +14,8 @@ mod temporary;
 pub use attributes::NotKept;
 pub use error::{FileError, FileUse, FileUseError};
 pub use input::InputFile;
-pub use output::Output;
 pub use log::{Log, LogError};
+pub use output::Output;
 pub use replace::{create_private, replace_private, stop_replacing};
 
 use std::fs::{self, File};

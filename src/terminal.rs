@@ -186,7 +186,9 @@ impl Terminal {
         let _ = writeln!(stderr::stream(), "{}", without_secrets(text.trim_end()));
         let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
         let instead = match error.kind() {
-            ErrorKind::UnknownArgument => unknown.as_deref().and_then(compatible::instead_of).map(str::to_owned),
+            ErrorKind::UnknownArgument => {
+                unknown.as_deref().and_then(compatible::instead_of).map(str::to_owned)
+            }
             _ => None,
         };
         if let Some(advice) = instead.or_else(Self::quoting_advice) {
@@ -205,7 +207,8 @@ impl Terminal {
 
     /// What is wrong with the quotes of the command line, if they look so.
     pub(crate) fn quoting_advice() -> Option<String> {
-        let arguments: Vec<String> = std::env::args_os().skip(1).filter_map(|given| given.into_string().ok()).collect();
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).filter_map(|given| given.into_string().ok()).collect();
         quoting::advice(&arguments)
     }
 

@@ -17,8 +17,8 @@ use super::options::CredentialOptions;
 use super::request::is_uri;
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Credentials, Expiration, output};
-use crate::signature::sha256_hex;
 use crate::save;
+use crate::signature::sha256_hex;
 use crate::uri::redact;
 
 /// Credentials are two kilobytes.
@@ -86,9 +86,9 @@ impl Cache {
         match file.try_lock() {
             Ok(()) => {
                 // For those who wait; without it they wait all the same.
-                let _ = file.set_len(0).and_then(|()| {
-                    file.write_all_at(std::process::id().to_string().as_bytes(), 0)
-                });
+                let _ = file
+                    .set_len(0)
+                    .and_then(|()| file.write_all_at(std::process::id().to_string().as_bytes(), 0));
                 Ok(Some(CacheLock { _file: file }))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -154,11 +154,16 @@ impl Cache {
         let at = UNIX_EPOCH + Duration::from_millis(document.get("at")?.as_u64()?);
         let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
         let exit = u8::try_from(document.get("exit")?.as_u64()?).ok()?;
-        let exit = [Exit::Device, Exit::Key, Exit::Pin, Exit::Sign, Exit::Malformed, Exit::Signature, Exit::Aws]
-            .into_iter()
-            .find(|known| *known as u8 == exit);
-        let failure =
-            OtherFailed { at, message: text("message")?, hint: text("hint"), exit: exit.unwrap_or(Exit::Other) };
+        let exit =
+            [Exit::Device, Exit::Key, Exit::Pin, Exit::Sign, Exit::Malformed, Exit::Signature, Exit::Aws]
+                .into_iter()
+                .find(|known| *known as u8 == exit);
+        let failure = OtherFailed {
+            at,
+            message: text("message")?,
+            hint: text("hint"),
+            exit: exit.unwrap_or(Exit::Other),
+        };
         // One of the future is the clock's, which was set back.
         (since <= at && at <= SystemTime::now() + Duration::from_secs(1)).then_some(failure)
     }

@@ -80,7 +80,8 @@ impl CredentialsFile {
             first = folder;
         }
         let can_be_written_into = || {
-            first == self.path.as_path() && File::options().write(true).open(first).is_ok_and(|file| is_regular(&file))
+            first == self.path.as_path()
+                && File::options().write(true).open(first).is_ok_and(|file| is_regular(&file))
         };
         match Output::at(first) {
             Ok(_) if self.in_place => Ok(Written::InPlaceAsAsked),

@@ -30,8 +30,8 @@ pub(super) fn client_options(
     let text = |names: [&str; 2]| {
         names.iter().find_map(|name| variable(name)).and_then(|value| value.into_string().ok())
     };
-    let listed = text(["NO_PROXY", "no_proxy"])
-        .is_some_and(|list| is_listed(endpoint.host(), endpoint.port(), &list));
+    let listed =
+        text(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_listed(endpoint.host(), endpoint.port(), &list));
     // For a proxy this computer is another one; and what goes to it in the clear must not leave.
     let bypassed = listed || endpoint.is_loopback();
     let proxy = text(["HTTPS_PROXY", "https_proxy"]).filter(|_| options.with_proxy && !bypassed);
@@ -50,7 +50,8 @@ fn bundle_of_profile() -> Option<PathBuf> {
     let file = variable("AWS_CONFIG_FILE").map(PathBuf::from).or_else(home)?;
     let bytes = crate::save::read(&file, MAX_CONFIG_BYTES).ok()?;
     let profile = variable("AWS_PROFILE").and_then(|name| name.into_string().ok());
-    let value = setting(&String::from_utf8_lossy(&bytes), profile.as_deref().unwrap_or("default"), "ca_bundle")?;
+    let value =
+        setting(&String::from_utf8_lossy(&bytes), profile.as_deref().unwrap_or("default"), "ca_bundle")?;
     Some(match (value.strip_prefix("~/"), variable("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(value),
@@ -69,7 +70,8 @@ fn setting(text: &str, profile: &str, name: &str) -> Option<String> {
                 && (named.is_some() || profile == "default");
         } else if is_inside && !line.starts_with([' ', '\t', '#', ';']) {
             let pair = line.split_once('=').filter(|(known, _)| known.trim().eq_ignore_ascii_case(name));
-            found = pair.map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty()).or(found);
+            found =
+                pair.map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty()).or(found);
         }
     }
     found

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::{Agent, Proxy};
 use ureq::tls::{Certificate as Root, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Proxy};
 use zeroize::Zeroizing;
 
 use super::{Answer, Credentials, ResponseError, SignedRequest, read};
@@ -120,7 +120,8 @@ impl Client {
         deadline: Instant,
     ) -> Result<Answered, ClientError> {
         let start = Instant::now();
-        let unreachable = |source: ureq::Error| ClientError::unreachable(&request.url, self.proxy.as_ref(), source);
+        let unreachable =
+            |source: ureq::Error| ClientError::unreachable(&request.url, self.proxy.as_ref(), source);
         // ureq looks names up on a thread of its own, and panics where there is none.
         if let Err(error) = thread::Builder::new().spawn(|| {}) {
             return Err(unreachable(ureq::Error::Io(error)));
@@ -243,7 +244,10 @@ impl Explain for ClientError {
     }
 
     fn may_pass(&self) -> bool {
-        matches!(self, ClientError::Unreachable { distrusted: false, .. } | ClientError::ProxyUnreachable { .. })
+        matches!(
+            self,
+            ClientError::Unreachable { distrusted: false, .. } | ClientError::ProxyUnreachable { .. }
+        )
     }
 }
 

@@ -105,7 +105,9 @@ impl FileError {
     pub(super) fn open(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => FileError::NotFound { path: path.to_owned() },
-            _ if source.raw_os_error() == Some(LINK_OF_OTHERS) => FileError::LinkOfOthers { path: path.to_owned() },
+            _ if source.raw_os_error() == Some(LINK_OF_OTHERS) => {
+                FileError::LinkOfOthers { path: path.to_owned() }
+            }
             _ => FileError::read(path, source),
         }
     }
@@ -139,7 +141,9 @@ impl Explain for FileError {
         let hint = match self {
             FileError::NotFound { .. } => "check the name and the folder",
             FileError::IsFolder { .. } => "name the file in it",
-            FileError::LinkOfOthers { .. } => "as root, name the file itself, in a folder that only root can write to",
+            FileError::LinkOfOthers { .. } => {
+                "as root, name the file itself, in a folder that only root can write to"
+            }
             FileError::Read { source, .. } if is_out_of_files(source) => {
                 "this program may open no more files: raise the limit (ulimit -n), or name fewer"
             }

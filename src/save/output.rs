@@ -37,7 +37,9 @@ impl Output {
             Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
             // What stands behind an open descriptor is the caller's: `>> log` must not be replaced.
             Ok(metadata) if !metadata.is_file() || is_descriptor(path) => Kind::Stream,
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::open(path, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::open(path, error));
+            }
             // Behind a link too, there already or not.
             _ => {
                 let place = Place::of(path).map_err(|error| match error.kind() {

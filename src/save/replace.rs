@@ -47,8 +47,8 @@ pub(super) fn replace_whole(
     let failed = |source| FileError::write(target, source);
     // What is new gets what the umask leaves; what replaces a file is closed until it has that file's mode.
     let mode = if existing.is_some() { 0o600 } else { 0o666 };
-    let temporary = Temporary::beside(place, mode)
-        .map_err(|source| FileError::folder(folder_of(target), source))?;
+    let temporary =
+        Temporary::beside(place, mode).map_err(|source| FileError::folder(folder_of(target), source))?;
     let mut file = temporary.file();
     file.write_all(bytes).map_err(failed)?;
     let not_kept = match existing {

@@ -1,8 +1,8 @@
 //! The connections: HTTP/1.1 on a thread of its own, while another one renews.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;

@@ -24,10 +24,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn new() -> Self {
-        Tokens {
-            key: hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).ok(),
-            start: Instant::now(),
-        }
+        Tokens { key: hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).ok(), start: Instant::now() }
     }
 
     /// A new token that is good for `life`; none where the system gives no random numbers.

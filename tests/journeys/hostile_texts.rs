@@ -17,7 +17,9 @@ fn characters_that_act_on_a_terminal_reach_neither_a_terminal_nor_json() {
     file["service"] = name.as_str().into();
     let path = format!("{name}.json");
     desk.write(&path, file.to_string().as_bytes());
-    for command in [vec!["show", &path], vec!["show", "--json", &path], vec!["show", "--json", "no\u{202e}file"]] {
+    for command in
+        [vec!["show", &path], vec!["show", "--json", &path], vec!["show", "--json", "no\u{202e}file"]]
+    {
         let done = desk.countersign(&command).go();
         for output in [done.stdout(), done.stderr()] {
             assert!(!output.contains(ACTIVE), "{command:?}: {output:?}");

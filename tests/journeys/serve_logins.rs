@@ -34,7 +34,9 @@ fn a_wrong_pin_is_sent_once_for_all_roles_and_a_corrected_one_without_being_aske
     for times in 1..3 {
         serving.running.signal(Signal::HUP);
         for role in ROLES {
-            serving.running.says_times(times, &format!("role={role} not renewed, next try when SIGHUP asks for it"));
+            serving
+                .running
+                .says_times(times, &format!("role={role} not renewed, next try when SIGHUP asks for it"));
         }
         assert_eq!(calls(&server.desk, "C_Login"), ROLES.len() + times);
     }
@@ -88,8 +90,10 @@ fn one_role_that_is_refused_does_not_keep_the_others_from_being_served() {
     serving.stop();
 
     // Where all are required, and where there is none, it does not start.
-    for (more, behaviour) in [(&["--require-all"][..], json!([{"do": "normal"}, {"do": "denied"}])),
-        (&[], json!({"do": "denied", "times": 0}))] {
+    for (more, behaviour) in [
+        (&["--require-all"][..], json!([{"do": "normal"}, {"do": "denied"}])),
+        (&[], json!({"do": "denied", "times": 0})),
+    ] {
         server.aws.clear().next(behaviour);
         let options = [&["--port", "0"][..], &with_roles(&server), more].concat();
         server.run("serve", &options).go().exits(9);

@@ -147,7 +147,9 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
         assert_eq!(token(&[(name, "127.0.0.1")]), 403);
     }
     assert_eq!(token(&[("X-Forwarded-For", "")]), 403);
-    for (name, value) in [("Forwarded", "for=127.0.0.1"), ("Via", "1.1 proxy"), ("forwarded", ""), ("via", "")] {
+    for (name, value) in
+        [("Forwarded", "for=127.0.0.1"), ("Via", "1.1 proxy"), ("forwarded", ""), ("via", "")]
+    {
         assert_eq!(token(&[(name, value)]), 403, "{name}");
     }
     // A target in absolute form names the host whatever the header says.
@@ -162,7 +164,9 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
     for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
         assert_eq!(absolute(&host), 200, "{host}");
     }
-    for host in [format!("attacker.example:{port}"), "attacker.example".into(), format!("a@attacker.example:{port}")] {
+    for host in
+        [format!("attacker.example:{port}"), "attacker.example".into(), format!("a@attacker.example:{port}")]
+    {
         assert_eq!(absolute(&host), 403, "{host}");
     }
     assert_eq!(serving.ask("GET", "/health", &[("Host", "attacker.example")]).status, 403);

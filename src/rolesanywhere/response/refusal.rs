@@ -59,7 +59,13 @@ impl Refusal {
 
     /// Whether AWS, and nobody else, refuses the request for its time. That a signature is invalid is all that it says of some.
     pub fn is_about_time(&self) -> bool {
-        let words = ["signature expired", "not yet current", "requestexpired", "requesttimetooskewed", "invalid signature"];
+        let words = [
+            "signature expired",
+            "not yet current",
+            "requestexpired",
+            "requesttimetooskewed",
+            "invalid signature",
+        ];
         self.status == 403 && self.code.is_some() && self.says(&words)
     }
 
