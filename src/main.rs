@@ -45,5 +45,6 @@ fn main() -> ExitCode {
         }
     };
     LIFECYCLE.close_devices(exit.into());
+    terminal.finish();
     ExitCode::from(exit)
 }

@@ -55,6 +55,12 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
+/// The number of the user to whom a file belongs, where this is root and that is somebody else: who can change it, or knows it.
+pub fn other_owner(path: &Path) -> Option<u32> {
+    let is_root = rustix::process::geteuid().is_root();
+    fs::metadata(path).ok().filter(|file| is_root && file.is_file()).map(|file| file.uid()).filter(|uid| *uid != 0)
+}
+
 fn read_file(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let metadata = file.metadata().map_err(|source| FileError::read(path, source))?;
     if metadata.is_dir() {

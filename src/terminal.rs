@@ -1,6 +1,7 @@
 //! Everything that is printed: words to stderr, data to stdout. No `pin-value` passes through here unhidden.
 
 pub(crate) mod device_watch;
+mod held;
 mod quoting;
 mod stderr;
 
@@ -71,6 +72,7 @@ impl Terminal {
                     show(&error, with_document);
                 }
             }
+            stderr::finish();
         });
         Terminal {
             quiet: global.quiet,
@@ -175,6 +177,11 @@ impl Terminal {
         show(error, self.json && !self.has_document.get());
     }
 
+    /// Waits until a terminal has taken all words; nothing is done after that.
+    pub(crate) fn finish(&self) {
+        stderr::finish();
+    }
+
     /// What clap has to say: an error, or a help page that was asked for.
     pub(crate) fn command_line_error(error: &clap::Error) -> ExitCode {
         if !error.use_stderr() {
@@ -184,6 +191,7 @@ impl Terminal {
         }
         let text = error.render().ansi().to_string();
         let _ = writeln!(stderr::stream(), "{}", without_secrets(text.trim_end()));
+        stderr::finish();
         let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
         let instead = match error.kind() {
             ErrorKind::UnknownArgument => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign::credentials::{Clock, Event};
 use countersign::duration::in_words;
 use countersign::error::Error;
+use countersign::save;
 use countersign::serving::{
     Listener, NextAttempt, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole, Service,
     Systemd, container_token,
@@ -37,6 +38,13 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         .as_deref()
         .map(|path| container_token(path, arguments.container_token_mode))
         .transpose()?;
+    if let Some((path, uid)) = arguments.container_token_file.as_ref().and_then(|path| {
+        Some((path, save::other_owner(path)?))
+    }) {
+        terminal.warn(&format!(
+            "the token's file {path:?} belongs to another user ({uid}), who can ask for all credentials: chown root it"
+        ));
+    }
     let listener = Listener::bind(SocketAddr::new(arguments.listen, arguments.port))?;
     let address = listener.address();
     if !arguments.listen.is_loopback() {

@@ -63,6 +63,7 @@ impl DeviceWatch {
                 let _ = ready.send(());
                 loop {
                     look(&shared, patience);
+                    stderr::go_on();
                     thread::sleep(LOOK_EVERY);
                 }
             });

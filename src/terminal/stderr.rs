@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use anstream::AutoStream;
 use rustix::fs::FileType;
 
+use super::held::{self, Patient};
+
 /// The real stderr, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
 
@@ -30,7 +32,9 @@ pub(crate) fn take_from_modules() {
 /// Where words go, with colours as they are wanted.
 pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
     let ours: Box<dyn Write> = match OURS.get().map(File::try_clone) {
+        Some(Ok(ours)) if ours.is_terminal() => Box::new(Patient(ours)),
         Some(Ok(ours)) => Box::new(ours),
+        _ if io::stderr().is_terminal() => Box::new(Patient(io::stderr())),
         _ => Box::new(io::stderr()),
     };
     let choice = match OURS.get() {
@@ -38,6 +42,19 @@ pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
         None => AutoStream::choice(&io::stderr()),
     };
     AutoStream::new(ours, choice)
+}
+
+/// Writes on what a terminal did not take, as far as that goes without waiting.
+pub(crate) fn go_on() {
+    let _ = stream().flush();
+}
+
+/// Waits for a terminal that was told to stop.
+pub(crate) fn finish() {
+    match OURS.get().map(File::try_clone) {
+        Some(Ok(ours)) => held::finish(ours),
+        _ => held::finish(io::stderr()),
+    }
 }
 
 /// Whether it is the pipe, or the socket, that stdout is.
