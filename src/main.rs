@@ -23,12 +23,12 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
-    cli::variables().iter().for_each(|name| environment::forget_if_empty(name));
+    cli::variables().iter().for_each(environment::forget_if_empty);
     environment::quieten_modules();
     let mut tree = cli::tree();
     tree.build();
     let given = compatible::read(&tree, std::env::args_os());
-    given.overruled.iter().for_each(|name| environment::forget(name));
+    given.overruled.iter().for_each(environment::forget);
     let cli = match cli::tree()
         .try_get_matches_from(given.arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches))

@@ -63,13 +63,16 @@ pub(crate) struct RolesAnywhere {
 /// each credential; for half of its life it is handed out again from a cache that only its owner can read, and until its end
 /// if no new one can be had.
 #[derive(Debug, Args)]
-#[command(args_override_self = true, after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Example:
   countersign credential-process --certificate 'pkcs11:token=server;id=%01;type=cert' \\
     --role-arn arn:aws:iam::111122223333:role/Backup \\
     --profile-arn arn:aws:rolesanywhere:eu-west-1:111122223333:profile/0a1b2c3d-… \\
     --trust-anchor-arn arn:aws:rolesanywhere:eu-west-1:111122223333:trust-anchor/4e5f6a7b-… \\
-    --pin-source file:/run/secrets/pin")]
+    --pin-source file:/run/secrets/pin"
+)]
 pub(crate) struct CredentialProcess {
     #[command(flatten)]
     pub(crate) roles_anywhere: RolesAnywhere,
@@ -95,10 +98,13 @@ pub(crate) struct CredentialProcess {
 /// One profile of the file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials) is changed; everything else in it stays
 /// byte for byte. Renewed at half of their life. SIGHUP renews at once, SIGTERM ends.
 #[derive(Debug, Args)]
-#[command(args_override_self = true, after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Example:
   countersign update --profile backup --certificate 'pkcs11:token=server;id=%01;type=cert' --role-arn … \\
-    --profile-arn … --trust-anchor-arn … --pin-source file:/run/secrets/pin")]
+    --profile-arn … --trust-anchor-arn … --pin-source file:/run/secrets/pin"
+)]
 pub(crate) struct Update {
     #[command(flatten)]
     pub(crate) roles_anywhere: RolesAnywhere,
@@ -119,11 +125,14 @@ pub(crate) struct Update {
 /// AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/creds/ROLE with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Renewed in
 /// the background at half of their life; old ones are handed out until they really end. SIGHUP renews at once.
 #[derive(Debug, Args)]
-#[command(args_override_self = true, after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Examples:
   countersign serve --certificate 'pkcs11:token=server;id=%01;type=cert' --role-arn … --profile-arn … \\
     --trust-anchor-arn … --pin-source file:/run/secrets/pin
-  countersign serve --config /etc/countersign/serve.toml --container-token-file /run/countersign/token")]
+  countersign serve --config /etc/countersign/serve.toml --container-token-file /run/countersign/token"
+)]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) roles_anywhere: RolesAnywhere,
@@ -166,10 +175,13 @@ fn container_token_mode(text: &str) -> Result<u32, &'static str> {
 /// As aws_signing_helper does: the text is made of a fixed sentence and the SHA-256 of the public key, so that nobody can
 /// have anything else signed. The signature is verified before it is printed.
 #[derive(Debug, Args)]
-#[command(args_override_self = true, after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Examples:
   countersign sign-string --private-key 'pkcs11:token=server;id=%01'
-  countersign sign-string --certificate server.pem --private-key 'pkcs11:token=server;id=%01' --format bin >signature")]
+  countersign sign-string --certificate server.pem --private-key 'pkcs11:token=server;id=%01' --format bin >signature"
+)]
 pub(crate) struct SignString {
     /// The certificate that must be the key's: a file (PEM or DER), or a pkcs11: URI; default: none is needed
     #[arg(long, value_name = "FILE|URI")]
@@ -213,10 +225,13 @@ pub(crate) enum SignatureFormat {
 /// certificates that it matches, each with its SHA-1 fingerprint, its subject and a URI of its own. CloudTrail's names
 /// are said on stderr, and stand in the --json document.
 #[derive(Debug, Args)]
-#[command(args_override_self = true, after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Examples:
   countersign read-certificate-data --certificate server.pem
-  countersign read-certificate-data --certificate 'pkcs11:token=server'")]
+  countersign read-certificate-data --certificate 'pkcs11:token=server'"
+)]
 pub(crate) struct ReadCertificateData {
     /// The certificate: a file (PEM or DER), or a pkcs11: URI
     #[arg(long, value_name = "FILE|URI")]

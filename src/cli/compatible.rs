@@ -17,11 +17,7 @@ pub(crate) fn read(tree: &Command, given: impl Iterator<Item = std::ffi::OsStrin
     if given.len() == 2 && given[1] == "version" {
         given[1] = "--version".into();
     }
-    let command = given
-        .iter()
-        .skip(1)
-        .filter_map(|argument| tree.find_subcommand(argument))
-        .next();
+    let command = given.iter().skip(1).filter_map(|argument| tree.find_subcommand(argument)).next();
     let mut overruled = Vec::new();
     let mut arguments = Vec::with_capacity(given.len());
     let mut is_over = false;
@@ -89,7 +85,9 @@ mod tests {
         assert_eq!(of(&["list", "--json=false", "-v"]).0, ["list", "-v"]);
         assert_eq!(of(&["version"]).0, ["--version"]);
         // What is no switch, or stands behind the end of the options, stays.
-        for arguments in [&["list", "--module=true"][..], &["list", "--json=maybe"], &["show", "--", "--json=true"]] {
+        for arguments in
+            [&["list", "--module=true"][..], &["list", "--json=maybe"], &["show", "--", "--json=true"]]
+        {
             assert_eq!(of(arguments).0, arguments);
         }
     }

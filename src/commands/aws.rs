@@ -41,7 +41,9 @@ pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
 /// What is asked of AWS. Where that is incomplete, the quotes of the command line may be why.
 pub(crate) fn request(options: &CredentialOptions) -> Result<CredentialRequest, Error> {
     CredentialRequest::parse(options).map_err(|error| match Terminal::quoting_advice() {
-        Some(advice) if matches!(error.exit(), Exit::Usage | Exit::Malformed) => error.with_consequence(advice),
+        Some(advice) if matches!(error.exit(), Exit::Usage | Exit::Malformed) => {
+            error.with_consequence(advice)
+        }
         _ => error,
     })
 }
@@ -57,7 +59,10 @@ fn endpoint_of_environment() -> (Option<String>, Option<&'static str>) {
         let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
         Some((Some(value), Some(name)))
     };
-    ["AWS_ENDPOINT_URL_ROLESANYWHERE", "AWS_ENDPOINT_URL"].into_iter().find_map(of_variable).unwrap_or_default()
+    ["AWS_ENDPOINT_URL_ROLESANYWHERE", "AWS_ENDPOINT_URL"]
+        .into_iter()
+        .find_map(of_variable)
+        .unwrap_or_default()
 }
 
 /// Obtains credentials with the devices that the options name.
@@ -77,9 +82,9 @@ pub(crate) fn tell(event: &Event<'_>, options: &Context, terminal: &Terminal) {
         Event::AnyServerIsTrusted => {
             terminal.warn("--no-verify-ssl: anybody who stands between can take the credentials");
         }
-        Event::RootSkipped(SkippedRoot { bundle, number, reason }) => terminal.warn(&format!(
-            "certificate {number} of the CA bundle {bundle:?} is left out: {reason}"
-        )),
+        Event::RootSkipped(SkippedRoot { bundle, number, reason }) => {
+            terminal.warn(&format!("certificate {number} of the CA bundle {bundle:?} is left out: {reason}"))
+        }
         Event::Device(event) => options.tell(event, terminal),
         Event::KeyOpened(key) => terminal.detail(&format!("{}: {}", key.uri(), key.facts().kind())),
         Event::KeyCanLeave if terminal.is_verbose() => terminal.warn("this key can leave its device"),

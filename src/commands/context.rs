@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign::device::{
-    AccessEvent, Chosen, DeviceAccess, Exportability, KeyRequest, LoginMemory, LoginOptions, ModuleChoice, Modules,
-    Notice, OpenDevice, Policy, SigningKey, UserType, choose,
+    AccessEvent, Chosen, DeviceAccess, Exportability, KeyRequest, LoginMemory, LoginOptions, ModuleChoice,
+    Modules, Notice, OpenDevice, Policy, SigningKey, UserType, choose,
 };
 use countersign::environment;
 use countersign::error::Error;

@@ -70,7 +70,9 @@ fn tell(event: &CacheEvent<'_>, terminal: &Terminal) {
         }
         CacheEvent::Waits { process } => {
             let process = process.map(|number| format!(" (process {number})")).unwrap_or_default();
-            terminal.say(&format!("waiting for another countersign{process}, which asks for the same credentials"));
+            terminal.say(&format!(
+                "waiting for another countersign{process}, which asks for the same credentials"
+            ));
         }
         CacheEvent::NotRenewed { error, credentials } => terminal.warn(&format!(
             "the credentials could not be renewed, and are valid until {}: {error}",

@@ -9,8 +9,8 @@ use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::save;
 use countersign::serving::{
-    Listener, NextAttempt, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole, Service,
-    Systemd, container_token,
+    Listener, NextAttempt, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole,
+    Service, Systemd, container_token,
 };
 
 use super::aws;
@@ -77,7 +77,9 @@ fn request_log(is_verbose: bool) -> RequestObserver {
     Box::new(move |event| match event {
         RequestEvent::Answered { method, path, status, client, agent } if is_verbose => {
             let client = client.map_or_else(|| "-".into(), |client| client.to_string());
-            terminal::log(&format!("request: {method} {path:?} status={status} client={client} agent={agent:?}"));
+            terminal::log(&format!(
+                "request: {method} {path:?} status={status} client={client} agent={agent:?}"
+            ));
         }
         RequestEvent::Answered { .. } => {}
         RequestEvent::Refused { refusal, client } => {
@@ -109,7 +111,9 @@ fn tell(event: &RenewalEvent<'_>, terminal: &Terminal) {
         }
         RenewalEvent::Failed { role, error, next } => {
             let next = match next {
-                NextAttempt::WhenAsked => "when SIGHUP asks for it or the PIN's file was corrected".to_owned(),
+                NextAttempt::WhenAsked => {
+                    "when SIGHUP asks for it or the PIN's file was corrected".to_owned()
+                }
                 NextAttempt::In(pause) => format!("in {}", in_words(*pause)),
             };
             format!("role={role} not renewed, next try {next}: {error}")

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(400);
 const PAUSE_SPREAD: Duration = Duration::from_millis(255);
 /// From the question for credentials to the last answer of AWS: SDKs end a credential process after about a minute, and those
 /// who wait for this one want to have their turn.
-const DEADLINE: Duration = Duration::from_secs(45);
+pub(super) const DEADLINE: Duration = Duration::from_secs(45);
 /// Though finding and unlocking the device took long, as with a PIN that somebody has to type, AWS is asked for so long.
 const AT_LEAST_FOR_AWS: Duration = Duration::from_secs(15);
 /// In seconds. AWS accepts five minutes; a clock that differs by less is not why a request was refused.
@@ -113,7 +113,12 @@ impl<'a> Provider<'a> {
     /// # Errors
     /// The key, its certificate or the device cannot be used, the PIN is missing or wrong, AWS cannot be reached, or refuses.
     pub fn credentials(&mut self) -> Result<Credentials, Error> {
-        let result = self.obtain();
+        self.credentials_by(Instant::now() + DEADLINE)
+    }
+
+    /// The same for somebody who has waited already: AWS is asked no longer than until `deadline`.
+    pub(super) fn credentials_by(&mut self, deadline: Instant) -> Result<Credentials, Error> {
+        let result = self.obtain(deadline);
         close_devices();
         result
     }
@@ -145,10 +150,9 @@ impl<'a> Provider<'a> {
         })
     }
 
-    fn obtain(&mut self) -> Result<Credentials, Error> {
-        let start = Instant::now();
+    fn obtain(&mut self, deadline: Instant) -> Result<Credentials, Error> {
         let mut signer = self.signer()?;
-        let deadline = (start + DEADLINE).max(Instant::now() + AT_LEAST_FOR_AWS);
+        let deadline = deadline.max(Instant::now() + AT_LEAST_FOR_AWS);
         let (mut attempts, mut clock_was_wrong) = (0, false);
         loop {
             let request = self.signed(&mut signer)?;

@@ -75,7 +75,9 @@ pub fn key_and_certificate(
 ) -> Result<(Uri, CertificateSource), RequestError> {
     let key_uri = match private_key {
         Some(text) if is_uri(text) => Some(parse_uri(text, "--private-key")?),
-        Some(text) if text.to_ascii_lowercase().starts_with("handle:") => return Err(RequestError::TpmHandle),
+        Some(text) if text.to_ascii_lowercase().starts_with("handle:") => {
+            return Err(RequestError::TpmHandle);
+        }
         Some(_) => return Err(RequestError::KeyInFile),
         None => None,
     };

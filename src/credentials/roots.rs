@@ -32,7 +32,8 @@ pub(super) fn read_bundle(path: &Path) -> Result<(Vec<Vec<u8>>, Vec<SkippedRoot>
         consider(1, Some(bytes.clone()));
     } else {
         let text = String::from_utf8_lossy(&bytes);
-        let certificates = blocks(&text).filter(|block| block.label.is_none_or(|label| LABELS.contains(&label)));
+        let certificates =
+            blocks(&text).filter(|block| block.label.is_none_or(|label| LABELS.contains(&label)));
         certificates.enumerate().for_each(|(index, block)| consider(index + 1, block.der));
     }
     if roots.is_empty() {
@@ -74,6 +75,9 @@ impl Explain for BundleError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("AWS_CA_BUNDLE, or ca_bundle of the profile in ~/.aws/config, names a PEM file with authorities".into())
+        Some(
+            "AWS_CA_BUNDLE, or ca_bundle of the profile in ~/.aws/config, names a PEM file with authorities"
+                .into(),
+        )
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::cache::{Cache, CacheError, CacheLock, Kept, OtherFailed};
 use super::lifetime::Standing;
-use super::provider::Provider;
+use super::provider::{DEADLINE, Provider};
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::Credentials;
 
@@ -50,14 +50,17 @@ pub fn credentials_through(
     refresh: bool,
     tell: &dyn Fn(CacheEvent<'_>),
 ) -> Result<Credentials, Error> {
-    let start = SystemTime::now();
+    let (start, deadline) = (SystemTime::now(), Instant::now() + DEADLINE);
     let found = || cache.read().filter(|_| !refresh);
     let mut kept = found();
     let lock = match &kept {
         Some(Kept { credentials, standing: Standing::Fresh }) => return Ok(from_cache(credentials, tell)),
         _ if provider.asks_a_person() => None,
         Some(kept) => {
-            if let Some(failure) = cache.failure_since(SystemTime::UNIX_EPOCH).filter(|failure| is_to_be_heeded(failure, provider)) {
+            if let Some(failure) = cache
+                .failure_since(SystemTime::UNIX_EPOCH)
+                .filter(|failure| is_to_be_heeded(failure, provider))
+            {
                 return Ok(not_renewed(&failure.into(), &kept.credentials, tell));
             }
             match cache.try_lock() {
@@ -81,7 +84,7 @@ pub fn credentials_through(
         }
         kept = Some(now);
     }
-    match provider.credentials() {
+    match provider.credentials_by(deadline) {
         Ok(credentials) => {
             cache.write(&credentials).unwrap_or_else(|error| tell(CacheEvent::NotCached(error)));
             Ok(credentials)

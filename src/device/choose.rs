@@ -77,7 +77,15 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
         if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
             let passed_over = uris[..index].to_vec();
             let Fitting { device, keys: shown } = found;
-            return Ok(Chosen { device, uri: uri.clone(), by_uri, passed_over, present, shown, certified: None });
+            return Ok(Chosen {
+                device,
+                uri: uri.clone(),
+                by_uri,
+                passed_over,
+                present,
+                shown,
+                certified: None,
+            });
         }
     }
     Err(absent(modules, &present, &request.uris).into())

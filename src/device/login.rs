@@ -222,7 +222,13 @@ pub(super) fn log_in(
 
 /// What the device said of this PIN counts for every later login of the process.
 fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &LoginError, pin: Option<&Pin>) {
-    if matches!(failure, LoginError::Wrong { .. } | LoginError::WrongForm { .. } | LoginError::Locked { .. } | LoginError::Expired { .. }) {
+    if matches!(
+        failure,
+        LoginError::Wrong { .. }
+            | LoginError::WrongForm { .. }
+            | LoginError::Locked { .. }
+            | LoginError::Expired { .. }
+    ) {
         memory.was_refused(&target.account(), pin);
     }
 }
@@ -360,7 +366,7 @@ fn about_pin(
     // What ykcs11 (2.2) and yubihsm_pkcs11 say of a PIN or management key that has not the form of one, and of an
     // authentication key that is not there.
     let codes_of_form = [RvError::ArgumentsBad, RvError::ObjectHandleInvalid];
-    if !error.is_one_of(&codes) && !(sent.is_some() && error.is_one_of(&codes_of_form)) {
+    if !(error.is_one_of(&codes) || sent.is_some() && error.is_one_of(&codes_of_form)) {
         return Err(error);
     }
     let now = target.tries();

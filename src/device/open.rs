@@ -105,7 +105,8 @@ impl OpenDevice {
             }
             Err(several) => {
                 let by_certificate = self.chosen.certified.is_some();
-                Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several), by_certificate }.into())
+                Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several), by_certificate }
+                    .into())
             }
         }
     }

@@ -68,7 +68,11 @@ impl NotKept {
 impl fmt::Display for NotKept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.attributes.join(", ");
-        write!(f, "{:?} was replaced and lost attributes that could not be copied: {names}; nobody has more rights", self.path)
+        write!(
+            f,
+            "{:?} was replaced and lost attributes that could not be copied: {names}; nobody has more rights",
+            self.path
+        )
     }
 }
 
@@ -152,7 +156,8 @@ impl Attributes {
             // A label that a new file has anyway may not be allowed to be set.
             let is_there = rustix::fs::fgetxattr(file, name.as_c_str(), &mut buffer[..])
                 .is_ok_and(|length| buffer[..length] == value[..]);
-            if !is_there && rustix::fs::fsetxattr(file, name.as_c_str(), value, XattrFlags::empty()).is_err() {
+            if !is_there && rustix::fs::fsetxattr(file, name.as_c_str(), value, XattrFlags::empty()).is_err()
+            {
                 lost.push(name.to_string_lossy().into_owned());
             }
         }

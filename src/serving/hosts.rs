@@ -96,7 +96,16 @@ mod tests {
         ] {
             assert!(hosts.is_own(name_of(host)), "{host}");
         }
-        for host in ["", "evil.example", "192.0.2.2", "creds.ns.svc.evil.example", "[::1", "localhost:", "localhost:x", "[::1]x"] {
+        for host in [
+            "",
+            "evil.example",
+            "192.0.2.2",
+            "creds.ns.svc.evil.example",
+            "[::1",
+            "localhost:",
+            "localhost:x",
+            "[::1]x",
+        ] {
             assert!(!hosts.is_own(name_of(host)), "{host}");
         }
     }

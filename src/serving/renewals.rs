@@ -78,11 +78,7 @@ impl<'a> Renewals<'a> {
     ///
     /// # Errors
     /// As [`Provider::credentials`], of the first role for which there are none.
-    pub fn start(
-        &mut self,
-        all_required: bool,
-        observer: &dyn Fn(RenewalEvent<'_>),
-    ) -> Result<(), Error> {
+    pub fn start(&mut self, all_required: bool, observer: &dyn Fn(RenewalEvent<'_>)) -> Result<(), Error> {
         let mut failed = Vec::new();
         let mut is_any_good = false;
         for (index, role) in self.renewing.iter_mut().enumerate() {
@@ -203,7 +199,8 @@ mod tests {
     #[test]
     fn where_no_role_can_be_had_at_first_it_is_an_error() {
         for all_required in [false, true] {
-            let error = without_module(&["a", "b"], &Arc::default()).start(all_required, &|_| {}).unwrap_err();
+            let error =
+                without_module(&["a", "b"], &Arc::default()).start(all_required, &|_| {}).unwrap_err();
             assert_eq!(error.exit(), Exit::Device);
         }
     }

@@ -26,13 +26,16 @@ pub(crate) fn advice(arguments: &[String]) -> Option<String> {
     }
     let is_cut = |value: &&String| value.to_ascii_lowercase().starts_with("pkcs11:") && !value.contains(';');
     let is_last = |value: &&String| values.last() == Some(*value);
-    values.iter().filter(is_cut).any(|value| is_last(&value)).then(|| {
-        "put the URI in single quotes: the shell takes what follows a ; for itself".to_owned()
-    })
+    values
+        .iter()
+        .filter(is_cut)
+        .any(|value| is_last(&value))
+        .then(|| "put the URI in single quotes: the shell takes what follows a ; for itself".to_owned())
 }
 
 /// The way without a `;`.
-const CONFIG: &str = "credential-process --config FILE --role NAME takes all options from a file, so that no ; is needed";
+const CONFIG: &str =
+    "credential-process --config FILE --role NAME takes all options from a file, so that no ; is needed";
 
 #[cfg(test)]
 mod tests {
@@ -53,7 +56,9 @@ mod tests {
         ] {
             assert!(of(arguments).is_some_and(|advice| advice.contains(said)), "{arguments:?}");
         }
-        for arguments in [&["--certificate", "pkcs11:token=a;id=%01"][..], &["--key", "pkcs11:token=a", "-v"], &["file"]] {
+        for arguments in
+            [&["--certificate", "pkcs11:token=a;id=%01"][..], &["--key", "pkcs11:token=a", "-v"], &["file"]]
+        {
             assert_eq!(of(arguments), None, "{arguments:?}");
         }
     }

@@ -49,7 +49,9 @@ fn mode(path: &Path) -> u32 {
 }
 
 fn update(server: &Server) -> Run {
-    server.run("update", &["--once", "--profile", "work"]).env("AWS_SHARED_CREDENTIALS_FILE", "aws-credentials")
+    server
+        .run("update", &["--once", "--profile", "work"])
+        .env("AWS_SHARED_CREDENTIALS_FILE", "aws-credentials")
 }
 
 #[track_caller]
@@ -107,7 +109,8 @@ fn an_attribute_that_cannot_be_copied_is_named_and_nobody_has_more_rights() {
     let tokens = desk.write("tokens.json", UNSIGNED);
     give_all(&tokens);
     set(&tokens, "security.countersign", b"label");
-    let done = desk.countersign_under(&UNPRIVILEGED, &["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go();
+    let done =
+        desk.countersign_under(&UNPRIVILEGED, &["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go();
     let done = done.exits(0).says("security.countersign");
     assert!(done.stderr().contains("nobody has more rights"), "{}", done.stderr());
     assert_eq!(get(&tokens, ACCESS), Some(access_list(&FOR_ONE_USER)));

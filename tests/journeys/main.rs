@@ -33,6 +33,7 @@ mod faults_midway;
 mod file_attributes;
 mod files;
 mod help;
+mod helper_forms;
 mod hostile_folders;
 mod hostile_texts;
 mod import_certificate;

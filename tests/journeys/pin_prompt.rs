@@ -152,7 +152,7 @@ fn a_terminal_that_was_told_to_stop_does_not_stall_signing() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let pipe = desk.path("pin-pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let sign = ["sign", "--key", SIGNKEY, "--pin-source", "file:pin-pipe", "tokens.json"];
     let mut terminal = run(&desk, &sign, &[]);
     terminal.expect("3 to sign").unwrap();

@@ -67,8 +67,8 @@ fn a_pin_that_can_be_read_once_serves_all_roles() {
         .chain(with_roles(&server))
         .chain(options.iter().map(String::as_str))
         .collect();
-    let script = format!("printf {PIN} | {{ exec 7<&0; exec \"$@\"; }}");
-    let run = server.desk.countersign_under(&["sh", "-c", &script, "sh"], &arguments);
+    let script = ["sh", "-c", "exec 7<device/pin; exec \"$@\"", "sh"];
+    let run = server.desk.countersign_under(&script, &arguments);
     let run = run.env("AWS_CA_BUNDLE", server.aws.ca());
     let running = crate::support::running::Running::of(&server, run);
     running.says("listening on");

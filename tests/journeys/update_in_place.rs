@@ -1,7 +1,7 @@
 //! `countersign update` on a credentials file that cannot be replaced, as in a container: it is written into.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rustix::process::geteuid;
 
@@ -12,11 +12,18 @@ use crate::support::server::Server;
 fn arguments(server: &Server, more: &[&str]) -> Vec<String> {
     let options = server.options_but(&[]);
     let more = more.iter().map(|option| (*option).to_owned());
-    ["update", "--once", "--profile", "work"].map(str::to_owned).into_iter().chain(more).chain(options).collect()
+    ["update", "--once", "--profile", "work"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(more)
+        .chain(options)
+        .collect()
 }
 
 fn prepared(server: &Server, run: Run) -> Run {
-    run.with_pin().env("AWS_CA_BUNDLE", server.aws.ca()).env("AWS_SHARED_CREDENTIALS_FILE", "folder/credentials")
+    run.with_pin()
+        .env("AWS_CA_BUNDLE", server.aws.ca())
+        .env("AWS_SHARED_CREDENTIALS_FILE", "folder/credentials")
 }
 
 #[track_caller]
@@ -31,7 +38,8 @@ fn is_written(server: &Server) {
 fn server() -> Server {
     let server = Server::new();
     fs::create_dir(server.desk.path("folder")).unwrap();
-    server.desk.write("folder/credentials", FILE.as_bytes());
+    let file = server.desk.write("folder/credentials", FILE.as_bytes());
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     server
 }
 
@@ -67,13 +75,15 @@ fn a_token_file_that_is_mounted_by_itself_is_refused_before_the_pin_is_asked_for
 fn a_file_that_is_writable_in_a_folder_that_is_not_is_written_into() {
     let server = server();
     let folder = server.desk.path("folder");
-    let close = |mode| fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    let close = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
     close(0o555);
     let arguments = arguments(&server, &[]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let run = match geteuid().is_root() {
         // Root may write everywhere; without capabilities it is a user like any other.
-        true => server.desk.countersign_under(&["setpriv", "--inh-caps=-all", "--bounding-set=-all"], &arguments),
+        true => {
+            server.desk.countersign_under(&["setpriv", "--inh-caps=-all", "--bounding-set=-all"], &arguments)
+        }
         false => server.desk.countersign(&arguments),
     };
     prepared(&server, run).go().exits(0).says("is written into");

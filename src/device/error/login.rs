@@ -142,7 +142,9 @@ impl Explain for LoginError {
             LoginError::Wrong { person: false, .. } => {
                 "correct the PIN source before the next run: each run with a wrong PIN costs a try"
             }
-            LoginError::RefusedBefore { .. } => "correct the PIN where it comes from; SIGHUP has it sent once more",
+            LoginError::RefusedBefore { .. } => {
+                "correct the PIN where it comes from; SIGHUP has it sent once more"
+            }
             LoginError::WrongForm { person: true, .. } => "repeat the command, and type it in the right form",
             LoginError::WrongForm { person: false, .. } => "correct the PIN source, then repeat the command",
             LoginError::Locked { kind, .. } => kind.unblocking(),
