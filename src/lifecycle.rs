@@ -194,7 +194,7 @@ impl Lifecycle {
         };
         pin_prompt::restore();
         end_at_the_latest(exit);
-        device::stop_calls(if matches!(ending, Ending::GaveUp(_)) { Duration::ZERO } else { CALLING });
+        device::stop_calls(CALLING);
         save::stop_replacing(REPLACING);
         let consequences = last_work.map(|work| work(&ending)).unwrap_or_default();
         // After a decision all was said; the device only hangs when it is let go.

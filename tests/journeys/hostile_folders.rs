@@ -209,3 +209,34 @@ fn a_new_credentials_file_is_never_seen_without_credentials() {
         assert!(!lengths.is_empty() && !lengths.contains(&0), "{lengths:?}");
     });
 }
+
+#[test]
+fn root_is_warned_of_what_belongs_to_others() {
+    let server = Server::new();
+    let desk = &server.desk;
+    desk.write("tokens.json", UNSIGNED);
+    desk.write("token", b"0123456789abcdef0123456789abcdef");
+    fs::set_permissions(desk.path("token"), Permissions::from_mode(0o600)).unwrap();
+    for name in ["tokens.json", "device/pin", "token"] {
+        give_away(&desk.path(name));
+    }
+    let done = desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(0);
+    done.says("\"tokens.json\" belongs to another user (64123), who chooses what root signs")
+        .says("the PIN file \"device/pin\" belongs to another user (64123), who knows the PIN: chown root it");
+    let run = server.run("serve", &["--port", "0", "--container-token-file", "token"]);
+    let serving = crate::support::serving::Serving::of(&server, run);
+    assert!(serving.stop().contains("the token's file \"token\" belongs to another user (64123)"));
+}
+
+#[test]
+fn without_proc_it_is_said_that_the_pin_stays_in_the_environment() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let sign = ["sign", "--key", SIGNKEY, "--pin-source", "env:OFFICERS_PIN", "tokens.json"];
+    let warning = "the PIN stays in the environment variable OFFICERS_PIN";
+    let pin = crate::support::desk::PIN;
+    let run = desk.countersign_after_mounting("mount -t tmpfs none /proc && exec \"$@\"", &sign);
+    run.env("OFFICERS_PIN", pin).go().exits(0).says(warning);
+    let done = desk.countersign(&sign).env("OFFICERS_PIN", pin).go().exits(0);
+    assert!(!done.stderr().contains(warning), "{}", done.stderr());
+}

@@ -66,6 +66,7 @@ mod serve_systemd;
 mod sessions;
 mod several_devices;
 mod sign_string;
+mod soak;
 mod support;
 mod systemd_units;
 mod touching;
