@@ -7,19 +7,22 @@
 
 mod check;
 mod error;
+mod writes;
 
 pub use check::{Summary, check};
 pub use error::{AuditError, BrokenChain};
+pub use writes::{LastWrite, WriteState, last_writes};
 
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::printable::escaped_json;
+use crate::save::{Log, LogError};
 use crate::signature::sha256_hex;
 
 /// `previous` of the first line.
@@ -66,11 +69,14 @@ impl AuditLog {
         };
         self.locked(|file| {
             let (number, previous) = self.last(file)?;
+            let number =
+                number.checked_add(1).ok_or_else(|| AuditError::BadEnd { path: self.path.clone() })?;
             let mut entry = Map::new();
-            entry.insert("number".into(), (number + 1).into());
+            entry.insert("number".into(), number.into());
             entry.insert("previous".into(), previous.into());
             entry.extend(members.iter().map(|(name, value)| (name.clone(), cut(value))));
-            let body = Value::Object(entry).to_string();
+            // Somebody may look at the log on a terminal.
+            let body = escaped_json(&Value::Object(entry).to_string());
             let body = body.strip_suffix('}').unwrap_or(&body);
             let line = format!("{body},\"sha256\":\"{}\"}}\n", sha256_hex(body.as_bytes()));
             // One write: a line is whole or, on a full disk, cut back.
@@ -89,29 +95,12 @@ impl AuditLog {
 
     /// Runs `work` on the file that has the log's name, under its lock.
     fn locked<T>(&self, work: impl FnOnce(&File) -> Result<T, AuditError>) -> Result<T, AuditError> {
-        let start = Instant::now();
-        loop {
-            let mut options = File::options();
-            options.read(true).append(true).create(true).mode(0o600).custom_flags(NONBLOCK);
-            let file = options.open(&self.path).map_err(|source| self.failed(source))?;
-            let opened = file.metadata().map_err(|source| self.failed(source))?;
-            if !opened.is_file() {
-                return Err(AuditError::NotRegular { path: self.path.clone() });
-            }
-            match file.try_lock() {
-                Ok(()) => {
-                    let named = fs::metadata(&self.path);
-                    if named.is_ok_and(|named| named.dev() == opened.dev() && named.ino() == opened.ino()) {
-                        // Closing the file ends the lock.
-                        return work(&file);
-                    }
-                }
-                Err(TryLockError::WouldBlock) if start.elapsed() >= self.patience => {
-                    return Err(AuditError::Busy { path: self.path.clone() });
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-                Err(TryLockError::Error(source)) => return Err(self.failed(source)),
-            }
+        let path = self.path.clone();
+        match Log::open(&self.path, self.patience) {
+            Ok(log) => work(&log.file),
+            Err(LogError::System(source)) => Err(self.failed(source)),
+            Err(LogError::NotRegular) => Err(AuditError::NotRegular { path }),
+            Err(LogError::Busy { holder }) => Err(AuditError::Busy { path, holder }),
         }
     }
 
@@ -141,9 +130,6 @@ impl AuditLog {
         }
     }
 }
-
-/// Opening a pipe must not wait for whoever reads it.
-const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
 fn cut(value: &Value) -> Value {
     match value {

@@ -49,7 +49,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<(), Error> {
         _ => None,
     };
     let context = Context::new(&cli.global, so_pin_source)?;
-    LIFECYCLE.exit_on_signals();
+    LIFECYCLE.exit_on_signals()?;
     LIFECYCLE.survive_modules();
     countersign::device::close_at_the_end();
     match cli.command {

@@ -10,10 +10,10 @@ mod death;
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use countersign::device;
-use countersign::error::{Error, Exit};
+use countersign::error::{Error, Exit, Explain};
 use countersign::pin::terminal as pin_prompt;
 use countersign::save;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -71,6 +71,23 @@ pub(crate) enum Ending {
     Failed(Error),
 }
 
+/// The system gives no thread.
+#[derive(Debug, thiserror::Error)]
+#[error("no thread can be started: {source}")]
+pub(crate) struct NoThread {
+    source: std::io::Error,
+}
+
+impl Explain for NoThread {
+    fn exit(&self) -> Exit {
+        Exit::Other
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("this user has too many processes: end some, or raise the limit (ulimit -u)".into())
+    }
+}
+
 type LastWork = Box<dyn FnOnce(&Ending) -> Vec<String> + Send>;
 type LastWords = Box<dyn FnOnce(Ending, &[String]) + Send>;
 
@@ -88,10 +105,14 @@ impl Lifecycle {
     }
 
     /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
-    pub(crate) fn exit_on_signals(&'static self) {
-        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return };
+    ///
+    /// # Errors
+    /// [`NoThread`]: without one that waits for them, signals would be lost.
+    pub(crate) fn exit_on_signals(&'static self) -> Result<(), NoThread> {
+        let (send, signals) = mpsc::channel::<Signals>();
         let (ready, is_ready) = mpsc::channel();
-        std::thread::spawn(move || {
+        let waiting = std::thread::Builder::new().name("signals".into()).spawn(move || {
+            let Ok(mut signals) = signals.recv() else { return };
             let _ = ready.send(());
             for signal in &mut signals {
                 let is_service = matches!(self.lock().phase, Phase::Service { .. });
@@ -105,8 +126,13 @@ impl Lifecycle {
                 }
             }
         });
+        waiting.map_err(|source| NoThread { source })?;
+        // Only now: what is caught and not waited for is lost.
+        let Ok(signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return Ok(()) };
+        let _ = send.send(signals);
         // A thread that is only starting waits for the loader, which a module may keep busy for ever.
         let _ = is_ready.recv();
+        Ok(())
     }
 
     /// From now on a module that exits, aborts or crashes ends the program as any other early end does.
@@ -136,6 +162,11 @@ impl Lifecycle {
             Phase::Service { may_give_up } => may_give_up.as_ref().is_some_and(|may_give_up| may_give_up()),
             _ => true,
         }
+    }
+
+    /// Whether this process is a service, which somebody starts anew.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self.lock().phase, Phase::Service { .. })
     }
 
     /// Threads that reach this while the process is ending park here.
@@ -210,16 +241,18 @@ impl Lifecycle {
         }
     }
 
-    /// Waits until `limit` has passed or somebody asks for a renewal; true if somebody did. The clock is looked at every
-    /// now and then, since a computer that sleeps does not count.
-    pub(crate) fn wait_for_renewal(&self, limit: Duration) -> bool {
-        let until = SystemTime::now() + limit;
+    /// Waits until nothing is `left` or somebody asks for a renewal; true if somebody did. That is looked at every now and
+    /// then, since a computer that sleeps does not count, and its clock may be set.
+    pub(crate) fn wait_for_renewal(&self, left: impl Fn() -> Duration) -> bool {
         let mut state = self.lock();
         loop {
             if std::mem::take(&mut state.renewal_is_due) {
                 return true;
             }
-            let Ok(left) = until.duration_since(SystemTime::now()) else { return false };
+            let left = left();
+            if left.is_zero() {
+                return false;
+            }
             let waited = self.changed.wait_timeout(state, left.min(LOOK_AT_CLOCK_EVERY));
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }

@@ -5,6 +5,7 @@ mod commands;
 mod lifecycle;
 mod terminal;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use countersign::environment;
@@ -12,6 +13,12 @@ use countersign::environment;
 use cli::compatible;
 use lifecycle::LIFECYCLE;
 use terminal::Terminal;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is given back. Secrets pass through the buffers of libraries (TLS, HTTP, JSON), which wipe nothing; it costs
+/// less than can be measured. Modules have allocators of their own.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
@@ -34,5 +41,6 @@ fn main() -> ExitCode {
         }
     };
     LIFECYCLE.close_devices(exit.into());
+    terminal.finish();
     ExitCode::from(exit)
 }

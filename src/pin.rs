@@ -14,6 +14,7 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::save;
 use crate::uri::Uri;
 
 /// No PIN of any device is longer, in bytes; a longer file is not a PIN file.
@@ -160,6 +161,11 @@ impl PinSource {
         match self {
             PinSource::File(path) => {
                 let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.permissions().mode();
+                if let Some(uid) = save::other_owner(path) {
+                    return Some(format!(
+                        "the PIN file {path:?} belongs to another user ({uid}), who knows the PIN: chown root it"
+                    ));
+                }
                 (mode & 0o077 != 0).then(|| {
                     format!("the PIN file {path:?} can be read by others (mode {:04o}): chmod 600 it", mode & 0o7777)
                 })
@@ -169,6 +175,12 @@ impl PinSource {
                  can see it: use --pin-source"
                     .into(),
             ),
+            PinSource::Environment { name, value: Some(_) } => std::env::var_os(name).is_some().then(|| {
+                format!(
+                    "the PIN stays in the environment variable {name} of this process, where programs that a module \
+                     starts can see it: without /proc it cannot be removed"
+                )
+            }),
             _ => None,
         }
     }

@@ -4,17 +4,23 @@
 mod attributes;
 mod error;
 mod input;
+mod lock;
+mod log;
 mod output;
+mod place;
 mod replace;
+mod temporary;
 
 pub use attributes::NotKept;
 pub use error::{FileError, FileUse, FileUseError};
 pub use input::InputFile;
+pub use log::{Log, LogError};
 pub use output::Output;
-pub use replace::stop_replacing;
+pub use replace::{create_private, replace_private, stop_replacing};
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The bytes of a file, a pipe or a device, at most `limit` of them.
@@ -41,8 +47,22 @@ pub fn is_dash(path: &Path) -> bool {
 
 /// Whether two paths lead to one file.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    matches!((fs::metadata(one), fs::metadata(other)), (Ok(a), Ok(b)) if a.dev() == b.dev() && a.ino() == b.ino())
+    matches!((identity(one), identity(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// What two paths to one file have in common: device and inode. None where nothing can be found.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// The number of the user to whom a file belongs, where this is root and that is somebody else: who can change it, or knows it.
+pub fn other_owner(path: &Path) -> Option<u32> {
+    let is_root = rustix::process::geteuid().is_root();
+    fs::metadata(path)
+        .ok()
+        .filter(|file| is_root && file.is_file())
+        .map(|file| file.uid())
+        .filter(|uid| *uid != 0)
 }
 
 fn read_file(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {

@@ -1,6 +1,7 @@
 //! Everything that is printed: words to stderr, data to stdout. No `pin-value` passes through here unhidden.
 
 pub(crate) mod device_watch;
+mod held;
 mod quoting;
 mod stderr;
 mod stdout;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use clap::error::{ContextKind, ErrorKind};
 use countersign::error::{Error, Exit};
-use countersign::printable::printable;
+use countersign::printable::{escaped_json, printable};
 use countersign::save::NotKept;
 use countersign::uri::redact;
 use serde::Serialize;
@@ -74,6 +75,7 @@ impl Terminal {
                     show(&error, with_document);
                 }
             }
+            stderr::finish();
         });
         Terminal {
             quiet: global.quiet,
@@ -162,7 +164,7 @@ impl Terminal {
             return Ok(());
         }
         let document = serde_json::to_value(document).map_err(|source| NoDocument { source })?;
-        self.data(format!("{:#}\n", redacted(&document)).as_bytes())
+        self.data(json_text(&redacted(&document)).as_bytes())
     }
 
     /// Bytes to stdout, as they are. A reader that is gone is an error: what was signed did not arrive.
@@ -178,6 +180,11 @@ impl Terminal {
         show(error, self.json && !self.has_document.get());
     }
 
+    /// Waits until a terminal has taken all words; nothing is done after that.
+    pub(crate) fn finish(&self) {
+        stderr::finish();
+    }
+
     /// What clap has to say: an error, or a help page that was asked for.
     pub(crate) fn command_line_error(error: &clap::Error) -> ExitCode {
         if !error.use_stderr() {
@@ -187,6 +194,7 @@ impl Terminal {
         }
         let text = error.render().ansi().to_string();
         let _ = writeln!(stderr::stream(), "{}", without_secrets(text.trim_end()));
+        stderr::finish();
         let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
         let instead = match error.kind() {
             ErrorKind::UnknownArgument => {
@@ -203,7 +211,7 @@ impl Terminal {
             let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             let rest: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
             let document = error_document(Exit::Usage, message, &rest, None, &[]);
-            let _ = stdout::write(format!("{document:#}\n").as_bytes());
+            let _ = stdout::write(json_text(&document).as_bytes());
         }
         ExitCode::from(Exit::Usage as u8)
     }
@@ -252,7 +260,7 @@ fn interrupted(consequences: &[String], with_document: bool) {
     }
     if with_document {
         let document = error_document(Exit::Interrupted, "interrupted", &[], None, consequences);
-        let _ = stdout::write(format!("{document:#}\n").as_bytes());
+        let _ = stdout::write(json_text(&document).as_bytes());
     }
 }
 
@@ -273,13 +281,17 @@ fn show(error: &Error, with_document: bool) {
         let document =
             error_document(error.exit(), &error.to_string(), &detail, hint.as_deref(), error.consequences());
         // There is nowhere left to report that stdout is gone.
-        let _ = stdout::write(format!("{:#}\n", redacted(&document)).as_bytes());
+        let _ = stdout::write(json_text(&redacted(&document)).as_bytes());
     }
 }
 
 fn to_stderr(styled: &str, line: &str) {
     // When stderr is gone there is nobody to tell.
     let _ = writeln!(stderr::stream(), "{styled}{}", printable(line));
+}
+
+fn json_text(document: &Value) -> String {
+    escaped_json(&format!("{document:#}\n"))
 }
 
 /// What clap says, which repeats arguments as they were typed: from a `pin-value` on, nothing of the line.

@@ -25,6 +25,7 @@ pub use error::{Encoding, TokenFileError};
 pub(crate) use json::looks_like_token_file;
 pub use merge::merge;
 pub(crate) use username::check_username;
+use username::user_key;
 pub use username::{ROLES, UsernameError, is_same_user};
 
 use std::fmt;
@@ -84,7 +85,7 @@ pub struct Token {
 }
 
 /// The signature that a file holds for a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signed {
     /// None: the member is the empty string.
     No,

@@ -31,7 +31,8 @@ pub fn check(log: &[u8]) -> Result<Summary, BrokenChain> {
         if !own_digest_fits(bytes) {
             return Err(BrokenChain::Changed { line });
         }
-        let expected = entries + 1;
+        // No log is so long; a number that cannot be followed is nobody's.
+        let expected = u64::checked_add(entries, 1).ok_or(BrokenChain::NoEntry { line })?;
         if number > expected {
             if numbers(text, index).any(|later| later == expected) {
                 return Err(BrokenChain::Reordered { line, number });
@@ -105,6 +106,18 @@ mod tests {
             let text = check(&changed).expect_err("must be found").to_string();
             assert!(text.contains(&format!("line {}", line_of(position))), "{position}: {text}");
         }
+    }
+
+    #[test]
+    fn the_last_number_that_there_is_is_not_followed_by_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let line = format!("{{\"number\":{},\"previous\":\"{NO_LINE}\"}}\n", u64::MAX);
+        std::fs::write(&path, &line).unwrap();
+        let log = AuditLog::open(&path, std::time::Duration::ZERO).unwrap();
+        assert!(matches!(log.append(&json!({})), Err(crate::audit::AuditError::BadEnd { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), line);
+        assert!(check(line.as_bytes()).is_err());
     }
 
     #[test]

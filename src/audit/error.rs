@@ -23,10 +23,12 @@ pub enum AuditError {
         path: PathBuf,
     },
     /// Another process holds its lock.
-    #[error("the audit log {path:?} is held by another process")]
+    #[error("the audit log {path:?} is held by {}", holder.as_deref().unwrap_or("another process"))]
     Busy {
         /// The log.
         path: PathBuf,
+        /// Who, where that is known.
+        holder: Option<String>,
     },
     /// Its last line cannot be continued.
     #[error("the audit log {path:?} does not end with a whole entry")]

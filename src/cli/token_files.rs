@@ -134,6 +134,9 @@ pub(crate) enum Audit {
         /// The log that --audit-log wrote
         #[arg(value_name = "LOG", value_hint = ValueHint::FilePath)]
         log: PathBuf,
+        /// Also compare each file with its last line: a run that was killed may have announced what it did not write
+        #[arg(long)]
+        files: bool,
     },
 }
 

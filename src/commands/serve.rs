@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign::credentials::{Clock, Event};
 use countersign::duration::in_words;
 use countersign::error::Error;
+use countersign::save;
 use countersign::serving::{
     Listener, NextAttempt, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole,
     Service, Systemd, container_token,
@@ -37,6 +38,13 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         .as_deref()
         .map(|path| container_token(path, arguments.container_token_mode))
         .transpose()?;
+    if let Some((path, uid)) =
+        arguments.container_token_file.as_ref().and_then(|path| Some((path, save::other_owner(path)?)))
+    {
+        terminal.warn(&format!(
+            "the token's file {path:?} belongs to another user ({uid}), who can ask for all credentials: chown root it"
+        ));
+    }
     let listener = Listener::bind(SocketAddr::new(arguments.listen, arguments.port))?;
     let address = listener.address();
     if !arguments.listen.is_loopback() {
@@ -54,10 +62,12 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
     let service = Service::new(Arc::clone(renewals.roles()), token, hosts, region);
     let observer = request_log(terminal.is_verbose());
     listener.serve(service, arguments.hop_limit, Systemd::of_environment(), observer)?;
+    let roles = Arc::clone(renewals.roles());
+    LIFECYCLE.give_up_when(move || roles.all().iter().all(|role| role.valid_at(roles.now()).is_none()));
     terminal.log(&format!("listening on http://{address}"));
 
     loop {
-        let asked = LIFECYCLE.wait_for_renewal(renewals.remaining());
+        let asked = LIFECYCLE.wait_for_renewal(|| renewals.remaining());
         renewals.renew(asked, &told);
     }
 }

@@ -51,6 +51,9 @@ pub(crate) fn run(arguments: &Sign, context: &Context, terminal: &Terminal) -> R
         Ok(inputs)
     };
     let inputs = deadline.until_done(words::waits(terminal), read).map_err(failed)?;
+    for (file, uid) in request.files.iter().filter_map(|file| Some((file, save::other_owner(file)?))) {
+        terminal.warn(&format!("{file:?} belongs to another user ({uid}), who chooses what root signs"));
+    }
     progress.read(&inputs);
     let session = Session { arguments, request: &request, context, terminal, deadline, progress: &progress };
     session

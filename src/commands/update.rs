@@ -51,9 +51,11 @@ pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) ->
     // First: whoever is told may send a signal at once.
     LIFECYCLE.become_service();
     told(&credentials);
+    // They are in the file; until the next renewal nobody needs them here.
+    drop(credentials);
     give_up_at(renewal.end());
     loop {
-        LIFECYCLE.wait_for_renewal(renewal.remaining());
+        LIFECYCLE.wait_for_renewal(|| renewal.remaining());
         match renewal.renew()? {
             Renewed::Done(credentials) => {
                 terminal.warn_of(renewal.not_kept());

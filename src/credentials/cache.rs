@@ -1,7 +1,7 @@
 //! Credentials that were obtained before, for commands that run often: in a file that only its owner can read.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::options::CredentialOptions;
 use super::request::is_uri;
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Credentials, Expiration, output};
+use crate::save;
 use crate::signature::sha256_hex;
 use crate::uri::redact;
 
@@ -187,15 +188,8 @@ impl Cache {
     }
 
     fn replace(&self, ending: &str, bytes: &[u8]) -> Result<(), CacheError> {
-        let write = || -> std::io::Result<()> {
-            // Made with mode 0600.
-            let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
-            temporary.write_all(bytes)?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(self.file(ending))?;
-            Ok(())
-        };
-        write().map_err(|source| CacheError::Write { file: self.file(ending), source })
+        let file = self.file(ending);
+        save::replace_private(&file, bytes).map_err(|source| CacheError::Write { file, source })
     }
 }
 

@@ -1,37 +1,110 @@
 //! AWS's time: signatures are valid and credentials end by AWS's clock, which this computer's may differ from.
+//!
+//! Two questions, two answers. *Which time does a request bear?* This computer's, corrected by what AWS said when it refused
+//! it. *Have these credentials ended?* That is counted from the moment at which AWS gave them out, by the time since this
+//! computer was started, so that nobody who sets its clock makes them last longer.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::{Exit, Explain};
 use crate::rolesanywhere::SigningTime;
 
+/// A correction by more is not believed, in seconds: such a clock is to be set.
+const MOST_AHEAD: i64 = 86_400;
+/// This computer's clock and the time since its start drift apart by less, unless somebody sets the clock. In seconds.
+const STEP: i64 = 2;
+
 /// This computer's clock, corrected by what AWS says. Shared by everything that compares with the end of credentials.
 #[derive(Debug, Default)]
-pub struct Clock {
-    /// Added to this computer's time, in seconds.
-    skew: AtomicI64,
+pub struct Clock(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// AWS's time at this computer's start, in milliseconds since 1970, once AWS has said its time.
+    start: Option<i64>,
+    /// By how much this computer's clock is ahead of AWS's, as AWS said, and what [`Clock::mark`] was then.
+    ahead: Option<(i64, i64)>,
 }
 
 impl Clock {
-    /// AWS's time in Unix seconds: this computer's, as long as AWS has not said otherwise.
+    /// AWS's time in Unix seconds, for comparing with the end of credentials: this computer's, as long as AWS has not said
+    /// its own.
     pub fn now(&self) -> i64 {
-        let own = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        i64::try_from(own).unwrap_or(i64::MAX).saturating_add(self.skew.load(Ordering::SeqCst))
+        let start = self.lock().start;
+        start.map_or_else(|| self.own(), |start| start.saturating_add(since_start()).div_euclid(1000))
     }
 
-    /// AWS has said that [`Clock::now`] is ahead of its own time by so many seconds; behind it, if negative.
-    pub fn set_back(&self, seconds: i64) {
-        self.skew.fetch_sub(seconds, Ordering::SeqCst);
+    /// The time of requests in Unix seconds: this computer's, corrected by what AWS said of it. Whoever sets the clock has
+    /// corrected it, and AWS's word does not count any longer.
+    pub fn own(&self) -> i64 {
+        self.own_millis().div_euclid(1000)
     }
 
-    /// [`Clock::now`], as a request is dated.
+    fn own_millis(&self) -> i64 {
+        let ahead = self.lock().ahead.filter(|(_, mark)| !self.has_stepped_since(*mark));
+        wall().saturating_sub(ahead.map_or(0, |(ahead, _)| ahead * 1000))
+    }
+
+    /// AWS, which gave out credentials, said `age` ago that its time was `date`, in Unix seconds.
+    pub fn heard(&self, date: i64, age: Duration) {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let date = date.saturating_mul(1000);
+        // AWS says whole seconds; where it agrees with this clock, that one knows the rest.
+        let then = self.own_millis().saturating_sub(age).clamp(date, date.saturating_add(999));
+        self.lock().start = Some(then.saturating_add(age).saturating_sub(since_start()));
+    }
+
+    /// AWS has refused a request for its time: [`Clock::own`] is ahead of AWS's by so many seconds; behind it, if negative.
+    /// False if that cannot be believed: then nothing changes.
+    #[must_use]
+    pub fn is_ahead_by(&self, seconds: i64) -> bool {
+        let aws = self.own_millis().saturating_sub(seconds.saturating_mul(1000));
+        let ahead = wall().saturating_sub(aws) / 1000;
+        let is_believed = (-MOST_AHEAD..=MOST_AHEAD).contains(&ahead);
+        if is_believed {
+            let mut state = self.lock();
+            state.ahead = Some((ahead, self.mark()));
+            state.start = Some(aws.saturating_sub(since_start()));
+        }
+        is_believed
+    }
+
+    /// What stays the same until somebody sets this computer's clock.
+    pub fn mark(&self) -> i64 {
+        wall().saturating_sub(since_start()) / 1000
+    }
+
+    /// Whether somebody has set the clock since it had that mark: then nobody knows what time it is until AWS says it.
+    pub fn has_stepped_since(&self, mark: i64) -> bool {
+        self.mark().abs_diff(mark) > STEP.unsigned_abs()
+    }
+
+    /// [`Clock::own`], as a request is dated.
     ///
     /// # Errors
     /// [`ClockError`] where the year does not have four digits.
     pub fn signing_time(&self) -> Result<SigningTime, ClockError> {
-        SigningTime::from_unix_seconds(self.now()).ok_or(ClockError)
+        SigningTime::from_unix_seconds(self.own()).ok_or(ClockError)
     }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// This computer's clock, in milliseconds since 1970.
+fn wall() -> i64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds since this computer was started, its sleep included. Nobody sets this clock.
+fn since_start() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
 }
 
 /// A time at which no request can be dated.
@@ -50,38 +123,72 @@ impl Explain for ClockError {
 }
 
 #[cfg(test)]
+impl Clock {
+    /// As if so many seconds had been taken off [`Clock::now`].
+    pub(crate) fn set_back(&self, seconds: i64) {
+        let now = self.now();
+        self.heard(now - seconds, Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
 mod tests {
-    use super::{Clock, ClockError};
+    use std::time::Duration;
+
+    use super::{Clock, MOST_AHEAD, wall};
 
     /// The test may be interrupted between two looks at the clock.
     const PATIENCE: i64 = 60;
 
+    #[track_caller]
+    fn is_about(time: i64, expected: i64) {
+        assert!((0..PATIENCE).contains(&(time - expected)), "{time}, not {expected}");
+    }
+
     #[test]
     fn it_is_this_computers_until_aws_says_otherwise() {
-        let clock = Clock::default();
-        let start = clock.now();
-        assert!(start > 1_700_000_000, "{start}");
+        let (clock, start) = (Clock::default(), wall() / 1000);
+        is_about(clock.now(), start);
+        is_about(clock.own(), start);
         for (ahead, sum) in [(3600, 3600), (-7200, -3600), (0, -3600)] {
-            clock.set_back(ahead);
-            let moved = clock.now() - (start - sum);
-            assert!((0..PATIENCE).contains(&moved), "{ahead}: {moved}");
+            assert!(clock.is_ahead_by(ahead));
+            is_about(clock.now(), start - sum);
+            is_about(clock.own(), start - sum);
+            let late = clock.own() - clock.signing_time().unwrap().unix_seconds();
+            assert!((-PATIENCE..=0).contains(&late), "{late}");
         }
     }
 
     #[test]
-    fn a_request_is_dated_by_the_corrected_time() {
-        let clock = Clock::default();
-        clock.set_back(86_400);
-        let late = clock.now() - clock.signing_time().unwrap().unix_seconds();
-        assert!((-PATIENCE..=0).contains(&late), "{late}");
+    fn what_aws_says_when_it_gives_credentials_counts_for_their_end_and_dates_no_request() {
+        let (clock, start) = (Clock::default(), wall() / 1000);
+        clock.heard(start - 5000, Duration::from_secs(100));
+        is_about(clock.now(), start - 4900);
+        is_about(clock.own(), start);
     }
 
     #[test]
-    fn a_time_before_1970_or_after_9999_dates_no_request() {
-        for ahead in [1 << 40, -(1 << 40)] {
-            let clock = Clock::default();
-            clock.set_back(ahead);
-            assert_eq!(clock.signing_time(), Err(ClockError));
+    fn a_clock_that_is_off_by_days_is_not_corrected() {
+        let (clock, start) = (Clock::default(), wall() / 1000);
+        for ahead in [MOST_AHEAD + 2, -MOST_AHEAD - 2, 1 << 40, i64::MAX, i64::MIN] {
+            assert!(!clock.is_ahead_by(ahead), "{ahead}");
+            is_about(clock.own(), start);
         }
+        // Nor in steps.
+        assert!(clock.is_ahead_by(MOST_AHEAD - 10) && !clock.is_ahead_by(3600));
+        is_about(clock.own(), start - MOST_AHEAD + 10);
+    }
+
+    #[test]
+    fn a_correction_falls_when_the_clock_is_set() {
+        let (clock, start) = (Clock::default(), wall() / 1000);
+        assert!(clock.is_ahead_by(7200));
+        let mark = clock.mark();
+        assert!(!clock.has_stepped_since(mark));
+        // As if the clock had been set back since, as it should be.
+        clock.lock().ahead = Some((7200, mark + 7200));
+        is_about(clock.own(), start);
+        // What the credentials that are there end by stays.
+        is_about(clock.now(), start - 7200);
     }
 }

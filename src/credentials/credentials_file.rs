@@ -2,14 +2,14 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
-use crate::save::{FileError, FileUse, FileUseError, InputFile, NotKept, Output};
+use crate::save::{self, FileError, FileUse, FileUseError, InputFile, NotKept, Output};
 
 /// The file, as errors speak of it.
 const CREDENTIALS_FILE: FileUse = FileUse {
@@ -102,7 +102,11 @@ impl CredentialsFile {
     /// [`CredentialsFileError::NotMade`], or [`FileError`].
     pub fn write(&self, profile: &ProfileName, credentials: &Credentials) -> Result<NotKept, Error> {
         let not_made = |source| CredentialsFileError::NotMade { path: self.path.clone(), source };
-        self.make().map_err(not_made)?;
+        match self.make(&with_credentials(b"", profile, credentials)) {
+            // There is one already, or by now.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|()| NotKept::default()).map_err(not_made).map_err(Error::from),
+        }
         let is_replaced = self.check_writable()? == Written::Replaced;
         let mut attempts = 0;
         loop {
@@ -129,17 +133,17 @@ impl CredentialsFile {
         (mode & 0o077 != 0).then_some(mode & 0o7777)
     }
 
-    /// A file that is not there yet is its owner's alone, and so is its folder.
-    fn make(&self) -> io::Result<()> {
+    /// A file that is not there yet is its owner's alone, and so is its folder. It is never seen without what it is for.
+    fn make(&self, bytes: &[u8]) -> io::Result<()> {
         let path = &self.path;
         if path.exists() {
-            return Ok(());
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        // A link that leads to nothing is completed: the system follows it.
-        File::options().create(true).truncate(false).write(true).mode(0o600).open(path).map(|_| ())
+        // A link that leads to nothing is completed.
+        save::create_private(path, bytes)
     }
 }
 

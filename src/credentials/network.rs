@@ -30,8 +30,10 @@ pub(super) fn client_options(
     let text = |names: [&str; 2]| {
         names.iter().find_map(|name| variable(name)).and_then(|value| value.into_string().ok())
     };
-    let bypassed =
+    let listed =
         text(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_listed(endpoint.host(), endpoint.port(), &list));
+    // For a proxy this computer is another one; and what goes to it in the clear must not leave.
+    let bypassed = listed || endpoint.is_loopback();
     let proxy = text(["HTTPS_PROXY", "https_proxy"]).filter(|_| options.with_proxy && !bypassed);
     Ok(ClientOptions { roots, skipped_roots, proxy, trust_any_server: options.trust_any_server })
 }

@@ -34,6 +34,9 @@ const AT_LEAST_FOR_AWS: Duration = Duration::from_secs(15);
 /// In seconds. AWS accepts five minutes; a clock that differs by less is not why a request was refused.
 const CLOCK_TOLERANCE: i64 = 240;
 
+/// AWS gives credentials for twelve hours at most. A date that makes them last longer is none, in seconds.
+const LONGEST_LIFE: i64 = 43_200 + 300;
+
 /// Obtains the credentials of one request, as often as they are asked for.
 pub struct Provider<'a> {
     request: CredentialRequest,
@@ -160,9 +163,10 @@ impl<'a> Provider<'a> {
             attempts += 1;
             match self.send(&request, deadline) {
                 Ok(credentials) => return Ok(credentials),
-                Err(Failure { clock_ahead: Some(ahead), .. }) if !clock_was_wrong => {
+                Err(Failure { clock_ahead: Some(ahead), .. })
+                    if !clock_was_wrong && self.clock.is_ahead_by(ahead) =>
+                {
                     clock_was_wrong = true;
-                    self.clock.set_back(ahead);
                     (self.observer)(Event::ClockIsOff { ahead });
                 }
                 Err(Failure { error, may_pass: true, .. }) if attempts < MAX_ATTEMPTS => {
@@ -237,12 +241,17 @@ impl<'a> Provider<'a> {
     }
 
     fn send(&self, request: &SignedRequest, deadline: Instant) -> Result<Credentials, Failure> {
-        let answer = self.client.send(request, self.clock.now(), deadline).map_err(Failure::unreachable)?;
+        let answer = self.client.send(request, self.clock.own(), deadline).map_err(Failure::unreachable)?;
         (self.observer)(Event::Answered {
             method: request.method,
             host: self.request.endpoint.host_header(),
             answer: &answer,
         });
+        if let (Ok(credentials), Some(date)) = (&answer.result, answer.date)
+            && (1..=LONGEST_LIFE).contains(&(credentials.expiration().unix_seconds() - date))
+        {
+            self.clock.heard(date, answer.arrived.elapsed());
+        }
         answer.result.map_err(Failure::refused)
     }
 }
@@ -263,7 +272,7 @@ impl Failure {
 
     fn refused(error: ResponseError) -> Self {
         let clock_ahead = match &error {
-            ResponseError::Refused(refusal) if refusal.status == 403 => {
+            ResponseError::Refused(refusal) if refusal.is_about_time() => {
                 refusal.clock_ahead.filter(|ahead| ahead.abs() >= CLOCK_TOLERANCE)
             }
             _ => None,

@@ -27,6 +27,8 @@ pub struct Renewal {
     /// In Unix seconds.
     at: i64,
     failures: u32,
+    /// What the clock's mark was at the last attempt.
+    mark: i64,
     /// A wrong PIN is not sent again without a person.
     waits_for_person: bool,
 }
@@ -34,12 +36,13 @@ pub struct Renewal {
 impl Renewal {
     /// At once.
     pub fn due(clock: Arc<Clock>) -> Self {
-        Renewal { clock, at: 0, failures: 0, waits_for_person: false }
+        Renewal { mark: clock.mark(), clock, at: 0, failures: 0, waits_for_person: false }
     }
 
     /// After credentials came.
     pub fn succeeded(&mut self, credentials: &Credentials) {
         let now = self.clock.now();
+        self.mark = self.clock.mark();
         let end = credentials.expiration().unix_seconds();
         let left = end - now;
         (self.failures, self.waits_for_person) = (0, false);
@@ -58,6 +61,7 @@ impl Renewal {
         let pause = LONGEST_PAUSE.min(1 << self.failures.min(6));
         self.failures = self.failures.saturating_add(1);
         self.at = self.clock.now() + pause;
+        self.mark = self.clock.mark();
         self.waits_for_person = error.exit() == Exit::Pin;
     }
 
@@ -71,6 +75,10 @@ impl Renewal {
     pub fn remaining(&self) -> Duration {
         if self.waits_for_person {
             return LOOK_AT_PIN_EVERY;
+        }
+        // When somebody sets the clock, AWS is asked what time it is.
+        if self.clock.has_stepped_since(self.mark) {
+            return Duration::ZERO;
         }
         Duration::from_secs(u64::try_from(self.at - self.clock.now()).unwrap_or_default())
     }

@@ -13,6 +13,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use secrecy::SecretString;
 
 use super::PinError;
+use crate::printable::printable;
 
 const TERMINAL: &str = "/dev/tty";
 
@@ -42,7 +43,8 @@ pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     }
     let input = terminal.try_clone().map_err(failed)?;
     silence(&terminal).map_err(failed)?;
-    let answer = write!(terminal, "{prompt}").and_then(|()| {
+    // A device's label is part of it.
+    let answer = write!(terminal, "{}", printable(prompt)).and_then(|()| {
         rpassword::read_password_with_config(
             ConfigBuilder::new().input_reader(input).output_discard().build(),
         )

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::tls::{Certificate as Root, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Proxy};
+use zeroize::Zeroizing;
 
 use super::{Answer, Credentials, ResponseError, SignedRequest, read};
 use crate::error::{Exit, Explain};
@@ -61,6 +63,10 @@ pub struct Answered {
     pub request_id: Option<String>,
     /// From the first byte to the last.
     pub took: Duration,
+    /// The time that the answer bears, in Unix seconds (RFC 9110 section 6.6.1).
+    pub date: Option<i64>,
+    /// When its head was there.
+    pub arrived: Instant,
 }
 
 impl Client {
@@ -116,6 +122,10 @@ impl Client {
         let start = Instant::now();
         let unreachable =
             |source: ureq::Error| ClientError::unreachable(&request.url, self.proxy.as_ref(), source);
+        // ureq looks names up on a thread of its own, and panics where there is none.
+        if let Err(error) = thread::Builder::new().spawn(|| {}) {
+            return Err(unreachable(ureq::Error::Io(error)));
+        }
         let mut sending = self.agent.get_or_init(|| self.agent()).post(&request.url);
         // The host's header is made of the URL, which is made of the same endpoint.
         for (name, value) in request.headers.iter().filter(|(name, _)| *name != "host") {
@@ -124,8 +134,10 @@ impl Client {
         let left = deadline.saturating_duration_since(start).max(Duration::from_millis(1));
         let sending = sending.config().timeout_global(Some(left.min(WHOLE))).build();
         let mut response = sending.send(&request.body[..]).map_err(unreachable)?;
+        let arrived = Instant::now();
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec().map_err(unreachable)?;
+        let body = Zeroizing::new(body);
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let request_id = header("x-amzn-requestid");
         let answer = Answer {
@@ -140,6 +152,8 @@ impl Client {
             status,
             request_id: request_id.map(str::to_owned),
             took: start.elapsed(),
+            date: answer.date(),
+            arrived,
         })
     }
 }

@@ -51,6 +51,11 @@ impl Endpoint {
         &self.host
     }
 
+    /// Whether it is this computer: 127.0.0.0/8, `[::1]`, `localhost`.
+    pub fn is_loopback(&self) -> bool {
+        Host::parse(&self.host).is_ok_and(|host| host.is_loopback())
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.port

@@ -32,6 +32,16 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
+impl Answer<'_> {
+    /// The time that it bears, in Unix seconds (RFC 9110 section 5.6.7).
+    pub fn date(&self) -> Option<i64> {
+        // The parser is not to be kept busy with a header of any length.
+        let date = self.date.filter(|date| date.len() <= 64)?;
+        let date: Timestamp = DateTimeParser::new().parse_timestamp(date).ok()?;
+        Some(date.as_second())
+    }
+}
+
 /// The credentials in an answer. `now` is this computer's time in seconds since 1970, to be compared with the answer's:
 /// a wrong clock is the commonest reason for a refusal that does not name its reason.
 ///
@@ -39,7 +49,7 @@ pub struct Answer<'a> {
 /// [`ResponseError::Refused`] when it is no 201; otherwise what makes it no usable credentials. Empty or expired ones
 /// are an error, because a client that is given them asks again and again.
 pub fn read(answer: &Answer<'_>, now: i64) -> Result<Credentials, ResponseError> {
-    let clock_ahead = seconds_ahead(answer.date, now);
+    let clock_ahead = answer.date().and_then(|date| now.checked_sub(date));
     // AWS says 201. An emulator may say 200.
     if !matches!(answer.status, 200 | 201) {
         return Err(ResponseError::Refused(Refusal::read(answer, clock_ahead)));
@@ -50,13 +60,12 @@ pub fn read(answer: &Answer<'_>, now: i64) -> Result<Credentials, ResponseError>
     let missing = |member| ResponseError::Incomplete { member };
     let set = document.credential_set.into_iter().next().ok_or_else(|| missing("credentialSet"))?;
     let given = set.credentials.ok_or_else(|| missing("credentials"))?;
-    let secret = |text: Option<String>| SecretString::from(text.unwrap_or_default());
     let expiration = given.expiration.as_deref().and_then(Expiration::parse);
     let expiration = expiration.ok_or_else(|| missing("expiration"))?;
     let mut credentials = Credentials::new(
         given.access_key_id.unwrap_or_default(),
-        secret(given.secret_access_key),
-        secret(given.session_token),
+        given.secret_access_key.unwrap_or_default(),
+        given.session_token.unwrap_or_default(),
         expiration,
     )
     .map_err(missing)?;
@@ -69,14 +78,6 @@ pub fn read(answer: &Answer<'_>, now: i64) -> Result<Credentials, ResponseError>
     credentials.assumed_role_arn = named(set.assumed_role_user.and_then(|user| user.arn));
     credentials.subject_arn = named(document.subject_arn);
     Ok(credentials)
-}
-
-/// By how many seconds this computer's clock is ahead of the answer's (RFC 9110 section 5.6.7).
-fn seconds_ahead(date: Option<&str>, now: i64) -> Option<i64> {
-    // The parser is not to be kept busy with a header of any length.
-    let date = date.filter(|date| date.len() <= 64)?;
-    let date: Timestamp = DateTimeParser::new().parse_timestamp(date).ok()?;
-    now.checked_sub(date.as_second())
 }
 
 /// What may be shown of an answer that ought to hold credentials, and might: a page, which begins with `<`.
@@ -109,8 +110,8 @@ struct AssumedRoleUser {
 #[serde(rename_all = "camelCase")]
 struct Given {
     access_key_id: Option<String>,
-    secret_access_key: Option<String>,
-    session_token: Option<String>,
+    secret_access_key: Option<SecretString>,
+    session_token: Option<SecretString>,
     expiration: Option<String>,
 }
 

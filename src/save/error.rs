@@ -57,8 +57,16 @@ pub enum FileError {
         path: PathBuf,
     },
     /// Another process holds the lock.
-    #[error("{path:?} is being changed by another process")]
+    #[error("{path:?} is being changed by another process{}", in_brackets(holder))]
     Busy {
+        /// As given.
+        path: PathBuf,
+        /// Who holds it, where that is known: name and number.
+        holder: Option<String>,
+    },
+    /// Somebody else could choose what root replaces.
+    #[error("{path:?} leads through a symbolic link in a folder that other users can write to")]
+    LinkOfOthers {
         /// As given.
         path: PathBuf,
     },
@@ -86,10 +94,20 @@ pub enum FileError {
     },
 }
 
+/// What [`super::place::Place::of`] says of such a link.
+const LINK_OF_OTHERS: i32 = rustix::io::Errno::PERM.raw_os_error();
+
+fn in_brackets(holder: &Option<String>) -> String {
+    holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
+}
+
 impl FileError {
     pub(super) fn open(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => FileError::NotFound { path: path.to_owned() },
+            _ if source.raw_os_error() == Some(LINK_OF_OTHERS) => {
+                FileError::LinkOfOthers { path: path.to_owned() }
+            }
             _ => FileError::read(path, source),
         }
     }
@@ -123,6 +141,12 @@ impl Explain for FileError {
         let hint = match self {
             FileError::NotFound { .. } => "check the name and the folder",
             FileError::IsFolder { .. } => "name the file in it",
+            FileError::LinkOfOthers { .. } => {
+                "as root, name the file itself, in a folder that only root can write to"
+            }
+            FileError::Read { source, .. } if is_out_of_files(source) => {
+                "this program may open no more files: raise the limit (ulimit -n), or name fewer"
+            }
             FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
             FileError::TooLarge { .. } => "check that it is the right file",
             FileError::NotRegular { .. } | FileError::NotOwner { .. } => "write it elsewhere (-o)",
@@ -179,7 +203,9 @@ fn in_words_of(source: &FileError, FileUse { noun, done, .. }: &FileUse) -> Stri
         FileError::NotRegular { path } => {
             format!("{path:?} is no regular file and cannot be {done} in place")
         }
-        FileError::Busy { path } => format!("{path:?} is being {done} by another process"),
+        FileError::Busy { path, holder } => {
+            format!("{path:?} is being {done} by another process{}", in_brackets(holder))
+        }
         FileError::Changed { path } => {
             format!("{path:?} was changed by somebody else while it was being {done}")
         }
@@ -204,6 +230,11 @@ impl Explain for FileUseError {
             source => Some(source.hint()?.replace("write it elsewhere (-o)", elsewhere)),
         }
     }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+    codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
 }
 
 /// The system's own error, without the random name of a temporary file that `tempfile` adds.

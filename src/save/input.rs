@@ -1,42 +1,57 @@
 //! A file that is read, and later replaced by another version of itself.
 
-use std::fs::{self, File, TryLockError};
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
 
 use super::attributes::{Attributes, NotKept};
+use super::lock::Lock;
+use super::place::{Place, is_same, kind};
 use super::replace::{check_folder, overwrite, replace_whole};
-use super::{FileError, is_same_file, read_file};
+use super::{FileError, read_file};
 
 /// A file that was read whole and is going to be replaced. It is locked for as long as this lives.
 #[derive(Debug)]
 pub struct InputFile {
     path: PathBuf,
+    place: Place,
     bytes: Vec<u8>,
     file: File,
+    _lock: Lock,
 }
 
 impl InputFile {
-    /// Reads a regular file that [`InputFile::replace`] is going to replace, and locks it against a second process that
-    /// does the same.
+    /// Reads a regular file that [`InputFile::replace`] is going to replace, and locks it against a second process of this
+    /// user that does the same.
     ///
     /// # Errors
-    /// As [`super::read`], and [`FileError::Busy`], [`FileError::NotRegular`].
+    /// As [`super::read`], and [`FileError::Busy`], [`FileError::NotRegular`], [`FileError::LinkOfOthers`].
     pub fn open(path: &Path, limit: u64) -> Result<Self, FileError> {
-        // Looked at before it is opened: opening a pipe waits for whoever writes to it.
-        let metadata = fs::metadata(path).map_err(|error| FileError::open(path, error))?;
-        if !metadata.is_file() && !metadata.is_dir() {
-            return Err(FileError::NotRegular { path: path.to_owned() });
+        let failed = |error| FileError::open(path, error);
+        let place = match Place::of(path) {
+            Err(error) if error.raw_os_error() == Some(Errno::ISDIR.raw_os_error()) => {
+                return Err(FileError::IsFolder { path: path.to_owned() });
+            }
+            place => place.map_err(failed)?,
+        };
+        // Looked at before it is opened: some devices do something when they are.
+        match kind(&place.look().map_err(|error| failed(error.into()))?) {
+            FileType::RegularFile => {}
+            FileType::Directory => return Err(FileError::IsFolder { path: path.to_owned() }),
+            _ => return Err(FileError::NotRegular { path: path.to_owned() }),
         }
-        let file = File::open(path).map_err(|error| FileError::open(path, error))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(FileError::Busy { path: path.to_owned() }),
-            // Some network file systems cannot lock. The comparison before the rename is still there.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-        }
+        let lock = Lock::of(&place, Duration::ZERO).map_err(|error| match error {
+            FileError::Busy { holder, .. } => FileError::Busy { path: path.to_owned(), holder },
+            error => error,
+        })?;
+        let file = place.open(OFlags::RDONLY).map_err(failed)?;
         let bytes = read_file(&file, path, limit)?;
-        Ok(InputFile { path: path.to_owned(), bytes, file })
+        Ok(InputFile { path: path.to_owned(), place, bytes, file, _lock: lock })
     }
 
     /// What was read.
@@ -54,11 +69,11 @@ impl InputFile {
     /// # Errors
     /// [`FileError::Folder`], [`FileError::Mounted`] or [`FileError::NotOwner`].
     pub fn check_replaceable(&self) -> Result<(), FileError> {
-        check_folder(&self.target()?, self.file.metadata().ok().as_ref())
+        check_folder(&self.place, rustix::fs::fstat(&self.file).ok().as_ref())
     }
 
     /// Replaces the file whole with `bytes`, with its mode, its access list and its extended attributes and, where the system
-    /// allows it, its owner. A symbolic link stays one: the file that it points to is replaced. `done` is called when that is
+    /// allows it, its owner. A symbolic link stays one: the file that it led to is replaced. `done` is called when that is
     /// done, before a signal can end the program. What could not be kept is the answer.
     ///
     /// # Errors
@@ -67,7 +82,7 @@ impl InputFile {
     pub fn replace(&self, bytes: &[u8], done: impl FnOnce()) -> Result<NotKept, FileError> {
         let attributes =
             Attributes::of_file(&self.file).map_err(|source| FileError::write(&self.path, source))?;
-        replace_whole(&self.target()?, bytes, Some(&attributes), || self.check_unchanged(), done)
+        replace_whole(&self.place, bytes, Some(&attributes), || self.check_unchanged().map(|_| ()), done)
     }
 
     /// Writes `bytes` into the file, which stays the same file: for one that cannot be replaced. Who reads meanwhile may see
@@ -76,27 +91,37 @@ impl InputFile {
     /// # Errors
     /// As [`InputFile::replace`].
     pub fn overwrite(&self, bytes: &[u8]) -> Result<(), FileError> {
-        let file = File::options().write(true).open(&self.path);
-        let file = file.map_err(|source| FileError::write(&self.path, source))?;
-        self.check_unchanged()?;
+        let file = self.place.open(OFlags::RDWR).map_err(|source| FileError::write(&self.path, source))?;
+        let seen = self.check_unchanged()?;
+        let is_seen = rustix::fs::fstat(&file).is_ok_and(|opened| is_same(&opened, &seen));
+        if !is_seen {
+            return Err(FileError::Changed { path: self.path.clone() });
+        }
         overwrite(&self.path, &file, &self.bytes, bytes)
     }
 
-    /// The file behind symbolic links: renaming over a link would put a file in the link's place.
-    fn target(&self) -> Result<PathBuf, FileError> {
-        fs::canonicalize(&self.path).map_err(|error| FileError::open(&self.path, error))
-    }
-
-    fn check_unchanged(&self) -> Result<(), FileError> {
+    /// That the name is the file's that was read, and holds what was read.
+    fn check_unchanged(&self) -> Result<rustix::fs::Stat, FileError> {
         let changed = || FileError::Changed { path: self.path.clone() };
-        let own = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.file)));
-        let mut now = File::open(&self.path).map_err(|_| changed())?;
-        let mut bytes = Vec::with_capacity(self.bytes.len());
-        let read = Read::by_ref(&mut now).take(self.bytes.len() as u64 + 1).read_to_end(&mut bytes);
-        if is_same_file(&own, &self.path) && read.is_ok() && bytes == self.bytes {
-            Ok(())
-        } else {
-            Err(changed())
+        let failed = |source: io::Error| FileError::read(&self.path, source);
+        let mut now = match self.place.open(OFlags::RDONLY) {
+            Ok(now) => now,
+            Err(error) if is_gone(&error) => return Err(changed()),
+            Err(error) => return Err(failed(error)),
+        };
+        let stat = |file: &File| rustix::fs::fstat(file).map_err(|error| failed(error.into()));
+        let (read_before, read_now) = (stat(&self.file)?, stat(&now)?);
+        if !is_same(&read_before, &read_now) {
+            return Err(changed());
         }
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        Read::by_ref(&mut now).take(self.bytes.len() as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes == self.bytes { Ok(read_now) } else { Err(changed()) }
     }
+}
+
+/// Nothing has the name any longer, or a link has it, or the file was closed to this user.
+fn is_gone(error: &io::Error) -> bool {
+    let codes = [Errno::NOENT, Errno::LOOP, Errno::NXIO, Errno::ACCESS];
+    codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
 }

@@ -4,9 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{OFlags, Stat};
+use rustix::io::Errno;
+
 use super::FileError;
 use super::attributes::{Attributes, NotKept};
-use super::replace::{check_folder, replace_whole};
+use super::place::{Place, is_same};
+use super::replace::{check_folder, folder_of, replace_whole};
 
 /// Where a result goes. Made before the result is there, so that a wrong name is found before anybody types a PIN.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ enum Kind {
     /// A pipe, a device, an open descriptor: written to.
     Stream,
     /// A file, there already or not: replaced whole.
-    File { target: PathBuf, existing: Option<Box<Attributes>> },
+    File { place: Place, existing: Option<Box<(Attributes, Stat)>> },
 }
 
 impl Output {
@@ -33,19 +37,21 @@ impl Output {
             Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
             // What stands behind an open descriptor is the caller's: `>> log` must not be replaced.
             Ok(metadata) if !metadata.is_file() || is_descriptor(path) => Kind::Stream,
-            Ok(metadata) => {
-                let target = fs::canonicalize(path).map_err(|error| FileError::open(path, error))?;
-                check_folder(&target, Some(&metadata))?;
-                let attributes =
-                    Attributes::of_path(&target).map_err(|error| FileError::open(path, error))?;
-                Kind::File { target, existing: Some(Box::new(attributes)) }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::open(path, error));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let target = behind_dangling_links(path);
-                check_folder(&target, None)?;
-                Kind::File { target, existing: None }
+            // Behind a link too, there already or not.
+            _ => {
+                let place = Place::of(path).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => FileError::folder(folder_of(path), error),
+                    _ => FileError::open(path, error),
+                })?;
+                let existing = place.look().ok();
+                check_folder(&place, existing.as_ref())?;
+                let existing = existing.map(|existing| Ok(Box::new((attributes(&place)?, existing))));
+                let existing = existing.transpose().map_err(|error| FileError::open(path, error))?;
+                Kind::File { place, existing }
             }
-            Err(error) => return Err(FileError::open(path, error)),
         };
         Ok(Output { path: path.to_owned(), kind })
     }
@@ -77,24 +83,36 @@ impl Output {
                 .map(|()| done())
                 .map(|()| NotKept::default())
                 .map_err(|source| FileError::write(&self.path, source)),
-            Kind::File { target, existing } => {
-                replace_whole(target, bytes, existing.as_deref(), || Ok(()), done)
+            Kind::File { place, existing } => {
+                let seen = existing.as_ref().map(|existing| &existing.1);
+                let attributes = existing.as_ref().map(|existing| &existing.0);
+                replace_whole(place, bytes, attributes, || self.check_unchanged(place, seen), done)
             }
         }
     }
 }
 
-fn is_descriptor(path: &Path) -> bool {
-    ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|folder| path.starts_with(folder))
+impl Output {
+    /// That nothing else has taken the place since.
+    fn check_unchanged(&self, place: &Place, seen: Option<&Stat>) -> Result<(), FileError> {
+        let is_unchanged = match (place.look(), seen) {
+            (Ok(now), Some(seen)) => is_same(&now, seen),
+            (Err(Errno::NOENT), _) => true,
+            (Ok(_), None) => false,
+            (Err(error), _) => return Err(FileError::write(&self.path, error.into())),
+        };
+        if is_unchanged { Ok(()) } else { Err(FileError::Changed { path: self.path.clone() }) }
+    }
 }
 
-/// A link to a file that is not there yet leads to the file's place.
-fn behind_dangling_links(path: &Path) -> PathBuf {
-    const MOST_LINKS: usize = 40;
-    let mut target = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        let Ok(next) = fs::read_link(&target) else { break };
-        target = target.parent().unwrap_or(Path::new("")).join(next);
+/// Those of a file that need not be readable.
+fn attributes(place: &Place) -> io::Result<Attributes> {
+    match place.open(OFlags::RDONLY) {
+        Ok(file) => Attributes::of_file(&file),
+        Err(_) => Attributes::of_path(place.path()),
     }
-    target
+}
+
+fn is_descriptor(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|folder| path.starts_with(folder))
 }

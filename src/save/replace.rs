@@ -1,23 +1,27 @@
 //! Replacing a file whole; and writing into one that cannot be replaced.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, FallocateFlags, Stat, StatxAttributes, StatxFlags};
 
 use super::FileError;
 use super::attributes::{Attributes, NotKept};
+use super::lock;
+use super::place::Place;
+use super::temporary::Temporary;
 
 /// Held from the making of the temporary file until it has its place.
 static REPLACING: Mutex<()> = Mutex::new(());
 
 /// Lets no file be replaced any more, and waits, at most for `limit`, until the one that is being replaced has its place: for
-/// the moment at which a signal ends the program, so that it leaves no temporary file behind.
+/// the moment at which a signal ends the program, so that it leaves no temporary file behind, nor a lock's.
 pub fn stop_replacing(limit: Duration) {
+    lock::remove_all();
     let start = Instant::now();
     while start.elapsed() < limit {
         match REPLACING.try_lock() {
@@ -29,36 +33,66 @@ pub fn stop_replacing(limit: Duration) {
     }
 }
 
-/// Puts a file with `bytes` in the place of `target`, with the attributes of what is there. `check` has the last word before
+/// Puts a file with `bytes` into `place`, with the attributes of what is there. `check` has the last word before
 /// the rename; `done` is called when the file has its place, before a signal can end the program.
 pub(super) fn replace_whole(
-    target: &Path,
+    place: &Place,
     bytes: &[u8],
     existing: Option<&Attributes>,
     check: impl FnOnce() -> Result<(), FileError>,
     done: impl FnOnce(),
 ) -> Result<NotKept, FileError> {
     let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
+    let target = place.path();
     let failed = |source| FileError::write(target, source);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".countersign-")
-        .suffix(".tmp")
-        // What is new gets what the umask leaves; what replaces a file is closed until it has that file's mode.
-        .permissions(Permissions::from_mode(if existing.is_some() { 0o600 } else { 0o666 }))
-        .tempfile_in(folder_of(target))
-        .map_err(|source| FileError::folder(folder_of(target), source))?;
-    temporary.write_all(bytes).and_then(|()| temporary.flush()).map_err(failed)?;
+    // What is new gets what the umask leaves; what replaces a file is closed until it has that file's mode.
+    let mode = if existing.is_some() { 0o600 } else { 0o666 };
+    let temporary =
+        Temporary::beside(place, mode).map_err(|source| FileError::folder(folder_of(target), source))?;
+    let mut file = temporary.file();
+    file.write_all(bytes).map_err(failed)?;
     let not_kept = match existing {
-        Some(existing) => existing.give_to(temporary.as_file(), target).map_err(failed)?,
+        Some(existing) => existing.give_to(file, target).map_err(failed)?,
         None => NotKept::default(),
     };
-    temporary.as_file().sync_all().map_err(failed)?;
+    file.sync_all().map_err(failed)?;
     check()?;
-    temporary.persist(target).map_err(|error| failed(error.error))?;
+    temporary.take_place().map_err(failed)?;
     done();
     // The rename is done; a folder that cannot be synced (some network file systems) does not undo it.
-    let _ = File::open(folder_of(target)).and_then(|folder| folder.sync_all());
+    let _ = place.sync_folder();
     Ok(not_kept)
+}
+
+/// Makes a file with `bytes` that only its owner can read. Nobody ever sees a part of it.
+///
+/// # Errors
+/// What the system said: [`io::ErrorKind::AlreadyExists`] if there is one.
+pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_private(&Place::of(path)?, bytes, |temporary| temporary.take_free_place())
+}
+
+/// The same in the place of what has this name, if anything has; a link is replaced itself.
+///
+/// # Errors
+/// What the system said; what was there is then as it was.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_private(&Place::of_name(path)?, bytes, |temporary| temporary.take_place())
+}
+
+fn write_private(
+    place: &Place,
+    bytes: &[u8],
+    take_place: impl FnOnce(Temporary<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
+    let temporary = Temporary::beside(place, 0o600)?;
+    let mut file = temporary.file();
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    take_place(temporary)?;
+    let _ = place.sync_folder();
+    Ok(())
 }
 
 /// Writes `bytes` over what is in an open file, `before`. Who reads meanwhile may see a part of each. If it fails, `before`
@@ -82,17 +116,17 @@ pub(super) fn overwrite(target: &Path, file: &File, before: &[u8], bytes: &[u8])
     })
 }
 
-/// Whether a file can be made beside `target` and renamed over it.
-pub(super) fn check_folder(target: &Path, existing: Option<&Metadata>) -> Result<(), FileError> {
-    let folder = folder_of(target);
-    if existing.is_some() && is_mounted_by_itself(target) {
+/// Whether a file can be made beside `place` and renamed over it.
+pub(super) fn check_folder(place: &Place, existing: Option<&Stat>) -> Result<(), FileError> {
+    let target = place.path();
+    if existing.is_some() && is_mounted_by_itself(place) {
         return Err(FileError::Mounted { path: target.to_owned() });
     }
-    tempfile::tempfile_in(folder).map_err(|source| FileError::folder(folder, source))?;
-    if let (Some(existing), Ok(folder)) = (existing, fs::metadata(folder)) {
+    Temporary::beside(place, 0o600).map_err(|source| FileError::folder(folder_of(target), source))?;
+    if let (Some(existing), Ok(folder)) = (existing, place.look_at_folder()) {
         let me = rustix::process::geteuid();
-        let owns = |metadata: &Metadata| metadata.uid() == me.as_raw();
-        let sticky = folder.mode() & 0o1000 != 0;
+        let owns = |file: &Stat| file.st_uid == me.as_raw();
+        let sticky = folder.st_mode & 0o1000 != 0;
         if sticky && !me.is_root() && !owns(existing) && !owns(&folder) {
             return Err(FileError::NotOwner { path: target.to_owned() });
         }
@@ -101,8 +135,9 @@ pub(super) fn check_folder(target: &Path, existing: Option<&Metadata>) -> Result
 }
 
 /// As a file of a container's host is: the system answers a rename over it with EBUSY.
-fn is_mounted_by_itself(target: &Path) -> bool {
-    let looked = rustix::fs::statx(CWD, target, AtFlags::empty(), StatxFlags::BASIC_STATS);
+fn is_mounted_by_itself(place: &Place) -> bool {
+    let (folder, name) = (place.folder(), place.name());
+    let looked = rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
     looked.is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 

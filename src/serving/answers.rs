@@ -89,7 +89,7 @@ impl Service {
         region: Region,
     ) -> Self {
         let hosts = Hosts::new(address, allowed_hosts);
-        Service { roles, tokens: Tokens::default(), container_token, hosts, region }
+        Service { roles, tokens: Tokens::new(), container_token, hosts, region }
     }
 
     /// The answer to a request, whatever its body is.

@@ -1,7 +1,7 @@
 //! The token of the container credentials endpoint: in a file that only its owner can read, or also its group.
 
 use std::fs::{self, File, Permissions};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,10 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use crate::error::{Exit, Explain};
+use crate::save;
 
 /// The mode of the token's file if nothing else is asked for.
 pub const CONTAINER_TOKEN_MODE: u32 = 0o600;
@@ -24,32 +26,40 @@ const SHORTEST: usize = 16;
 /// [`ContainerTokenError`].
 pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, ContainerTokenError> {
     let failed = |source| ContainerTokenError::File { path: path.to_owned(), source };
-    let opened = File::options().write(true).create_new(true).mode(0o600).open(path);
-    let made = match opened {
-        Ok(file) => Some(file),
-        // After a disk was full.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let is_empty = fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0);
-            is_empty.then(|| File::options().write(true).open(path)).transpose().map_err(failed)?
-        }
-        Err(error) => return Err(failed(error)),
+    let new = || {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let random = SystemRandom::new().fill(&mut *bytes);
+        random.map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
+        Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
     };
-    if let Some(mut file) = made {
-        let mut bytes = [0; 32];
-        let random = SystemRandom::new().fill(&mut bytes);
-        random.map_err(|_| failed(std::io::Error::other("the system gives no random numbers")))?;
-        file.write_all(URL_SAFE_NO_PAD.encode(bytes).as_bytes()).map_err(failed)?;
-        // Whatever the umask is: it was asked for.
+    let made = match fs::symlink_metadata(path) {
+        // After a disk was full.
+        Ok(file) if file.is_file() && file.len() == 0 => {
+            new().and_then(|token| save::replace_private(path, token.as_bytes())).map(|()| true)
+        }
+        Ok(_) => Ok(false),
+        // It is never seen without its token.
+        Err(_) => match new().and_then(|token| save::create_private(path, token.as_bytes())) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            result => result.map(|()| true),
+        },
+    };
+    let is_new = made.map_err(failed)?;
+    // A descriptor, so that what is looked at is what is read; a pipe is not waited for.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
+    if is_new {
+        // It was asked for.
         file.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
     }
-    let metadata = fs::metadata(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.mode() & 0o077 & !mode != 0 {
         let is_for_group = metadata.mode() & 0o037 == 0;
         let (path, mode) = (path.to_owned(), metadata.mode() & 0o7777);
         return Err(ContainerTokenError::Open { path, mode, is_for_group });
     }
     let mut text = String::new();
-    File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text)).map_err(failed)?;
+    file.take(4096).read_to_string(&mut text).map_err(failed)?;
     if text.len() < SHORTEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ContainerTokenError::Unusable(path.to_owned()));
     }

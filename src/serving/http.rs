@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No connection lives longer: those of who has gone away silently go too.
 const LONGEST: Duration = Duration::from_secs(600);
 const MOST_HEADERS: usize = 64;
+/// For a request's head, in bytes: hyper would keep 400 KiB for each connection that never ends its own.
+const MOST_HEAD: usize = 16 << 10;
 
 /// Other names are not remembered: whoever asks under ever new ones fills no memory and no log.
 const MOST_REFUSALS: usize = 16;
@@ -156,13 +158,12 @@ fn serve(listener: TcpListener, service: Answering, hop_limit: u8, systemd: Syst
 /// Tells systemd that requests are answered, first that they are from now on: by the thread that answers them, since the
 /// other one may wait for AWS, or for a device, while there is something to hand out.
 async fn keep_alive(service: Arc<Answering>, systemd: Systemd) {
-    let watchdog = systemd.ready();
-    let Some(interval) = watchdog.interval() else { return };
-    loop {
+    let mut watchdog = systemd.ready();
+    while let Some(interval) = watchdog.interval() {
+        tokio::time::sleep(interval).await;
         if service.service.is_of_use() {
             watchdog.alive();
         }
-        tokio::time::sleep(interval).await;
     }
 }
 
@@ -226,6 +227,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_headers(MOST_HEADERS)
+        .max_buf_size(MOST_HEAD)
         .serve_connection(TokioIo::new(stream), service_fn(answer))
         .await
 }

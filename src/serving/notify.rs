@@ -1,6 +1,7 @@
 //! Telling systemd how it goes (sd_notify(3)); nothing where systemd did not start it.
 
 use std::env;
+use std::io::ErrorKind;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
@@ -16,7 +17,12 @@ pub struct Systemd {
 #[derive(Debug)]
 pub struct Watchdog {
     systemd: Systemd,
+    /// Whether systemd has taken that the service is ready.
+    is_known: bool,
 }
+
+/// When what systemd did not take is said again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Systemd {
     /// As `NOTIFY_SOCKET` and `WATCHDOG_USEC` say.
@@ -31,24 +37,33 @@ impl Systemd {
 
     /// The service can be used now.
     pub fn ready(self) -> Watchdog {
-        self.tell("READY=1");
-        Watchdog { systemd: self }
+        let is_known = self.tell("READY=1");
+        Watchdog { systemd: self, is_known }
     }
 
-    fn tell(&self, state: &str) {
-        let Some(address) = &self.address else { return };
-        let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to_addr(state.as_bytes(), address));
+    /// Whether it was taken, or nobody listens. A socket whose queue is full is not waited for: the thread that says this
+    /// answers requests.
+    fn tell(&self, state: &str) -> bool {
+        let Some(address) = &self.address else { return true };
+        let send = || {
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            socket.send_to_addr(state.as_bytes(), address)
+        };
+        !matches!(send(), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
 
 impl Watchdog {
     /// The service is not stuck.
-    pub fn alive(&self) {
-        self.systemd.tell("WATCHDOG=1");
+    pub fn alive(&mut self) {
+        let state = if self.is_known { "WATCHDOG=1" } else { "READY=1\nWATCHDOG=1" };
+        self.is_known |= self.systemd.tell(state);
     }
 
-    /// How often systemd expects to hear that, if at all: half of the time that it waits.
+    /// How long until systemd expects to hear that, if at all: half of the time that it waits.
     pub fn interval(&self) -> Option<Duration> {
-        self.systemd.watchdog.map(|watchdog| watchdog / 2)
+        let regular = self.systemd.watchdog.map(|watchdog| watchdog / 2);
+        if self.is_known { regular } else { Some(regular.map_or(AGAIN, |regular| regular.min(AGAIN))) }
     }
 }

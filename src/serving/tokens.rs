@@ -1,53 +1,59 @@
-//! The session tokens of IMDSv2: random, good for as long as was asked, and never more than can be kept.
+//! The session tokens of IMDSv2. Nothing is kept of them: a token carries its own end, authenticated by a key that only
+//! this process has. So no number of tokens that somebody asks for takes away anybody else's.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// More than the programs of one computer have at a time.
-const MOST: usize = 10_000;
-const BYTES: usize = 32;
+/// The end, in milliseconds since the key was made, big-endian.
+const END: usize = 8;
+/// So that no two tokens are equal.
+const NONCE: usize = 16;
+const TAG: usize = 32;
 
-/// The tokens that were given out, by their digests: looking one up then tells nothing by the time it takes.
-#[derive(Debug, Default)]
-pub(super) struct Tokens(Mutex<HashMap<[u8; 32], Instant>>);
-
-impl Tokens {
-    /// A new token; none where the system gives no random numbers. Of too many the one that ends first goes.
-    pub(super) fn make(&self, life: Duration) -> Option<String> {
-        let mut bytes = [0; BYTES];
-        SystemRandom::new().fill(&mut bytes).ok()?;
-        let token = URL_SAFE_NO_PAD.encode(bytes);
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if tokens.len() >= MOST {
-            tokens.retain(|_, end| *end > now);
-        }
-        if tokens.len() >= MOST
-            && let Some(first) = tokens.iter().min_by_key(|(_, end)| **end).map(|(token, _)| *token)
-        {
-            tokens.remove(&first);
-        }
-        tokens.insert(key(&token), now + life);
-        Some(token)
-    }
-
-    /// Whether it was given out and has not ended.
-    pub(super) fn is_good(&self, token: &str) -> bool {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.get(&key(token)).is_some_and(|end| *end > Instant::now())
-    }
+/// Gives out tokens and knows them again. A new process knows none of the old ones.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    /// None where the system gives no random numbers: then no token is given out, and none is good.
+    key: Option<hmac::Key>,
+    start: Instant,
 }
 
-fn key(token: &str) -> [u8; 32] {
-    let mut key = [0; 32];
-    key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    key
+impl Tokens {
+    pub(super) fn new() -> Self {
+        Tokens { key: hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).ok(), start: Instant::now() }
+    }
+
+    /// A new token that is good for `life`; none where the system gives no random numbers.
+    pub(super) fn make(&self, life: Duration) -> Option<String> {
+        let key = self.key.as_ref()?;
+        let end = u64::try_from((self.start.elapsed() + life).as_millis()).unwrap_or(u64::MAX);
+        let mut token = [0; END + NONCE + TAG];
+        let (claims, tag) = token.split_at_mut(END + NONCE);
+        claims[..END].copy_from_slice(&end.to_be_bytes());
+        SystemRandom::new().fill(&mut claims[END..]).ok()?;
+        tag.copy_from_slice(hmac::sign(key, claims).as_ref());
+        Some(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// Whether this process gave it out and it has not ended.
+    pub(super) fn is_good(&self, token: &str) -> bool {
+        self.end(token).is_some_and(|end| self.start.elapsed() < end)
+    }
+
+    /// When a token ends that this process gave out. The comparison takes the same time for every wrong one.
+    fn end(&self, token: &str) -> Option<Duration> {
+        let key = self.key.as_ref()?;
+        let mut bytes = [0; END + NONCE + TAG];
+        let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
+        let (claims, tag) = bytes.get(..length)?.split_at_checked(END + NONCE)?;
+        hmac::verify(key, claims, tag).ok()?;
+        let (end, _) = claims.split_first_chunk()?;
+        Some(Duration::from_millis(u64::from_be_bytes(*end)))
+    }
 }
 
 #[cfg(test)]
@@ -55,16 +61,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_end_and_are_bounded_in_number() {
-        let tokens = Tokens::default();
-        let short = tokens.make(Duration::ZERO).unwrap();
-        assert!(!tokens.is_good(&short));
+    fn a_token_is_good_until_its_end_whoever_asks_for_others() {
+        let tokens = Tokens::new();
         let first = tokens.make(Duration::from_secs(60)).unwrap();
-        assert!(tokens.is_good(&first) && !tokens.is_good("") && !tokens.is_good(&first[1..]));
-        for _ in 0..MOST {
-            tokens.make(Duration::from_secs(600)).unwrap();
+        assert!(!tokens.is_good(&tokens.make(Duration::ZERO).unwrap()));
+        for _ in 0..20_000 {
+            assert_ne!(tokens.make(Duration::from_secs(21_600)).unwrap(), first);
         }
-        assert!(!tokens.is_good(&first), "the one that ends first has gone");
-        assert!(tokens.0.lock().unwrap().len() <= MOST);
+        assert!(tokens.is_good(&first));
+    }
+
+    #[test]
+    fn a_token_that_was_changed_or_that_another_process_gave_out_is_not_good() {
+        let tokens = Tokens::new();
+        let token = tokens.make(Duration::from_secs(60)).unwrap();
+        assert!(!Tokens::new().is_good(&token));
+        assert!(!tokens.is_good(""));
+        assert!(!tokens.is_good(&token[1..]) && !tokens.is_good(&format!("{token}A")));
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!tokens.is_good(&URL_SAFE_NO_PAD.encode(changed)), "bit {bit}");
+        }
+        let tag_alone = URL_SAFE_NO_PAD.encode(&bytes[END + NONCE..]);
+        assert!(!tokens.is_good(&tag_alone));
     }
 }

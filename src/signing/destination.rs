@@ -1,5 +1,6 @@
 //! Where the signed file, or the signature, goes.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::detached::{read_signature, signature_file};
@@ -59,11 +60,11 @@ impl Destination {
         paths.extend(output.filter(|path| !in_place(path)).map(|path| ("-o", path.clone())));
         paths.extend(request.public_key_output.clone().map(|path| ("--write-public-key", path)));
         paths.extend(request.audit_log.clone().map(|path| ("--audit-log", path)));
-        for (index, (what, path)) in paths.iter().enumerate() {
-            // Devices are nobody's only file.
-            let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
-            let same = |(_, earlier): &&(&'static str, PathBuf)| identity(earlier) == identity(path);
-            if let Some((earlier, _)) = paths[..index].iter().find(same).filter(|_| !is_special) {
+        let mut seen = HashMap::new();
+        // Devices are nobody's only file.
+        let is_special = |path: &Path| path.metadata().is_ok_and(|metadata| !metadata.is_file());
+        for (what, path) in paths.iter().filter(|(_, path)| !is_special(path)) {
+            if let Some(earlier) = seen.insert(identity(path), what) {
                 return Err(RequestError::OneFileForTwo(earlier, what, path.clone()));
             }
         }

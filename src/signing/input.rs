@@ -1,5 +1,6 @@
 //! Token files as they are read: from a path or stdin, with the file's name in every error.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,8 +80,10 @@ pub fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>, Error
     if paths.len() > 1 && paths.iter().any(|path| save::is_dash(path)) {
         return Err(RequestError::StdinAndFiles.into());
     }
-    for (index, path) in paths.iter().enumerate() {
-        if let Some(earlier) = paths[..index].iter().find(|earlier| save::is_same_file(earlier, path)) {
+    let mut seen = HashMap::new();
+    for path in paths {
+        let Some(identity) = save::identity(path) else { continue };
+        if let Some(earlier) = seen.insert(identity, path) {
             return Err(RequestError::SameFile(earlier.clone(), path.clone()).into());
         }
     }

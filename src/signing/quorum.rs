@@ -1,5 +1,7 @@
 //! What a quorum token says of itself, and whether its approvals make a quorum.
 
+use std::collections::HashMap;
+
 use super::{SignatureFault, check_signature};
 use crate::signature::{Payload, PublicKey, Verifier};
 use crate::tokenfile::{Approval, ApprovalRecord, Format, Signed, TokenFile, approval_records};
@@ -40,11 +42,10 @@ impl<'a> QuorumToken<'a> {
 
     /// Two approvals with one signature: PKCS#1 v1.5 signatures are deterministic, so that one key approved twice.
     pub fn same_signature(&self) -> Option<(&'a Approval, &'a Approval)> {
-        let approvals = self.file.approvals();
-        approvals.iter().enumerate().find_map(|(index, approval)| {
-            let same =
-                |earlier: &&Approval| earlier.signed == approval.signed && earlier.signed != Signed::No;
-            Some((approvals[..index].iter().find(same)?, approval))
+        let mut first_with = HashMap::new();
+        let mut signed = self.file.approvals().iter().filter(|approval| approval.signed != Signed::No);
+        signed.find_map(|approval| {
+            first_with.insert(&approval.signed, approval).map(|earlier| (earlier, approval))
         })
     }
 }

@@ -59,14 +59,20 @@ impl DeviceWatch {
             let told = Watched { signing: Told::default(), notices: notices.clone() };
             let shared = told.clone();
             let (ready, is_ready) = mpsc::channel();
-            thread::spawn(move || {
+            let watching = thread::Builder::new().name("watch".into()).spawn(move || {
                 let _ = ready.send(());
                 loop {
                     look(&shared, patience);
                     stderr::forget_old_words();
+                    stderr::go_on();
                     thread::sleep(LOOK_EVERY);
                 }
             });
+            if let Err(error) = watching {
+                terminal.warn(&format!(
+                    "a device that does not answer is waited for without end: no thread can be started: {error}"
+                ));
+            }
             // A thread that is only starting waits for the loader, which a module may keep busy for ever.
             let _ = is_ready.recv();
             told
@@ -128,6 +134,7 @@ fn give_up(told: &Watched, call: &PendingCall, patience: Duration) -> ! {
         function: call.function,
         waits_for: call.waits_for,
         patience,
+        in_service: LIFECYCLE.is_service(),
     };
     LIFECYCLE.end(Ending::Failed(Error::from(error)))
 }
@@ -140,11 +147,14 @@ struct NoAnswer {
     function: &'static str,
     waits_for: WaitsFor,
     patience: Duration,
+    /// Whoever starts a service anew is told that the device is not there, whatever it did not answer.
+    in_service: bool,
 }
 
 impl Explain for NoAnswer {
     fn exit(&self) -> Exit {
         match self.function {
+            _ if self.in_service => Exit::Device,
             "C_SignInit" | "C_Sign" => Exit::Sign,
             _ if self.waits_for == WaitsFor::PinPad => Exit::Pin,
             _ => Exit::Device,

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use anstream::AutoStream;
 use rustix::fs::{FileType, MemfdFlags, OFlags};
 
+use super::stdout;
 use crate::lifecycle::LIFECYCLE;
 
 /// What modules have written is forgotten when it is longer, in bytes.
@@ -18,6 +19,8 @@ const MOST_KEPT: u64 = 64 << 10;
 /// How much of it counts as last words, in bytes and in lines.
 const LAST_WORDS: u64 = 4 << 10;
 const LAST_LINES: usize = 10;
+
+use super::held::{self, Patient};
 
 /// The real stderr, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
@@ -73,7 +76,9 @@ pub(crate) fn forget_old_words() {
 /// Where words go, with colours as they are wanted.
 pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
     let ours: Box<dyn Write> = match OURS.get().map(File::try_clone) {
+        Some(Ok(ours)) if ours.is_terminal() => Box::new(Patient(ours)),
         Some(Ok(ours)) => Box::new(ours),
+        _ if io::stderr().is_terminal() => Box::new(Patient(io::stderr())),
         _ => Box::new(io::stderr()),
     };
     let choice = match OURS.get() {
@@ -81,6 +86,19 @@ pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
         None => AutoStream::choice(&io::stderr()),
     };
     AutoStream::new(ours, choice)
+}
+
+/// Writes on what a terminal did not take, as far as that goes without waiting.
+pub(crate) fn go_on() {
+    let _ = stream().flush();
+}
+
+/// Waits for a terminal that was told to stop.
+pub(crate) fn finish() {
+    match OURS.get().map(File::try_clone) {
+        Some(Ok(ours)) => held::finish(ours),
+        _ => held::finish(io::stderr()),
+    }
 }
 
 /// Whether it is the pipe, or the socket, that stdout is.
@@ -93,7 +111,7 @@ pub(crate) fn shares_pipe_with_stdout() -> bool {
         Some(ours) => rustix::fs::fstat(ours),
         None => rustix::fs::fstat(rustix::stdio::stderr()),
     };
-    let (Ok(stdout), Ok(stderr)) = (rustix::fs::fstat(rustix::stdio::stdout()), stderr) else { return false };
+    let (Ok(stdout), Ok(stderr)) = (stdout::status(), stderr) else { return false };
     let kind = FileType::from_raw_mode(stdout.st_mode);
     matches!(kind, FileType::Fifo | FileType::Socket)
         && (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino)

@@ -24,6 +24,14 @@ pub(crate) fn take_from_modules(to_stderr: bool) {
     }
 }
 
+/// What kind of file the real stdout is.
+pub(crate) fn status() -> rustix::io::Result<rustix::fs::Stat> {
+    match OURS.get() {
+        Some(ours) => rustix::fs::fstat(ours),
+        None => rustix::fs::fstat(rustix::stdio::stdout()),
+    }
+}
+
 /// Writes all of it.
 pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
     match OURS.get() {

@@ -2,11 +2,12 @@
 //! `approval_data`, one for all HSMs; each approver appends an entry to `signatures`. Files of key services
 //! (`key-usage`, `key-management`) also have `service` and `key_reference`, and name the approver's role.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::json::Object;
 use super::json_kind::JsonKind;
-use super::{Signed, Token, TokenFileError, base64, is_same_user, mfa};
+use super::{Signed, Token, TokenFileError, base64, mfa, user_key};
 
 /// One approver's entry in `signatures`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
     let place = document.expect("signatures", JsonKind::Array)?.place(text);
 
     let mut list: Vec<Approval> = Vec::with_capacity(nodes.len());
+    let mut users = HashSet::with_capacity(nodes.len());
     for (index, node) in nodes.into_iter().enumerate() {
         let name = format!("approval {}", index + 1);
         if node.kind() != JsonKind::Object {
@@ -70,7 +72,7 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<(Token, Approval
             signature_place: entry.expect("signature", JsonKind::String)?.place(text),
             role_place: entry.get("role").map(|role| role.place(text)),
         };
-        if list.iter().any(|earlier| is_same_user(&earlier.username, &approval.username)) {
+        if !users.insert(user_key(&approval.username)) {
             return Err(TokenFileError::ApproverTwice { username: approval.username });
         }
         list.push(approval);

@@ -1,7 +1,10 @@
 //! Joining the approvals that several people gave to copies of one quorum approval file.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::change::{ListText, splice};
-use super::{Approval, TokenFile, TokenFileError, is_same_user};
+use super::{Approval, TokenFile, TokenFileError, user_key};
 
 /// The first file with the approvals of the others appended, in the order of the files. One entry a user: the same
 /// signature of the same user may be in several files.
@@ -14,7 +17,7 @@ use super::{Approval, TokenFile, TokenFileError, is_same_user};
 pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
     let Some(first) = files.first() else { return Ok(Vec::new()) };
     let Some(base) = &first.approvals else { return Err((0, TokenFileError::NotForMerge)) };
-    let mut users: Vec<&Approval> = Vec::new();
+    let mut users: BTreeMap<String, &Approval> = BTreeMap::new();
     let mut added: Vec<String> = Vec::new();
     for (index, file) in files.iter().enumerate() {
         let Some(approvals) = &file.approvals else { return Err((index, TokenFileError::NotForMerge)) };
@@ -25,16 +28,17 @@ pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
             return Err((index, TokenFileError::OtherMember { member }));
         }
         for approval in &approvals.list {
-            match users.iter().find(|user| is_same_user(&user.username, &approval.username)) {
-                Some(user) if user.signed == approval.signed && user.role == approval.role => {}
-                Some(_) => {
+            match users.entry(user_key(&approval.username)) {
+                Entry::Occupied(user)
+                    if user.get().signed == approval.signed && user.get().role == approval.role => {}
+                Entry::Occupied(_) => {
                     return Err((
                         index,
                         TokenFileError::TwoSignatures { username: approval.username.clone() },
                     ));
                 }
-                None => {
-                    users.push(approval);
+                Entry::Vacant(place) => {
+                    place.insert(approval);
                     if index > 0 {
                         // As it stands there, with members that are not known.
                         added.push(file.text[approval.place.clone()].to_owned());
@@ -49,12 +53,17 @@ pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
 
 /// A member that only one of them has, or that differs in more than white space.
 fn different_member(ours: &[(String, String)], theirs: &[(String, String)]) -> Option<String> {
+    type Texts<'a> = BTreeMap<&'a str, &'a str>;
+    fn texts(members: &[(String, String)]) -> Texts<'_> {
+        members.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+    }
     // What is nested too deeply for a value is compared as text.
-    let value = |members: &[(String, String)], name: &str| -> Option<Result<serde_json::Value, String>> {
-        let (_, text) = members.iter().find(|(member, _)| member == name)?;
-        Some(serde_json::from_str(text).map_err(|_| text.clone()))
+    let value = |texts: &Texts<'_>, name: &str| -> Option<Result<serde_json::Value, String>> {
+        let text = *texts.get(name)?;
+        Some(serde_json::from_str(text).map_err(|_| text.to_owned()))
     };
+    let (our_texts, their_texts) = (texts(ours), texts(theirs));
     let names = ours.iter().chain(theirs).map(|(name, _)| name);
-    let mut differing = names.filter(|name| value(ours, name) != value(theirs, name));
+    let mut differing = names.filter(|name| value(&our_texts, name) != value(&their_texts, name));
     differing.next().cloned()
 }

@@ -292,6 +292,26 @@ fn ten_thousand_tokens_and_huge_numbers_are_read_in_no_time() {
 }
 
 #[test]
+fn a_hundred_thousand_approvals_and_members_are_read_and_joined_in_no_time() {
+    let start = std::time::Instant::now();
+    let entries: Vec<String> =
+        (0..100_000).map(|n| format!(r#"{{"username":"u{n}","signature":"AAAA"}}"#)).collect();
+    let members: Vec<String> = (0..100_000).map(|n| format!(r#""m{n}":{n}"#)).collect();
+    let text = format!(
+        r#"{{"version":"2.0",{},"approval_data":"","token":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=","signatures":[{}]}}"#,
+        members.join(","),
+        entries.join(",")
+    );
+    let file = TokenFile::parse(text.as_bytes()).unwrap();
+    assert_eq!(file.approvals().len(), 100_000);
+    assert_eq!(merge(&[file.clone(), file]).unwrap(), text.as_bytes());
+    // Minutes, if each were compared with each.
+    assert!(start.elapsed() < std::time::Duration::from_secs(30), "{:?}", start.elapsed());
+    let twice = text.replace("u99999\"", "U0\"");
+    assert!(error_of(&twice).contains("U0"));
+}
+
+#[test]
 fn nul_and_control_characters_are_those_of_json() {
     assert!(error_of("{\"version\":\"2.0\0\"}").starts_with("it is not JSON: control character"));
     assert!(error_of("\0").starts_with("it is not JSON"));

@@ -23,6 +23,11 @@ pub fn is_same_user(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
+/// What the names of one user have in common, and no other name.
+pub(super) fn user_key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
 /// Whether CloudHSM has users of such a name.
 ///
 /// # Errors
@@ -48,6 +53,9 @@ mod tests {
         assert_eq!(check_username("a b"), Err(UsernameError::Character(' ')));
         assert_eq!(check_username("ü"), Err(UsernameError::Character('ü')));
         assert_eq!(check_username(&"x".repeat(45)), Err(UsernameError::TooLong(45)));
-        assert!(is_same_user("Officer1", "officer1") && !is_same_user("officer1", "officer2"));
+        for (one, other) in [("Officer1", "officer1"), ("officer1", "officer2"), ("Ü", "ü")] {
+            assert_eq!(is_same_user(one, other), other == "officer1");
+            assert_eq!(user_key(one) == user_key(other), other == "officer1");
+        }
     }
 }

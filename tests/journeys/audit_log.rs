@@ -100,6 +100,41 @@ fn what_cannot_be_logged_is_not_signed() {
 }
 
 #[test]
+fn a_write_that_was_announced_and_did_not_happen_can_be_told() {
+    let desk = Desk::new();
+    for name in ["tokens.json", "other.json", "removed.json"] {
+        desk.write(name, UNSIGNED);
+        desk.countersign(&[&SIGN[..5], &[name]].concat()).with_pin().go().exits(0);
+    }
+    desk.countersign(&[&SIGN[..5], &["-o", "out.json", "--force", "tokens.json"]].concat())
+        .with_pin()
+        .go()
+        .exits(0);
+    // As a run leaves it that was killed between the line and the file.
+    desk.write("tokens.json", UNSIGNED);
+    std::fs::remove_file(desk.path("removed.json")).unwrap();
+    let verify =
+        |more: &[&str]| desk.countersign(&[&["audit", "verify", "audit.log"], more].concat()).go().exits(0);
+    let said = verify(&["--files"]).stdout();
+    let line = |name: &str| {
+        let line = said
+            .lines()
+            .find(|line| line.contains(&format!("/{name}: ")) || line.contains(&format!(" {name}: ")));
+        line.unwrap_or_else(|| panic!("{name}: {said}")).to_owned()
+    };
+    assert!(line("tokens.json").ends_with("NOT written: it is as it was before that line"), "{said}");
+    assert!(
+        line("other.json").ends_with(": as the log says") && line("out.json").ends_with(": as the log says")
+    );
+    assert!(line("removed.json").ends_with(": not there, or not readable"), "{said}");
+    let json = verify(&["--files", "--json"]).json();
+    assert_eq!(json["files"][0]["state"], "not written");
+    desk.write("tokens.json", b"{}");
+    assert!(verify(&["--files"]).stdout().contains("tokens.json: changed since"));
+    assert!(!verify(&[]).stdout().contains("tokens.json"));
+}
+
+#[test]
 fn writers_at_once_keep_the_chain() {
     // A device each: SoftHSM rewrites its store at each login, and readers at that moment find no device.
     let desks: Vec<Desk> = (0..6).map(|_| Desk::new()).collect();

@@ -243,17 +243,32 @@ fn an_endpoint_without_tls_is_for_this_computer_alone() {
     server.done(run(&server)).exits(0);
 }
 
+/// A name for this computer that the test's proxy alone knows.
+const BEHIND_PROXY: &str = "roles-anywhere.test";
+
+/// A service that can also be reached through the test's proxy, by another name.
+fn behind_proxy() -> (Server, String) {
+    let options = ["--server-name", "localhost", "--server-name", BEHIND_PROXY];
+    let server = Server::of(Authority::with_intermediate(), &options);
+    let url = server.aws.url().replace("localhost", BEHIND_PROXY);
+    (server, url)
+}
+
 #[test]
 fn a_proxy_is_used_only_when_it_is_asked_for() {
-    let (server, proxy) = (Server::new(), Proxy::start());
+    let ((server, endpoint), proxy) = (behind_proxy(), Proxy::start());
     let with = |options: &[&str], variables: &[(&str, &str)]| {
-        let mut run = server.run("credential-process", &[options, &["--no-cache"]].concat());
+        let more = [options, &["--no-cache"]].concat();
+        let mut run = server.run_but("credential-process", &[("--endpoint", &endpoint)], &more);
         for (name, value) in variables {
             run = run.env(name, value);
         }
         let before = proxy.log().len();
-        server.done(run).exits(0);
-        proxy.log().len() > before
+        let done = server.done(run);
+        let is_used = proxy.log().len() > before;
+        // Without the proxy the name leads nowhere.
+        done.exits(if is_used { 0 } else { 9 });
+        is_used
     };
     let url = proxy.url();
     assert!(!with(&[], &[("HTTPS_PROXY", url), ("https_proxy", url), ("ALL_PROXY", url)]));
@@ -262,19 +277,22 @@ fn a_proxy_is_used_only_when_it_is_asked_for() {
     assert!(with(&[], &[("HTTPS_PROXY", url), ("COUNTERSIGN_WITH_PROXY", "true")]));
     assert!(!with(&["--with-proxy"], &[]));
     assert!(!with(&["--with-proxy"], &[("HTTP_PROXY", url)]));
-    for list in ["localhost", "*", "example.com, localhost"] {
+    for list in [BEHIND_PROXY, "*", "example.com, test"] {
         assert!(!with(&["--with-proxy"], &[("HTTPS_PROXY", url), ("NO_PROXY", list)]), "{list}");
     }
-    assert!(with(&["--with-proxy"], &[("HTTPS_PROXY", url), ("NO_PROXY", "ocalhost")]));
-    assert_eq!(proxy.log()[0]["target"], server.aws.url().replace("https://", ""));
+    assert!(with(&["--with-proxy"], &[("HTTPS_PROXY", url), ("NO_PROXY", "oles-anywhere.test")]));
+    assert_eq!(proxy.log()[0]["target"], endpoint.replace("https://", ""));
     assert_eq!(proxy.log()[0]["method"], "CONNECT");
 }
 
 #[test]
 fn a_proxy_that_is_none_for_http_is_refused_and_one_that_is_dead_is_named() {
     let server = Server::new();
-    let with =
-        |url: &str| server.run("credential-process", &["--no-cache", "--with-proxy"]).env("HTTPS_PROXY", url);
+    let endpoint = format!("https://{BEHIND_PROXY}");
+    let with = |url: &str| {
+        let more = ["--no-cache", "--with-proxy"];
+        server.run_but("credential-process", &[("--endpoint", &endpoint)], &more).env("HTTPS_PROXY", url)
+    };
     for scheme in ["socks5", "SOCKS5h", "socks4"] {
         let done =
             server.fails(with(&format!("{scheme}://u:hunter2@127.0.0.1:1080")), 2).says("not supported");
@@ -285,18 +303,22 @@ fn a_proxy_that_is_none_for_http_is_refused_and_one_that_is_dead_is_named() {
 
 #[test]
 fn what_stands_in_no_proxy_is_read_as_curl_and_go_do() {
-    let (server, proxy) = (Server::new(), Proxy::start());
+    let ((server, endpoint), proxy) = (behind_proxy(), Proxy::start());
     let port = server.aws.url().rsplit(':').next().unwrap().to_owned();
     let is_used = |list: &str| {
         let before = proxy.log().len();
-        let run = server.run("credential-process", &["--no-cache", "--with-proxy"]);
-        server.done(run.env("HTTPS_PROXY", proxy.url()).env("NO_PROXY", list)).exits(0);
-        proxy.log().len() > before
+        let more = ["--no-cache", "--with-proxy"];
+        let run = server.run_but("credential-process", &[("--endpoint", &endpoint)], &more);
+        let done = server.done(run.env("HTTPS_PROXY", proxy.url()).env("NO_PROXY", list));
+        let is_used = proxy.log().len() > before;
+        // Without the proxy the name leads nowhere.
+        done.exits(if is_used { 0 } else { 9 });
+        is_used
     };
-    for list in ["LOCALHOST", "*.localhost", &format!("localhost:{port}")] {
+    for list in ["ROLES-ANYWHERE.TEST", "*.roles-anywhere.test", &format!("{BEHIND_PROXY}:{port}")] {
         assert!(!is_used(list), "{list}");
     }
-    for list in ["localhost:1", "127.0.0.0/8"] {
+    for list in ["roles-anywhere.test:1", "127.0.0.0/8"] {
         assert!(is_used(list), "{list}");
     }
 }
@@ -340,23 +362,39 @@ fn an_expiration_goes_out_in_utc_whatever_aws_sent() {
 }
 
 #[test]
-fn a_switch_for_the_proxy_is_read_as_people_write_it() {
+fn an_endpoint_on_this_computer_is_never_reached_through_a_proxy() {
     let (server, proxy) = (Server::new(), Proxy::start());
+    let plain = Server::of(Authority::new(), &["--plain"]);
+    for server in [&server, &plain] {
+        let run = server.run("credential-process", &["--no-cache", "--with-proxy"]);
+        let run = run.env("HTTPS_PROXY", proxy.url()).env("HTTP_PROXY", proxy.url());
+        let run = run.env("http_proxy", proxy.url());
+        // Without TLS there is no CA.
+        let run = if server.aws.ca().exists() { run } else { run.without_env("AWS_CA_BUNDLE") };
+        server.done(run).exits(0);
+    }
+    assert!(proxy.log().is_empty(), "{:?}", proxy.log());
+}
+
+#[test]
+fn a_switch_for_the_proxy_is_read_as_people_write_it() {
+    let ((server, endpoint), proxy) = (behind_proxy(), Proxy::start());
     for (value, used) in [("1", true), ("true", true), ("0", false), ("false", false)] {
         let before = proxy.log().len();
-        let run = run(&server).env("HTTPS_PROXY", proxy.url()).env("COUNTERSIGN_WITH_PROXY", value);
-        server.done(run).exits(0);
+        let run = server.run_but("credential-process", &[("--endpoint", &endpoint)], &["--no-cache"]);
+        let run = run.env("HTTPS_PROXY", proxy.url()).env("COUNTERSIGN_WITH_PROXY", value);
+        server.done(run).exits(if used { 0 } else { 9 });
         assert_eq!(proxy.log().len() > before, used, "{value}");
     }
 }
 
 #[test]
 fn a_proxy_that_wants_a_password_gets_it_and_nobody_else() {
-    let server = Server::new();
+    let (server, endpoint) = behind_proxy();
     let proxy = Proxy::with_options(&["--authorization", "Basic dTpodW50ZXIy"]);
     let with = |url: &str| {
         let options = ["--no-cache", "--with-proxy", "--debug"];
-        server.run("credential-process", &options).env("HTTPS_PROXY", url)
+        server.run_but("credential-process", &[("--endpoint", &endpoint)], &options).env("HTTPS_PROXY", url)
     };
     let done = server.done(with(&proxy.url().replace("://", "://u:hunter2@"))).exits(0);
     assert!(!done.stderr().contains("hunter2"), "{}", done.stderr());
@@ -371,7 +409,9 @@ fn a_proxy_that_wants_a_password_gets_it_and_nobody_else() {
 fn a_proxy_s_password_is_not_repeated_where_its_url_is_malformed() {
     let server = Server::new();
     for url in ["ftp://u:hunter2@proxy.example", "http://u:hunter2@[::1", "u:hunter2@proxy example"] {
-        let run = server.run("credential-process", &["--no-cache", "--with-proxy"]);
+        let endpoint = format!("https://{BEHIND_PROXY}");
+        let more = ["--no-cache", "--with-proxy"];
+        let run = server.run_but("credential-process", &[("--endpoint", &endpoint)], &more);
         let done = server.fails(run.env("HTTPS_PROXY", url), 2);
         assert!(!done.stderr().contains("hunter2"), "{}", done.stderr());
     }

@@ -131,7 +131,10 @@ fn merge() -> Vec<Value> {
 fn audit_verify() -> Vec<Value> {
     let desk = desk_with_token_files();
     document(&desk, &["sign", "--key", SIGNKEY, "--audit-log", "audit.log", "tokens.json"]);
-    vec![document(&desk, &["audit", "verify", "audit.log"])]
+    vec![
+        document(&desk, &["audit", "verify", "audit.log"]),
+        document(&desk, &["audit", "verify", "--files", "audit.log"]),
+    ]
 }
 
 fn list() -> Vec<Value> {

@@ -317,3 +317,23 @@ fn a_reader_that_does_not_read_holds_up_no_end() {
         drop(reader);
     }
 }
+
+#[test]
+fn a_login_that_is_about_to_return_is_not_cut_off_by_a_signal() {
+    let desk = Desk::new();
+    // Longer than a signal waits for a call that only reads.
+    let mut run = with_faults(&desk, &SIGN, "C_Login=delay:2500");
+    run.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = run.command.spawn().unwrap();
+    let has_begun =
+        || desk.path("calls").exists().then(|| calls(&desk, "C_Login")).filter(|calls| *calls > 0);
+    crate::support::running::eventually("a login", has_begun);
+    let start = Instant::now();
+    std::thread::sleep(Duration::from_millis(1700));
+    crate::support::parts::tool("kill", &["-TERM".as_ref(), child.id().to_string().as_ref()]);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() >= Duration::from_millis(2400), "it was cut off after {:?}", start.elapsed());
+    // The device is whole.
+    desk.write("tokens.json", UNSIGNED);
+    desk.countersign(&SIGN).with_pin().go().exits(0);
+}

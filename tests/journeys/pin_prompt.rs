@@ -9,6 +9,7 @@ use expectrl::{ControlCode, Expect, Session};
 use crate::support::desk::{Desk, PIN, SIGNKEY};
 use crate::support::openssl::openssl_accepts;
 use crate::support::parts::{softhsm_module, tool};
+use crate::support::running::eventually;
 use crate::support::terminal::{Terminal, ends, run};
 use crate::support::token_files::UNSIGNED;
 
@@ -144,4 +145,24 @@ fn a_second_run_while_the_prompt_waits_is_told_to_wait() {
     assert!(terminal.get_process().is_alive().unwrap());
     terminal.send_line(PIN).unwrap();
     ends(terminal, 0);
+}
+
+#[test]
+fn a_terminal_that_was_told_to_stop_does_not_stall_signing() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    let pipe = desk.path("pin-pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let sign = ["sign", "--key", SIGNKEY, "--pin-source", "file:pin-pipe", "tokens.json"];
+    let mut terminal = run(&desk, &sign, &[]);
+    terminal.expect("3 to sign").unwrap();
+    // Ctrl-S, before the rest is said.
+    terminal.send("\x13").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::fs::write(&pipe, PIN).unwrap();
+    eventually("the file is signed", || (desk.read("tokens.json") != UNSIGNED).then_some(()));
+    // Ctrl-Q: nothing that was said is lost.
+    terminal.send("\x11").unwrap();
+    let said = ends(terminal, 0);
+    assert!(said.contains("3 signed and verified"), "{said}");
 }

@@ -82,6 +82,25 @@ fn a_device_that_is_gone_for_a_while_is_found_again_while_the_old_credentials_ar
 }
 
 #[test]
+fn a_device_that_hangs_ends_it_as_soon_as_nothing_is_good_any_more() {
+    let server = Server::new();
+    server.aws.settings(json!({"lifetime": 8}));
+    let run = server.run("serve", &["--port", "0", "--timeout", "1"]);
+    let mut serving = Serving::of(&server, faulty(&server, run, "C_Sign:2=delay:120000"));
+    let end: jiff::Timestamp =
+        server.aws.log()[0]["credential"]["expiration"].as_str().unwrap().parse().unwrap();
+    eventually("the device hangs", || (calls(&server.desk, "C_Sign") == 2).then_some(()));
+    std::thread::sleep(Duration::from_millis(1300));
+    // What is good is handed out although the device hangs for longer than it may.
+    if clock::now() < end - Duration::from_millis(500) {
+        assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    }
+    let said = serving.running.ends(3);
+    assert!(clock::now() >= end, "it ended while it had credentials");
+    assert!(said.contains("has not answered for 1 second (C_Sign)"), "{said}");
+}
+
+#[test]
 fn a_session_that_the_device_lost_in_the_middle_is_opened_anew() {
     let server = Server::new();
     let run = faulty(&server, server.run("serve", &["--port", "0"]), "C_Sign:2=lost");
@@ -210,6 +229,47 @@ fn a_clock_that_is_ahead_by_hours_is_said_and_aws_is_not_asked_again_and_again()
     assert!(["by 2 hours;", "by 119 minutes;"].iter().any(|by| said.contains(by)), "{said}");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(server.aws.log().len(), 2, "one that was refused, and one with AWS's time");
+    serving.stop();
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_credentials_last_longer() {
+    // Two hours ahead until NTP sets it, and right until somebody sets it wrong.
+    for (before, after) in [("+2h", "+0s"), ("+0s", "-2h")] {
+        let server = Server::new();
+        server.certify("device/signkey.pub.pem", &Leaf { valid_days: Some((-1.0, 90.0)), ..Leaf::default() });
+        server.aws.settings(json!({"lifetime": 10}));
+        let clock = clock::Settable::in_file(server.desk.path("clock"), before);
+        let serving = Serving::of(&server, clock.of(server.run("serve", &["--port", "0"])));
+        server.aws.next(json!({"do": "status", "status": 503, "times": 0}));
+        let given = server.aws.log().last().unwrap()["credential"]["expiration"].as_str().unwrap().to_owned();
+        let end: jiff::Timestamp = given.parse().unwrap();
+        clock.set(after);
+        assert_eq!(serving.credentials("demo").status, 200, "{before} to {after}");
+        while clock::now() < end + Duration::from_millis(1100) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let ended = serving.credentials("demo");
+        assert_eq!(ended.status, 503, "{before} to {after}: {}", ended.body);
+        assert_eq!(serving.health().1["state"], "no credentials");
+        serving.stop();
+    }
+}
+
+#[test]
+fn when_the_clock_is_set_aws_is_asked_what_time_it_is() {
+    let server = Server::new();
+    server.certify("device/signkey.pub.pem", &Leaf { valid_days: Some((-1.0, 90.0)), ..Leaf::default() });
+    let clock = clock::Settable::in_file(server.desk.path("clock"), "+2h");
+    let serving = Serving::of(&server, clock.of(server.run("serve", &["--port", "0"])));
+    serving.running.says_times(1, "clock is ahead of AWS's by ");
+    clock.set("+0s");
+    serving.running.says("role=demo renewed");
+    // What was believed of the clock does not count any longer: the request was right at once.
+    assert_eq!(server.aws.log().len(), 3);
+    clock.set("-1h");
+    serving.running.says_times(2, "role=demo renewed").says("clock is behind AWS's by ");
+    assert_eq!(serving.access_key(), *server.aws.access_keys().last().unwrap());
     serving.stop();
 }
 

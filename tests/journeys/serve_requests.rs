@@ -40,6 +40,37 @@ fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
 }
 
 #[test]
+fn no_flood_of_tokens_takes_away_anybody_elses() {
+    const FLOOD: usize = 12_000;
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let token = serving.token("60");
+    let path = format!("{ROLES}/demo");
+    // The longest life there is, so that every other token ends first.
+    let asked =
+        format!("PUT /latest/api/token HTTP/1.1\r\nHost: {}\r\n{TTL}: 21600\r\n\r\n", serving.address);
+    let ended = asked.replacen("Host", "Connection: close\r\nHost", 1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut connection = TcpStream::connect(serving.address).unwrap();
+                let mut reader = connection.try_clone().unwrap();
+                let given = scope.spawn(move || {
+                    let mut answers = String::new();
+                    reader.read_to_string(&mut answers).unwrap();
+                    answers.matches("HTTP/1.1 200 OK").count()
+                });
+                let requests = asked.repeat(FLOOD / 4 - 1) + &ended;
+                connection.write_all(requests.as_bytes()).unwrap();
+                assert_eq!(given.join().unwrap(), FLOOD / 4);
+            });
+        }
+    });
+    serving.ask("GET", &path, &[(TOKEN, &token)]).is(200);
+    serving.stop();
+}
+
+#[test]
 fn paths_lead_to_the_same_with_and_without_a_slash_and_others_lead_nowhere() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
@@ -120,6 +151,28 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
         assert_eq!(token(&[(name, "127.0.0.1")]), 403);
     }
     assert_eq!(token(&[("X-Forwarded-For", "")]), 403);
+    for (name, value) in
+        [("Forwarded", "for=127.0.0.1"), ("Via", "1.1 proxy"), ("forwarded", ""), ("via", "")]
+    {
+        assert_eq!(token(&[(name, value)]), 403, "{name}");
+    }
+    // A target in absolute form names the host whatever the header says.
+    let absolute = |host: &str| {
+        let path = format!("http://{host}/latest/api/token");
+        let answer = serving.ask("PUT", &path, &[(TTL, "60")]);
+        if answer.status == 200 {
+            serving.running.hides(&answer.body);
+        }
+        answer.status
+    };
+    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
+        assert_eq!(absolute(&host), 200, "{host}");
+    }
+    for host in
+        [format!("attacker.example:{port}"), "attacker.example".into(), format!("a@attacker.example:{port}")]
+    {
+        assert_eq!(absolute(&host), 403, "{host}");
+    }
     assert_eq!(serving.ask("GET", "/health", &[("Host", "attacker.example")]).status, 403);
     // Each reason is said once, with what to do.
     let said = serving.stop();
@@ -149,6 +202,35 @@ fn names_that_are_allowed_and_clients_with_the_containers_token_are_answered() {
     container("another.example", &authorization).is(200);
     let refused = container("another.example", "wrong").is(403).json();
     assert_eq!(refused["code"], "Forbidden");
+    serving.stop();
+}
+
+#[test]
+fn heads_that_never_end_take_hardly_any_memory() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let resident = || {
+        let path = format!("/proc/{}/status", serving.running.pid().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
+    };
+    let before = resident();
+    // In many short headers, and in one that is long.
+    let heads = ["A: 1\r\n".repeat(50) + "B: ", "A: ".to_owned()];
+    let connections: Vec<TcpStream> = (0..400)
+        .map(|number| {
+            let mut connection = TcpStream::connect(serving.address).unwrap();
+            connection.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+            let head = format!("GET /health HTTP/1.1\r\nHost: {}\r\n{}", serving.address, heads[number % 2]);
+            // What is too long is refused in the middle.
+            let _ = connection.write_all((head + &"x".repeat(300_000)).as_bytes());
+            connection
+        })
+        .collect();
+    let after = resident();
+    assert!(after < before + (24 << 10), "{before} KiB grew to {after} KiB for {} heads", connections.len());
+    serving.ask("GET", "/health", &[]).is(200);
     serving.stop();
 }
 

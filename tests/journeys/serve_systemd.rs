@@ -82,6 +82,24 @@ fn an_abstract_socket_is_told_too_and_no_watchdog_where_there_is_none() {
 }
 
 #[test]
+fn a_systemd_that_does_not_listen_keeps_nobody_from_an_answer_and_is_told_later() {
+    let server = Server::new();
+    let path = server.desk.path("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(b"FULL", &path).is_ok() {}
+    let run = server.run("serve", &["--port", "0"]).env("NOTIFY_SOCKET", &path);
+    let serving = Serving::of(&server, run);
+    assert_eq!(serving.health().0, 200);
+    assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
+    let all = told(&socket, Duration::from_secs(3));
+    let told: Vec<_> = all.iter().filter(|state| *state != "FULL").collect();
+    assert!(told.len() == 1 && told[0].starts_with("READY=1"), "{told:?}");
+    serving.stop();
+}
+
+#[test]
 fn nothing_is_told_before_there_are_credentials() {
     let server = Server::new();
     server.aws.next(json!({"do": "denied"}));

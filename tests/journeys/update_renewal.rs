@@ -210,7 +210,7 @@ fn a_device_that_hangs_ends_it_when_the_credentials_end() {
     run.command.args(["--timeout", "1"]);
     let run = faulty(&server, run, "C_Sign:2=delay:60000");
     let mut update = Running::of(&server, run);
-    let said = update.ends(6);
+    let said = update.ends(3);
     assert!(said.contains("has not answered"), "{said}");
 }
 

@@ -93,7 +93,9 @@ pub(super) fn ask(socket: &Path) -> Answer {
     // One whose queue is full lets whoever connects wait.
     let (sender, answer) = mpsc::channel();
     let path = socket.to_owned();
-    thread::spawn(move || sender.send(UnixStream::connect(path)));
+    if let Err(error) = thread::Builder::new().spawn(move || sender.send(UnixStream::connect(path))) {
+        return Answer::Unclear(words_of(&error));
+    }
     let stream = match answer.recv_timeout(PATIENCE) {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == ErrorKind::PermissionDenied => return Answer::Denied,

@@ -57,6 +57,18 @@ impl Refusal {
         self.status >= 500 || self.is_throttling()
     }
 
+    /// Whether AWS, and nobody else, refuses the request for its time. That a signature is invalid is all that it says of some.
+    pub fn is_about_time(&self) -> bool {
+        let words = [
+            "signature expired",
+            "not yet current",
+            "requestexpired",
+            "requesttimetooskewed",
+            "invalid signature",
+        ];
+        self.status == 403 && self.code.is_some() && self.says(&words)
+    }
+
     fn is_throttling(&self) -> bool {
         // The names that AWS's SDKs take for throttling, as far as an HTTP service may use them.
         let names =

@@ -42,6 +42,32 @@ pub fn at(run: Run, time: &str) -> Run {
     with(run, variables(SignedDuration::ZERO)).env("FAKETIME", format!("@{time}")).env("TZ", "UTC")
 }
 
+/// A clock that is set while a program runs.
+pub struct Settable(PathBuf);
+
+impl Settable {
+    /// Off by so much at first.
+    pub fn in_file(path: PathBuf, offset: &str) -> Self {
+        let clock = Settable(path);
+        clock.set(offset);
+        clock
+    }
+
+    /// Sets it, so that it is off by so much from all others.
+    pub fn set(&self, offset: &str) {
+        let new = self.0.with_extension("new");
+        let seconds = (moved() + duration(offset)).as_secs();
+        std::fs::write(&new, format!("{seconds:+}\n")).expect("a file is written");
+        std::fs::rename(new, &self.0).expect("a file is moved");
+    }
+
+    /// A run by this clock.
+    pub fn of(&self, run: Run) -> Run {
+        let run = with(run, variables(SignedDuration::ZERO)).without_env("FAKETIME");
+        run.env("FAKETIME_TIMESTAMP_FILE", &self.0).env("FAKETIME_NO_CACHE", "1")
+    }
+}
+
 /// Says that a file was written now, by the programs' clocks.
 pub fn is_written_now(path: &Path) {
     if moved() != SignedDuration::ZERO {

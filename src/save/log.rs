@@ -1,0 +1,78 @@
+//! A file to which lines are appended, by several processes in turn.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::FileError;
+use super::lock::Lock;
+use super::place::{Place, is_same, kind, open_in};
+
+/// Such a file, which nobody else appends to while this lives.
+#[derive(Debug)]
+pub struct Log {
+    /// Open for reading and for appending.
+    pub file: File,
+    _lock: Lock,
+}
+
+/// Why it cannot be had.
+#[derive(Debug)]
+pub enum LogError {
+    /// What the system said.
+    System(io::Error),
+    /// It is a pipe, a device or a folder.
+    NotRegular,
+    /// Another process has it.
+    Busy {
+        /// Which, where that is known: name and number.
+        holder: Option<String>,
+    },
+}
+
+impl Log {
+    /// Opens it, or makes it with mode 0600, which is then on the disk, and waits at most for `patience` for who has it. What
+    /// has the name when it is locked counts: a log may be moved away. No link is followed that takes its place meanwhile.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(path: &Path, patience: Duration) -> Result<Self, LogError> {
+        let place = Place::of(path).map_err(LogError::System)?;
+        loop {
+            let file = open_or_make(&place).map_err(LogError::System)?;
+            let opened = rustix::fs::fstat(&file).map_err(|error| LogError::System(error.into()))?;
+            if kind(&opened) != FileType::RegularFile {
+                return Err(LogError::NotRegular);
+            }
+            let lock = Lock::of_writers(&place, &file, &opened, patience).map_err(|error| match error {
+                FileError::Busy { holder, .. } => LogError::Busy { holder },
+                error => LogError::System(io::Error::other(error)),
+            })?;
+            if place.look().is_ok_and(|named| is_same(&named, &opened)) {
+                return Ok(Log { file, _lock: lock });
+            }
+        }
+    }
+}
+
+fn open_or_make(place: &Place) -> io::Result<File> {
+    let how = OFlags::RDWR | OFlags::APPEND;
+    loop {
+        match place.open(how) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        let new = how | OFlags::CREATE | OFlags::EXCL;
+        match open_in(place.folder(), place.name(), new, Mode::RUSR | Mode::WUSR) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(file) => {
+                let _ = place.sync_folder();
+                return Ok(file);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Words for a terminal that was told to stop (Ctrl-S). They are kept until it goes on: whoever reads must not stall a device that
+//! is about to sign.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// More is forgotten, in bytes: nobody reads it any more.
+const MOST: usize = 64 << 10;
+
+/// What has not been written yet.
+static HELD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Writes to a terminal as far as that goes without waiting, and keeps the rest.
+pub(super) struct Patient<W>(pub(super) W);
+
+impl<W: Write + AsFd> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut held = held();
+        let room = MOST.saturating_sub(held.len());
+        held.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        write_held(&mut held, &mut self.0)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        write_held(&mut held(), &mut self.0)
+    }
+}
+
+/// Waits until all has been written.
+pub(super) fn finish(mut terminal: impl Write) {
+    let words = std::mem::take(&mut *held());
+    // When it is gone there is nobody to tell.
+    let _ = terminal.write_all(&words);
+}
+
+fn write_held(held: &mut Vec<u8>, terminal: &mut (impl Write + AsFd)) -> io::Result<()> {
+    while !held.is_empty() && is_ready(terminal) {
+        // Little enough that a terminal that is ready takes it.
+        let written = terminal.write(&held[..held.len().min(256)])?;
+        held.drain(..written);
+    }
+    Ok(())
+}
+
+fn is_ready(terminal: &impl AsFd) -> bool {
+    let mut asked = [PollFd::new(terminal, PollFlags::OUT)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // One that cannot be asked is written to.
+    poll(&mut asked, Some(&at_once)).map_or(true, |ready| ready > 0)
+}
+
+fn held() -> MutexGuard<'static, Vec<u8>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,59 @@
+//! Texts of others, and a system that is short of everything: what is shown of the ones, and said of the other.
+
+use std::path::Path;
+
+use crate::support::desk::Desk;
+
+/// A control character of C1 that some terminals obey, one that turns the line round, and one that begins a line.
+const ACTIVE: [char; 3] = ['\u{9b}', '\u{202e}', '\u{2028}'];
+
+#[test]
+fn characters_that_act_on_a_terminal_reach_neither_a_terminal_nor_json() {
+    let desk = Desk::new();
+    let name = format!("a{}b", ACTIVE.iter().collect::<String>());
+    let quorum = include_str!("../samples/aws-quorum-user-unsigned.json");
+    let mut file: serde_json::Value = serde_json::from_str(quorum).unwrap();
+    file["signatures"] = serde_json::json!([{ "username": name, "role": name, "signature": "AAAA" }]);
+    file["service"] = name.as_str().into();
+    let path = format!("{name}.json");
+    desk.write(&path, file.to_string().as_bytes());
+    for command in
+        [vec!["show", &path], vec!["show", "--json", &path], vec!["show", "--json", "no\u{202e}file"]]
+    {
+        let done = desk.countersign(&command).go();
+        for output in [done.stdout(), done.stderr()] {
+            assert!(!output.contains(ACTIVE), "{command:?}: {output:?}");
+        }
+        if command.contains(&path.as_str()) && command.contains(&"--json") {
+            // It means the same.
+            assert!(done.json().to_string().contains(&name), "{}", done.stdout());
+        }
+    }
+    let sign = ["sign", "--audit-log", "audit.log", &path];
+    desk.countersign(&sign).with_pin().go();
+    let log = String::from_utf8(desk.read("audit.log")).unwrap();
+    assert!(log.contains("\\u202e") && !log.contains(ACTIVE), "{log:?}");
+    desk.countersign(&["audit", "verify", "audit.log"]).go().exits(0);
+}
+
+#[test]
+fn a_user_who_may_start_no_thread_is_told_so() {
+    let desk = Desk::new();
+    // The limit counts all processes of a user, and none of root's: this user has no other one.
+    let as_user: &[&str] = match rustix::process::geteuid().is_root() {
+        true => &["setpriv", "--reuid=64123", "--clear-groups"],
+        false => &["env"],
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_countersign"));
+    let copy = desk.path("program");
+    std::fs::copy(program, &copy).unwrap();
+    for path in [desk.folder(), &copy] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let mut command = std::process::Command::new(as_user[0]);
+    command.args(&as_user[1..]).args(["prlimit", "--nproc=1"]).arg(&copy).args(["show", "/dev/null"]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no thread can be started") && said.contains("ulimit -u"), "{said}");
+}
