@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use countersign::certificate::{
-    Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_at_any_time,
-    chain_of,
+    Attestation, Certificate, certificates_from_pem, certificates_to_pem, chain_at_any_time, chain_of,
 };
 use libfuzzer_sys::fuzz_target;
 
