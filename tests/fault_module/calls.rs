@@ -1,5 +1,6 @@
 //! The calls, with their faults.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki_sys::*;
@@ -74,7 +75,12 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
     static IS_THERE: AtomicBool = AtomicBool::new(false);
     let real = |slots, count| unsafe { (real().C_GetSlotList.unwrap())(present, slots, count) };
     let (mut all, room) = (0, unsafe { *count });
+    let only = Cell::new(None);
     let own = |fault: &Fault| match fault {
+        Fault::Only(index) => {
+            only.set(Some(*index));
+            None
+        }
         Fault::Appears if !IS_THERE.swap(true, Ordering::SeqCst) => {
             let code = real(std::ptr::null_mut(), &mut all);
             unsafe { *count = all - 1 };
@@ -91,18 +97,31 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
             unsafe { *count = 0 };
             return CKR_OK;
         }
+        if let Some(index) = only.get() {
+            let (mut list, mut length) = ([0; 16], 16);
+            let code = real(list.as_mut_ptr(), &mut length);
+            if code == CKR_OK && !slots.is_null() {
+                unsafe { *slots = list[index] };
+            }
+            unsafe { *count = 1 };
+            return code;
+        }
         real(slots, count)
     };
     pass("C_GetSlotList", "", own, next)
 }
 
 unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
-    let (mut added, mut removed, mut clock) = (0, 0, false);
+    let (mut added, mut removed, mut clock, mut store) = (0, 0, false, false);
+    let (mut label, mut zeros) = (None, false);
     let own = |fault: &Fault| {
         match fault {
             Fault::Flags(flags) => added |= flags,
             Fault::NoFlags(flags) => removed |= flags,
             Fault::Clock => clock = true,
+            Fault::Store => store = true,
+            Fault::Zeros => zeros = true,
+            Fault::Label(bytes) => label = Some(bytes.clone()),
             _ => {}
         }
         None
@@ -111,6 +130,17 @@ unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -
     if code == CKR_OK {
         unsafe {
             (*info).flags = ((*info).flags | added) & !removed;
+            if store && (*info).label.starts_with(b"store") {
+                (*info).flags &= !CKF_LOGIN_REQUIRED;
+            }
+            if zeros {
+                (*info).serialNumber = [b'0'; 16];
+            }
+            if let Some(label) = &label {
+                let mut field = [b' '; 32];
+                field[..label.len()].copy_from_slice(label);
+                (*info).label = field;
+            }
             if clock {
                 (*info).flags |= CKF_CLOCK_ON_TOKEN;
                 (*info).utcTime = *b"no time at all !";
@@ -246,28 +276,39 @@ unsafe extern "C" fn C_GenerateKeyPair(
     public_key: CK_OBJECT_HANDLE_PTR,
     private_key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
-    let [of_public, of_private] = [(public, public_count), (private, private_count)]
-        .map(|(template, count)| unsafe { std::slice::from_raw_parts(template, count as usize) });
+    let [mut of_public, mut of_private] = [(public, public_count), (private, private_count)]
+        .map(|(template, count)| unsafe { std::slice::from_raw_parts(template, count as usize) }.to_vec());
+    let mut dropped = Vec::new();
     let own = |fault: &Fault| match fault {
+        Fault::Drop(attribute) => {
+            dropped.push(*attribute);
+            None
+        }
         Fault::Unknown(unknown) => {
-            let has_it = of_public.iter().chain(of_private).any(|attribute| attribute.type_ == *unknown);
+            let has_it = of_public.iter().chain(&of_private).any(|attribute| attribute.type_ == *unknown);
             has_it.then_some(CKR_ATTRIBUTE_TYPE_INVALID)
         }
         _ => None,
     };
-    let next = || unsafe {
+    let code = pass("C_GenerateKeyPair", "", own, || CKR_OK);
+    if code != CKR_OK {
+        return code;
+    }
+    for template in [&mut of_public, &mut of_private] {
+        template.retain(|attribute| !dropped.contains(&attribute.type_));
+    }
+    alone(|| unsafe {
         (real().C_GenerateKeyPair.unwrap())(
             session,
             mechanism,
-            public,
-            public_count,
-            private,
-            private_count,
+            of_public.as_mut_ptr(),
+            of_public.len() as CK_ULONG,
+            of_private.as_mut_ptr(),
+            of_private.len() as CK_ULONG,
             public_key,
             private_key,
         )
-    };
-    pass("C_GenerateKeyPair", "", own, next)
+    })
 }
 
 unsafe extern "C" fn C_GetAttributeValue(
@@ -277,6 +318,7 @@ unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     let attributes = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
+    let room: Vec<CK_ULONG> = attributes.iter().map(|attribute| attribute.ulValueLen).collect();
     let (mut hidden, mut given, mut told) = (Vec::new(), Vec::new(), Vec::new());
     let own = |fault: &Fault| {
         match fault {
@@ -289,7 +331,7 @@ unsafe extern "C" fn C_GetAttributeValue(
     };
     let next = || unsafe { (real().C_GetAttributeValue.unwrap())(session, object, template, count) };
     let mut code = pass("C_GetAttributeValue", "", own, next);
-    for attribute in attributes {
+    for (attribute, room) in attributes.iter_mut().zip(room) {
         if told.contains(&attribute.type_) {
             tell(attribute);
         }
@@ -298,7 +340,7 @@ unsafe extern "C" fn C_GetAttributeValue(
             code = CKR_ATTRIBUTE_TYPE_INVALID;
         }
         if let Some((_, value)) = given.iter().find(|(given, _)| *given == attribute.type_) {
-            if !attribute.pValue.is_null() && attribute.ulValueLen >= value.len() as CK_ULONG {
+            if !attribute.pValue.is_null() && room >= value.len() as CK_ULONG {
                 unsafe {
                     std::ptr::copy_nonoverlapping(value.as_ptr(), attribute.pValue.cast(), value.len())
                 };

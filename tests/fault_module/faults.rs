@@ -28,6 +28,11 @@ pub enum Fault {
     Lost,
     Gone(CK_RV),
     NewLogin,
+    Zeros,
+    Label(Vec<u8>),
+    Only(usize),
+    Store,
+    Drop(CK_ATTRIBUTE_TYPE),
     Refuse(CK_RV),
 }
 
@@ -88,8 +93,24 @@ fn rules() -> &'static [Rule] {
     static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
     RULES.get_or_init(|| {
         let text = std::env::var("FAULTS").unwrap_or_default();
-        text.split(',').filter(|rule| !rule.is_empty()).map(rule).collect()
+        text.split(',').filter(|rule| !rule.is_empty()).filter_map(of_this_copy).map(rule).collect()
     })
+}
+
+/// The rule without the name of the copy of this module that it is for, unless that is another one.
+fn of_this_copy(rule: &str) -> Option<&str> {
+    let Some((name, rule)) = rule.split_once('/') else { return Some(rule) };
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("the memory's map");
+    let own = of_this_copy as *const () as usize;
+    let has_own = |line: &&str| {
+        let range = line.split_whitespace().next().and_then(|range| range.split_once('-'));
+        range.is_some_and(|(start, end)| (number(start) as usize..number(end) as usize).contains(&own))
+    };
+    maps.lines().find(has_own).filter(|line| line.ends_with(&format!("/{name}"))).map(|_| rule)
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| number(&hex[at..at + 2]) as u8).collect()
 }
 
 fn rule(text: &str) -> Rule {
@@ -105,6 +126,8 @@ fn rule(text: &str) -> Rule {
             "appears" => Fault::Appears,
             "pad" => Fault::Pad,
             "lost" => Fault::Lost,
+            "store" => Fault::Store,
+            "zeros" => Fault::Zeros,
             "newlogin" => Fault::NewLogin,
             code => Fault::Code(number(code)),
         },
@@ -117,14 +140,16 @@ fn rule(text: &str) -> Rule {
         Some(("tell", attribute)) => Fault::Tell(number(attribute)),
         Some(("give", attribute)) => {
             let (attribute, value) = attribute.split_once(':').expect("ATTRIBUTE:HEX");
-            let bytes = (0..value.len()).step_by(2);
-            Fault::Give(number(attribute), bytes.map(|at| number(&value[at..at + 2]) as u8).collect())
+            Fault::Give(number(attribute), bytes(value))
         }
         Some(("unknown", attribute)) => Fault::Unknown(number(attribute)),
         Some(("ro", code)) => Fault::ReadOnly(number(code)),
         Some(("rw", code)) => Fault::ReadWrite(number(code)),
         Some(("user", user)) => Fault::OnlyUser(number(user)),
         Some(("mechanism", mechanism)) => Fault::HideMechanism(number(mechanism)),
+        Some(("label", label)) => Fault::Label(bytes(label)),
+        Some(("only", index)) => Fault::Only(number(index) as usize),
+        Some(("drop", attribute)) => Fault::Drop(number(attribute)),
         Some(("refuse", code)) => Fault::Refuse(number(code)),
         Some(("gone", code)) => Fault::Gone(number(code)),
         Some(_) => panic!("unknown fault {what}"),
