@@ -1,5 +1,6 @@
 //! What is signed, by which mechanism, and whether a signature verifies. Pure: knows no device.
 
+mod curve;
 mod hash;
 mod mechanism;
 mod public_key;

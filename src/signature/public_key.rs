@@ -7,13 +7,11 @@ use der::pem::{self, LineEnding};
 use der::{Decode, Encode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
+use super::curve::{self, P256, P384, P521};
 use crate::pem::blocks;
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const PEM_LABEL: &str = "PUBLIC KEY";
 
 /// A public key. Equal keys compare equal wherever they were read from.
@@ -77,14 +75,13 @@ impl PublicKey {
         Self::of(KeyNumbers::Rsa { modulus, exponent })
     }
 
-    /// An EC key from PKCS#11's CKA_EC_PARAMS (the DER of a curve's OID) and CKA_EC_POINT (PKCS#11 v3.0 section 2.3.3:
+    /// An EC key from PKCS#11's CKA_EC_PARAMS (the DER of a curve's OID, or its numbers) and CKA_EC_POINT (PKCS#11 v3.0 section 2.3.3:
     /// the point in a DER OCTET STRING; some modules leave the wrapping out).
     ///
     /// # Errors
-    /// [`PublicKeyError::Algorithm`] when the parameters are no named curve.
+    /// [`PublicKeyError::Algorithm`] when the parameters are those of no curve that has a name.
     pub fn ec(params: &[u8], point: &[u8]) -> Result<Self, PublicKeyError> {
-        let curve = ObjectIdentifier::from_der(params)
-            .map_err(|_| PublicKeyError::Algorithm("EC with explicit parameters".into()))?;
+        let curve = curve::named(params).ok_or_else(unknown_curve)?;
         let unwrapped = OctetString::from_der(point).map(|octets| octets.as_bytes().to_vec());
         Self::of(KeyNumbers::Ec { curve, point: unwrapped.unwrap_or_else(|_| point.to_vec()) })
     }
@@ -117,7 +114,8 @@ impl PublicKey {
             }
             EC_PUBLIC_KEY => {
                 let parameters = info.algorithm.parameters.ok_or(PublicKeyError::Algorithm("EC".into()))?;
-                let curve = parameters.decode_as::<ObjectIdentifier>().map_err(malformed)?;
+                let parameters = parameters.to_der().map_err(malformed)?;
+                let curve = curve::named(&parameters).ok_or_else(unknown_curve)?;
                 Self::of(KeyNumbers::Ec { curve, point: bits.to_vec() })
             }
             other => Err(PublicKeyError::Algorithm(other.to_string())),
@@ -212,6 +210,10 @@ fn encode(numbers: &KeyNumbers) -> der::Result<Vec<u8>> {
         subject_public_key: BitString::from_bytes(&bits)?,
     }
     .to_der()
+}
+
+fn unknown_curve() -> PublicKeyError {
+    PublicKeyError::Algorithm("EC on a curve without a name".into())
 }
 
 fn malformed(error: der::Error) -> PublicKeyError {

@@ -5,7 +5,8 @@ use crate::support::desk::Desk;
 use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::pinned::pinned;
 use crate::support::preparing::{
-    KEY, certificate_of, desk_with_key, issue, pkcs11_tool, put_certificate, text, without_what_varies,
+    KEY, certificate_of, desk_with_key, empty_desk, issue, pkcs11_tool, put_certificate, text,
+    without_what_varies,
 };
 
 const COMMAND: &str = "countersign certificate --key 'pkcs11:token=officer;id=%01;type=private'";
@@ -214,4 +215,30 @@ fn the_chain_above_it_is_written_in_order_as_far_as_it_is_there() {
     assert_eq!(document["serial"], serial.unwrap().to_string());
     let listed = pkcs11_tool(&desk, &["--list-objects", "--type", "cert"]);
     assert_eq!(listed.matches("Certificate Object").count(), 3);
+}
+
+#[test]
+fn a_certificate_whose_curve_is_written_out_is_read_and_named() {
+    let desk = empty_desk();
+    for (curve, name, id) in
+        [("P-256", "EC P-256", "01"), ("P-384", "EC P-384", "02"), ("P-521", "EC P-521", "03")]
+    {
+        let (key, pem) = (text(&desk, "key.pem"), text(&desk, "explicit.pem"));
+        let generate = ["genpkey", "-algorithm", "EC", "-pkeyopt", &format!("ec_paramgen_curve:{curve}")];
+        openssl(&[&generate[..], &["-pkeyopt", "ec_param_enc:explicit", "-out", &key]].concat());
+        openssl(&["req", "-x509", "-new", "-key", &key, "-subj", "/CN=explicit", "-out", &pem]);
+        put_certificate(&desk, "explicit.pem", id, "explicit");
+        let uri = format!("pkcs11:token=officer;id=%{id};type=cert");
+        let done = desk.countersign(&["certificate", "--key", &uri, "--json"]).go().exits(0).json();
+        // The same key as openssl has it when it names the curve.
+        let spki = openssl(&["ec", "-in", &key, "-pubout", "-param_enc", "named_curve", "-outform", "DER"]);
+        let digest = openssl_sha256(&desk, &spki);
+        assert_eq!(done["public_key_sha256"], digest, "{name}");
+    }
+}
+
+fn openssl_sha256(desk: &Desk, bytes: &[u8]) -> String {
+    desk.write("bytes", bytes);
+    let said = String::from_utf8(openssl(&["dgst", "-sha256", "-r", &text(desk, "bytes")])).unwrap();
+    said.split_whitespace().next().unwrap().to_owned()
 }

@@ -352,3 +352,27 @@ fn a_card_that_wants_its_pin_again_is_said_to() {
         assert!(done.stderr().contains("C_Sign said CKR_USER_NOT_LOGGED_IN"), "{module}: {}", done.stderr());
     }
 }
+
+#[test]
+fn an_ec_key_is_known_by_the_name_of_its_curve() {
+    // ykcs11 stores a certificate with each key that it generates.
+    for (kind, name) in [("ec:p256", "EC P-256"), ("ec:p384", "EC P-384")] {
+        let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
+        let management_key = card.pin_source("010203040506070801020304050607080102030405060708");
+        let keygen = ["keygen", "--slot", "9a", "--type", kind, "--so-pin-source", &management_key];
+        card.countersign(&desk, YKCS11, &keygen).go().exits(0);
+        let spki = std::fs::read_to_string(card.public_key("9a")).unwrap();
+        for module in BOTH {
+            let run = |arguments: &[&str]| card.countersign(&desk, module, arguments).go().exits(0);
+            for list in [&["list"][..], &["list", "--login"]] {
+                let listed = run(list).stdout();
+                assert!(listed.contains(name) && !listed.contains("unknown kind"), "{module}: {listed}");
+            }
+            assert_eq!(run(&["public-key", "--key", "pkcs11:id=%01"]).stdout(), spki, "{module}");
+            run(&["csr", "--key", "pkcs11:id=%01", "--subject", "CN=officer"]);
+            let certificate = run(&["certificate", "--key", "pkcs11:id=%01", "--json"]).json();
+            let public_key = run(&["public-key", "--key", "pkcs11:id=%01", "--json"]).json();
+            assert_eq!(certificate["public_key_sha256"], public_key["public_key_sha256"], "{module}");
+        }
+    }
+}
