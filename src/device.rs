@@ -39,7 +39,9 @@ pub use login::{LoginOptions, Notice};
 pub use modules::{ModuleChoice, ModuleError, Modules};
 pub use open::OpenDevice;
 pub use present::Device;
-pub use provision::{GeneratedKey, ImportOptions, ImportedCertificate, KeyKind, KeySpec, WritableDevice};
+pub use provision::{
+    GeneratedKey, ImportOptions, ImportedCertificate, KeyKind, KeySpec, NotTaken, WritableDevice,
+};
 pub use record::{DeviceRecord, KeyRecord};
 pub use session::{close_at_the_end, close_devices};
 pub use signing_key::SigningKey;

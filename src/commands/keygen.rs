@@ -1,6 +1,6 @@
 //! `countersign keygen`: a key that is made on the device and never leaves it.
 
-use countersign::device::{Exportability, KeySpec, UserType, WritableDevice};
+use countersign::device::{Exportability, KeySpec, NotTaken, UniqueAttribute, UserType, WritableDevice};
 use countersign::error::Error;
 use countersign::save::Output;
 use countersign::uri::Uri;
@@ -45,9 +45,23 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
             terminal.warn(&format!("the device does not say {attribute} of the key"));
         }
     }
+    for NotTaken { what, asked, found } in &key.not_taken {
+        // The label that a slot suggests was not asked for.
+        if *what == UniqueAttribute::Label && arguments.label.is_none() {
+            continue;
+        }
+        let instead = match found {
+            Some(found) => format!("the key has the {what} {found}"),
+            None => format!("the key has no {what}"),
+        };
+        terminal.warn(&format!("the device did not store the {what} {asked}: {instead}"));
+    }
     let leaves = match key.facts.exportability() {
-        Exportability::CannotLeave => ", which does not let it out",
-        _ => "",
+        Exportability::CannotLeave => match device.device().software_store() {
+            None => ", which does not let it out".to_owned(),
+            Some(store) => format!(", which claims not to let it out ({store})"),
+        },
+        _ => String::new(),
     };
     terminal.say(&format!("{}, made on the device{leaves}:", key.public_key.describe()));
     // First of all: whatever happens now, the key is there.
@@ -65,6 +79,7 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
         "made_on_device": key.facts.local,
         "always_authenticate": key.facts.always_authenticate,
         "not_said_by_device": key.unsaid,
+        "not_stored_by_device": key.not_taken.iter().map(|not| not.what.to_string()).collect::<Vec<_>>(),
         "public_key_sha256": key.public_key.sha256(),
         "public_key_written": arguments.output,
     }))

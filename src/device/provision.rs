@@ -4,7 +4,7 @@ mod generate;
 mod key_spec;
 mod store;
 
-pub use generate::GeneratedKey;
+pub use generate::{GeneratedKey, NotTaken};
 pub use key_spec::{KeyKind, KeySpec};
 pub use store::{ImportOptions, ImportedCertificate};
 

@@ -31,6 +31,19 @@ pub struct GeneratedKey {
     pub public_key: PublicKey,
     /// What the device does not say of it, as attributes.
     pub unsaid: Vec<&'static str>,
+    /// What it was to be called, and is not.
+    pub not_taken: Vec<NotTaken>,
+}
+
+/// A name that a key was given and that the device did not store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// Which one.
+    pub what: UniqueAttribute,
+    /// What was asked for.
+    pub asked: String,
+    /// What the device says instead, if anything.
+    pub found: Option<String>,
 }
 
 impl WritableDevice {
@@ -80,7 +93,10 @@ impl WritableDevice {
         if let Some(key) = objects::public_key(&self.session, public_handle) {
             facts.public_key = Some(key);
         }
-        facts.id.get_or_insert_with(|| id.clone());
+        let (label, public_id) = objects::label_and_id(&self.session, public_handle);
+        let named = |value: &Option<Vec<u8>>| value.as_ref().is_some_and(|value| !value.is_empty());
+        facts.label = [facts.label.take(), label].into_iter().find(named).flatten();
+        facts.id = [facts.id.take(), public_id].into_iter().find(named).flatten();
         let public_key = key_as_asked(&facts, spec).map_err(|reasons| {
             let removed = [private_handle, public_handle].map(|handle| self.session.destroy(handle).is_ok());
             let removed = removed.iter().all(|removed| *removed);
@@ -95,7 +111,8 @@ impl WritableDevice {
         ];
         let unsaid = said.into_iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
         let uri = facts.name_in(self.uri.clone(), ObjectType::Private, NameBy::Id).to_string();
-        Ok(GeneratedKey { uri, facts, public_key, unsaid })
+        let not_taken = not_taken(&facts, spec, &id);
+        Ok(GeneratedKey { uri, facts, public_key, unsaid, not_taken })
     }
 
     /// The id that was asked for, if it and the label are free; else the lowest free one of one byte.
@@ -147,4 +164,23 @@ impl WritableDevice {
             }
         }
     }
+}
+
+/// By what the device says of the key: ykcs11 gives the keys of its slots labels of its own.
+fn not_taken(facts: &KeyFacts, spec: &KeySpec, id: &[u8]) -> Vec<NotTaken> {
+    let label = |label: &[u8]| format!("{:?}", String::from_utf8_lossy(label));
+    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut not_taken = Vec::new();
+    if facts.label.as_deref() != Some(spec.label.as_bytes()) && !spec.label.is_empty() {
+        not_taken.push(NotTaken {
+            what: UniqueAttribute::Label,
+            asked: label(spec.label.as_bytes()),
+            found: facts.label.as_deref().map(label),
+        });
+    }
+    if facts.id.as_deref() != Some(id) {
+        let found = facts.id.as_deref().map(hex);
+        not_taken.push(NotTaken { what: UniqueAttribute::Id, asked: hex(id), found });
+    }
+    not_taken
 }
