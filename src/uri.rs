@@ -10,6 +10,7 @@
 //! A URI may carry a PIN in `pin-value`. It is kept in a [`PinValue`] and appears in no output: neither `Display` nor
 //! `Debug` prints it, no [`UriError`] quotes it, and [`redact()`] removes it from text that was never parsed.
 
+mod advice;
 mod attribute;
 mod error;
 mod matching;
@@ -21,7 +22,7 @@ mod redact;
 mod tests;
 
 pub use error::UriError;
-pub use matching::{Device, Library, Object, Slot};
+pub use matching::{Device, Library, Object, Slot, without_padding};
 pub use redact::redact;
 
 use secrecy::{ExposeSecret, SecretString};

@@ -28,6 +28,10 @@ pub enum ModuleKind {
     SmartCard,
     /// NSS's softokn.
     Nss,
+    /// gnome-keyring: among others the SSH keys in files of ~/.ssh.
+    GnomeKeyring,
+    /// Kryoptic.
+    Kryoptic,
     /// p11-kit's client, which shows the devices of a p11-kit server.
     P11KitClient,
     /// p11-kit's proxy, which shows the devices of all modules.
@@ -74,6 +78,11 @@ impl ModuleKind {
     /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
     pub(super) fn is_own_key(self, id: Option<&[u8]>) -> bool {
         self.row().own_key.is_some_and(|own| id == Some(&[own]))
+    }
+
+    /// Where the module itself keeps keys, if that is no device: what it says of them is its own claim.
+    pub(super) fn software_store(self) -> Option<&'static str> {
+        self.row().software_store
     }
 
     /// What a module that loads and does not start most often lacks.
@@ -146,6 +155,7 @@ struct Row {
     function_lists: FunctionLists,
     needs_pcscd: bool,
     own_key: Option<u8>,
+    software_store: Option<&'static str>,
     when_not_started: Option<&'static str>,
     when_no_device: Option<&'static str>,
     when_no_key: Option<&'static str>,
@@ -166,6 +176,7 @@ const OTHER: Row = Row {
     function_lists: FunctionLists::One,
     needs_pcscd: false,
     own_key: None,
+    software_store: None,
     when_not_started: None,
     when_no_device: None,
     when_no_key: None,
@@ -179,7 +190,7 @@ const OTHER: Row = Row {
 };
 
 /// The first row that fits counts: a YubiHSM's maker is Yubico too.
-static TABLE: [Row; 12] = [
+static TABLE: [Row; 14] = [
     Row {
         kind: Kind::YubiHsm,
         modules: &["yubihsm"],
@@ -251,6 +262,7 @@ static TABLE: [Row; 12] = [
         kind: Kind::SoftHsm,
         modules: &["softhsm"],
         devices: &["softhsm"],
+        software_store: Some("SoftHSM keeps keys in files: it is for tests"),
         when_not_started: Some(
             "SoftHSM says this when it finds no configuration: SOFTHSM2_CONF must name one that can be read",
         ),
@@ -285,7 +297,22 @@ static TABLE: [Row; 12] = [
     Row {
         kind: Kind::Nss,
         modules: &["softokn"],
+        software_store: Some("NSS keeps keys in files"),
         when_not_started: Some("NSS wants its database named: x-init-reserved in a module file of p11-kit"),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::GnomeKeyring,
+        modules: &["gnome-keyring"],
+        devices: &["gnome keyring", "gnome-keyring"],
+        software_store: Some("gnome-keyring keeps keys in files"),
+        ..OTHER
+    },
+    Row {
+        kind: Kind::Kryoptic,
+        modules: &["kryoptic"],
+        devices: &["kryoptic"],
+        software_store: Some("Kryoptic keeps keys in files"),
         ..OTHER
     },
     Row {
@@ -354,6 +381,9 @@ mod tests {
             ("libopencryptoki.so.0", "IBM", "Soft", "officer", Kind::OpenCryptoki),
             ("libsofthsm2.so", "SoftHSM project", "SoftHSM v2", "officer", Kind::SoftHsm),
             ("p11-kit-client.so", "SoftHSM project", "SoftHSM v2", "officer", Kind::SoftHsm),
+            ("gnome-keyring-pkcs11.so", "Gnome Keyring", "1.0", "SSH Keys", Kind::GnomeKeyring),
+            ("p11-kit-client.so", "Gnome Keyring", "1.0", "User Key Storage", Kind::GnomeKeyring),
+            ("libkryoptic_pkcs11.so", "Kryoptic", "v1", "officer", Kind::Kryoptic),
             ("libacme.so", "ACME", "One", "officer", Kind::Other),
         ] {
             let found = ModuleKind::of_device(Path::new(module), manufacturer, model, label);
@@ -370,6 +400,13 @@ mod tests {
                 assert_eq!(name.to_lowercase(), **name);
             }
         }
+    }
+
+    #[test]
+    fn what_keeps_keys_in_files_is_known() {
+        let in_files: Vec<_> = TABLE.iter().filter(|row| row.software_store.is_some()).collect();
+        let kinds: Vec<ModuleKind> = in_files.iter().map(|row| row.kind).collect();
+        assert_eq!(kinds, [Kind::SoftHsm, Kind::Nss, Kind::GnomeKeyring, Kind::Kryoptic]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl fmt::Debug for Module {
     }
 }
 
-/// Fields are padded with blanks by the standard, and with NUL by some modules.
+/// A field of fixed width without its padding.
 pub(super) fn trim(field: &str) -> String {
-    field.trim_end_matches(['\0', ' ']).to_owned()
+    String::from_utf8_lossy(uri::without_padding(field.as_bytes())).into_owned()
 }

@@ -16,7 +16,7 @@ use super::kind::ModuleKind;
 use super::module::{Module, trim};
 use super::session::Session;
 use super::spec::module_path;
-use super::token_info::{DeviceInfo, PinState};
+use super::token_info::{DeviceInfo, Names, PinState};
 use crate::uri::{self, Uri};
 
 /// pcscd looks at its readers every 400 ms.
@@ -32,6 +32,8 @@ pub struct Device {
     slot_description: String,
     /// What a person calls it.
     name: Arc<str>,
+    /// What it calls itself, byte by byte; the members that follow are for people.
+    names: Names,
     /// CK_TOKEN_INFO.label without its padding.
     pub label: String,
     /// CK_TOKEN_INFO.manufacturerID.
@@ -92,6 +94,7 @@ impl Device {
                 .as_ref()
                 .map(|info| trim(info.slot_description()))
                 .unwrap_or_default(),
+            names: info.names,
             label: info.label,
             manufacturer: info.manufacturer,
             model: info.model,
@@ -123,10 +126,10 @@ impl Device {
                 description: self.slot_description.as_bytes(),
             })
             && uri.matches_device(&uri::Device {
-                label: self.label.as_bytes(),
-                manufacturer: self.manufacturer.as_bytes(),
-                model: self.model.as_bytes(),
-                serial: self.serial.as_bytes(),
+                label: &self.names.label,
+                manufacturer: &self.names.manufacturer,
+                model: &self.names.model,
+                serial: &self.names.serial,
             })
     }
 
@@ -140,9 +143,10 @@ impl Device {
     /// where not even that is.
     pub fn uri(&self, others: &[Device]) -> Uri {
         let others = || others.iter().filter(|other| !other.is(self));
-        let mut uri = Uri { token: Some(self.label.clone().into_bytes()), ..Uri::default() };
-        if others().any(|other| other.label == self.label) || self.label.is_empty() {
-            uri.serial = Some(self.serial.clone().into_bytes());
+        let mut uri = Uri { token: Some(self.names.label.clone()), ..Uri::default() };
+        let is_shared = others().any(|other| other.names.label == self.names.label);
+        if (is_shared && self.names.has_serial()) || self.names.label.is_empty() {
+            uri.serial = Some(self.names.serial.clone());
         }
         if others().any(|other| other.looks_like(self) && !other.is_of_another_module(self)) {
             uri.slot_id = Some(self.slot.id());
@@ -168,6 +172,11 @@ impl Device {
         ModuleKind::of_device(self.module_path(), &self.manufacturer, &self.model, &self.label)
     }
 
+    /// Where keys are kept, if the device is software: that they cannot leave it is then its module's claim.
+    pub fn software_store(&self) -> Option<&'static str> {
+        self.kind().software_store()
+    }
+
     /// How its PIN is unblocked once it is locked.
     pub fn unblocking(&self) -> &'static str {
         self.kind().unblocking()
@@ -180,11 +189,8 @@ impl Device {
 
     /// Whether the same device is in the slot now: by what it says of itself.
     pub(super) fn is_still_there(&self) -> bool {
-        DeviceInfo::read(&self.module, self.slot).is_ok_and(|info| {
-            info.initialised
-                && (&info.label, &info.manufacturer, &info.model, &info.serial)
-                    == (&self.label, &self.manufacturer, &self.model, &self.serial)
-        })
+        DeviceInfo::read(&self.module, self.slot)
+            .is_ok_and(|info| info.initialised && info.names == self.names)
     }
 
     /// Whether it is not in its slot any more, after a call that failed: hardly any module says CKR_DEVICE_REMOVED itself.
@@ -245,7 +251,7 @@ impl Device {
     /// Seen through another module, with the same serial and all else the same: it is one device. Two alike in one
     /// module are two.
     pub(super) fn is_another_view_of(&self, other: &Device) -> bool {
-        self.is_of_another_module(other) && !self.serial.is_empty() && self.looks_like(other)
+        self.is_of_another_module(other) && self.names.has_serial() && self.looks_like(other)
     }
 
     pub(super) fn is_of_another_module(&self, other: &Device) -> bool {
@@ -258,9 +264,6 @@ impl Device {
 
     /// The same in all that a device says of itself.
     pub(super) fn looks_like(&self, other: &Device) -> bool {
-        self.label == other.label
-            && self.serial == other.serial
-            && self.manufacturer == other.manufacturer
-            && self.model == other.model
+        self.names == other.names
     }
 }

@@ -12,6 +12,7 @@ use super::call::CallError;
 use super::ffi;
 use super::module::{Module, trim};
 use super::user_type::UserType;
+use crate::uri;
 
 /// What a device says of its PINs. It costs no try to ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,12 +93,39 @@ impl PinState {
 
 /// What is used of CK_TOKEN_INFO.
 pub(super) struct DeviceInfo {
+    pub(super) names: Names,
     pub(super) label: String,
     pub(super) manufacturer: String,
     pub(super) model: String,
     pub(super) serial: String,
     pub(super) initialised: bool,
     pub(super) pin: PinState,
+}
+
+/// What a device is called, as it says it: bytes, which need not be UTF-8. Without their padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) label: Vec<u8>,
+    pub(super) manufacturer: Vec<u8>,
+    pub(super) model: Vec<u8>,
+    pub(super) serial: Vec<u8>,
+}
+
+impl Names {
+    fn of(label: &[u8], manufacturer: &[u8], model: &[u8], serial: &[u8]) -> Self {
+        let bytes = |field| uri::without_padding(field).to_vec();
+        Names {
+            label: bytes(label),
+            manufacturer: bytes(manufacturer),
+            model: bytes(model),
+            serial: bytes(serial),
+        }
+    }
+
+    /// Whether the serial number tells this device from others: every TPM has one of zeros.
+    pub(super) fn has_serial(&self) -> bool {
+        self.serial.iter().any(|byte| *byte != b'0')
+    }
 }
 
 impl DeviceInfo {
@@ -121,7 +149,9 @@ impl DeviceInfo {
         let path = module.spec().path.clone();
         let has_many_lists = module.spec().has_many_function_lists();
         module.call("C_GetTokenInfo", &module.name, move |pkcs11| match pkcs11.get_token_info(slot) {
-            Ok(info) => Ok(Self::from(&info)),
+            Ok(info) if has_many_lists || !is_lossy(&info) => Ok(Self::from(&info)),
+            // cryptoki gives text, and what is not UTF-8 is not all there.
+            Ok(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
             Err(error @ Error::Pkcs11(..)) => Err(error),
             Err(error) if has_many_lists => Err(error),
             Err(_) => ffi::token_info(&path, slot.id()).map(|info| Self::from_raw(&info)),
@@ -132,6 +162,7 @@ impl DeviceInfo {
         let has = |flag: CK_FLAGS| info.flags & flag != 0;
         let text = |field: &[u8]| trim(&String::from_utf8_lossy(field));
         DeviceInfo {
+            names: Names::of(&info.label, &info.manufacturerID, &info.model, &info.serialNumber),
             label: text(&info.label),
             manufacturer: text(&info.manufacturerID),
             model: text(&info.model),
@@ -157,9 +188,19 @@ impl DeviceInfo {
     }
 }
 
+fn texts(info: &TokenInfo) -> [&str; 4] {
+    [info.label(), info.manufacturer_id(), info.model(), info.serial_number()]
+}
+
+fn is_lossy(info: &TokenInfo) -> bool {
+    texts(info).iter().any(|text| text.contains(char::REPLACEMENT_CHARACTER))
+}
+
 impl From<&TokenInfo> for DeviceInfo {
     fn from(info: &TokenInfo) -> Self {
+        let [label, manufacturer, model, serial] = texts(info).map(str::as_bytes);
         DeviceInfo {
+            names: Names::of(label, manufacturer, model, serial),
             label: trim(info.label()),
             manufacturer: trim(info.manufacturer_id()),
             model: trim(info.model()),

@@ -139,13 +139,17 @@ impl Uri {
     }
 }
 
-/// Compares with a field of fixed width, which PKCS#11 pads with blanks. Blanks at the end of `wanted` do not count
-/// either: nobody can tell them from the padding.
+/// Compares with a field of fixed width, both without their padding: nobody can tell blanks and NULs at the end of `wanted`
+/// from it, and p11tool prints them as `%00`.
 fn field(wanted: Option<&[u8]>, field: &[u8]) -> bool {
-    wanted.is_none_or(|wanted| trimmed(wanted) == trimmed(field))
+    wanted.is_none_or(|wanted| without_padding(wanted) == without_padding(field))
 }
 
-fn trimmed(mut field: &[u8]) -> &[u8] {
+/// A field of fixed width up to its first NUL, and without the blanks at its end. PKCS#11 pads with blanks; some modules end
+/// the text with a NUL, after which anything may follow.
+#[must_use]
+pub fn without_padding(field: &[u8]) -> &[u8] {
+    let mut field = field.split(|byte| *byte == 0).next().unwrap_or_default();
     while let [rest @ .., b' '] = field {
         field = rest;
     }
@@ -204,6 +208,17 @@ mod tests {
         assert!(uri("pkcs11:library-manufacturer=SoftHSM;library-version=2.6").matches_library(&LIBRARY));
         assert!(uri("pkcs11:slot-manufacturer=Yubico;slot-description=Reader%200").matches_slot(&SLOT));
         assert!(uri("pkcs11:serial=").matches_device(&Device { serial: b"    ", ..DEVICE }));
+    }
+
+    #[test]
+    fn what_is_behind_a_nul_does_not_count_on_either_side() {
+        let device = Device { label: b"officer\0\0\xffrest", model: b"TPM \0", ..DEVICE };
+        assert!(uri("pkcs11:token=officer").matches_device(&device));
+        assert!(uri("pkcs11:token=officer%00%00").matches_device(&device));
+        assert!(uri("pkcs11:token=officer;model=TPM%00%00").matches_device(&device));
+        assert!(!uri("pkcs11:token=office").matches_device(&device));
+        assert!(!uri("pkcs11:token=%00officer").matches_device(&device));
+        assert!(uri("pkcs11:serial=1%00").matches_device(&DEVICE));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Several devices of one person: the first that is there signs.
 
 use crate::support::desk::{Desk, SIGNKEY};
-use crate::support::faults::{untouched, with_faults};
+use crate::support::faults::{behind_faults, calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
+use crate::support::p11_kit::under_p11_kit;
+use crate::support::parts::fault_module;
+use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 
 const BACKUP: &str = "pkcs11:token=backup;id=%01;type=private";
@@ -52,4 +55,84 @@ fn as_many_devices_can_be_named_as_aws_knows_for_one_person() {
     let nine = [&sign[..], &["--key", &absent[7], "--key", SIGNKEY]].concat();
     desk.countersign(&nine).with_pin().go().exits(2);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn two_devices_whose_serial_numbers_are_zeros_are_two() {
+    // As two TPMs, each shown by a module of its own, with the same label.
+    let desk = Desk::provisioned(&["--keys", "signkey", "--also", "backup"]);
+    let modules = ["one.so", "two.so"].map(|name| {
+        std::fs::copy(fault_module(), desk.path(name)).unwrap();
+        (name, format!("module: {}\n", desk.path(name).display()))
+    });
+    let modules = modules.each_ref().map(|(name, text)| (name.strip_suffix(".so").unwrap(), text.as_str()));
+    let modules = modules.map(|(name, text)| (format!("{name}.module"), text));
+    let modules = modules.each_ref().map(|(name, text)| (name.as_str(), *text));
+    let sign = |arguments: &[&str], faults: &str| {
+        let run = under_p11_kit(&desk, &modules, arguments);
+        with_faults_of_all(run, &desk, faults).go()
+    };
+    // Both copies stand before one SoftHSM, which the one must not end for the other.
+    let alike = "C_Finalize=0x0,C_GetTokenInfo=zeros,C_GetTokenInfo=label:6f66666963657232";
+    let each = format!("{alike},one.so/C_GetSlotList=only:0,two.so/C_GetSlotList=only:1");
+    let said = sign(&["sign", "tokens.json"], &each).exits(4).says("2 keys could be meant").stderr();
+    untouched(&desk);
+    assert_eq!(calls(&desk, "C_Login"), 0);
+    // Each by the URI that was said.
+    let uris: Vec<String> = said
+        .lines()
+        .filter_map(|line| Some(line.trim_start().strip_prefix("pkcs11:")?.split(' ').next()?.to_owned()))
+        .collect();
+    assert_eq!(uris.len(), 2, "{said}");
+    let signs = |uri: &String, key: &str| {
+        sign(&["sign", "--key", &format!("pkcs11:{uri}"), "tokens.json"], &each).exits(0);
+        openssl_accepts(&desk, "tokens.json", key)
+    };
+    let keys = ["device/signkey.pub.pem", "device/backup/signkey.pub.pem"];
+    let signed = uris.iter().map(|uri| keys.map(|key| signs(uri, key))).collect::<Vec<_>>();
+    assert!(signed[0] != signed[1], "{signed:?}: both signed with the same key");
+    // One device that both modules show is one, by its key.
+    let both = format!("{alike},C_GetSlotList=only:0");
+    sign(&["sign", "tokens.json"], &both).exits(0);
+}
+
+fn with_faults_of_all(run: Run, desk: &Desk, faults: &str) -> Run {
+    desk.write("tokens.json", UNSIGNED);
+    desk.write("calls", b"");
+    let run = behind_faults(run.with_pin(), desk, faults);
+    run.without_env("COUNTERSIGN_MODULE")
+}
+
+#[test]
+fn a_label_is_bytes_up_to_its_first_nul() {
+    let desk = Desk::new();
+    // "officer", a NUL and what is left behind it; p11tool prints the padding as %00.
+    let padded = "C_GetTokenInfo=label:6f66666963657200004142";
+    for uri in ["pkcs11:token=officer;id=%01", "pkcs11:token=officer%00%00;id=%01"] {
+        for faults in [padded, ""] {
+            with_faults(&desk, &["sign", "--key", uri, "tokens.json"], faults).go().exits(0);
+        }
+    }
+    let listed = with_faults(&desk, &["list"], padded).go().exits(0).stdout();
+    assert!(listed.contains("pkcs11:token=officer;id=%01") && !listed.contains("%00"), "{listed}");
+}
+
+#[test]
+fn a_label_that_is_not_utf_8_is_compared_byte_by_byte() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    // Latin-1, as other programs write it.
+    let options = ["--keys", "signkey", "--label"].map(|option| option.as_bytes());
+    let options = options.into_iter().chain([&b"b\xfcro"[..]]).map(OsStr::from_bytes).collect::<Vec<_>>();
+    let desk = Desk::provisioned(&options);
+    let sign = |uri: &str| {
+        desk.write("tokens.json", UNSIGNED);
+        desk.countersign(&["sign", "--key", uri, "tokens.json"]).with_pin().go()
+    };
+    sign("pkcs11:token=b%FCro;id=%01").exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+    sign("pkcs11:token=b%FDro;id=%01").exits(3);
+    sign("pkcs11:token=b%EF%BF%BDro;id=%01").exits(3);
+    let listed = desk.countersign(&["list"]).go().exits(0).stdout();
+    assert!(listed.contains("pkcs11:token=b%FCro;id=%01"), "{listed}");
 }
