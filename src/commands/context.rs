@@ -144,12 +144,8 @@ pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
 /// Says which key signs, and warns of what was waived.
 pub(crate) fn introduce(key: &SigningKey, policy: Policy, terminal: &Terminal) {
     let facts = key.facts();
-    let exportability = match facts.exportability() {
-        Exportability::CannotLeave => "cannot leave the device",
-        Exportability::CanLeave => "CAN leave the device",
-        Exportability::Unknown => "the device does not say whether it can leave",
-    };
-    terminal.say(&format!("{}: {}, {exportability}", key.uri(), facts.kind()));
+    let exportability = exportability(key);
+    terminal.say(&format!("{}: {}{exportability}", key.uri(), facts.kind()));
     match facts.exportability() {
         Exportability::CanLeave => {
             terminal.warn(if policy.any_key {
@@ -163,6 +159,18 @@ pub(crate) fn introduce(key: &SigningKey, policy: Policy, terminal: &Terminal) {
     }
     if key.public_key().bits() > 2048 && policy.allow_key_size {
         terminal.warn("AWS asks for RSA-2048; this larger key is used because of --allow-key-size");
+    }
+}
+
+/// Whether the key can leave the device, as the end of a sentence about it. Of software that is a claim.
+pub(crate) fn exportability(key: &SigningKey) -> String {
+    match (key.facts().exportability(), key.device().software_store()) {
+        (Exportability::CannotLeave, None) => ", cannot leave the device".into(),
+        (Exportability::CannotLeave, Some(store)) => {
+            format!("; the module claims that it cannot leave the device ({store})")
+        }
+        (Exportability::CanLeave, _) => ", CAN leave the device".into(),
+        (Exportability::Unknown, _) => ", the device does not say whether it can leave".into(),
     }
 }
 

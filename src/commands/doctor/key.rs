@@ -100,10 +100,15 @@ fn try_signing(
     key.check_allowed(&mechanisms)?;
     let start = Instant::now();
     let (_, mechanism) = context.watch().signing(|| "a trial".into(), || key.sign(&payload, &mechanisms))?;
-    let exportability = match key.facts().exportability() {
-        Exportability::CannotLeave => "cannot leave the device",
-        Exportability::CanLeave => "CAN LEAVE the device, so that sign refuses it without --allow-exportable",
-        Exportability::Unknown => "the device does not say whether it can leave",
+    let exportability = match (key.facts().exportability(), key.device().software_store()) {
+        (Exportability::CannotLeave, None) => "cannot leave the device".to_owned(),
+        (Exportability::CannotLeave, Some(store)) => {
+            format!("the module claims that it cannot leave the device ({store})")
+        }
+        (Exportability::CanLeave, _) => {
+            "CAN LEAVE the device, so that sign refuses it without --allow-exportable".to_owned()
+        }
+        (Exportability::Unknown, _) => "the device does not say whether it can leave".to_owned(),
     };
     Ok(format!(
         "{} signed by {mechanism} in {} ms, verified under its public key; {exportability}",
