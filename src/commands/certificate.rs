@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use countersign::certificate::{self, Certificate, certificates_to_pem};
-use countersign::device::{Chosen, KeyError, Policy};
+use countersign::device::{Chosen, KeyError, Policy, StoredCertificate};
 use countersign::error::Error;
 use countersign::save::{self, Output};
 use countersign::signature::PublicKey;
@@ -20,9 +20,7 @@ pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Termi
     let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
     let uri = chosen.uri.shown();
     let device = chosen.device.describe();
-    let all: Vec<Certificate> =
-        chosen.certificates(&Uri::default())?.into_iter().map(|stored| stored.certificate).collect();
-    let (key, candidates) = key_and_candidates(chosen, context, terminal)?;
+    let Found { key, candidates, all } = find(chosen, context, terminal)?;
     let now = SystemTime::now();
     let Some(leaf) = certificate::identity_of(key.as_ref(), candidates, now) else {
         let there = all.iter().map(Certificate::subject).collect();
@@ -60,26 +58,48 @@ pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Termi
     }))
 }
 
-/// The key that is meant, and the certificates that may be its own. The key is not needed where the URI says which they are;
-/// a PIN is only asked for where the device hides the public key too.
-fn key_and_candidates(
-    chosen: Chosen,
-    context: &Context,
-    terminal: &Terminal,
-) -> Result<(Option<PublicKey>, Vec<Certificate>), Error> {
-    let certificates = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
-        Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
-    };
-    if chosen.uri.object_type == Some(ObjectType::Certificate) {
-        return Ok((None, certificates(&chosen.uri)?));
+/// The key that is meant, the certificates that may be its own, and all that are there.
+struct Found {
+    key: Option<PublicKey>,
+    candidates: Vec<Certificate>,
+    all: Vec<Certificate>,
+}
+
+/// The key is not needed where the URI says which its certificates are; a PIN is only asked for where the device hides them,
+/// or the public key too.
+fn find(chosen: Chosen, context: &Context, terminal: &Terminal) -> Result<Found, Error> {
+    let named = named_in(&chosen.uri);
+    if chosen.hides_certificates()? {
+        let open = context.log_in(chosen, terminal)?;
+        let certificates = |uri: &Uri| open.certificates(uri).map(without_names);
+        let all = certificates(&Uri::default())?;
+        return Ok(match named {
+            Some(uri) => Found { key: None, candidates: certificates(&uri)?, all },
+            None => Found { key: Some(open.public_key(Policy::ANY_KEY)?), candidates: all.clone(), all },
+        });
     }
+    let certificates = |uri: &Uri| chosen.certificates(uri).map(without_names);
     let all = certificates(&Uri::default())?;
-    if let Some(key) = chosen.public_key() {
-        return Ok((Some(key.clone()), all));
+    if chosen.uri.object_type != Some(ObjectType::Certificate)
+        && let Some(key) = chosen.public_key()
+    {
+        return Ok(Found { key: Some(key.clone()), candidates: all.clone(), all });
     }
-    if let Some(id) = &chosen.uri.id {
-        return Ok((None, certificates(&Uri { id: Some(id.clone()), ..Uri::default() })?));
+    if let Some(uri) = named {
+        return Ok(Found { key: None, candidates: certificates(&uri)?, all });
     }
     let key = context.log_in(chosen, terminal)?.public_key(Policy::ANY_KEY)?;
-    Ok((Some(key), all))
+    Ok(Found { key: Some(key), candidates: all.clone(), all })
+}
+
+/// What names the certificates in a URI that needs no key for that: a certificate's own, or the key's by its id.
+fn named_in(uri: &Uri) -> Option<Uri> {
+    if uri.object_type == Some(ObjectType::Certificate) {
+        return Some(uri.clone());
+    }
+    uri.id.as_ref().map(|id| Uri { id: Some(id.clone()), ..Uri::default() })
+}
+
+fn without_names(stored: Vec<StoredCertificate>) -> Vec<Certificate> {
+    stored.into_iter().map(|stored| stored.certificate).collect()
 }

@@ -28,11 +28,12 @@ pub(crate) fn run(arguments: &SignString, context: &Context, terminal: &Terminal
     };
     let now = SystemTime::now();
     // Before the PIN is used, where the device shows enough.
-    if let Some(candidates) = &candidates {
+    if let Some(candidates) = candidates.as_ref().filter(|candidates| !candidates.may_show_after_login()) {
         candidates.leaf_of_key(chosen.public_key(), now)?;
     }
     let mut key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
-    if let Some(candidates) = &candidates {
+    if let Some(candidates) = candidates {
+        let candidates = certificate.read_after_login(candidates, &key)?;
         let leaf = candidates.leaf_of_key(Some(key.public_key()), now)?;
         terminal.detail(&format!("certificate {}, serial {}", leaf.subject(), leaf.serial_decimal()));
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::certificate::{Certificate, Flaw, chain_of, identity_of};
 use crate::certificate_file;
-use crate::device::Chosen;
+use crate::device::{Chosen, Device, SigningKey, StoredCertificate};
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Algorithm, Identity};
 use crate::signature::PublicKey;
@@ -48,6 +48,10 @@ pub struct CertificateCandidates {
     leaves: Vec<Certificate>,
     pool: Vec<Certificate>,
     place: String,
+    /// Whether the key's own is sought on the device.
+    is_on_device: bool,
+    /// Whether the device may show more after login.
+    is_incomplete: bool,
 }
 
 impl CertificateSource {
@@ -56,8 +60,33 @@ impl CertificateSource {
     /// # Errors
     /// A file or the device cannot be read, or a file holds no certificate.
     pub fn read(&self, chosen: &Chosen) -> Result<CertificateCandidates, Error> {
+        let candidates = self.read_from(&chosen.device, &|uri| chosen.certificates(uri))?;
+        let is_incomplete = chosen.hides_certificates()?;
+        Ok(CertificateCandidates { is_incomplete, ..candidates })
+    }
+
+    /// The same once the device is logged in to, where it may have hidden some before.
+    ///
+    /// # Errors
+    /// As [`CertificateSource::read`].
+    pub fn read_after_login(
+        &self,
+        before: CertificateCandidates,
+        key: &SigningKey,
+    ) -> Result<CertificateCandidates, Error> {
+        if !before.is_incomplete {
+            return Ok(before);
+        }
+        self.read_from(key.device(), &|uri| key.certificates_of(uri))
+    }
+
+    fn read_from(
+        &self,
+        device: &Device,
+        stored: &dyn Fn(&Uri) -> Result<Vec<StoredCertificate>, Error>,
+    ) -> Result<CertificateCandidates, Error> {
         let on_device = |uri: &Uri| -> Result<Vec<Certificate>, Error> {
-            Ok(chosen.certificates(uri)?.into_iter().map(|stored| stored.certificate).collect())
+            Ok(stored(uri)?.into_iter().map(|stored| stored.certificate).collect())
         };
         let everything = on_device(&Uri::default())?;
         let (leaves, mut pool, intermediates, place) = match self {
@@ -66,7 +95,7 @@ impl CertificateSource {
                 (found.clone(), [found, everything].concat(), intermediates, format!("{path:?}"))
             }
             CertificateSource::OnDevice { named, intermediates } => {
-                let place = chosen.device.describe();
+                let place = device.describe();
                 let named = named.as_ref().filter(|uri| {
                     uri.names_object() && uri.object_type.is_none_or(|kind| kind == ObjectType::Certificate)
                 });
@@ -80,11 +109,28 @@ impl CertificateSource {
         if let Some(path) = intermediates {
             pool.extend(certificate_file::read(path)?);
         }
-        Ok(CertificateCandidates { leaves, pool, place })
+        let is_on_device = matches!(self, CertificateSource::OnDevice { .. });
+        Ok(CertificateCandidates { leaves, pool, place, is_on_device, is_incomplete: false })
     }
 }
 
 impl CertificateCandidates {
+    /// That AWS would accept the chain of the key's certificate, as far as the device shows it before login.
+    ///
+    /// # Errors
+    /// As [`CertificateCandidates::chain_of_key`] and [`CertificateChain::identity`].
+    pub fn check_shown(&self, key: Option<&PublicKey>, now: SystemTime) -> Result<(), Error> {
+        match self.chain_of_key(key, now) {
+            Err(UnfitCertificate::NotFound { .. }) if self.may_show_after_login() => Ok(()),
+            chain => chain?.identity().map(drop),
+        }
+    }
+
+    /// Whether the key's own certificate may show after login alone.
+    pub fn may_show_after_login(&self) -> bool {
+        self.is_on_device && self.is_incomplete
+    }
+
     /// The chain of the key's certificate, which AWS would accept; while the device hides the key, of any certificate.
     ///
     /// # Errors

@@ -147,7 +147,7 @@ impl<'a> Provider<'a> {
         let wanted = KeyRequest { uris: vec![self.request.key.clone()], policy: Policy::ANY_KEY };
         let chosen = self.access.choose(&wanted, &on_the_way)?;
         let candidates = self.request.certificate.read(&chosen)?;
-        candidates.chain_of_key(chosen.public_key(), SystemTime::now())?.identity()?;
+        candidates.check_shown(chosen.public_key(), SystemTime::now())?;
         let key = self.access.log_in(chosen, &on_the_way)?.signing_key(Policy::ANY_KEY)?;
         if let Some(pin) = key.pin_to_remember() {
             self.access.login.pin_source = Some(pin);
@@ -156,6 +156,7 @@ impl<'a> Provider<'a> {
         if key.facts().exportability() == Exportability::CanLeave {
             observer(Event::KeyCanLeave);
         }
+        let candidates = self.request.certificate.read_after_login(candidates, &key)?;
         let now = SystemTime::now();
         let chain = candidates.chain_of_key(Some(key.public_key()), now)?;
         if let Some(left) = chain.ends_soon(now) {

@@ -6,6 +6,7 @@ use super::key_facts::{KeyFacts, NameBy, Policy};
 use super::modules::{Modules, Sight};
 use super::objects;
 use super::present::Device;
+use super::session::Session;
 use crate::certificate::Certificate;
 use crate::error::Error;
 use crate::signature::PublicKey;
@@ -108,6 +109,7 @@ fn absent(modules: &Modules, present: &[Device], wanted: &[Uri]) -> DeviceError 
         present: present.iter().map(|device| (device.uri(present).to_string(), device.describe())).collect(),
         searched: modules.searched(),
         failed: modules.failure_lines(),
+        advice: wanted.iter().flat_map(Uri::advice).collect(),
     }
 }
 
@@ -138,7 +140,7 @@ impl Chosen {
             return Ok(());
         }
         let uri = facts.name_in(self.device_uri(), ObjectType::Private, NameBy::Id).to_string();
-        Err(KeyError::Unfit { uri, reasons })
+        Err(KeyError::Unfit { uri, reasons, any_key: policy.any_key })
     }
 
     /// The certificates on the device that anybody sees and that `uri`'s id and label fit. What cannot be read as one is left
@@ -148,17 +150,40 @@ impl Chosen {
     /// [`DeviceError`].
     pub fn certificates(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
         let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
-        let found = objects::certificates(&session, uri).map_err(|error| self.device.failure(error))?;
-        let stored = found.into_iter().filter_map(|found| {
-            Some(StoredCertificate { id: found.id, label: found.label, certificate: found.certificate.ok()? })
-        });
-        Ok(stored.collect())
+        stored_certificates(&session, &self.device, uri)
+    }
+
+    /// Whether certificates may show after login alone: the device requires one, and shows nothing at all before it, as a
+    /// YubiHSM.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn hides_certificates(&self) -> Result<bool, Error> {
+        if !self.device.pin_state().login_required {
+            return Ok(false);
+        }
+        let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
+        let shows = objects::any(&session).map_err(|error| self.device.failure(error))?;
+        Ok(!shows)
     }
 
     /// A URI that names the device among those present.
     pub fn device_uri(&self) -> Uri {
         self.device.uri(&self.present)
     }
+}
+
+/// The certificates that a session shows and that `uri`'s id and label fit.
+pub(super) fn stored_certificates(
+    session: &Session,
+    device: &Device,
+    uri: &Uri,
+) -> Result<Vec<StoredCertificate>, Error> {
+    let found = objects::certificates(session, uri).map_err(|error| device.failure(error))?;
+    let stored = found.into_iter().filter_map(|found| {
+        Some(StoredCertificate { id: found.id, label: found.label, certificate: found.certificate.ok()? })
+    });
+    Ok(stored.collect())
 }
 
 /// The devices without those that an earlier module shows already.
@@ -218,6 +243,10 @@ fn one_of(
     if let Some(failure) = failure {
         return Err(failure.into());
     }
+    let can_hold_key = |device: &Fitting| !device.keys.is_empty() || device.device.pin_state().login_required;
+    if shown.iter().any(can_hold_key) {
+        shown.retain(can_hold_key);
+    }
     drop_second_views(&mut shown);
     if shown.len() <= 1 {
         return Ok(shown.pop());
@@ -268,8 +297,8 @@ fn drop_second_views(shown: &mut Vec<Fitting>) {
     }
 }
 
-/// What a device shows to anybody of the keys that `uri` names: private keys where they are visible, else their public
-/// key objects; certificates where the URI names an object. One entry a key.
+/// What a device shows to anybody of the keys that `uri` names: private keys where they are visible, else, where a login may
+/// show them, their public key objects; certificates where the URI names an object. One entry a key.
 fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallError> {
     let session = device.open_session()?;
     let mut keys: Vec<ShownKey> = Vec::new();
@@ -287,15 +316,20 @@ fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallEr
         }
     };
     let of_certificates = uri.object_type == Some(ObjectType::Certificate);
+    // Where no login is needed nothing is hidden: a public key or a certificate alone, as in a store of CA certificates, is no
+    // key that signs.
+    let may_hide = device.pin_state().login_required;
     if !of_certificates {
         for key in objects::private_keys(&session, uri)? {
             add(key.facts, Source::KeyObject);
         }
-        for key in objects::public_keys(&session, uri)? {
-            add(key.into(), Source::KeyObject);
+        if may_hide {
+            for key in objects::public_keys(&session, uri)? {
+                add(key.into(), Source::KeyObject);
+            }
         }
     }
-    if of_certificates || uri.names_object() {
+    if of_certificates || (may_hide && uri.names_object()) {
         for found in objects::certificates(&session, uri)? {
             let Ok(certificate) = found.certificate else { continue };
             let public_key = Some(certificate.public_key().clone());

@@ -41,7 +41,7 @@ pub(super) struct CertificateObject {
 }
 
 /// The private keys that the session can see and whose id and label fit `uri`. Their public keys are completed from
-/// public key objects and certificates of the same id.
+/// public key objects and certificates of the same id; without an id, from the only ones of the same label.
 pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKey>, CallError> {
     let mut keys = Vec::new();
     for handle in find(session, ObjectClass::PRIVATE_KEY, uri)? {
@@ -52,21 +52,37 @@ pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKe
     }
     // Objects come in an order that some modules change from run to run.
     keys.sort_by(|a, b| (&a.facts.id, &a.facts.label).cmp(&(&b.facts.id, &b.facts.label)));
-    for key in &mut keys {
-        if key.facts.public_key.is_none()
-            && let Some(id) = key.facts.id.clone().filter(|id| !id.is_empty())
-        {
-            let same_id = Uri { id: Some(id), ..Uri::default() };
-            let from_public = public_keys(session, &same_id)?.into_iter().find_map(|public| public.key);
-            key.facts.public_key = match from_public {
-                Some(found) => Some(found),
-                None => certificates(session, &same_id)?.into_iter().find_map(|found| {
-                    found.certificate.ok().map(|certificate| certificate.public_key().clone())
-                }),
-            };
-        }
+    for at in 0..keys.len() {
+        let facts = &keys[at].facts;
+        let (id, label) = (facts.id.clone().unwrap_or_default(), facts.label.clone().unwrap_or_default());
+        let shares_label = |other: &PrivateKey| other.facts.label.as_ref() == Some(&label);
+        let public_key = if facts.public_key.is_some() {
+            continue;
+        } else if !id.is_empty() {
+            public_key_of(session, &Uri { id: Some(id), ..Uri::default() }, false)?
+        } else if !label.is_empty() && keys.iter().filter(|other| shares_label(other)).count() == 1 {
+            public_key_of(session, &Uri { object: Some(label), ..Uri::default() }, true)?
+        } else {
+            None
+        };
+        keys[at].facts.public_key = public_key;
     }
     Ok(keys)
+}
+
+/// The public key of the public key object, or else the certificate, that `name` names; where it must be the only one, of one
+/// alone.
+fn public_key_of(session: &Session, name: &Uri, only: bool) -> Result<Option<PublicKey>, CallError> {
+    let the_one = |mut found: Vec<PublicKey>| {
+        found.dedup();
+        (!only || found.len() == 1).then(|| found.into_iter().next()).flatten()
+    };
+    let objects = public_keys(session, name)?.into_iter().filter_map(|public| public.key).collect::<Vec<_>>();
+    if !objects.is_empty() {
+        return Ok(the_one(objects));
+    }
+    let certified = certificates(session, name)?.into_iter().filter_map(|found| found.certificate.ok());
+    Ok(the_one(certified.map(|certificate| certificate.public_key().clone()).collect()))
 }
 
 /// The public key objects whose id and label fit `uri`.
@@ -91,6 +107,16 @@ pub(super) fn certificates(session: &Session, uri: &Uri) -> Result<Vec<Certifica
 pub(super) fn certificates_and_attestations(session: &Session) -> Result<Vec<CertificateObject>, CallError> {
     let handles = session.find(&[Attribute::Class(ObjectClass::CERTIFICATE)])?;
     certificates_of(session, &handles, &Uri::default())
+}
+
+/// Whether the session shows any key or certificate.
+pub(super) fn any(session: &Session) -> Result<bool, CallError> {
+    for class in [ObjectClass::CERTIFICATE, ObjectClass::PUBLIC_KEY, ObjectClass::PRIVATE_KEY] {
+        if !find(session, class, &Uri::default())?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn certificates_of(
@@ -132,7 +158,8 @@ fn fits(uri: &Uri, object_type: ObjectType, label: Option<&[u8]>, id: Option<&[u
     untyped.matches_object(&uri::Object { object_type, label, id })
 }
 
-fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+/// CKA_LABEL and CKA_ID, where the module gives them.
+pub(super) fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let (mut label, mut id) = (None, None);
     for attribute in session.attributes(handle, &[AttributeType::Label, AttributeType::Id]) {
         match attribute {

@@ -1,6 +1,6 @@
 //! From a chosen device to the one private key that is meant: log in, search, decide.
 
-use super::choose::Chosen;
+use super::choose::{Chosen, StoredCertificate, stored_certificates};
 use super::error::{Candidate, KeyError};
 use super::key_facts::{KeyFacts, NameBy, Policy, UnfitReason};
 use super::login::{Login, LoginOptions, Notice, log_in};
@@ -43,14 +43,14 @@ impl OpenDevice {
         let mut key = self.the_key(policy)?;
         key.facts.touch = objects::touch_policy(&self.session, &key);
         let uri = self.key_uri(&key.facts);
-        let reasons = key.facts.unfit_reasons(policy);
-        if !reasons.is_empty() {
-            return Err(KeyError::Unfit { uri, reasons }.into());
-        }
         let device = self.chosen.device.clone();
         let Some(public_key) = key.facts.public_key.clone() else {
             return Err(KeyError::NoPublicKey { uri, device: device.describe() }.into());
         };
+        let reasons = key.facts.unfit_reasons(policy);
+        if !reasons.is_empty() {
+            return Err(KeyError::Unfit { uri, reasons, any_key: policy.any_key }.into());
+        }
         SigningKey::new(self.session, device, key, uri, public_key, self.login)
     }
 
@@ -65,6 +65,14 @@ impl OpenDevice {
             .public_key
             .clone()
             .ok_or_else(|| KeyError::NoPublicKey { uri: self.key_uri(&key.facts), device }.into())
+    }
+
+    /// The certificates on the device that `uri`'s id and label fit, with those that show after login alone.
+    ///
+    /// # Errors
+    /// [`super::DeviceError`].
+    pub fn certificates(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
+        stored_certificates(&self.session, &self.chosen.device, uri)
     }
 
     fn the_key(&self, policy: Policy) -> Result<PrivateKey, Error> {
@@ -86,6 +94,7 @@ impl OpenDevice {
                 kind: device.kind(),
                 candidates: candidates(&all),
                 rejected,
+                advice: self.chosen.uri.advice(),
             }
             .into());
         }
@@ -101,7 +110,8 @@ impl OpenDevice {
                 for (candidate, key) in candidates.iter_mut().zip(&unfit) {
                     candidate.facts = UnfitReason::in_one_line(&key.facts.unfit_reasons(policy));
                 }
-                Err(KeyError::NoneFit { device: device.describe(), candidates }.into())
+                let (device, any_key) = (device.describe(), policy.any_key);
+                Err(KeyError::NoneFit { device, candidates, any_key }.into())
             }
             Err(several) => Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several) }.into()),
         }
@@ -146,6 +156,7 @@ pub(super) fn key_to_prepare(
                 kind: device.kind(),
                 candidates: candidates(&all),
                 rejected,
+                advice: uri.advice(),
             }
             .into())
         }

@@ -7,6 +7,7 @@ use cryptoki::mechanism::{Mechanism as Ckm, MechanismType};
 use cryptoki::object::ObjectHandle;
 
 use super::call::CallError;
+use super::choose::{StoredCertificate, stored_certificates};
 use super::error::{KeyError, LoginError, SignError};
 use super::ffi::SinglePart;
 use super::key_facts::KeyFacts;
@@ -154,6 +155,14 @@ impl SigningKey {
         let found = objects::certificates_and_attestations(&self.session)
             .map_err(|error| self.device.failure(error))?;
         Ok(found.into_iter().filter_map(|found| found.certificate.ok()).collect())
+    }
+
+    /// The certificates on the device that `uri`'s id and label fit.
+    ///
+    /// # Errors
+    /// [`super::DeviceError`].
+    pub fn certificates_of(&self, uri: &Uri) -> Result<Vec<StoredCertificate>, Error> {
+        stored_certificates(&self.session, &self.device, uri)
     }
 
     fn try_mechanisms(

@@ -5,8 +5,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::authority::{Authority, Leaf, text};
-use crate::support::desk::SIGNKEY;
+use crate::support::desk::{PIN, SIGNKEY};
 use crate::support::faults::calls;
+use crate::support::openssl::openssl;
+use crate::support::preparing::{p11tool, pkcs11_tool};
 use crate::support::server::Server;
 
 const ON_DEVICE: &str = "pkcs11:token=officer;id=%01;type=cert";
@@ -92,7 +94,7 @@ fn der_is_as_good_as_pem() {
     let server = Server::new();
     for file in ["server", "intermediates"] {
         let (pem, der) = (server.desk.path(&format!("{file}.pem")), server.desk.path(&format!("{file}.der")));
-        crate::support::openssl::openssl(&["x509", "-in", text(&pem), "-outform", "DER", "-out", text(&der)]);
+        openssl(&["x509", "-in", text(&pem), "-outform", "DER", "-out", text(&der)]);
     }
     let changed = [("--certificate", "server.der"), ("--intermediates", "intermediates.der")];
     server.done(server.counted(&changed, &[])).exits(0);
@@ -167,4 +169,38 @@ fn of_an_old_and_a_renewed_certificate_the_one_that_is_good_is_shown() {
     let done = server.done(server.counted(&[], &[])).exits(0);
     done.says("warning: the certificate CN=server1-demo ends in 9 days 1");
     assert_ne!(serial(&server), good);
+}
+
+#[test]
+fn a_certificate_that_shows_only_after_login_is_found_there() {
+    let server = Server::of(Authority::new(), &[]);
+    let desk = &server.desk;
+    // As a YubiHSM: nothing shows before the login.
+    for kind in ["cert", "pubkey"] {
+        pkcs11_tool(desk, &["--delete-object", "--type", kind, "--id", "01"]);
+    }
+    let token = format!("pkcs11:token=officer;pin-value={PIN}");
+    let certificate = desk.path("server.pem");
+    let put = ["--write", "--load-certificate", text(&certificate), "--id", "01", "--label", "signkey"];
+    p11tool(desk, &[&put[..], &["--mark-private", &token]].concat());
+    let shown = desk.countersign(&["list"]).go().exits(0).stdout();
+    assert!(!shown.contains("id=%01"), "{shown}");
+    for key in [SIGNKEY, ON_DEVICE] {
+        let found = desk.countersign(&["certificate", "--key", key]).with_pin().go().exits(0);
+        assert_eq!(found.stdout_bytes(), desk.read("server.pem"), "{key}");
+    }
+    for changed in [
+        vec![("--certificate", ON_DEVICE)],
+        vec![("--certificate", ON_DEVICE), ("--private-key", "")],
+        vec![("--certificate", "")],
+    ] {
+        server.done(server.counted(&changed, &[])).exits(0);
+        assert_eq!(calls(desk, "C_Login"), 1, "{changed:?}");
+    }
+    let sign_string = ["sign-string", "--private-key", SIGNKEY, "--certificate", ON_DEVICE];
+    desk.countersign(&sign_string).with_pin().go().exits(0);
+    // One that is there neither before nor after is missing all the same.
+    let absent = [("--certificate", "pkcs11:token=officer;id=%77;type=cert")];
+    server.fails(server.counted(&absent, &[]), 4).says("has no certificate of the key");
+    assert_eq!(calls(desk, "C_Login"), 1);
 }

@@ -1,6 +1,7 @@
 //! Finding the one key that is meant, and refusing those that must not sign.
 
 use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::openssl_accepts;
 use crate::support::parts::softhsm_module;
 use crate::support::pinned::pinned;
@@ -40,7 +41,7 @@ fn every_way_to_name_the_key_leads_to_it() {
 #[test]
 fn without_a_uri_the_one_fit_key_is_used_and_named() {
     let desk = Desk::provisioned(&["--keys", "signkey,rsa3072,eckey,exportable,rsa1024"]);
-    sign(&desk, &[], 0).says("pkcs11:token=officer;id=%01;type=private: RSA-2048, cannot leave the device");
+    sign(&desk, &[], 0).says("pkcs11:token=officer;id=%01;type=private: RSA-2048; the module claims that it");
 }
 
 #[test]
@@ -188,4 +189,35 @@ fn the_environment_can_name_the_key() {
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&["sign", "tokens.json"]).with_pin().env("COUNTERSIGN_KEY", SIGNKEY).go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
+}
+
+#[test]
+fn a_public_key_on_a_device_without_a_login_is_no_key_that_could_be_meant() {
+    // As CACKey's store of CA certificates: it requires no login, and shows no private key.
+    let desk = Desk::provisioned(&["--keys", "signkey", "--also", "store"]);
+    let store = "C_GetTokenInfo=store";
+    for arguments in [&["sign", "tokens.json"][..], &["sign", "--key", "pkcs11:id=%01", "tokens.json"]] {
+        with_faults(&desk, arguments, store).go().exits(0).says("officer (SoftHSM v2");
+        assert_eq!(calls(&desk, "C_Login"), 1, "{arguments:?}");
+    }
+    // With a login it counts.
+    with_faults(&desk, &["sign", "tokens.json"], "").go().exits(4).says("2 keys could be meant");
+    assert_eq!(calls(&desk, "C_Login"), 0);
+    // Named, it is said to hold none.
+    let named = ["sign", "--key", "pkcs11:token=store;id=%01", "tokens.json"];
+    with_faults(&desk, &named, store).go().exits(4).says("no private key on store");
+}
+
+#[test]
+fn a_uri_that_nearly_names_the_key_is_said_how_to_write() {
+    let desk = Desk::new();
+    for (uri, code, help) in [
+        ("pkcs11:token=officer;id=01", 4, "help: write id=%01, with a percent sign"),
+        ("pkcs11:token=officer;id=%0001", 4, "help: write id=%00%01, with a percent sign"),
+        ("pkcs11:token=officer;id=01;type=cert", 4, "help: write id=%01, with a percent sign"),
+        ("pkcs11:token=officer;label=signkey", 3, "help: write object= in place of label="),
+        ("pkcs11:Token=officer;id=%01", 3, "help: write token= in lower case"),
+    ] {
+        sign(&desk, &["--key", uri], code).says(help);
+    }
 }

@@ -20,6 +20,8 @@ pub enum DeviceError {
         searched: Vec<PathBuf>,
         /// Modules that were skipped, with reasons.
         failed: Vec<String>,
+        /// What the URIs probably mean.
+        advice: Vec<String>,
     },
     /// Several devices fit.
     #[error("{} devices fit '{uri}'", candidates.len())]
@@ -72,7 +74,9 @@ impl Explain for DeviceError {
 
     fn detail(&self) -> Vec<String> {
         let (wanted, present, searched, failed) = match self {
-            DeviceError::Absent { wanted, present, searched, failed } => (wanted, present, searched, failed),
+            DeviceError::Absent { wanted, present, searched, failed, .. } => {
+                (wanted, present, searched, failed)
+            }
             DeviceError::Many { candidates, .. } => return table(candidates),
             DeviceError::Call { .. } => return Vec::new(),
         };
@@ -88,6 +92,7 @@ impl Explain for DeviceError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            DeviceError::Absent { advice, .. } if !advice.is_empty() => return Some(advice.join("; ")),
             DeviceError::Absent { present, searched, .. } if present.is_empty() => {
                 let advice = searched.iter().find_map(|path| ModuleKind::at(path).when_no_device());
                 advice.unwrap_or(

@@ -43,6 +43,8 @@ pub enum KeyError {
         candidates: Vec<Candidate>,
         /// What was found and why it did not count.
         rejected: Vec<String>,
+        /// What the URI probably means.
+        advice: Vec<String>,
     },
     /// The URI names something that is no key.
     #[error("the key URI '{uri}' has type={found}")]
@@ -53,12 +55,14 @@ pub enum KeyError {
         found: ObjectType,
     },
     /// The key must not be used.
-    #[error("the key '{uri}' is not fit to sign CloudHSM's files: {}", UnfitReason::in_one_line(reasons))]
+    #[error("the key '{uri}' is not fit to sign{}: {}", of_cloudhsm(*any_key), UnfitReason::in_one_line(reasons))]
     Unfit {
         /// The key.
         uri: String,
         /// Why.
         reasons: Vec<UnfitReason>,
+        /// Whether any key that can sign would do.
+        any_key: bool,
     },
     /// The key is bound to other mechanisms.
     #[error("the key '{uri}' may not sign by {}", wanted.join(" or "))]
@@ -71,15 +75,17 @@ pub enum KeyError {
         allowed: Vec<String>,
     },
     /// Keys are there, none of them fit.
-    #[error("{} on {device} is fit to sign CloudHSM's files", match candidates.len() {
+    #[error("{} on {device} is fit to sign{}", match candidates.len() {
         1 => "not even the one private key".to_owned(),
         count => format!("none of the {count} private keys"),
-    })]
+    }, of_cloudhsm(*any_key))]
     NoneFit {
         /// The device.
         device: String,
         /// Each key and why not.
         candidates: Vec<Candidate>,
+        /// Whether any key that can sign would do.
+        any_key: bool,
     },
     /// The key has no certificate.
     #[error("the key '{uri}' has no certificate on {device}")]
@@ -99,6 +105,10 @@ pub enum KeyError {
         /// The device.
         device: String,
     },
+}
+
+fn of_cloudhsm(any_key: bool) -> &'static str {
+    if any_key { "" } else { " CloudHSM's files" }
 }
 
 fn matching(uri: &Option<String>) -> String {
@@ -144,6 +154,7 @@ impl Explain for KeyError {
             KeyError::PinForMany { .. } => {
                 "name one of them by its URI: a wrong PIN costs a try on each device"
             }
+            KeyError::NotFound { advice, .. } if !advice.is_empty() => return Some(advice.join("; ")),
             KeyError::NotFound { candidates, kind, .. } if candidates.is_empty() => {
                 kind.when_no_key().unwrap_or(
                     "the device holds no private key that can be seen; countersign list --login shows what it holds",
@@ -154,6 +165,9 @@ impl Explain for KeyError {
             KeyError::NotAllowed { .. } => {
                 "name another key with --key, or make one without CKA_ALLOWED_MECHANISMS"
             }
+            KeyError::Unfit { any_key: true, .. } | KeyError::NoneFit { any_key: true, .. } => {
+                "name another key with --key, or generate one that can sign: countersign keygen"
+            }
             KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
                 "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"
             }
@@ -161,7 +175,8 @@ impl Explain for KeyError {
                 "put it there: countersign csr --key URI asks a CA for one, countersign import-certificate stores it"
             }
             KeyError::NoPublicKey { .. } => {
-                "put the key's public key object or certificate on the device under the same CKA_ID"
+                "store the key's public key or certificate on the device under the same CKA_ID, or under the same label if the key \
+                 has no id"
             }
         };
         Some(hint.into())
