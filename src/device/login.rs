@@ -382,7 +382,8 @@ fn about_pin(
     // What ykcs11 (2.2) and yubihsm_pkcs11 say of a PIN or management key that has not the form of one, and of an
     // authentication key that is not there.
     let codes_of_form = [RvError::ArgumentsBad, RvError::ObjectHandleInvalid];
-    if !(error.is_one_of(&codes) || sent.is_some() && error.is_one_of(&codes_of_form)) {
+    let is_about_form = sent.is_some() && error.is_one_of(&codes_of_form);
+    if !is_about_form && !error.is_one_of(&codes) {
         return Err(error);
     }
     let now = target.tries();
