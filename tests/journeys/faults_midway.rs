@@ -325,7 +325,8 @@ fn a_login_that_is_about_to_return_is_not_cut_off_by_a_signal() {
     let mut run = with_faults(&desk, &SIGN, "C_Login=delay:2500");
     run.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = run.command.spawn().unwrap();
-    let has_begun = || desk.path("calls").exists().then(|| calls(&desk, "C_Login")).filter(|calls| *calls > 0);
+    let has_begun =
+        || desk.path("calls").exists().then(|| calls(&desk, "C_Login")).filter(|calls| *calls > 0);
     crate::support::running::eventually("a login", has_begun);
     let start = Instant::now();
     std::thread::sleep(Duration::from_millis(1700));

@@ -221,8 +221,9 @@ fn root_is_warned_of_what_belongs_to_others() {
         give_away(&desk.path(name));
     }
     let done = desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(0);
-    done.says("\"tokens.json\" belongs to another user (64123), who chooses what root signs")
-        .says("the PIN file \"device/pin\" belongs to another user (64123), who knows the PIN: chown root it");
+    done.says("\"tokens.json\" belongs to another user (64123), who chooses what root signs").says(
+        "the PIN file \"device/pin\" belongs to another user (64123), who knows the PIN: chown root it",
+    );
     let run = server.run("serve", &["--port", "0", "--container-token-file", "token"]);
     let serving = crate::support::serving::Serving::of(&server, run);
     assert!(serving.stop().contains("the token's file \"token\" belongs to another user (64123)"));

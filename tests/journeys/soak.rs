@@ -42,7 +42,10 @@ fn a_service_that_lives_through_everything_does_not_grow() {
     eprintln!("{rounds} rounds: {before:?} KiB and descriptors at first, {after:?} in the end");
     assert!(after.1 <= before.1 + 2, "descriptors: {before:?} became {after:?}");
     // A megabyte for what is kept on purpose, and what is forgotten of it by the allocator of the system.
-    assert!(after.0 <= before.0 + 4096 + 8 * rounds, "memory: {before:?} became {after:?} in {rounds} rounds");
+    assert!(
+        after.0 <= before.0 + 4096 + 8 * rounds,
+        "memory: {before:?} became {after:?} in {rounds} rounds"
+    );
     serving.stop();
 }
 
