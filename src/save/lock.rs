@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
 use super::FileError;
 use super::place::{Place, is_same, kind, open_in};
+use crate::printable::one_line;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -186,5 +187,5 @@ fn holder(file: &File) -> Option<String> {
     file.take(16).read_to_string(&mut text).ok()?;
     let process: u32 = text.parse().ok()?;
     let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    Some(format!("{}, process {process}", crate::printable::one_line(name.trim_end())))
+    Some(format!("{}, process {process}", one_line(name.trim_end())))
 }

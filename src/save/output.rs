@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use super::FileError;
 use super::attributes::{Attributes, NotKept};
-use super::place::{Place, is_same};
-use super::replace::{check_folder, folder_of, replace_whole};
+use super::place::{Place, folder_of, is_same};
+use super::replace::{check_folder, replace_whole};
 
 /// Where a result goes. Made before the result is there, so that a wrong name is found before anybody types a PIN.
 #[derive(Debug)]

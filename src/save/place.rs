@@ -55,7 +55,7 @@ impl Place {
                 let target = rustix::fs::readlinkat(&folder, &part, Vec::new())?;
                 let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
                 if left.is_empty() {
-                    shown = super::replace::folder_of(&shown).join(&target);
+                    shown = folder_of(&shown).join(&target);
                 }
                 parts(&target).into_iter().rev().for_each(|part| left.push_front(part));
             } else if left.is_empty() {
@@ -74,7 +74,7 @@ impl Place {
     /// What the system said.
     pub(super) fn of_name(path: &Path) -> io::Result<Self> {
         let how = FOLDER.difference(OFlags::NOFOLLOW);
-        let folder = rustix::fs::openat(CWD, super::replace::folder_of(path), how, Mode::empty())?;
+        let folder = rustix::fs::openat(CWD, folder_of(path), how, Mode::empty())?;
         let name = path.file_name().ok_or(Errno::ISDIR)?.to_owned();
         Ok(Place { folder, name, path: path.to_owned() })
     }
@@ -112,6 +112,14 @@ impl Place {
     /// Waits until the folder's names are on the disk.
     pub(super) fn sync_folder(&self) -> io::Result<()> {
         open_in(&self.folder, OsStr::new("."), OFlags::DIRECTORY, Mode::empty())?.sync_all()
+    }
+}
+
+/// The folder in which a path's last name stands.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

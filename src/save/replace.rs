@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, FallocateFlags, Stat, StatxAttributes, StatxFlags};
 use super::FileError;
 use super::attributes::{Attributes, NotKept};
 use super::lock;
-use super::place::Place;
+use super::place::{Place, folder_of};
 use super::temporary::Temporary;
 
 /// Held from the making of the temporary file until it has its place.
@@ -139,11 +139,4 @@ fn is_mounted_by_itself(place: &Place) -> bool {
     let (folder, name) = (place.folder(), place.name());
     let looked = rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
     looked.is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-}
-
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
