@@ -4,6 +4,7 @@
 
 not_run=()
 if ((EUID != 0)); then
+    not_run+=("file_attributes::an_attribute_that_cannot_be_copied_is_named_and_nobody_has_more_rights: only root can make such an attribute")
     not_run+=("credential_cache::what_belongs_to_another_user_is_not_used: only root can give a file to another user")
     # Where the folder cannot be entered, the file is as good as unreadable.
     if [[ -x /usr/sbin/pkcsslotd && ! -r /etc/opencryptoki/strength.conf ]] && grep -q '^pkcsslotd:' /etc/passwd; then

@@ -1,11 +1,13 @@
 //! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. Whoever looks, at any moment
 //! and also after a power cut, finds the old file or the new one.
 
+mod attributes;
 mod error;
 mod input;
 mod output;
 mod replace;
 
+pub use attributes::NotKept;
 pub use error::{FileError, FileUse, FileUseError};
 pub use input::InputFile;
 pub use output::Output;

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Attest, context: &Context, terminal: &Terminal) ->
     }
     match (&output, &statement) {
         (Some(output), Some(chain)) => {
-            output.write(certificates_to_pem(chain)?.as_bytes())?;
+            terminal.warn_of(&output.write(certificates_to_pem(chain)?.as_bytes())?);
             terminal.say(&format!("The attestation is in {}.", output.path().display()));
         }
         (Some(output), None) => {

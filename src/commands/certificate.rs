@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Termi
     let pem = certificates_to_pem(with_chain)?;
     match &output {
         Some(output) => {
-            output.write(pem.as_bytes())?;
+            terminal.warn_of(&output.write(pem.as_bytes())?);
             terminal.say(&format!("{} written to {}", leaf.subject(), output.path().display()));
         }
         None if terminal.wants_json() => {}

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
     let pem = unsigned.pem(&signature)?;
     match &output {
         Some(output) => {
-            output.write(pem.as_bytes())?;
+            terminal.warn_of(&output.write(pem.as_bytes())?);
             terminal.say(&format!("The {what} is in {}.", output.path().display()));
         }
         None if terminal.wants_json() => {}

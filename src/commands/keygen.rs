@@ -54,8 +54,9 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
     terminal.report(&key.uri)?;
     if let Some(output) = &output {
         let written = output.write(key.public_key.spki_pem().as_bytes());
-        written
+        let not_kept = written
             .map_err(|error| Error::from(error).with_consequence(format!("The key is there: {}", key.uri)))?;
+        terminal.warn_of(&not_kept);
         terminal.say(&format!("The public key is in {}.", output.path().display()));
     }
     terminal.document(&json!({

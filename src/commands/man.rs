@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Man, terminal: &Terminal) -> Result<(), Error> {
         let path = folder.join(format!("{title}.1"));
         let mut text = Vec::new();
         Page::new(page).title(title.to_uppercase()).render(&mut text).map_err(|source| Render { source })?;
-        Output::at(&path)?.write(&text)?;
+        terminal.warn_of(&Output::at(&path)?.write(&text)?);
         written.push(path.display().to_string());
     }
     terminal.say(&format!("{} man pages written to {}", written.len(), folder.display()));

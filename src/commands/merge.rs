@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Merge, terminal: &Terminal) -> Result<(), Error> {
         source,
     })?;
     match &output {
-        Some(output) => output.write(&merged)?,
+        Some(output) => terminal.warn_of(&output.write(&merged)?),
         None => terminal.data(&merged)?,
     }
     let users: Vec<&str> = result.approvals().iter().map(|approval| approval.username.as_str()).collect();

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &PublicKey, context: &Context, terminal: &Terminal)
     let pem = key.spki_pem();
     match &output {
         Some(output) => {
-            output.write(pem.as_bytes())?;
+            terminal.warn_of(&output.write(pem.as_bytes())?);
             terminal.say(&format!("{} written to {}", key.describe(), output.path().display()));
         }
         None if terminal.wants_json() => {}

@@ -50,6 +50,12 @@ pub enum FileError {
         /// As given.
         path: PathBuf,
     },
+    /// A mount of this one file, which cannot be replaced, only written into.
+    #[error("{path:?} is mounted by itself (a bind mount) and cannot be replaced")]
+    Mounted {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process holds the lock.
     #[error("{path:?} is being changed by another process")]
     Busy {
@@ -120,6 +126,7 @@ impl Explain for FileError {
             FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
             FileError::TooLarge { .. } => "check that it is the right file",
             FileError::NotRegular { .. } | FileError::NotOwner { .. } => "write it elsewhere (-o)",
+            FileError::Mounted { .. } => "mount its folder, or write it elsewhere (-o)",
             FileError::Busy { .. } => "wait until the other countersign is done, then look at the file",
             FileError::Changed { .. } => "look at it, then repeat the command",
             FileError::Folder { .. } => "make the folder writable, or write it elsewhere (-o)",

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::replace::{check_folder, replace_whole};
+use super::attributes::{Attributes, NotKept};
+use super::replace::{check_folder, overwrite, replace_whole};
 use super::{FileError, is_same_file, read_file};
 
 /// A file that was read whole and is going to be replaced. It is locked for as long as this lives.
@@ -51,21 +52,34 @@ impl InputFile {
     /// Finds out whether the file can be replaced at all: to be known before anybody types a PIN.
     ///
     /// # Errors
-    /// [`FileError::Folder`] or [`FileError::NotOwner`].
+    /// [`FileError::Folder`], [`FileError::Mounted`] or [`FileError::NotOwner`].
     pub fn check_replaceable(&self) -> Result<(), FileError> {
         check_folder(&self.target()?, self.file.metadata().ok().as_ref())
     }
 
-    /// Replaces the file whole with `bytes`, with its mode and, where the system allows it, its owner. A symbolic link
-    /// stays one: the file that it points to is replaced. `done` is called when that is done, before a signal can end the
-    /// program.
+    /// Replaces the file whole with `bytes`, with its mode, its access list and its extended attributes and, where the system
+    /// allows it, its owner. A symbolic link stays one: the file that it points to is replaced. `done` is called when that is
+    /// done, before a signal can end the program. What could not be kept is the answer.
     ///
     /// # Errors
     /// [`FileError::Changed`] when somebody changed the file since it was read, else what the system said. The file is
     /// then as it was.
-    pub fn replace(&self, bytes: &[u8], done: impl FnOnce()) -> Result<(), FileError> {
-        let metadata = self.file.metadata().map_err(|source| FileError::write(&self.path, source))?;
-        replace_whole(&self.target()?, bytes, Some(&metadata), || self.check_unchanged(), done)
+    pub fn replace(&self, bytes: &[u8], done: impl FnOnce()) -> Result<NotKept, FileError> {
+        let attributes =
+            Attributes::of_file(&self.file).map_err(|source| FileError::write(&self.path, source))?;
+        replace_whole(&self.target()?, bytes, Some(&attributes), || self.check_unchanged(), done)
+    }
+
+    /// Writes `bytes` into the file, which stays the same file: for one that cannot be replaced. Who reads meanwhile may see
+    /// a part of what was there and a part of what comes.
+    ///
+    /// # Errors
+    /// As [`InputFile::replace`].
+    pub fn overwrite(&self, bytes: &[u8]) -> Result<(), FileError> {
+        let file = File::options().write(true).open(&self.path);
+        let file = file.map_err(|source| FileError::write(&self.path, source))?;
+        self.check_unchanged()?;
+        overwrite(&self.path, &file, &self.bytes, bytes)
     }
 
     /// The file behind symbolic links: renaming over a link would put a file in the link's place.

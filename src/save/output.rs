@@ -1,10 +1,11 @@
 //! A file that is written anew, `-o FILE`.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::FileError;
+use super::attributes::{Attributes, NotKept};
 use super::replace::{check_folder, replace_whole};
 
 /// Where a result goes. Made before the result is there, so that a wrong name is found before anybody types a PIN.
@@ -19,14 +20,14 @@ enum Kind {
     /// A pipe, a device, an open descriptor: written to.
     Stream,
     /// A file, there already or not: replaced whole.
-    File { target: PathBuf, existing: Option<Metadata> },
+    File { target: PathBuf, existing: Option<Box<Attributes>> },
 }
 
 impl Output {
     /// Looks whether `path` can be written to. Writes nothing.
     ///
     /// # Errors
-    /// [`FileError::IsFolder`], [`FileError::Folder`], [`FileError::NotOwner`].
+    /// [`FileError::IsFolder`], [`FileError::Folder`], [`FileError::Mounted`], [`FileError::NotOwner`].
     pub fn at(path: &Path) -> Result<Self, FileError> {
         let kind = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
@@ -35,7 +36,9 @@ impl Output {
             Ok(metadata) => {
                 let target = fs::canonicalize(path).map_err(|error| FileError::open(path, error))?;
                 check_folder(&target, Some(&metadata))?;
-                Kind::File { target, existing: Some(metadata) }
+                let attributes =
+                    Attributes::of_path(&target).map_err(|error| FileError::open(path, error))?;
+                Kind::File { target, existing: Some(Box::new(attributes)) }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let target = behind_dangling_links(path);
@@ -52,11 +55,12 @@ impl Output {
         &self.path
     }
 
-    /// Writes `bytes`: a file is replaced whole, with the mode and owner that it has, or made as the umask wants it.
+    /// Writes `bytes`: a file is replaced whole, with the mode, owner and attributes that it has, or made as the umask
+    /// wants it. What could not be kept is the answer.
     ///
     /// # Errors
     /// What the system said; a file that was there is then as it was.
-    pub fn write(&self, bytes: &[u8]) -> Result<(), FileError> {
+    pub fn write(&self, bytes: &[u8]) -> Result<NotKept, FileError> {
         self.write_and(bytes, || {})
     }
 
@@ -64,16 +68,17 @@ impl Output {
     ///
     /// # Errors
     /// As [`Output::write`].
-    pub fn write_and(&self, bytes: &[u8], done: impl FnOnce()) -> Result<(), FileError> {
+    pub fn write_and(&self, bytes: &[u8], done: impl FnOnce()) -> Result<NotKept, FileError> {
         match &self.kind {
             Kind::Stream => File::options()
                 .append(true)
                 .open(&self.path)
                 .and_then(|mut file| file.write_all(bytes))
                 .map(|()| done())
+                .map(|()| NotKept::default())
                 .map_err(|source| FileError::write(&self.path, source)),
             Kind::File { target, existing } => {
-                replace_whole(target, bytes, existing.as_ref(), || Ok(()), done)
+                replace_whole(target, bytes, existing.as_deref(), || Ok(()), done)
             }
         }
     }

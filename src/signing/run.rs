@@ -6,7 +6,7 @@ use super::{
 };
 use crate::device::{SignError, SigningKey};
 use crate::error::Error;
-use crate::save::Output;
+use crate::save::{NotKept, Output};
 use crate::signature::{Mechanism, PublicKey, Verifier};
 
 /// All that is to be done for one request.
@@ -34,6 +34,9 @@ pub trait Observer {
     /// # Errors
     /// It did not arrive.
     fn to_stdout(&self, bytes: &[u8]) -> Result<(), Error>;
+
+    /// A file was replaced and has not all of its attributes.
+    fn not_kept(&self, not_kept: &NotKept);
 
     /// A file is done, with this result.
     fn file_done(&self, plan: &Plan<'_>, result: &[u8]);
@@ -100,7 +103,7 @@ impl<'a> Run<'a> {
             let signatures = self.sign_tokens(plan, key, observer)?;
             self.finish(plan, &plan.result(&signatures, key.public_key()), observer)?;
         }
-        self.write_public_key(key.public_key())
+        self.write_public_key(key.public_key(), observer)
     }
 
     /// The same where nothing is to be signed, so that nobody logs in: files are copied where they are to go.
@@ -111,7 +114,7 @@ impl<'a> Run<'a> {
         for plan in &self.plans {
             self.finish(plan, plan.input().bytes(), observer)?;
         }
-        self.write_public_key(key)
+        self.write_public_key(key, observer)
     }
 
     /// What came of it so far.
@@ -161,10 +164,11 @@ impl<'a> Run<'a> {
                 done();
             }
             (Destination::File(output), _) if !plan.is_detached() || plan.has_work() => {
-                output.write_and(bytes, done)?;
+                tell_of(&output.write_and(bytes, done)?, observer);
             }
             (Destination::InPlace, Some(file)) if plan.has_work() => {
-                file.replace(bytes, done).map_err(|error| TOKEN_FILE.error(error))?;
+                let not_kept = file.replace(bytes, done).map_err(|error| TOKEN_FILE.error(error))?;
+                tell_of(&not_kept, observer);
             }
             (Destination::File(_) | Destination::InPlace, _) => done(),
         }
@@ -172,7 +176,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn write_public_key(&self, key: &PublicKey) -> Result<(), Error> {
-        Ok(self.public_key_output.map_or(Ok(()), |output| output.write(key.spki_pem().as_bytes()))?)
+    fn write_public_key(&self, key: &PublicKey, observer: &dyn Observer) -> Result<(), Error> {
+        if let Some(output) = self.public_key_output {
+            tell_of(&output.write(key.spki_pem().as_bytes())?, observer);
+        }
+        Ok(())
+    }
+}
+
+fn tell_of(not_kept: &NotKept, observer: &dyn Observer) {
+    if !not_kept.is_nothing() {
+        observer.not_kept(not_kept);
     }
 }

@@ -3,7 +3,7 @@
 use countersign::certificate_file;
 use countersign::device::{Chosen, DeviceRecord, KeyRecord};
 use countersign::error::Error;
-use countersign::save::Output;
+use countersign::save::{NotKept, Output};
 use countersign::signing::{
     Approver, AuditTrail, Deadline, Destination, Input, Observer, Plan, Progress, Run, Signed, SigningRequest,
 };
@@ -107,6 +107,10 @@ impl Observer for Session<'_> {
 
     fn to_stdout(&self, bytes: &[u8]) -> Result<(), Error> {
         self.terminal.data(bytes)
+    }
+
+    fn not_kept(&self, not_kept: &NotKept) {
+        self.terminal.warn(&not_kept.to_string());
     }
 
     fn file_done(&self, plan: &Plan<'_>, result: &[u8]) {

@@ -1,0 +1,252 @@
+//! What a file has beside its bytes: owner, mode, access list and extended attributes, which a file that takes its place
+//! gets too. Where one of them cannot be given, nobody gets more rights than before.
+
+use std::ffi::CString;
+use std::fmt;
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
+
+/// The POSIX access list, as Linux keeps it.
+const ACL: &str = "system.posix_acl_access";
+/// They belong to the bytes, not to the name: a hash, its signature, and the capabilities of a program.
+const OF_CONTENT: [&[u8]; 3] = [b"security.ima", b"security.evm", b"security.capability"];
+/// No attribute of Linux is longer (xattr(7)), nor is a list of their names.
+const MOST_BYTES: usize = 64 << 10;
+
+/// The attributes of a file that is going to be replaced.
+#[derive(Debug)]
+pub(super) struct Attributes {
+    metadata: Metadata,
+    acl: Acl,
+    /// All others, but for those [`OF_CONTENT`].
+    extended: Vec<(CString, Vec<u8>)>,
+    unreadable: Vec<String>,
+}
+
+/// Who else than owner, group and others has rights.
+#[derive(Debug)]
+enum Acl {
+    None,
+    Entries(Vec<Entry>),
+    /// There may be one.
+    Unknown,
+}
+
+/// `struct posix_acl_xattr_entry` of Linux (`include/uapi/linux/posix_acl_xattr.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    tag: u16,
+    rights: u16,
+    id: u32,
+}
+
+const VERSION: u32 = 2;
+const GROUP_OBJ: u16 = 0x04;
+const MASK: u16 = 0x10;
+const OTHER: u16 = 0x20;
+const NAMED: [u16; 2] = [0x02, 0x08];
+
+/// What a file that was replaced had and its successor has not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotKept {
+    path: PathBuf,
+    attributes: Vec<String>,
+}
+
+impl NotKept {
+    /// Whether the new file has all that the old one had.
+    pub fn is_nothing(&self) -> bool {
+        self.attributes.is_empty()
+    }
+}
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.attributes.join(", ");
+        write!(
+            f,
+            "{:?} was replaced and lost attributes that could not be copied: {names}; nobody has more rights",
+            self.path
+        )
+    }
+}
+
+impl Attributes {
+    /// Those of an open file.
+    pub(super) fn of_file(file: &File) -> io::Result<Self> {
+        let get = |name: &CString, value: &mut [u8]| rustix::fs::fgetxattr(file, name.as_c_str(), value);
+        Ok(Self::read(file.metadata()?, |list| rustix::fs::flistxattr(file, list), get))
+    }
+
+    /// Those of a file that need not be readable.
+    pub(super) fn of_path(path: &Path) -> io::Result<Self> {
+        let get = |name: &CString, value: &mut [u8]| rustix::fs::getxattr(path, name.as_c_str(), value);
+        Ok(Self::read(std::fs::metadata(path)?, |list| rustix::fs::listxattr(path, list), get))
+    }
+
+    fn read(
+        metadata: Metadata,
+        list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+        get: impl Fn(&CString, &mut [u8]) -> Result<usize, Errno>,
+    ) -> Self {
+        let mut buffer = vec![0; MOST_BYTES];
+        let mut value = |name: &CString| get(name, &mut buffer).map(|length| buffer[..length].to_vec());
+        let acl = match CString::new(ACL).map_or(Err(Errno::INVAL), |name| value(&name)) {
+            Ok(bytes) => Entry::all(&bytes).map_or(Acl::Unknown, Acl::Entries),
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Acl::None,
+            Err(_) => Acl::Unknown,
+        };
+        let mut names = vec![0; MOST_BYTES];
+        let length = list(&mut names).unwrap_or_default();
+        let (mut extended, mut unreadable) = (Vec::new(), Vec::new());
+        for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+            if name == ACL.as_bytes() || OF_CONTENT.contains(&name) {
+                continue;
+            }
+            let Ok(name) = CString::new(name) else { continue };
+            match value(&name) {
+                Ok(value) => extended.push((name, value)),
+                // Somebody has removed it meanwhile.
+                Err(Errno::NODATA) => {}
+                Err(_) => unreadable.push(name.to_string_lossy().into_owned()),
+            }
+        }
+        Attributes { metadata, acl, extended, unreadable }
+    }
+
+    /// Gives them to the file that takes the place of `path`. Only root can give files away. Anybody else keeps the group
+    /// where they are in it; where not, what the old group was allowed is allowed to no other one.
+    pub(super) fn give_to(&self, file: &File, path: &Path) -> io::Result<NotKept> {
+        let (uid, gid) = (self.metadata.uid(), self.metadata.gid());
+        let _ = fchown(file, Some(uid), Some(gid)).or_else(|_| fchown(file, None, Some(gid)));
+        let now = file.metadata()?;
+        let (owner_is_kept, group_is_kept) = (now.uid() == uid, now.gid() == gid);
+        let mut lost = self.unreadable.clone();
+
+        // What the folder gives to new files (a default access list) the old file did not have.
+        match rustix::fs::fremovexattr(file, ACL) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut mode = self.acl.mode_without(self.metadata.mode());
+        if !owner_is_kept {
+            mode &= !0o4000;
+        }
+        if !group_is_kept {
+            mode &= !0o2070;
+        }
+        file.set_permissions(Permissions::from_mode(mode & 0o7777))?;
+        match &self.acl {
+            Acl::None => {}
+            Acl::Unknown => lost.push("the access list (ACL)".into()),
+            Acl::Entries(entries) => {
+                let bytes = Entry::bytes(entries, group_is_kept);
+                if rustix::fs::fsetxattr(file, ACL, &bytes, XattrFlags::empty()).is_err() {
+                    lost.push("the access list (ACL)".into());
+                }
+            }
+        }
+        let mut buffer = vec![0; MOST_BYTES];
+        for (name, value) in &self.extended {
+            // A label that a new file has anyway may not be allowed to be set.
+            let is_there = rustix::fs::fgetxattr(file, name.as_c_str(), &mut buffer[..])
+                .is_ok_and(|length| buffer[..length] == value[..]);
+            if !is_there && rustix::fs::fsetxattr(file, name.as_c_str(), value, XattrFlags::empty()).is_err()
+            {
+                lost.push(name.to_string_lossy().into_owned());
+            }
+        }
+        Ok(NotKept { path: path.to_owned(), attributes: lost })
+    }
+}
+
+impl Acl {
+    /// The mode of a file that has no access list, so that nobody may do what this one did not allow them. Under an access
+    /// list the bits of the group are the most that anybody but the owner and others may have; and who is named in it may
+    /// have fewer rights than the group or others.
+    fn mode_without(&self, mode: u32) -> u32 {
+        let entries = match self {
+            Acl::None => return mode,
+            Acl::Unknown => return mode & !0o077,
+            Acl::Entries(entries) => entries,
+        };
+        let common = |tags: &[u16]| {
+            let of_tags = entries.iter().filter(|entry| tags.contains(&entry.tag));
+            of_tags.fold(0o7, |rights, entry| rights & u32::from(entry.rights))
+        };
+        let named = common(&NAMED);
+        let (group, other) = (common(&[GROUP_OBJ, MASK]) & named, common(&[OTHER]) & named);
+        mode & !0o077 | group << 3 | other
+    }
+}
+
+impl Entry {
+    /// All of an access list; `None` for what is none.
+    fn all(bytes: &[u8]) -> Option<Vec<Self>> {
+        let (version, entries) = bytes.split_first_chunk::<4>()?;
+        if u32::from_le_bytes(*version) != VERSION || entries.len() % 8 != 0 {
+            return None;
+        }
+        let entry = |bytes: &[u8]| {
+            let &[t0, t1, r0, r1, i0, i1, i2, i3] = bytes else { return None };
+            let (tag, rights) = (u16::from_le_bytes([t0, t1]), u16::from_le_bytes([r0, r1]));
+            Some(Entry { tag, rights, id: u32::from_le_bytes([i0, i1, i2, i3]) })
+        };
+        entries.chunks(8).map(entry).collect()
+    }
+
+    /// As the system takes it. The group of the file has no rights if it is another one than before.
+    fn bytes(entries: &[Self], group_is_kept: bool) -> Vec<u8> {
+        let mut bytes = VERSION.to_le_bytes().to_vec();
+        for Entry { tag, rights, id } in entries {
+            let rights = if *tag == GROUP_OBJ && !group_is_kept { 0 } else { *rights };
+            bytes.extend(tag.to_le_bytes().into_iter().chain(rights.to_le_bytes()).chain(id.to_le_bytes()));
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Acl, Entry, GROUP_OBJ, MASK, OTHER};
+
+    const USER_OBJ: u16 = 0x01;
+    const USER: u16 = 0x02;
+
+    fn list(entries: &[(u16, u16)]) -> Vec<Entry> {
+        entries.iter().map(|(tag, rights)| Entry { tag: *tag, rights: *rights, id: 0 }).collect()
+    }
+
+    #[test]
+    fn without_its_access_list_a_file_is_open_to_nobody_to_whom_it_was_closed() {
+        for (entries, mode, expected) in [
+            // The application may read it, the group may not: the mode says 640.
+            (&[(USER_OBJ, 6), (USER, 4), (GROUP_OBJ, 0), (MASK, 4), (OTHER, 0)][..], 0o640, 0o600),
+            // A group that may read keeps that.
+            (&[(USER_OBJ, 6), (USER, 6), (GROUP_OBJ, 4), (MASK, 6), (OTHER, 0)], 0o660, 0o640),
+            // Somebody is kept out of what all others may read.
+            (&[(USER_OBJ, 6), (USER, 0), (GROUP_OBJ, 4), (MASK, 4), (OTHER, 4)], 0o644, 0o600),
+            // The mask takes away what the group has.
+            (&[(USER_OBJ, 6), (GROUP_OBJ, 6), (MASK, 4), (OTHER, 0)], 0o640, 0o640),
+        ] {
+            assert_eq!(Acl::Entries(list(entries)).mode_without(mode), expected, "{entries:?}");
+        }
+        assert_eq!(Acl::None.mode_without(0o640), 0o640);
+        assert_eq!(Acl::Unknown.mode_without(0o644), 0o600);
+    }
+
+    #[test]
+    fn an_access_list_is_read_and_written_alike_and_another_group_has_no_rights() {
+        let entries = list(&[(USER_OBJ, 6), (USER, 4), (GROUP_OBJ, 4), (MASK, 4), (OTHER, 0)]);
+        let bytes = Entry::bytes(&entries, true);
+        assert_eq!(Entry::all(&bytes), Some(entries.clone()));
+        let of_another = Entry::all(&Entry::bytes(&entries, false)).unwrap();
+        assert_eq!(of_another[2], Entry { rights: 0, ..entries[2] });
+        assert_eq!((Entry::all(&bytes[1..]), Entry::all(&bytes[..9]), Entry::all(b"")), (None, None, None));
+    }
+}
