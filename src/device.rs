@@ -12,6 +12,7 @@ mod inventory;
 mod key_facts;
 mod kind;
 mod login;
+mod login_memory;
 mod module;
 mod modules;
 mod objects;
@@ -36,6 +37,7 @@ pub use inventory::{CertificateEntry, DeviceEntry, Inventory, KeyEntry, ModuleEn
 pub use key_facts::{Exportability, KeyFacts, Policy, UnfitReason};
 pub use kind::ModuleKind;
 pub use login::{LoginOptions, Notice};
+pub use login_memory::LoginMemory;
 pub use modules::{ModuleChoice, ModuleError, Modules};
 pub use open::OpenDevice;
 pub use present::Device;

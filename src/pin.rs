@@ -69,8 +69,6 @@ pub enum PinSource {
     Descriptor(u32),
     /// A `pin-value` in a key URI.
     Value(SecretString),
-    /// One that was right before, for who logs in again and again.
-    Remembered(Pin),
 }
 
 impl PinSource {
@@ -117,6 +115,11 @@ impl PinSource {
         matches!(self, PinSource::Prompt)
     }
 
+    /// Whether it gives a PIN only once, so that one that was right has to be kept.
+    pub fn gives_it_once(&self) -> bool {
+        matches!(self, PinSource::Prompt | PinSource::Descriptor(_))
+    }
+
     /// Reads the PIN; `prompt` is shown to a person. Everything but a person is read once: a wrong PIN in a file stays
     /// wrong, and each try brings the device nearer to locking.
     ///
@@ -148,7 +151,6 @@ impl PinSource {
                 first_line(no_terminal(duplicate(*number).map_err(unreadable)?, self)?, self)?
             }
             PinSource::Value(value) => value.clone(),
-            PinSource::Remembered(pin) => return Ok(pin.clone()),
         };
         Pin::new(text).map_err(named)
     }
@@ -180,7 +182,6 @@ impl fmt::Display for PinSource {
             PinSource::Environment { name, .. } => write!(f, "the environment variable {name}"),
             PinSource::Descriptor(number) => write!(f, "file descriptor {number}"),
             PinSource::Value(_) => f.write_str("the key URI's pin-value"),
-            PinSource::Remembered(_) => f.write_str("the PIN that was right before"),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign::device::{
-    AccessEvent, Chosen, DeviceAccess, Exportability, KeyRequest, LoginOptions, ModuleChoice, Modules,
-    Notice, OpenDevice, Policy, SigningKey, UserType, choose,
+    AccessEvent, Chosen, DeviceAccess, Exportability, KeyRequest, LoginMemory, LoginOptions, ModuleChoice,
+    Modules, Notice, OpenDevice, Policy, SigningKey, UserType, choose,
 };
 use countersign::environment;
 use countersign::error::Error;
@@ -43,6 +43,7 @@ impl Context {
                     pin_source,
                     use_last_try: global.use_last_try,
                     user_type: global.user_type,
+                    memory: LoginMemory::default(),
                 },
             },
             so_pin_source,

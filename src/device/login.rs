@@ -8,6 +8,7 @@ use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
+use super::login_memory::{Account, LoginMemory};
 use super::present::Device;
 use super::session::Session;
 use super::token_info::{PinState, PinTries};
@@ -24,6 +25,8 @@ pub struct LoginOptions {
     pub use_last_try: bool,
     /// As whom.
     pub user_type: UserType,
+    /// What is known of PINs from earlier logins of this process.
+    pub memory: LoginMemory,
 }
 
 impl LoginOptions {
@@ -36,6 +39,21 @@ impl LoginOptions {
             Some(source) => Ok(source.clone()),
             None => Ok(PinSource::from_uri(uri)?.unwrap_or(PinSource::Prompt)),
         }
+    }
+
+    /// A login failed with what the file of the PIN holds now, whether that was sent or not.
+    pub fn pass_over_pin(&self, uri: &Uri) {
+        if let Ok(source @ PinSource::File(_)) = self.source_for(uri)
+            && let Ok(pin) = source.read("")
+        {
+            self.memory.pass_over(&pin);
+        }
+    }
+
+    /// Whether the file of the PIN for a device that `uri` names holds one that no device has refused.
+    pub fn has_new_pin(&self, uri: &Uri) -> bool {
+        let Ok(source @ PinSource::File(_)) = self.source_for(uri) else { return false };
+        source.read("").is_ok_and(|pin| !self.memory.has_refused(&pin))
     }
 }
 
@@ -98,18 +116,15 @@ pub(super) struct Login {
     user: Cku,
     use_last_try: bool,
     source: PinSource,
+    memory: LoginMemory,
 }
 
 impl Login {
-    /// A PIN that a person typed or that came through a descriptor cannot be had twice.
-    pub(super) fn to_remember(&self) -> Option<PinSource> {
-        let once = matches!(self.source, PinSource::Prompt | PinSource::Descriptor(_));
-        self.pin.get().filter(|_| once).cloned().map(PinSource::Remembered)
-    }
-
     /// What a refusal of the PIN by `device` means; the error itself where it is not about the PIN.
     pub(super) fn failure(&self, device: &Device, error: CallError) -> Result<LoginError, CallError> {
-        about_pin(LoginTarget::of_user(device), error, self.source.is_person(), None)
+        let failure = about_pin(LoginTarget::of_user(device), error, self.source.is_person(), None)?;
+        remember_refusal(&self.memory, LoginTarget::of_user(device), &failure, self.pin.get());
+        Ok(failure)
     }
 }
 
@@ -126,7 +141,7 @@ impl Login {
             return Ok(None);
         }
         refuse_early(&state, target, self.use_last_try)?;
-        let pin = self.source.read(&format!("PIN for {}: ", target.name()))?;
+        let pin = target.read_pin(&self.source, &self.memory)?;
         Ok(Some(self.pin.get_or_init(|| pin)))
     }
 }
@@ -153,6 +168,7 @@ pub(super) fn log_in(
         user,
         use_last_try: options.use_last_try,
         source: source.clone(),
+        memory: options.memory.clone(),
     };
     let before = target.state_now()?;
     if !before.login_required {
@@ -178,12 +194,15 @@ pub(super) fn log_in(
     let mut may_be_wrong_again = is_person && !before.count_low;
     let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
-        let pin = source.read(&format!("PIN for {}: ", name()))?;
+        let pin = target.read_pin(source, &options.memory)?;
         if !is_person && pin.has_outer_blank() {
             notice(Notice::OuterBlank { source: source.to_string() });
         }
         let error = match session.login(user, Some(&pin)) {
-            Ok(()) => return Ok(login(Some(pin))),
+            Ok(()) => {
+                options.memory.was_right(&target.account(), source, &pin);
+                return Ok(login(Some(pin)));
+            }
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
             Err(error) => failed(target, error, is_person, Some(Sent { pin: &pin, before })),
         };
@@ -201,9 +220,25 @@ pub(super) fn log_in(
                 may_have_wrong_form_again = false;
                 Notice::WrongForm { device: name(), sent: *sent, accepted: accepted.clone() }
             }
-            _ => return Err(error),
+            _ => {
+                remember_refusal(&options.memory, target, &error, Some(&pin));
+                return Err(error);
+            }
         };
         notice(again);
+    }
+}
+
+/// What the device said of this PIN counts for every later login of the process.
+fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &LoginError, pin: Option<&Pin>) {
+    if matches!(
+        failure,
+        LoginError::Wrong { .. }
+            | LoginError::WrongForm { .. }
+            | LoginError::Locked { .. }
+            | LoginError::Expired { .. }
+    ) {
+        memory.was_refused(&target.account(), pin);
     }
 }
 
@@ -232,6 +267,15 @@ impl<'a> LoginTarget<'a> {
             UserType::User | UserType::Vendor(_) => device,
             UserType::SecurityOfficer => format!("the security officer of {device}"),
         }
+    }
+
+    fn account(self) -> Account {
+        Account::of(self.device, self.user)
+    }
+
+    fn read_pin(self, source: &PinSource, memory: &LoginMemory) -> Result<Pin, LoginError> {
+        let name = self.name();
+        memory.pin(&self.account(), source, &name, &format!("PIN for {name}: "))
     }
 
     /// None where the device does not answer.
@@ -269,7 +313,9 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
     refuse_early(&state, target, login.use_last_try)?;
     match session.login(login.user, login.pin.get()) {
         Err(error) if !error.is(RvError::UserAlreadyLoggedIn) => {
-            Err(failed(target, error, login.source.is_person(), None))
+            let failure = failed(target, error, login.source.is_person(), None);
+            remember_refusal(&login.memory, target, &failure, login.pin.get());
+            Err(failure)
         }
         _ => Ok(()),
     }
@@ -329,7 +375,7 @@ fn about_pin(
     // What ykcs11 (2.2) and yubihsm_pkcs11 say of a PIN or management key that has not the form of one, and of an
     // authentication key that is not there.
     let codes_of_form = [RvError::ArgumentsBad, RvError::ObjectHandleInvalid];
-    if !error.is_one_of(&codes) && !(sent.is_some() && error.is_one_of(&codes_of_form)) {
+    if !(error.is_one_of(&codes) || sent.is_some() && error.is_one_of(&codes_of_form)) {
         return Err(error);
     }
     let now = target.tries();

@@ -17,7 +17,6 @@ use super::session::{ContextAnswer, Session, SignJob};
 use super::watch::{TOUCH_MISSED_AFTER, WaitsFor};
 use crate::certificate::{Certificate, TouchPolicy};
 use crate::error::Error;
-use crate::pin::PinSource;
 use crate::signature::{Hash, Mechanism, Payload, PublicKey, Verifier};
 use crate::uri::Uri;
 
@@ -139,11 +138,6 @@ impl SigningKey {
     /// The device that it is on.
     pub fn device(&self) -> &Device {
         &self.device
-    }
-
-    /// Where a later login takes the PIN from, if asking or reading it once more would not do: from here.
-    pub fn pin_to_remember(&self) -> Option<PinSource> {
-        self.login.to_remember()
     }
 
     /// All certificates on the device that can be read as such, attestations among them.

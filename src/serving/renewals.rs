@@ -54,7 +54,7 @@ pub enum RenewalEvent<'a> {
 pub enum NextAttempt {
     /// Without being asked.
     In(Duration),
-    /// When somebody asks: the PIN was wrong, and is not sent again without a person.
+    /// When somebody asks, or the file of the PIN holds another one: the PIN was wrong, and is not sent again.
     WhenAsked,
 }
 
@@ -73,15 +73,30 @@ impl<'a> Renewals<'a> {
         &self.roles
     }
 
-    /// Obtains the first credentials of every role, and tells `observer` of each.
+    /// Obtains the first credentials of every role, and tells `observer` of each. One role that has any is enough, unless
+    /// `all_required`; the others are tried again as after a failed renewal.
     ///
     /// # Errors
     /// As [`Provider::credentials`], of the first role for which there are none.
-    pub fn start(&mut self, observer: &dyn Fn(RenewalEvent<'_>)) -> Result<(), Error> {
-        for role in &mut self.renewing {
-            let credentials = role.provider.credentials()?;
-            observer(RenewalEvent::Obtained { role: &role.name, credentials: &credentials });
-            role.succeeded(credentials, &self.roles);
+    pub fn start(&mut self, all_required: bool, observer: &dyn Fn(RenewalEvent<'_>)) -> Result<(), Error> {
+        let mut failed = Vec::new();
+        let mut is_any_good = false;
+        for (index, role) in self.renewing.iter_mut().enumerate() {
+            match role.provider.credentials() {
+                Ok(credentials) => {
+                    observer(RenewalEvent::Obtained { role: &role.name, credentials: &credentials });
+                    role.succeeded(credentials, &self.roles);
+                    is_any_good = true;
+                }
+                Err(error) if all_required => return Err(error),
+                Err(error) => failed.push((index, error)),
+            }
+        }
+        if !is_any_good && let Some((_, first)) = failed.drain(..).next() {
+            return Err(first);
+        }
+        for (index, error) in &failed {
+            self.renewing[*index].failed(error, &self.roles, observer);
         }
         Ok(())
     }
@@ -91,10 +106,13 @@ impl<'a> Renewals<'a> {
         self.renewing.iter().map(|role| role.renewal.remaining()).min().unwrap_or(Duration::MAX / 4)
     }
 
-    /// Renews the roles that are due, or all of them, and tells `observer` of each.
+    /// Renews the roles that are due, or all of them, because somebody asks, and tells `observer` of each.
     pub fn renew(&mut self, all: bool, observer: &dyn Fn(RenewalEvent<'_>)) {
+        if all {
+            self.renewing.iter().for_each(|role| role.provider.forget_refused_pin());
+        }
         for role in &mut self.renewing {
-            if all || role.renewal.remaining().is_zero() {
+            if all || role.is_due() {
                 match role.provider.credentials() {
                     Ok(credentials) => {
                         observer(RenewalEvent::Renewed { role: &role.name, credentials: &credentials });
@@ -108,6 +126,13 @@ impl<'a> Renewals<'a> {
 }
 
 impl Renewing<'_> {
+    fn is_due(&self) -> bool {
+        match self.renewal.waits_for_person() {
+            true => self.provider.has_new_pin(),
+            false => self.renewal.remaining().is_zero(),
+        }
+    }
+
     fn succeeded(&mut self, credentials: Credentials, roles: &Roles) {
         self.renewal.succeeded(&credentials);
         roles.renewed(&self.name, credentials);
@@ -133,7 +158,7 @@ mod tests {
 
     use super::{NextAttempt, RenewalEvent, Renewals};
     use crate::credentials::{Clock, CredentialOptions, CredentialRequest, Provider};
-    use crate::device::{DeviceAccess, LoginOptions, ModuleChoice, UserType};
+    use crate::device::{DeviceAccess, LoginMemory, LoginOptions, ModuleChoice, UserType};
     use crate::error::Exit;
 
     fn request() -> CredentialRequest {
@@ -157,7 +182,12 @@ mod tests {
     fn without_module(names: &[&str], clock: &Arc<Clock>) -> Renewals<'static> {
         let access = DeviceAccess {
             modules: ModuleChoice { path: Some(PathBuf::from("/no/such/module.so")) },
-            login: LoginOptions { pin_source: None, use_last_try: false, user_type: UserType::User },
+            login: LoginOptions {
+                pin_source: None,
+                use_last_try: false,
+                user_type: UserType::User,
+                memory: LoginMemory::default(),
+            },
         };
         let provider = |name: &&str| {
             let provider = Provider::new(request(), access.clone(), Arc::clone(clock), &|_| {});
@@ -167,9 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn a_role_that_cannot_be_had_at_first_is_an_error() {
-        let error = without_module(&["a"], &Arc::default()).start(&|_| {}).unwrap_err();
-        assert_eq!(error.exit(), Exit::Device);
+    fn where_no_role_can_be_had_at_first_it_is_an_error() {
+        for all_required in [false, true] {
+            let error =
+                without_module(&["a", "b"], &Arc::default()).start(all_required, &|_| {}).unwrap_err();
+            assert_eq!(error.exit(), Exit::Device);
+        }
     }
 
     #[test]

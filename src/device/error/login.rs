@@ -28,6 +28,12 @@ pub enum LoginError {
         /// The device's kind.
         kind: ModuleKind,
     },
+    /// The device has refused this PIN earlier in this process.
+    #[error("the PIN for {device} was refused before, and is not sent again")]
+    RefusedBefore {
+        /// The device.
+        device: String,
+    },
     /// A PIN that the device cannot have, and does not count as a wrong one.
     #[error("the {} for {device} has the wrong form ({error}): {sent} characters were sent", name_of_secret(*user, *kind))]
     WrongForm {
@@ -135,6 +141,9 @@ impl Explain for LoginError {
             }
             LoginError::Wrong { person: false, .. } => {
                 "correct the PIN source before the next run: each run with a wrong PIN costs a try"
+            }
+            LoginError::RefusedBefore { .. } => {
+                "correct the PIN where it comes from; SIGHUP has it sent once more"
             }
             LoginError::WrongForm { person: true, .. } => "repeat the command, and type it in the right form",
             LoginError::WrongForm { person: false, .. } => "correct the PIN source, then repeat the command",
