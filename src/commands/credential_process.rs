@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use countersign::credentials::{Cache, CacheError, Clock, CredentialRequest, Event, Rehearsal};
+use countersign::credentials::{
+    Cache, CacheEvent, Clock, CredentialOptions, Event, Rehearsal, credentials_through,
+};
 use countersign::error::Error;
 use countersign::rolesanywhere::{Credentials, output};
+use countersign::serving::RoleOptions;
 use serde_json::json;
 
 use super::aws;
@@ -17,32 +20,66 @@ pub(crate) fn run(
     context: &Context,
     terminal: &Terminal,
 ) -> Result<(), Error> {
-    let wanted = aws::credential_options(&arguments.roles_anywhere);
+    terminal.keep_words_from_data();
+    let given = aws::credential_options(&arguments.roles_anywhere);
+    let wanted = match &arguments.config {
+        Some(path) => RoleOptions::one_of_file(path, arguments.role.as_deref(), &given)?.options,
+        None => given,
+    };
     let clock = Arc::new(Clock::default());
     let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
-    let mut provider = aws::provider(CredentialRequest::parse(&wanted)?, context, &clock, &observer)?;
+    let mut provider = aws::provider(aws::request(&wanted)?, context, &clock, &observer)?;
     if arguments.dry_run {
         return report(&provider.rehearse()?, terminal);
     }
-    let problem = |error: CacheError| terminal.warn(&error.to_string());
     let cache = match arguments.no_cache {
         true => None,
-        false => {
-            Cache::open(&wanted, context.access().modules.path.as_deref(), clock).unwrap_or_else(|error| {
-                problem(error);
-                None
-            })
-        }
+        false => open_cache(&wanted, context, clock, terminal),
     };
-    if let Some(credentials) = cache.as_ref().filter(|_| !arguments.refresh).and_then(Cache::read) {
-        terminal.detail(&format!("from the cache, until {}", credentials.expiration().as_str()));
-        return print(&credentials, terminal);
-    }
-    let credentials = provider.credentials()?;
-    if let Some(cache) = &cache {
-        cache.write(&credentials).unwrap_or_else(problem);
-    }
+    let told = |event: CacheEvent<'_>| tell(&event, terminal);
+    let credentials = match &cache {
+        Some(cache) => credentials_through(cache, &mut provider, arguments.refresh, &told)?,
+        None => provider.credentials()?,
+    };
     print(&credentials, terminal)
+}
+
+fn open_cache(
+    wanted: &CredentialOptions,
+    context: &Context,
+    clock: Arc<Clock>,
+    terminal: &Terminal,
+) -> Option<Cache> {
+    match Cache::open(wanted, context.access().modules.path.as_deref(), clock) {
+        Ok(Some(cache)) => Some(cache),
+        Ok(None) => {
+            terminal.detail("not cached: neither XDG_CACHE_HOME nor HOME is set to an absolute path");
+            None
+        }
+        Err(error) => {
+            terminal.warn(&error.to_string());
+            None
+        }
+    }
+}
+
+fn tell(event: &CacheEvent<'_>, terminal: &Terminal) {
+    match event {
+        CacheEvent::FromCache(credentials) => {
+            terminal.detail(&format!("from the cache, until {}", credentials.expiration().as_str()));
+        }
+        CacheEvent::Waits { process } => {
+            let process = process.map(|number| format!(" (process {number})")).unwrap_or_default();
+            terminal.say(&format!(
+                "waiting for another countersign{process}, which asks for the same credentials"
+            ));
+        }
+        CacheEvent::NotRenewed { error, credentials } => terminal.warn(&format!(
+            "the credentials could not be renewed, and are valid until {}: {error}",
+            credentials.expiration().as_str()
+        )),
+        CacheEvent::NotCached(error) => terminal.warn(&error.to_string()),
+    }
 }
 
 fn print(credentials: &Credentials, terminal: &Terminal) -> Result<(), Error> {

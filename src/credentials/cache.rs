@@ -1,39 +1,53 @@
 //! Credentials that were obtained before, for commands that run often: in a file that only its owner can read.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::clock::Clock;
+use super::lifetime::Standing;
 use super::options::CredentialOptions;
 use super::request::is_uri;
-use crate::error::{Exit, Explain};
+use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Credentials, Expiration, output};
 use crate::signature::sha256_hex;
 use crate::uri::redact;
 
-/// Credentials that end sooner are not handed out: AWS's SDKs would ask again at once. In seconds.
-const MARGIN: i64 = 300;
 /// Credentials are two kilobytes.
 const MAX_BYTES: u64 = 64 << 10;
 
 /// The place of the credentials that the same options obtained.
 #[derive(Debug)]
 pub struct Cache {
-    file: PathBuf,
+    folder: PathBuf,
+    name: String,
     clock: Arc<Clock>,
-    /// Held until this ends: of ten that start at once nine find what the first one got.
-    _lock: File,
+}
+
+/// Held by the process that obtains credentials: of ten that start at once nine find what the first one got.
+#[derive(Debug)]
+pub(super) struct CacheLock {
+    _file: File,
+}
+
+/// Credentials that were kept, and have not ended.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Whether new ones are to be obtained.
+    pub standing: Standing,
 }
 
 impl Cache {
-    /// Opens the cache, and waits for other processes that are obtaining the same credentials. `None` without a home folder.
+    /// The cache of these options. `None` without a home folder.
     ///
     /// # Errors
     /// [`CacheError`]: there is no safe place for it.
@@ -43,44 +57,53 @@ impl Cache {
         clock: Arc<Clock>,
     ) -> Result<Option<Self>, CacheError> {
         let Some(folder) = folder() else { return Ok(None) };
-        Self::open_in(folder, &name_of(options, module), clock).map(Some)
+        Self::open_in(folder, name_of(options, module), clock).map(Some)
     }
 
-    fn open_in(folder: PathBuf, name: &str, clock: Arc<Clock>) -> Result<Self, CacheError> {
+    fn open_in(folder: PathBuf, name: String, clock: Arc<Clock>) -> Result<Self, CacheError> {
         let unusable = |source| CacheError::Folder { folder: folder.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable)?;
         if !is_own_and_closed(&fs::metadata(&folder).map_err(unusable)?) {
             return Err(CacheError::FolderIsOpen(folder));
         }
-        let lock = File::options()
+        Ok(Cache { folder, name, clock })
+    }
+
+    /// The lock, unless another process holds it.
+    pub(super) fn try_lock(&self) -> Result<Option<CacheLock>, CacheError> {
+        let failed = |source| CacheError::Lock { folder: self.folder.clone(), source };
+        let file = File::options()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             // A FIFO is not waited for.
             .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
-            .open(folder.join(format!("{name}.lock")));
-        match lock.and_then(|lock| lock.lock().map(|()| lock)) {
-            Ok(lock) => Ok(Cache { file: folder.join(format!("{name}.json")), clock, _lock: lock }),
-            Err(source) => Err(CacheError::Lock { folder, source }),
+            .open(self.file("lock"))
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // For those who wait; without it they wait all the same.
+                let _ = file
+                    .set_len(0)
+                    .and_then(|()| file.write_all_at(std::process::id().to_string().as_bytes(), 0));
+                Ok(Some(CacheLock { _file: file }))
+            }
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 
-    /// Credentials that are valid for five minutes more. `None` for a file that belongs to somebody else, that others can
-    /// read, or that is not as it was written.
-    pub fn read(&self) -> Option<Credentials> {
-        let file = File::options()
-            .read(true)
-            .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
-            .open(&self.file)
-            .ok()?;
-        let metadata = file.metadata().ok()?;
-        if !metadata.is_file() || !is_own_and_closed(&metadata) {
-            return None;
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-        let document: Value = serde_json::from_str(&text).ok()?;
+    /// The process that holds the lock, as far as it has said so.
+    pub(super) fn holder(&self) -> Option<u32> {
+        self.text("lock")?.trim().parse().ok()
+    }
+
+    /// Credentials that have not ended. `None` for a file that belongs to somebody else, that others can read, or that is
+    /// not as it was written.
+    pub fn read(&self) -> Option<Kept> {
+        let document: Value = serde_json::from_str(&self.text("json")?).ok()?;
         let member = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
         let secret = |name: &str| member(name).map(SecretString::from);
         let credentials = Credentials::new(
@@ -90,25 +113,117 @@ impl Cache {
             Expiration::parse(&member("Expiration")?)?,
         )
         .ok()?;
-        (credentials.expiration().unix_seconds() > self.clock.now() + MARGIN).then_some(credentials)
+        let end = credentials.expiration().unix_seconds();
+        // An earlier version did not say when they came: then they are due.
+        let since = document.get("Since").and_then(Value::as_i64).unwrap_or(i64::MIN / 2);
+        let standing = Standing::at(self.clock.now(), since, end);
+        (standing != Standing::Ended).then_some(Kept { credentials, standing })
     }
 
-    /// Keeps credentials.
+    /// Keeps credentials, which have just come. A failure before them is forgotten.
     ///
     /// # Errors
     /// [`CacheError::Write`], which is no reason not to hand them out.
     pub fn write(&self, credentials: &Credentials) -> Result<(), CacheError> {
+        // The document of AWS, and when it came.
+        let document = output::credential_process(credentials);
+        let mut text = Zeroizing::new(String::with_capacity(document.len() + 32));
+        text.push_str(document.trim_end_matches('}'));
+        text.push_str(&format!(",\"Since\":{}}}", self.clock.now()));
+        let written = self.replace("json", text.as_bytes());
+        let _ = fs::remove_file(self.file("failed"));
+        written
+    }
+
+    /// Leaves word that no credentials could be had, for those who wait and for those who come soon.
+    pub(super) fn write_failure(&self, error: &Error) {
+        let failure = json!({
+            "at": milliseconds(SystemTime::now()),
+            "message": redact(&error.to_string()),
+            "hint": error.hint().map(|hint| redact(&hint)),
+            "exit": error.exit() as u8,
+        });
+        // It is not worth more than the error, which is told anyway.
+        let _ = self.replace("failed", failure.to_string().as_bytes());
+    }
+
+    /// The failure of another process, if it is no older than `since`.
+    pub(super) fn failure_since(&self, since: SystemTime) -> Option<OtherFailed> {
+        let document: Value = serde_json::from_str(&self.text("failed")?).ok()?;
+        let at = UNIX_EPOCH + Duration::from_millis(document.get("at")?.as_u64()?);
+        let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
+        let exit = u8::try_from(document.get("exit")?.as_u64()?).ok()?;
+        let exit =
+            [Exit::Device, Exit::Key, Exit::Pin, Exit::Sign, Exit::Malformed, Exit::Signature, Exit::Aws]
+                .into_iter()
+                .find(|known| *known as u8 == exit);
+        let failure = OtherFailed {
+            at,
+            message: text("message")?,
+            hint: text("hint"),
+            exit: exit.unwrap_or(Exit::Other),
+        };
+        // One of the future is the clock's, which was set back.
+        (since <= at && at <= SystemTime::now() + Duration::from_secs(1)).then_some(failure)
+    }
+
+    fn file(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", self.name))
+    }
+
+    fn text(&self, ending: &str) -> Option<Zeroizing<String>> {
+        let file = File::options()
+            .read(true)
+            .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
+            .open(self.file(ending))
+            .ok()?;
+        let metadata = file.metadata().ok()?;
+        if !metadata.is_file() || !is_own_and_closed(&metadata) {
+            return None;
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    fn replace(&self, ending: &str, bytes: &[u8]) -> Result<(), CacheError> {
         let write = || -> std::io::Result<()> {
-            let folder = self.file.parent().unwrap_or(&self.file);
             // Made with mode 0600.
-            let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-            temporary.write_all(output::credential_process(credentials).as_bytes())?;
+            let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
+            temporary.write_all(bytes)?;
             temporary.as_file().sync_all()?;
-            temporary.persist(&self.file)?;
+            temporary.persist(self.file(ending))?;
             Ok(())
         };
-        write().map_err(|source| CacheError::Write { file: self.file.clone(), source })
+        write().map_err(|source| CacheError::Write { file: self.file(ending), source })
     }
+}
+
+/// What another process was told when it asked for the same credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message} (as another process was told that asked for the same credentials)")]
+pub struct OtherFailed {
+    /// When.
+    pub at: SystemTime,
+    /// What is wrong.
+    message: String,
+    hint: Option<String>,
+    exit: Exit,
+}
+
+impl Explain for OtherFailed {
+    fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Why credentials are not cached. They can be obtained all the same.
@@ -198,15 +313,18 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
     use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
 
     use secrecy::ExposeSecret;
 
     use super::{Cache, CacheError, name_of};
-    use crate::credentials::{Clock, CredentialOptions};
+    use crate::credentials::{Clock, CredentialOptions, Standing};
+    use crate::device::LoginError;
+    use crate::error::{Exit, Explain};
     use crate::rolesanywhere::Credentials;
 
     fn open(folder: &Path, clock: &Arc<Clock>) -> Result<Cache, CacheError> {
-        Cache::open_in(folder.join("cache"), "name", Arc::clone(clock))
+        Cache::open_in(folder.join("cache"), "name".into(), Arc::clone(clock))
     }
 
     fn credentials(clock: &Clock, life: i64) -> Credentials {
@@ -214,17 +332,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_until_five_minutes_before_its_end() {
+    fn what_is_kept_is_found_until_it_ends_and_is_due_at_half_of_its_life() {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(Clock::default()));
         let cache = open(folder.path(), &clock).unwrap();
         assert!(cache.read().is_none());
         cache.write(&credentials(&clock, 900)).unwrap();
         let found = cache.read().unwrap();
-        assert_eq!(found.access_key_id(), "ASIAEXAMPLE");
-        assert_eq!(found.session_token().expose_secret(), "secret");
+        assert_eq!((found.credentials.access_key_id(), found.standing), ("ASIAEXAMPLE", Standing::Fresh));
+        assert_eq!(found.credentials.session_token().expose_secret(), "secret");
         // AWS's time counts, not this computer's.
-        clock.set_back(-601);
+        clock.set_back(-500);
+        assert_eq!(cache.read().unwrap().standing, Standing::Due);
+        clock.set_back(-401);
         assert!(cache.read().is_none());
+    }
+
+    #[test]
+    fn one_process_has_the_lock_and_others_know_which() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(Clock::default()));
+        let cache = open(folder.path(), &clock).unwrap();
+        let lock = cache.try_lock().unwrap().unwrap();
+        assert!(cache.try_lock().unwrap().is_none());
+        assert_eq!(cache.holder(), Some(std::process::id()));
+        drop(lock);
+        assert!(cache.try_lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_failure_is_found_by_those_who_came_before_it_until_there_are_credentials() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(Clock::default()));
+        let cache = open(folder.path(), &clock).unwrap();
+        let start = SystemTime::now() - Duration::from_secs(1);
+        let error = LoginError::LastTry { device: "pkcs11:?pin-value=1234".into() };
+        cache.write_failure(&error.into());
+        let found = cache.failure_since(start).unwrap();
+        assert_eq!(found.exit(), Exit::Pin);
+        assert!(found.to_string().contains("one try is left") && !found.to_string().contains("1234"));
+        assert!(cache.failure_since(SystemTime::now() + Duration::from_secs(1)).is_none());
+        cache.write(&credentials(&clock, 900)).unwrap();
+        assert!(cache.failure_since(start).is_none());
     }
 
     #[test]
@@ -233,14 +379,14 @@ mod tests {
         let cache = open(folder.path(), &clock).unwrap();
         for mode in [0o640, 0o604, 0o620, 0o601] {
             cache.write(&credentials(&clock, 900)).unwrap();
-            assert_eq!(fs::metadata(&cache.file).unwrap().mode() & 0o777, 0o600);
-            fs::set_permissions(&cache.file, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(fs::metadata(cache.file("json")).unwrap().mode() & 0o777, 0o600);
+            fs::set_permissions(cache.file("json"), Permissions::from_mode(mode)).unwrap();
             assert!(cache.read().is_none(), "{mode:o}");
         }
         cache.write(&credentials(&clock, 900)).unwrap();
         let elsewhere = folder.path().join("elsewhere");
-        fs::rename(&cache.file, &elsewhere).unwrap();
-        symlink(&elsewhere, &cache.file).unwrap();
+        fs::rename(cache.file("json"), &elsewhere).unwrap();
+        symlink(&elsewhere, cache.file("json")).unwrap();
         assert!(cache.read().is_none());
     }
 

@@ -1,8 +1,8 @@
-//! Obtaining credentials: one login and one signature for each request, and no more than three requests.
+//! Obtaining credentials: one login and one signature for each request, no more than three requests, and an end to it all.
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::certificate::CertificateChain;
 use super::clock::Clock;
@@ -13,7 +13,8 @@ use super::request::CredentialRequest;
 use crate::device::{
     AccessEvent, DeviceAccess, Exportability, KeyRequest, Policy, SigningKey, close_devices,
 };
-use crate::error::Error;
+use crate::error::{Error, Exit};
+use crate::pin::{PinSource, terminal};
 use crate::rolesanywhere::{
     Client, ClientError, Credentials, Request, ResponseError, RoleArn, SignedRequest,
 };
@@ -25,13 +26,17 @@ const MAX_ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(400);
 /// The pause is longer by up to so much.
 const PAUSE_SPREAD: Duration = Duration::from_millis(255);
+/// From the question for credentials to the last answer of AWS: SDKs end a credential process after about a minute, and those
+/// who wait for this one want to have their turn.
+pub(super) const DEADLINE: Duration = Duration::from_secs(45);
+/// Though finding and unlocking the device took long, as with a PIN that somebody has to type, AWS is asked for so long.
+const AT_LEAST_FOR_AWS: Duration = Duration::from_secs(15);
 /// In seconds. AWS accepts five minutes; a clock that differs by less is not why a request was refused.
 const CLOCK_TOLERANCE: i64 = 240;
 
 /// Obtains the credentials of one request, as often as they are asked for.
 pub struct Provider<'a> {
     request: CredentialRequest,
-    /// With the PIN, once it was right, where it cannot be had again.
     access: DeviceAccess,
     clock: Arc<Clock>,
     client: Client,
@@ -65,6 +70,7 @@ impl<'a> Provider<'a> {
         if request.client.trust_any_server {
             observer(Event::AnyServerIsTrusted);
         }
+        request.client.skipped_roots.iter().for_each(|skipped| observer(Event::RootSkipped(skipped)));
         Ok(Provider { request, access, clock, client, observer })
     }
 
@@ -78,12 +84,42 @@ impl<'a> Provider<'a> {
         &self.clock
     }
 
+    /// Whether the PIN comes from somebody at a terminal, who is asked for it.
+    pub fn asks_a_person(&self) -> bool {
+        let source = self.access.login.source_for(&self.request.key);
+        source.is_ok_and(|source| source.is_person()) && terminal::is_there()
+    }
+
+    /// Whether the PIN's file holds another one than those that were refused.
+    pub fn has_new_pin(&self) -> bool {
+        self.access.login.has_new_pin(&self.request.key)
+    }
+
+    /// Whether the PIN comes from a file that was written after `time`.
+    pub(super) fn pin_file_changed_since(&self, time: SystemTime) -> bool {
+        let Ok(PinSource::File(path)) = self.access.login.source_for(&self.request.key) else { return false };
+        path.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified > time)
+    }
+
+    /// Somebody asks for another attempt, also with a PIN that was refused.
+    pub fn forget_refused_pin(&self) {
+        self.access.login.memory.forget_refused();
+    }
+
     /// Obtains credentials, and lets the device go.
     ///
     /// # Errors
     /// The key, its certificate or the device cannot be used, the PIN is missing or wrong, AWS cannot be reached, or refuses.
     pub fn credentials(&mut self) -> Result<Credentials, Error> {
-        let result = self.obtain();
+        self.credentials_by(Instant::now() + DEADLINE)
+    }
+
+    /// The same for somebody who has waited already: AWS is asked no longer than until `deadline`.
+    pub(super) fn credentials_by(&mut self, deadline: Instant) -> Result<Credentials, Error> {
+        let result = self.obtain(deadline);
+        if result.as_ref().is_err_and(|error| error.exit() == Exit::Pin) {
+            self.access.login.pass_over_pin(&self.request.key);
+        }
         close_devices();
         result
     }
@@ -115,13 +151,14 @@ impl<'a> Provider<'a> {
         })
     }
 
-    fn obtain(&mut self) -> Result<Credentials, Error> {
+    fn obtain(&mut self, deadline: Instant) -> Result<Credentials, Error> {
         let mut signer = self.signer()?;
+        let deadline = deadline.max(Instant::now() + AT_LEAST_FOR_AWS);
         let (mut attempts, mut clock_was_wrong) = (0, false);
         loop {
             let request = self.signed(&mut signer)?;
             attempts += 1;
-            match self.send(&request) {
+            match self.send(&request, deadline) {
                 Ok(credentials) => return Ok(credentials),
                 Err(Failure { clock_ahead: Some(ahead), .. }) if !clock_was_wrong => {
                     clock_was_wrong = true;
@@ -130,6 +167,9 @@ impl<'a> Provider<'a> {
                 }
                 Err(Failure { error, may_pass: true, .. }) if attempts < MAX_ATTEMPTS => {
                     let pause = PAUSE * 2_u32.pow(attempts - 1) + jitter::up_to(PAUSE_SPREAD);
+                    if Instant::now() + pause >= deadline {
+                        return Err(error);
+                    }
                     (self.observer)(Event::AttemptFailed { attempts, error: &error, pause });
                     thread::sleep(pause);
                 }
@@ -145,13 +185,11 @@ impl<'a> Provider<'a> {
         let on_the_way = |event: AccessEvent<'_>| observer(Event::Device(event));
         // `aws_signing_helper`, which this stands in for, has no rule either.
         let wanted = KeyRequest { uris: vec![self.request.key.clone()], policy: Policy::ANY_KEY };
-        let chosen = self.access.choose(&wanted, &on_the_way)?;
+        let mut chosen = self.access.choose(&wanted, &on_the_way)?;
         let candidates = self.request.certificate.read(&chosen)?;
+        chosen.prefer(candidates.public_keys());
         candidates.chain_of_key(chosen.public_key(), SystemTime::now())?.identity()?;
         let key = self.access.log_in(chosen, &on_the_way)?.signing_key(Policy::ANY_KEY)?;
-        if let Some(pin) = key.pin_to_remember() {
-            self.access.login.pin_source = Some(pin);
-        }
         observer(Event::KeyOpened(&key));
         if key.facts().exportability() == Exportability::CanLeave {
             observer(Event::KeyCanLeave);
@@ -193,8 +231,8 @@ impl<'a> Provider<'a> {
         Ok(Signature { bytes, mechanism })
     }
 
-    fn send(&self, request: &SignedRequest) -> Result<Credentials, Failure> {
-        let answer = self.client.send(request, self.clock.now()).map_err(Failure::unreachable)?;
+    fn send(&self, request: &SignedRequest, deadline: Instant) -> Result<Credentials, Failure> {
+        let answer = self.client.send(request, self.clock.now(), deadline).map_err(Failure::unreachable)?;
         (self.observer)(Event::Answered {
             method: request.method,
             host: self.request.endpoint.host_header(),

@@ -1,19 +1,23 @@
-//! When credentials are renewed: five minutes before they end, and, after a failure, again and again with growing pauses.
+//! The next renewal: when the policy says so, and, after a failure, again and again with growing pauses.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::jitter;
+use super::lifetime::due_at;
 use crate::error::{Error, Exit};
 use crate::rolesanywhere::Credentials;
 
-/// AWS's SDKs begin to ask for new ones then. In seconds.
-const MARGIN: i64 = 300;
 /// The longest pause after a failure. In seconds.
 const LONGEST_PAUSE: i64 = 60;
-/// Long credentials are renewed earlier by up to so much, so that many servers that started together do not ask together.
+/// Credentials that live for [`LONG`] are renewed earlier by up to so much, so that many servers that started together do not
+/// ask together.
 const SPREAD: Duration = Duration::from_secs(31);
+/// In seconds: AWS's shortest. What lives shorter has no time to lose.
+const LONG: i64 = 900;
+/// How often the source of a PIN that was wrong is looked at.
+const LOOK_AT_PIN_EVERY: Duration = Duration::from_secs(3);
 
 /// The moment of the next renewal. It is compared with the clock again and again, so that a computer that slept renews when
 /// it wakes.
@@ -33,7 +37,7 @@ impl Renewal {
         Renewal { clock, at: 0, failures: 0, waits_for_person: false }
     }
 
-    /// After credentials came. Short ones are renewed at half their life.
+    /// After credentials came.
     pub fn succeeded(&mut self, credentials: &Credentials) {
         let now = self.clock.now();
         let end = credentials.expiration().unix_seconds();
@@ -44,10 +48,9 @@ impl Renewal {
             self.at = now + LONGEST_PAUSE;
             return;
         }
-        let margin = MARGIN.min(left / 2).max(1);
-        // Short credentials have no time to lose.
-        let spread = if margin == MARGIN { jitter::up_to(SPREAD) } else { Duration::ZERO };
-        self.at = end - margin - i64::try_from(spread.as_secs()).unwrap_or_default();
+        // The clocks' whole seconds make the shortest session one shorter.
+        let spread = if left >= LONG - 30 { jitter::up_to(SPREAD) } else { Duration::ZERO };
+        self.at = due_at(now, end) - i64::try_from(spread.as_secs()).unwrap_or_default();
     }
 
     /// After none came.
@@ -63,10 +66,11 @@ impl Renewal {
         self.waits_for_person
     }
 
-    /// How long until then, zero if it is due; longer than anybody lives while it waits for a person.
+    /// How long until then, zero if it is due. While it waits for a person, how long until the PIN's source is to be looked
+    /// at again.
     pub fn remaining(&self) -> Duration {
         if self.waits_for_person {
-            return Duration::MAX / 4;
+            return LOOK_AT_PIN_EVERY;
         }
         Duration::from_secs(u64::try_from(self.at - self.clock.now()).unwrap_or_default())
     }
@@ -125,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn long_credentials_are_renewed_five_minutes_before_their_end() {
+    fn long_credentials_are_renewed_at_half_of_their_life_or_a_little_earlier() {
         for life in [900_u32, 3600, 43_200] {
             let remaining = renewed(life.into()).remaining().as_secs();
             let life = u64::from(life);
-            let latest = life - 300;
+            let latest = life / 2;
             assert!(
                 (latest - SPREAD.as_secs() - PATIENCE..=latest).contains(&remaining),
                 "{life}: {remaining}"

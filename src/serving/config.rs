@@ -19,6 +19,49 @@ pub struct ServedRole {
     pub request: CredentialRequest,
 }
 
+/// A role of a file, not parsed yet.
+#[derive(Clone, Debug)]
+pub struct RoleOptions {
+    /// Its name.
+    pub name: String,
+    /// What is asked for.
+    pub options: CredentialOptions,
+}
+
+impl RoleOptions {
+    /// The roles of a file. What a `[[role]]` does not say is as the options say it.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; the file cannot be read.
+    pub fn of_file(path: &Path, options: &CredentialOptions) -> Result<Vec<Self>, Error> {
+        let bytes = save::read(path, MAX_BYTES)?;
+        let entries = entries(&String::from_utf8_lossy(&bytes), path)?;
+        let role = |entry: Entry| RoleOptions { name: entry.name.clone(), options: entry.over(options) };
+        Ok(entries.into_iter().map(role).collect())
+    }
+
+    /// The role of a file that has this name, or the only one.
+    ///
+    /// # Errors
+    /// As [`RoleOptions::of_file`], and [`ConfigError::NoSuchRole`].
+    pub fn one_of_file(path: &Path, name: Option<&str>, options: &CredentialOptions) -> Result<Self, Error> {
+        let mut roles = Self::of_file(path, options)?;
+        let found = match name {
+            Some(name) => roles.iter().position(|role| role.name == name),
+            None => (roles.len() == 1).then_some(0),
+        };
+        match found {
+            Some(index) => Ok(roles.swap_remove(index)),
+            None => Err(ConfigError::NoSuchRole {
+                path: path.to_owned(),
+                name: name.map(str::to_owned),
+                there: roles.into_iter().map(|role| role.name).collect(),
+            }
+            .into()),
+        }
+    }
+}
+
 impl ServedRole {
     /// The role that the options ask for, under its own name.
     ///
@@ -34,13 +77,10 @@ impl ServedRole {
     /// # Errors
     /// [`ConfigError`]; the file cannot be read; and as [`CredentialRequest::parse`].
     pub fn of_file(path: &Path, options: &CredentialOptions) -> Result<Vec<Self>, Error> {
-        let bytes = save::read(path, MAX_BYTES)?;
-        let entries = entries(&String::from_utf8_lossy(&bytes), path)?;
-        let parse = |entry: Entry| {
-            let name = entry.name.clone();
-            Ok(ServedRole { name, request: CredentialRequest::parse(&entry.over(options))? })
+        let parse = |role: RoleOptions| {
+            Ok(ServedRole { name: role.name, request: CredentialRequest::parse(&role.options)? })
         };
-        entries.into_iter().map(parse).collect()
+        RoleOptions::of_file(path, options)?.into_iter().map(parse).collect()
     }
 }
 
@@ -120,6 +160,16 @@ pub enum ConfigError {
     /// There is no `[[role]]` in it.
     #[error("{0:?} names no role")]
     Empty(PathBuf),
+    /// It has no role of this name, or several and none was named.
+    #[error("{path:?} {}; there is: {}", match name { Some(name) => format!("has no role {name:?}"), None => "has several roles".to_owned() }, there.join(", "))]
+    NoSuchRole {
+        /// The file.
+        path: PathBuf,
+        /// The name, if one was given.
+        name: Option<String>,
+        /// The names of its roles.
+        there: Vec<String>,
+    },
     /// A role has a name that cannot stand in a path, or another role's.
     #[error("{path:?}: {name:?} is no name for a role, or is there twice")]
     Name {

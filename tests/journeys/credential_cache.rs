@@ -76,14 +76,57 @@ fn ten_that_start_at_once_make_one_request_and_one_signature() {
 }
 
 #[test]
-fn credentials_that_end_within_five_minutes_are_not_handed_out_again() {
-    for (lifetime, requests) in [("295", 2), ("330", 1)] {
-        let server = Server::of(Authority::with_intermediate(), &["--lifetime", lifetime]);
-        for _ in 0..2 {
-            server.done(run(&server, &[])).exits(0);
-        }
-        assert_eq!(server.aws.log().len(), requests, "{lifetime}");
+fn they_are_handed_out_again_for_half_of_their_life() {
+    let server = Server::of(Authority::with_intermediate(), &["--lifetime", "240"]);
+    let first = access_key(&server, run(&server, &[]));
+    assert_eq!(access_key(&server, run(&server, &[])), first);
+    // They came two minutes ago.
+    came_before(&server, 121);
+    assert_ne!(access_key(&server, run(&server, &[])), first);
+    assert_eq!(server.aws.log().len(), 2);
+}
+
+/// As if what is in the cache had come so many seconds ago, and ended so much sooner.
+fn came_before(server: &Server, seconds: i64) {
+    let file = cached(server, ".json");
+    let mut kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let end: jiff::Timestamp = kept["Expiration"].as_str().unwrap().parse().unwrap();
+    kept["Since"] = (kept["Since"].as_i64().unwrap() - seconds).into();
+    kept["Expiration"] = (end - jiff::SignedDuration::from_secs(seconds)).to_string().into();
+    fs::write(&file, kept.to_string()).unwrap();
+}
+
+#[test]
+fn credentials_that_cannot_be_renewed_are_handed_out_until_they_end() {
+    let server = Server::of(Authority::with_intermediate(), &["--lifetime", "480"]);
+    let first = access_key(&server, run(&server, &[]));
+    // Four minutes are left, and the device is gone.
+    came_before(&server, 240);
+    fs::rename(server.desk.path("device"), server.desk.path("away")).unwrap();
+    for _ in 0..2 {
+        let done = server.done(run(&server, &[])).exits(0).says("could not be renewed, and are valid until");
+        assert_eq!(done.json()["AccessKeyId"], first.as_str());
     }
+    came_before(&server, 240);
+    server.fails(run(&server, &[]), 3);
+}
+
+#[test]
+fn a_pin_that_was_wrong_is_not_sent_again_while_the_credentials_are_valid_and_its_file_stays() {
+    let server = Server::of(Authority::with_intermediate(), &["--lifetime", "480"]);
+    let counted = || behind_faults(run(&server, &[]), &server.desk, "");
+    server.done(counted()).exits(0);
+    came_before(&server, 240);
+    let right = server.desk.read("device/pin");
+    server.desk.write("device/pin", b"999999\n");
+    for _ in 0..3 {
+        server.done(counted()).exits(0).says("could not be renewed");
+    }
+    assert_eq!(calls(&server.desk, "C_Login"), 2);
+    std::thread::sleep(Duration::from_millis(20));
+    server.desk.write("device/pin", &right);
+    assert!(!server.done(counted()).exits(0).stderr().contains("could not be renewed"));
+    assert_eq!(calls(&server.desk, "C_Login"), 3);
 }
 
 #[test]

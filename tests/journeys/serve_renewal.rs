@@ -123,6 +123,19 @@ fn cpu_ticks(serving: &Serving<'_>) -> u64 {
 }
 
 #[test]
+fn credentials_are_renewed_at_half_of_their_life() {
+    let server = Server::new();
+    server.aws.settings(json!({"lifetime": 900}));
+    let clock = server.desk.write("clock", b"+0");
+    let run = clock::read_from(server.run("serve", &["--port", "0"]), &clock);
+    let serving = Serving::of(&server, run);
+    // Eight minutes later seven are left, which some SDKs take for too few.
+    server.desk.write("clock", b"+480");
+    serving.running.says("role=demo renewed");
+    serving.stop();
+}
+
+#[test]
 fn a_certificate_that_was_renewed_is_shown_at_the_next_renewal() {
     let (desk, authority) = (Desk::new(), Authority::new());
     std::fs::copy(authority.anchor(), desk.path("intermediates.pem")).unwrap();

@@ -1,0 +1,75 @@
+//! When credentials are renewed, while they can still be handed out, and when they are refused: one policy for `serve`,
+//! `update` and the cache. Pure; all times are in seconds since 1970 by AWS's clock.
+
+/// AWS's SDKs ask for new credentials 10 to 20 minutes before the end of the old ones, and take what they are given for new
+/// (botocore: 15 minutes, of which 10 are mandatory; the C++ SDK the same): by then there must be new ones.
+const LATEST: i64 = 30 * 60;
+
+/// What credentials are good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They are handed out.
+    Fresh,
+    /// New ones are to be obtained. Until there are any, these are handed out.
+    Due,
+    /// They have ended, and nobody is given them.
+    Ended,
+}
+
+impl Standing {
+    /// Of credentials that came at `since` and end at `end`.
+    pub fn at(now: i64, since: i64, end: i64) -> Self {
+        match now {
+            _ if now >= end => Standing::Ended,
+            _ if now >= due_at(since, end) => Standing::Due,
+            _ => Standing::Fresh,
+        }
+    }
+}
+
+/// When credentials that came at `since` and end at `end` are to be renewed: at half of their life, and half an hour before
+/// their end where they live long enough for that, so that a quarter of their life has passed.
+pub fn due_at(since: i64, end: i64) -> i64 {
+    let life = end.saturating_sub(since).max(0);
+    let half = life - life / 2;
+    let early = life - LATEST;
+    since.saturating_add(if early.saturating_mul(4) >= life { half.min(early) } else { half })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Standing, due_at};
+
+    #[test]
+    fn credentials_are_due_at_half_of_their_life_and_half_an_hour_before_their_end_if_it_is_long_enough() {
+        for (life, due) in [
+            (0, 0),
+            (1, 1),
+            (4, 2),
+            (900, 450),
+            (2399, 1200),
+            (2400, 600),
+            (3000, 1200),
+            (3600, 1800),
+            (7200, 3600),
+            (43_200, 21_600),
+        ] {
+            assert_eq!(due_at(1000, 1000 + life), 1000 + due, "{life}");
+        }
+        assert_eq!(due_at(1000, 900), 1000);
+    }
+
+    #[test]
+    fn they_are_handed_out_until_they_end_and_not_a_second_longer() {
+        for (now, standing) in [
+            (0, Standing::Fresh),
+            (1799, Standing::Fresh),
+            (1800, Standing::Due),
+            (3599, Standing::Due),
+            (3600, Standing::Ended),
+            (9999, Standing::Ended),
+        ] {
+            assert_eq!(Standing::at(now, 0, 3600), standing, "{now}");
+        }
+    }
+}
