@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign::credentials::{Clock, CredentialRequest, CredentialsFile, Event, ProfileRenewal, Renewed};
+use countersign::credentials::{Clock, CredentialsFile, Event, ProfileRenewal, Renewed, Written};
 use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::rolesanywhere::{Credentials, ProfileName};
@@ -16,13 +16,19 @@ use crate::terminal::Terminal;
 
 pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let profile: ProfileName = arguments.profile.parse()?;
-    let file = CredentialsFile::of_environment()?;
-    file.check_writable()?;
-    let request = CredentialRequest::parse(&aws::credential_options(&arguments.roles_anywhere))?;
+    let file = CredentialsFile::of_environment()?.in_place(arguments.in_place);
+    if file.check_writable()? == Written::InPlaceOfNecessity {
+        terminal.warn(&format!(
+            "{} cannot be replaced, so it is written into: a program that reads meanwhile may see a part of it",
+            file.path().display()
+        ));
+    }
+    let request = aws::request(&aws::credential_options(&arguments.roles_anywhere))?;
     let clock = Arc::new(Clock::default());
     let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
     let provider = aws::provider(request, context, &clock, &observer)?;
     let (mut renewal, credentials) = ProfileRenewal::start(provider, file.clone(), profile)?;
+    terminal.warn_of(renewal.not_kept());
     if let Some(mode) = file.open_mode() {
         terminal.warn(&format!("others can read {} (mode {mode:04o}): chmod 600 it", file.path().display()));
     }
@@ -50,6 +56,7 @@ pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) ->
         LIFECYCLE.wait_for_renewal(renewal.remaining());
         match renewal.renew()? {
             Renewed::Done(credentials) => {
+                terminal.warn_of(renewal.not_kept());
                 told(&credentials);
                 give_up_at(renewal.end());
             }

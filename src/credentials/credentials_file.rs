@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
-use crate::save::{FileError, FileUse, FileUseError, InputFile, Output};
+use crate::save::{FileError, FileUse, FileUseError, InputFile, NotKept, Output};
 
 /// The file, as errors speak of it.
 const CREDENTIALS_FILE: FileUse = FileUse {
@@ -29,6 +29,19 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialsFile {
     path: PathBuf,
+    /// It is written into, and never replaced by another file.
+    in_place: bool,
+}
+
+/// How the file gets new contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// By another file in its place, so that a reader finds the old contents or the new ones.
+    Replaced,
+    /// Into the file itself, as was asked for.
+    InPlaceAsAsked,
+    /// Into the file itself, because it cannot be replaced: it is mounted by itself, or its folder cannot be written to.
+    InPlaceOfNecessity,
 }
 
 impl CredentialsFile {
@@ -41,7 +54,7 @@ impl CredentialsFile {
             |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = || variable("HOME").map(|home| home.join(".aws/credentials"));
         let path = variable("AWS_SHARED_CREDENTIALS_FILE").or_else(home);
-        Ok(CredentialsFile { path: path.ok_or(CredentialsFileError::NoHome)? })
+        Ok(CredentialsFile { path: path.ok_or(CredentialsFileError::NoHome)?, in_place: false })
     }
 
     /// Where it is, or will be.
@@ -49,33 +62,56 @@ impl CredentialsFile {
         &self.path
     }
 
-    /// Finds out whether the file can be written, before a PIN is asked for and a signature is spent. Makes nothing.
+    /// The same file, which is written into and never replaced: for readers that hold on to the file itself.
+    #[must_use]
+    pub fn in_place(self, in_place: bool) -> Self {
+        CredentialsFile { in_place, ..self }
+    }
+
+    /// Finds out whether and how the file can be written, before a PIN is asked for and a signature is spent. Makes nothing.
     ///
     /// # Errors
     /// What the system said, as [`FileError`] tells it.
-    pub fn check_writable(&self) -> Result<(), FileUseError> {
+    pub fn check_writable(&self) -> Result<Written, FileUseError> {
         let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         // What will be made first: the file, or the uppermost folder that is missing.
         let mut first = self.path.as_path();
         while let Some(folder) = first.parent().filter(is_missing) {
             first = folder;
         }
-        Output::at(first).map(|_| ()).map_err(|error| CREDENTIALS_FILE.error(error))
+        let can_be_written_into = || {
+            first == self.path.as_path()
+                && File::options().write(true).open(first).is_ok_and(|file| is_regular(&file))
+        };
+        match Output::at(first) {
+            Ok(_) if self.in_place => Ok(Written::InPlaceAsAsked),
+            Ok(_) => Ok(Written::Replaced),
+            Err(FileError::Mounted { .. } | FileError::Folder { .. } | FileError::NotOwner { .. })
+                if self.path.exists() && can_be_written_into() =>
+            {
+                Ok(if self.in_place { Written::InPlaceAsAsked } else { Written::InPlaceOfNecessity })
+            }
+            Err(error) => Err(CREDENTIALS_FILE.error(error)),
+        }
     }
 
     /// Puts the credentials into the profile. The file is locked meanwhile against other processes of this program, and
-    /// replaced whole. If another program changes it in between, its change is kept: the file is read again, for some seconds.
+    /// replaced whole where that is possible. If another program changes it in between, its change is kept: the file is read again, for some seconds.
     ///
     /// # Errors
     /// [`CredentialsFileError::NotMade`], or [`FileError`].
-    pub fn write(&self, profile: &ProfileName, credentials: &Credentials) -> Result<(), Error> {
+    pub fn write(&self, profile: &ProfileName, credentials: &Credentials) -> Result<NotKept, Error> {
         let not_made = |source| CredentialsFileError::NotMade { path: self.path.clone(), source };
         self.make().map_err(not_made)?;
+        let is_replaced = self.check_writable()? == Written::Replaced;
         let mut attempts = 0;
         loop {
             let replaced = InputFile::open(&self.path, MAX_BYTES).and_then(|file| {
                 let bytes = with_credentials(file.bytes(), profile, credentials);
-                file.replace(&bytes, || {})
+                match is_replaced {
+                    true => file.replace(&bytes, || {}),
+                    false => file.overwrite(&bytes).map(|()| NotKept::default()),
+                }
             });
             attempts += 1;
             match replaced {
@@ -105,6 +141,10 @@ impl CredentialsFile {
         // A link that leads to nothing is completed: the system follows it.
         File::options().create(true).truncate(false).write(true).mode(0o600).open(path).map(|_| ())
     }
+}
+
+fn is_regular(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Why there is no credentials file.
@@ -149,7 +189,7 @@ mod tests {
     #[test]
     fn looking_whether_it_can_be_written_makes_nothing_and_writing_makes_it_closed() {
         let folder = tempfile::tempdir().unwrap();
-        let file = CredentialsFile { path: folder.path().join("home/.aws/credentials") };
+        let file = CredentialsFile { path: folder.path().join("home/.aws/credentials"), in_place: false };
         file.check_writable().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();
@@ -161,7 +201,7 @@ mod tests {
     #[test]
     fn the_mode_of_a_file_that_is_there_stays_and_is_told_of() {
         let folder = tempfile::tempdir().unwrap();
-        let file = CredentialsFile { path: folder.path().join("credentials") };
+        let file = CredentialsFile { path: folder.path().join("credentials"), in_place: false };
         fs::write(file.path(), "[other]\nregion = eu-west-1\n").unwrap();
         fs::set_permissions(file.path(), Permissions::from_mode(0o644)).unwrap();
         file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();

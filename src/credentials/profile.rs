@@ -8,6 +8,7 @@ use super::provider::Provider;
 use super::renewal::Renewal;
 use crate::error::Error;
 use crate::rolesanywhere::{Credentials, ProfileName};
+use crate::save::NotKept;
 
 /// Keeps one profile valid. The caller waits for [`ProfileRenewal::remaining`], or for somebody who asks, and calls
 /// [`ProfileRenewal::renew`].
@@ -18,6 +19,7 @@ pub struct ProfileRenewal<'a> {
     renewal: Renewal,
     /// When what the file holds ends, in Unix seconds.
     end: i64,
+    not_kept: NotKept,
 }
 
 /// How a renewal went.
@@ -46,11 +48,11 @@ impl<'a> ProfileRenewal<'a> {
         file: CredentialsFile,
         profile: ProfileName,
     ) -> Result<(Self, Credentials), Error> {
-        let credentials = obtain_and_write(&mut provider, &file, &profile)?;
+        let (credentials, not_kept) = obtain_and_write(&mut provider, &file, &profile)?;
         let mut renewal = Renewal::due(Arc::clone(provider.clock()));
         renewal.succeeded(&credentials);
         let end = credentials.expiration().unix_seconds();
-        Ok((ProfileRenewal { provider, file, profile, renewal, end }, credentials))
+        Ok((ProfileRenewal { provider, file, profile, renewal, end, not_kept }, credentials))
     }
 
     /// The file.
@@ -61,6 +63,11 @@ impl<'a> ProfileRenewal<'a> {
     /// When what the file holds ends, in Unix seconds.
     pub fn end(&self) -> i64 {
         self.end
+    }
+
+    /// What the file had and lost when it was replaced last.
+    pub fn not_kept(&self) -> &NotKept {
+        &self.not_kept
     }
 
     /// How long until the next renewal.
@@ -74,7 +81,8 @@ impl<'a> ProfileRenewal<'a> {
     /// The PIN was wrong, or the old credentials have ended: there is nothing to wait for.
     pub fn renew(&mut self) -> Result<Renewed, Error> {
         match obtain_and_write(&mut self.provider, &self.file, &self.profile) {
-            Ok(credentials) => {
+            Ok((credentials, not_kept)) => {
+                self.not_kept = not_kept;
                 self.end = credentials.expiration().unix_seconds();
                 self.renewal.succeeded(&credentials);
                 Ok(Renewed::Done(credentials))
@@ -96,8 +104,8 @@ fn obtain_and_write(
     provider: &mut Provider<'_>,
     file: &CredentialsFile,
     profile: &ProfileName,
-) -> Result<Credentials, Error> {
+) -> Result<(Credentials, NotKept), Error> {
     let credentials = provider.credentials()?;
-    file.write(profile, &credentials)?;
-    Ok(credentials)
+    let not_kept = file.write(profile, &credentials)?;
+    Ok((credentials, not_kept))
 }

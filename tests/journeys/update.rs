@@ -98,6 +98,7 @@ fn a_folder_that_cannot_be_written_to_is_found_before_a_signature_is_spent() {
     let options = server.options_but(&[]);
     let arguments: Vec<&str> =
         ["update", "--once"].into_iter().chain(options.iter().map(String::as_str)).collect();
+    fs::set_permissions(desk.path("folder/credentials"), fs::Permissions::from_mode(0o444)).unwrap();
     for file in ["folder/credentials", "folder/new", "folder/new/credentials"] {
         let run = match rustix::process::geteuid().is_root() {
             true => desk.countersign_under(&UNPRIVILEGED, &arguments),
