@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &SignString, context: &Context, terminal: &Terminal
     let (key_uri, certificate) =
         key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
     let request = KeyRequest { uris: vec![key_uri], policy: Policy::ANY_KEY };
-    let chosen = context.access().choose(&request, &|event| context.tell(&event, terminal))?;
+    let mut chosen = context.access().choose(&request, &|event| context.tell(&event, terminal))?;
     let candidates = match arguments.certificate {
         Some(_) => Some(certificate.read(&chosen)?),
         None => None,
@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &SignString, context: &Context, terminal: &Terminal
     let now = SystemTime::now();
     // Before the PIN is used, where the device shows enough.
     if let Some(candidates) = &candidates {
+        chosen.prefer(candidates.public_keys());
         candidates.leaf_of_key(chosen.public_key(), now)?;
     }
     let mut key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;

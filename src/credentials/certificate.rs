@@ -108,6 +108,11 @@ impl CertificateCandidates {
         Ok(CertificateChain { leaf, above })
     }
 
+    /// The public keys of all that it may be: of several keys the certificate chooses one.
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        self.leaves.iter().map(|leaf| leaf.public_key().clone()).collect()
+    }
+
     /// The key's certificate, whether AWS would accept it or not.
     ///
     /// # Errors

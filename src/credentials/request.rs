@@ -6,7 +6,7 @@ use super::certificate::CertificateSource;
 use super::network::client_options;
 use super::options::CredentialOptions;
 use crate::error::{Error, Exit, Explain};
-use crate::rolesanywhere::{ClientOptions, CreateSession, Endpoint, EndpointVariant, Region};
+use crate::rolesanywhere::{ClientOptions, CreateSession, Endpoint, EndpointError, EndpointVariant, Region};
 use crate::uri::{Uri, UriError};
 
 /// Which credentials, from whom, and with which key.
@@ -45,7 +45,10 @@ impl CredentialRequest {
             None => session.region(),
         };
         let endpoint = match &options.endpoint {
-            Some(url) => url.parse()?,
+            Some(url) => url.parse().map_err(|error: EndpointError| match options.endpoint_variable {
+                Some(name) => Error::from(error).with_consequence(format!("The endpoint comes from {name}.")),
+                None => error.into(),
+            })?,
             None => {
                 let variant = EndpointVariant { fips: options.fips, dual_stack: options.dualstack };
                 Endpoint::in_region(&region, variant)
@@ -72,10 +75,14 @@ pub fn key_and_certificate(
 ) -> Result<(Uri, CertificateSource), RequestError> {
     let key_uri = match private_key {
         Some(text) if is_uri(text) => Some(parse_uri(text, "--private-key")?),
+        Some(text) if text.to_ascii_lowercase().starts_with("handle:") => {
+            return Err(RequestError::TpmHandle);
+        }
         Some(_) => return Err(RequestError::KeyInFile),
         None => None,
     };
     let intermediates = intermediates.cloned();
+    let is_certificate_given = certificate.is_some();
     let (certificate, certificate_uri) = match certificate {
         Some(text) if is_uri(text) => {
             let uri = parse_uri(text, "--certificate")?;
@@ -84,8 +91,23 @@ pub fn key_and_certificate(
         Some(path) => (CertificateSource::File { path: PathBuf::from(path), intermediates }, None),
         None => (CertificateSource::OnDevice { named: None, intermediates }, None),
     };
-    let key = key_uri.or(certificate_uri).ok_or(RequestError::NoKey)?;
+    let key = match (key_uri, certificate_uri) {
+        (Some(key), Some(certificate)) => with_pin_of(key, certificate),
+        (Some(key), None) => key,
+        (None, Some(certificate)) => certificate,
+        // The certificate leads to it, on the device that is there.
+        (None, None) if is_certificate_given => Uri::default(),
+        (None, None) => return Err(RequestError::NoKey),
+    };
     Ok((key, certificate))
+}
+
+/// A key URI that says nothing of the PIN, with what the certificate's says.
+fn with_pin_of(key: Uri, certificate: Uri) -> Uri {
+    if key.pin_value.is_some() || key.pin_source.is_some() {
+        return key;
+    }
+    Uri { pin_value: certificate.pin_value, pin_source: certificate.pin_source, ..key }
 }
 
 /// Whether the text names something on a device, not a file.
@@ -107,6 +129,9 @@ pub enum RequestError {
     /// Only keys on devices are used.
     #[error("--private-key names a file, and keys in files are not used here")]
     KeyInFile,
+    /// A key that `aws_signing_helper` finds in a TPM.
+    #[error("--private-key is a handle of a TPM, which is not used here")]
+    TpmHandle,
     /// Neither option leads to a key.
     #[error("the key is not named")]
     NoKey,
@@ -136,8 +161,11 @@ impl Explain for RequestError {
             RequestError::KeyInFile => {
                 "name a key on a device: --private-key 'pkcs11:…'; countersign list shows what there is"
             }
+            RequestError::TpmHandle => {
+                "put the key under tpm2-pkcs11 (tpm2_ptool link) and name it: --private-key 'pkcs11:…'; countersign list shows it"
+            }
             RequestError::Missing(_) => {
-                "it is on the console's page of IAM Roles Anywhere; serve can have it in a file too, by --config"
+                "it is on the console's page of IAM Roles Anywhere; serve and credential-process take it from a file, too, by --config"
             }
             RequestError::NoKey => {
                 "--private-key 'pkcs11:…' names it; it can be left out where --certificate is a pkcs11: URI"
@@ -161,8 +189,23 @@ mod tests {
         assert_eq!(key.to_string(), "pkcs11:object=b");
         let (_, certificate) = key_and_certificate(Some("pkcs11:object=b"), Some("a.pem"), None).unwrap();
         assert!(matches!(certificate, CertificateSource::File { .. }));
-        assert_eq!(key_and_certificate(None, Some("a.pem"), None).unwrap_err(), RequestError::NoKey);
+        let (key, _) = key_and_certificate(None, Some("a.pem"), None).unwrap();
+        assert_eq!(key.to_string(), "pkcs11:");
+        assert_eq!(key_and_certificate(None, None, None).unwrap_err(), RequestError::NoKey);
+        let handle = key_and_certificate(Some("handle:0x81000001"), Some("a.pem"), None);
+        assert_eq!(handle.unwrap_err(), RequestError::TpmHandle);
         assert_eq!(key_and_certificate(Some("key.pem"), None, None).unwrap_err(), RequestError::KeyInFile);
+    }
+
+    #[test]
+    fn the_pin_of_the_certificates_uri_counts_where_the_keys_has_none() {
+        let pin = |key: &str| {
+            let certificate = "pkcs11:object=a;type=cert?pin-value=1234";
+            let (uri, _) = key_and_certificate(Some(key), Some(certificate), None).unwrap();
+            (uri.pin_value.is_some(), uri.pin_source.is_some())
+        };
+        assert_eq!(pin("pkcs11:object=b"), (true, false));
+        assert_eq!(pin("pkcs11:object=b?pin-source=file:/run/pin"), (false, true));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Chosen {
     pub(super) present: Vec<Device>,
     /// What the device shows of the wanted key without a PIN.
     shown: Vec<ShownKey>,
+    /// Of several keys that are meant, those with one of these public keys count.
+    pub(super) certified: Option<Vec<PublicKey>>,
 }
 
 /// A certificate on a device.
@@ -75,7 +77,15 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
         if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
             let passed_over = uris[..index].to_vec();
             let Fitting { device, keys: shown } = found;
-            return Ok(Chosen { device, uri: uri.clone(), by_uri, passed_over, present, shown });
+            return Ok(Chosen {
+                device,
+                uri: uri.clone(),
+                by_uri,
+                passed_over,
+                present,
+                shown,
+                certified: None,
+            });
         }
     }
     Err(absent(modules, &present, &request.uris).into())
@@ -118,11 +128,25 @@ impl Chosen {
         self.facts()?.public_key.as_ref()
     }
 
+    /// Of several keys that are meant, those with one of these public keys count: a certificate chooses its key.
+    pub fn prefer(&mut self, public_keys: Vec<PublicKey>) {
+        self.certified = Some(public_keys);
+    }
+
+    /// Whether the key is one of the preferred ones.
+    pub(super) fn is_preferred(&self, facts: &KeyFacts) -> bool {
+        let certified = self.certified.as_deref().unwrap_or_default();
+        facts.public_key.as_ref().is_some_and(|key| certified.contains(key))
+    }
+
     /// What the device shows of that key.
     pub fn facts(&self) -> Option<&KeyFacts> {
         let by_certificate = self.uri.object_type == Some(ObjectType::Certificate) && self.uri.names_object();
         let counts = |shown: &&ShownKey| by_certificate || shown.source == Source::KeyObject;
-        let mut keys = self.shown.iter().filter(counts).map(|shown| &shown.facts);
+        let is_preferred = |shown: &&ShownKey| self.is_preferred(&shown.facts);
+        let is_chosen = self.shown.iter().filter(counts).any(|shown| is_preferred(&shown));
+        let meant = self.shown.iter().filter(counts).filter(|shown| !is_chosen || is_preferred(shown));
+        let mut keys = meant.map(|shown| &shown.facts);
         let first = keys.next().filter(|facts| facts.public_key.is_some())?;
         keys.all(|key| key.public_key == first.public_key).then_some(first)
     }
@@ -240,7 +264,8 @@ fn one_of(
                 let facts: Vec<&KeyFacts> = keys.iter().map(|key| &key.facts).collect();
                 Candidate::keys(&facts, &device.uri(present))
             });
-            Err(KeyError::ManyKeys { uri: uri_text, candidates: candidates.collect() }.into())
+            let candidates = candidates.collect();
+            Err(KeyError::ManyKeys { uri: uri_text, candidates, by_certificate: false }.into())
         }
     }
 }

@@ -94,7 +94,7 @@ impl OpenDevice {
         } else {
             found.into_iter().partition(|key| key.facts.unfit_reasons(policy).is_empty())
         };
-        match <[PrivateKey; 1]>::try_from(fit) {
+        match <[PrivateKey; 1]>::try_from(self.those_preferred(fit)) {
             Ok([key]) => Ok(key),
             Err(none) if none.is_empty() => {
                 let mut candidates = candidates(&unfit);
@@ -103,8 +103,20 @@ impl OpenDevice {
                 }
                 Err(KeyError::NoneFit { device: device.describe(), candidates }.into())
             }
-            Err(several) => Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several) }.into()),
+            Err(several) => {
+                let by_certificate = self.chosen.certified.is_some();
+                Err(KeyError::ManyKeys { uri: uri(), candidates: candidates(&several), by_certificate }
+                    .into())
+            }
         }
+    }
+
+    /// Of several keys those that a certificate chooses, if there are any.
+    fn those_preferred(&self, keys: Vec<PrivateKey>) -> Vec<PrivateKey> {
+        if keys.len() < 2 || !keys.iter().any(|key| self.chosen.is_preferred(&key.facts)) {
+            return keys;
+        }
+        keys.into_iter().filter(|key| self.chosen.is_preferred(&key.facts)).collect()
     }
 
     fn key_uri(&self, facts: &KeyFacts) -> String {
@@ -150,7 +162,8 @@ pub(super) fn key_to_prepare(
             .into())
         }
         Err(several) => {
-            Err(KeyError::ManyKeys { uri: Some(uri.shown()), candidates: candidates(&several) }.into())
+            let candidates = candidates(&several);
+            Err(KeyError::ManyKeys { uri: Some(uri.shown()), candidates, by_certificate: false }.into())
         }
     }
 }

@@ -124,7 +124,8 @@ fn what_cannot_be_meant_is_refused_and_a_wrong_signature_is_not_printed() {
     for (options, code) in [
         (&[][..], 2),
         (&["--private-key", "key.pem"], 2),
-        (&["--certificate", "own.pem"], 2),
+        (&["--certificate", "own.pem"], 1),
+        (&["--private-key", "handle:0x81000001"], 2),
         (&[&own[..], &["--digest", "SHA1"]].concat(), 2),
         (&[&own[..], &["--format", "pem"]].concat(), 2),
         (&["--private-key", "pkcs11:id=%zz"], 7),

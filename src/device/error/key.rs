@@ -15,6 +15,8 @@ pub enum KeyError {
         uri: Option<String>,
         /// The keys.
         candidates: Vec<Candidate>,
+        /// A certificate was to choose one of them.
+        by_certificate: bool,
     },
     /// Several devices match, and not all of them show their keys without a PIN.
     #[error("{} devices could hold {}, and not all show their keys without a PIN", candidates.len(), uri.as_ref().map_or_else(|| "the key".into(), |uri| format!("the key '{uri}'")))]
@@ -135,6 +137,9 @@ impl Explain for KeyError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            KeyError::ManyKeys { by_certificate: true, .. } => {
+                "name one of them with --private-key, or the certificate of one of them with --certificate"
+            }
             KeyError::ManyKeys { .. } => {
                 "name one of them with --key, or several with one --key each to use the first that is plugged in"
             }
