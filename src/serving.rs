@@ -7,16 +7,17 @@
 mod answers;
 mod config;
 mod container_token;
+mod hosts;
 mod http;
 mod notify;
 mod renewals;
 mod roles;
 mod tokens;
 
-pub use answers::{Reply, Service};
-pub use config::{ConfigError, ServedRole};
-pub use container_token::{ContainerTokenError, container_token};
-pub use http::{Listener, NotListening};
+pub use answers::{Refusal, Reply, Service};
+pub use config::{ConfigError, RoleOptions, ServedRole};
+pub use container_token::{CONTAINER_TOKEN_MODE, ContainerTokenError, container_token};
+pub use http::{Listener, NotListening, RequestEvent, RequestObserver};
 pub use notify::{Systemd, Watchdog};
 pub use renewals::{NextAttempt, RenewalEvent, Renewals};
 pub use roles::{Role, Roles};

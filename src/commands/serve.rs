@@ -8,14 +8,15 @@ use countersign::credentials::{Clock, Event};
 use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::serving::{
-    Listener, NextAttempt, RenewalEvent, Renewals, ServedRole, Service, Systemd, container_token,
+    Listener, NextAttempt, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole,
+    Service, Systemd, container_token,
 };
 
 use super::aws;
 use super::context::Context;
 use crate::cli::Serve;
 use crate::lifecycle::LIFECYCLE;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     let wanted = aws::credential_options(&arguments.roles_anywhere);
@@ -23,13 +24,19 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         Some(path) => ServedRole::of_file(path, &wanted)?,
         None => vec![ServedRole::of_options(&wanted)?],
     };
+    // Of the first role, as programs ask for that one.
+    let region = served[0].request.region.clone();
     let clock = Arc::new(Clock::default());
     let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
     let mut providers = Vec::new();
     for ServedRole { name, request } in served {
         providers.push((name, aws::provider(request, context, &clock, &observer)?));
     }
-    let token = arguments.container_token_file.as_deref().map(container_token).transpose()?;
+    let token = arguments
+        .container_token_file
+        .as_deref()
+        .map(|path| container_token(path, arguments.container_token_mode))
+        .transpose()?;
     let listener = Listener::bind(SocketAddr::new(arguments.listen, arguments.port))?;
     let address = listener.address();
     if !arguments.listen.is_loopback() {
@@ -38,19 +45,50 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         ));
     }
 
-    // Before anybody can ask: what cannot be had now is an error now.
+    // Before anybody can ask: where nothing can be had now, that is an error now.
     let told = |event: RenewalEvent<'_>| tell(&event, terminal);
     let mut renewals = Renewals::new(providers, &clock);
-    renewals.start(&told)?;
+    renewals.start(arguments.require_all, &told)?;
     LIFECYCLE.become_service();
-    let service = Service::new(Arc::clone(renewals.roles()), token, address);
-    listener.serve(service, arguments.hop_limit, Systemd::of_environment())?;
-    terminal.log(&format!("listening on http://{address}/"));
+    let hosts = (address, arguments.allow_hosts.clone());
+    let service = Service::new(Arc::clone(renewals.roles()), token, hosts, region);
+    let observer = request_log(terminal.is_verbose());
+    listener.serve(service, arguments.hop_limit, Systemd::of_environment(), observer)?;
+    terminal.log(&format!("listening on http://{address}"));
 
     loop {
         let asked = LIFECYCLE.wait_for_renewal(renewals.remaining());
         renewals.renew(asked, &told);
     }
+}
+
+/// Says on the thread that answers what it answers.
+fn request_log(is_verbose: bool) -> RequestObserver {
+    Box::new(move |event| match event {
+        RequestEvent::Answered { method, path, status, client, agent } if is_verbose => {
+            let client = client.map_or_else(|| "-".into(), |client| client.to_string());
+            terminal::log(&format!(
+                "request: {method} {path:?} status={status} client={client} agent={agent:?}"
+            ));
+        }
+        RequestEvent::Answered { .. } => {}
+        RequestEvent::Refused { refusal, client } => {
+            let client = client.map_or_else(|| "a client".into(), |client| client.ip().to_string());
+            terminal::log(&match refusal {
+                Refusal::Forwarded(header) => format!(
+                    "refused: {client} asks through a proxy (header {header}), which may stand for other computers: have it \
+                     ask directly, as by NO_PROXY; said once"
+                ),
+                Refusal::Host(name) if name.is_empty() => {
+                    format!("refused: {client} names no host, or several; said once")
+                }
+                Refusal::Host(name) => format!(
+                    "refused: {client} names the host {name:?}, which is not this service's: --allow-host NAME has it answered; \
+                     said once"
+                ),
+            });
+        }
+    })
 }
 
 fn tell(event: &RenewalEvent<'_>, terminal: &Terminal) {
@@ -63,7 +101,9 @@ fn tell(event: &RenewalEvent<'_>, terminal: &Terminal) {
         }
         RenewalEvent::Failed { role, error, next } => {
             let next = match next {
-                NextAttempt::WhenAsked => "when SIGHUP asks for it".to_owned(),
+                NextAttempt::WhenAsked => {
+                    "when SIGHUP asks for it or the PIN's file was corrected".to_owned()
+                }
                 NextAttempt::In(pause) => format!("in {}", in_words(*pause)),
             };
             format!("role={role} not renewed, next try {next}: {error}")

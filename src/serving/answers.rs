@@ -1,6 +1,6 @@
 //! What is answered to which request. Knows no socket.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +11,23 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::hosts::{Hosts, header};
 use super::roles::{Role, Roles};
 use super::tokens::Tokens;
 use crate::device::pending_calls;
-use crate::rolesanywhere::output;
+use crate::rolesanywhere::{Region, output};
 
+const NO_SESSION_TOKEN: &str = "a token of PUT /latest/api/token is wanted\n";
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const CREDENTIALS: &str = "/latest/meta-data/iam/security-credentials";
 /// No device takes as long for a call, not even one that waits for a touch.
 const STUCK: Duration = Duration::from_secs(120);
-/// The address of the real service, which some programs name as host whatever they connect to.
-const LINK_LOCAL: &str = "169.254.169.254";
+const REGION: &str = "/latest/meta-data/placement/region";
+const ZONE: &str = "/latest/meta-data/placement/availability-zone";
+const DOCUMENT: &str = "/latest/dynamic/instance-identity/document";
+/// What a proxy adds (RFC 7239, RFC 9110 section 7.6.3, and the header that was there before them).
+const OF_PROXIES: [&str; 3] = ["x-forwarded-for", "forwarded", "via"];
 
 /// All that answers depend on.
 #[derive(Debug)]
@@ -30,7 +35,17 @@ pub struct Service {
     roles: Arc<Roles>,
     tokens: Tokens,
     container_token: Option<SecretString>,
-    address: SocketAddr,
+    hosts: Hosts,
+    region: Region,
+}
+
+/// Why a request is refused, whatever it asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It came through a proxy, as this header says.
+    Forwarded(&'static str),
+    /// It names a host that is not this service's; none, or several, where this is empty.
+    Host(String),
 }
 
 /// An answer.
@@ -43,53 +58,112 @@ pub struct Reply {
     pub ttl: Option<u64>,
     /// The body, which may hold credentials.
     pub body: Zeroizing<String>,
+    /// Why it is a refusal.
+    pub refusal: Option<Refusal>,
 }
 
 impl Reply {
     fn text(status: StatusCode, body: impl Into<String>) -> Self {
-        Reply { status, content_type: "text/plain", ttl: None, body: Zeroizing::new(body.into()) }
+        let body = Zeroizing::new(body.into());
+        Reply { status, content_type: "text/plain", ttl: None, body, refusal: None }
     }
 
     fn json(status: StatusCode, body: Zeroizing<String>) -> Self {
-        Reply { status, content_type: "application/json", ttl: None, body }
+        Reply { status, content_type: "application/json", ttl: None, body, refusal: None }
+    }
+
+    /// As SDKs read errors of a container's endpoint.
+    fn container_error(status: StatusCode, code: &str, message: &str) -> Self {
+        let body = json!({ "code": code, "message": message }).to_string();
+        Reply::json(status, Zeroizing::new(body))
     }
 }
 
 impl Service {
-    /// A service of `roles` at `address`. Without a container token, the container credentials endpoint is not served.
-    pub fn new(roles: Arc<Roles>, container_token: Option<SecretString>, address: SocketAddr) -> Self {
-        Service { roles, tokens: Tokens::default(), container_token, address }
+    /// A service of `roles` at `address`, which is also known by the names of `allowed_hosts`. Without a container token, the
+    /// container credentials endpoint is not served. Programs that ask where they are are told `region`.
+    pub fn new(
+        roles: Arc<Roles>,
+        container_token: Option<SecretString>,
+        (address, allowed_hosts): (SocketAddr, Vec<String>),
+        region: Region,
+    ) -> Self {
+        let hosts = Hosts::new(address, allowed_hosts);
+        Service { roles, tokens: Tokens::default(), container_token, hosts, region }
     }
 
     /// The answer to a request, whatever its body is.
     pub fn answer(&self, request: &Parts) -> Reply {
-        // What came through a proxy may come from another computer; what names another host, from a web page that a
-        // name server has led here.
-        if request.headers.contains_key("x-forwarded-for") {
-            return Reply::text(StatusCode::FORBIDDEN, "forwarded requests are refused\n");
+        let path = path_of(request);
+        let role = path.strip_prefix("/creds/");
+        if let Some(refusal) = self.refusal(request, role) {
+            let message = match &refusal {
+                Refusal::Forwarded(_) => "forwarded requests are refused",
+                Refusal::Host(_) => "this host is not served",
+            };
+            let reply = match role {
+                Some(_) => Reply::container_error(StatusCode::FORBIDDEN, "Forbidden", message),
+                None => Reply::text(StatusCode::FORBIDDEN, format!("{message}\n")),
+            };
+            return Reply { refusal: Some(refusal), ..reply };
         }
-        if !self.is_own_host(request) {
-            return Reply::text(StatusCode::FORBIDDEN, "this host is not served\n");
-        }
-        let path = request.uri.path();
-        let path = path.strip_suffix('/').unwrap_or(path);
-        match (&request.method, path) {
+        match (&request.method, path.as_str()) {
             (&Method::PUT, "/latest/api/token") => self.token(request),
             (&Method::GET, "/health") => self.health(),
             (&Method::GET, path) => {
-                if let Some(role) = path.strip_prefix("/creds/") {
+                if let Some(role) = role {
                     return self.container(request, role);
                 }
                 match path.strip_prefix(CREDENTIALS) {
                     Some(rest) => self.metadata(request, rest),
-                    None => Reply::text(StatusCode::NOT_FOUND, "not found\n"),
+                    None => self.place(request, path),
                 }
             }
-            (_, "/latest/api/token" | "/health" | CREDENTIALS) => {
+            (_, "/latest/api/token" | "/health" | CREDENTIALS | REGION | ZONE | DOCUMENT) => {
                 Reply::text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n")
             }
-            _ => Reply::text(StatusCode::NOT_FOUND, "not found\n"),
+            _ => not_found(role),
         }
+    }
+
+    /// What came through a proxy may come from another computer; what names another host, from a web page that a name server
+    /// has led here. Such a page does not know the container's token.
+    fn refusal(&self, request: &Parts, role: Option<&str>) -> Option<Refusal> {
+        if let Some(name) = OF_PROXIES.into_iter().find(|name| request.headers.contains_key(*name)) {
+            return Some(Refusal::Forwarded(name));
+        }
+        let host = self.hosts.check(request).err()?;
+        (role.is_none() || !self.has_container_token(request)).then_some(Refusal::Host(host))
+    }
+
+    /// Where a program is, which some SDKs ask before they ask for anything else.
+    fn place(&self, request: &Parts, path: &str) -> Reply {
+        let region = self.region.name();
+        let (text, is_json) = match path {
+            REGION => (region.to_owned(), false),
+            // There is none. SDKs take its last letter away.
+            ZONE => (format!("{region}a"), false),
+            DOCUMENT => (json!({ "region": region }).to_string(), true),
+            _ => return not_found(None),
+        };
+        if !self.has_session_token(request) {
+            return Reply::text(StatusCode::UNAUTHORIZED, NO_SESSION_TOKEN);
+        }
+        match is_json {
+            true => Reply::json(StatusCode::OK, Zeroizing::new(text)),
+            false => Reply::text(StatusCode::OK, text),
+        }
+    }
+
+    fn has_session_token(&self, request: &Parts) -> bool {
+        header(request, TOKEN).is_some_and(|token| self.tokens.is_good(token))
+    }
+
+    fn has_container_token(&self, request: &Parts) -> bool {
+        let given = header(request, "authorization").unwrap_or_default();
+        self.container_token.as_ref().is_some_and(|token| {
+            verify_slices_are_equal(given.as_bytes(), token.expose_secret().as_bytes()).is_ok()
+        })
     }
 
     fn token(&self, request: &Parts) -> Reply {
@@ -105,8 +179,8 @@ impl Service {
 
     /// `rest` is what stands behind the path of all roles.
     fn metadata(&self, request: &Parts, rest: &str) -> Reply {
-        if !header(request, TOKEN).is_some_and(|token| self.tokens.is_good(token)) {
-            return Reply::text(StatusCode::UNAUTHORIZED, "a token of PUT /latest/api/token is wanted\n");
+        if !self.has_session_token(request) {
+            return Reply::text(StatusCode::UNAUTHORIZED, NO_SESSION_TOKEN);
         }
         match rest.strip_prefix('/') {
             None if rest.is_empty() => {
@@ -123,12 +197,16 @@ impl Service {
     }
 
     fn container(&self, request: &Parts, name: &str) -> Reply {
-        let Some(token) = &self.container_token else {
-            return Reply::text(StatusCode::NOT_FOUND, "not served: --container-token-file is not given\n");
-        };
-        let given = header(request, "authorization").unwrap_or_default();
-        if verify_slices_are_equal(given.as_bytes(), token.expose_secret().as_bytes()).is_err() {
-            return Reply::text(StatusCode::UNAUTHORIZED, "the token of the token's file is wanted\n");
+        if self.container_token.is_none() {
+            let message = "not served: --container-token-file is not given";
+            return Reply::container_error(StatusCode::NOT_FOUND, "NotFound", message);
+        }
+        if !self.has_container_token(request) {
+            let message = "the header Authorization must be the token of --container-token-file";
+            return Reply::container_error(StatusCode::UNAUTHORIZED, "Unauthorized", message);
+        }
+        if self.roles.named(name).is_none() {
+            return not_found(Some(name));
         }
         self.of_role(name, |role| {
             role.valid_at(self.roles.now()).map(|credentials| output::container(credentials, &role.arn))
@@ -143,8 +221,7 @@ impl Service {
             Some(document) => Reply::json(StatusCode::OK, document),
             None => {
                 let reason = role.last_error.unwrap_or_else(|| "they have ended".into());
-                let body = json!({ "code": "NoCredentials", "message": reason }).to_string();
-                Reply::json(StatusCode::SERVICE_UNAVAILABLE, Zeroizing::new(body))
+                Reply::container_error(StatusCode::SERVICE_UNAVAILABLE, "NoCredentials", &reason)
             }
         }
     }
@@ -188,33 +265,17 @@ impl Service {
         let now = self.roles.now();
         !is_stuck || self.roles.all().iter().any(|role| role.valid_at(now).is_some())
     }
+}
 
-    /// Whether the request names this service as its host: by an address that it has, or as localhost.
-    fn is_own_host(&self, request: &Parts) -> bool {
-        if request.headers.get_all("host").iter().count() != 1 {
-            return false;
-        }
-        let Some(host) = header(request, "host") else { return false };
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) if !port.contains(']') && !port.is_empty() => (name, Some(port)),
-            _ => (host, None),
-        };
-        if port.is_some_and(|port| port.parse() != Ok(self.address.port())) {
-            return false;
-        }
-        let name = name.trim_start_matches('[').trim_end_matches(']');
-        match name.parse::<IpAddr>() {
-            Ok(address) => {
-                address.is_loopback()
-                    || address == self.address.ip()
-                    || name == LINK_LOCAL
-                    || self.address.ip().is_unspecified()
-            }
-            Err(_) => name.eq_ignore_ascii_case("localhost"),
-        }
+fn not_found(role: Option<&str>) -> Reply {
+    match role {
+        Some(_) => Reply::container_error(StatusCode::NOT_FOUND, "NotFound", "there is no such role"),
+        None => Reply::text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
 
-fn header<'a>(request: &'a Parts, name: &str) -> Option<&'a str> {
-    request.headers.get(name)?.to_str().ok()
+/// The path with single slashes and none at its end: an endpoint that ends with one has two before what is asked for.
+fn path_of(request: &Parts) -> String {
+    let parts = request.uri.path().split('/').filter(|part| !part.is_empty());
+    parts.fold(String::new(), |path, part| path + "/" + part)
 }

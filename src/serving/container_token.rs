@@ -1,8 +1,8 @@
-//! The token of the container credentials endpoint: in a file that only its owner can read.
+//! The token of the container credentials endpoint: in a file that only its owner can read, or also its group.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -12,28 +12,41 @@ use secrecy::SecretString;
 
 use crate::error::{Exit, Explain};
 
+/// The mode of the token's file if nothing else is asked for.
+pub const CONTAINER_TOKEN_MODE: u32 = 0o600;
 /// Shorter ones can be guessed.
 const SHORTEST: usize = 16;
 
-/// The token in a file, which is made if it is not there. Without a line end: SDKs send all of the file.
+/// The token in a file, which is made with `mode` if it is not there or is empty, and may not be more open than that. Without
+/// a line end: SDKs send all of the file.
 ///
 /// # Errors
 /// [`ContainerTokenError`].
-pub fn container_token(path: &Path) -> Result<SecretString, ContainerTokenError> {
+pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, ContainerTokenError> {
     let failed = |source| ContainerTokenError::File { path: path.to_owned(), source };
-    match File::options().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let mut bytes = [0; 32];
-            let random = SystemRandom::new().fill(&mut bytes);
-            random.map_err(|_| failed(std::io::Error::other("the system gives no random numbers")))?;
-            file.write_all(URL_SAFE_NO_PAD.encode(bytes).as_bytes()).map_err(failed)?;
+    let opened = File::options().write(true).create_new(true).mode(0o600).open(path);
+    let made = match opened {
+        Ok(file) => Some(file),
+        // After a disk was full.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let is_empty = fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0);
+            is_empty.then(|| File::options().write(true).open(path)).transpose().map_err(failed)?
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(error)),
+    };
+    if let Some(mut file) = made {
+        let mut bytes = [0; 32];
+        let random = SystemRandom::new().fill(&mut bytes);
+        random.map_err(|_| failed(std::io::Error::other("the system gives no random numbers")))?;
+        file.write_all(URL_SAFE_NO_PAD.encode(bytes).as_bytes()).map_err(failed)?;
+        // Whatever the umask is: it was asked for.
+        file.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
     }
     let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
-        return Err(ContainerTokenError::Open { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
+    if !metadata.is_file() || metadata.mode() & 0o077 & !mode != 0 {
+        let is_for_group = metadata.mode() & 0o037 == 0;
+        let (path, mode) = (path.to_owned(), metadata.mode() & 0o7777);
+        return Err(ContainerTokenError::Open { path, mode, is_for_group });
     }
     let mut text = String::new();
     File::open(path).and_then(|file| file.take(4096).read_to_string(&mut text)).map_err(failed)?;
@@ -61,6 +74,8 @@ pub enum ContainerTokenError {
         path: PathBuf,
         /// Its mode.
         mode: u32,
+        /// Only its group can read it, besides its owner.
+        is_for_group: bool,
     },
     /// What it holds is too short, or cannot stand in an HTTP header.
     #[error("the token's file {0:?} holds no token: 16 or more visible characters without a line end")]
@@ -75,6 +90,9 @@ impl Explain for ContainerTokenError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             ContainerTokenError::File { .. } => return None,
+            ContainerTokenError::Open { is_for_group: true, .. } => {
+                "chmod 600 it, or give --container-token-mode 0640 to share it with its group"
+            }
             ContainerTokenError::Open { .. } => "chmod 600 it",
             ContainerTokenError::Unusable(_) => "remove it: a new one is made at the next start",
         };

@@ -1,16 +1,18 @@
 //! The connections: HTTP/1.1 on a thread of its own, while another one renews.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -18,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
-use super::answers::{Reply, Service};
+use super::answers::{Refusal, Reply, Service};
 use super::notify::Systemd;
 use crate::error::{Exit, Explain};
 
@@ -30,6 +32,44 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No connection lives longer: those of who has gone away silently go too.
 const LONGEST: Duration = Duration::from_secs(600);
 const MOST_HEADERS: usize = 64;
+
+/// Other names are not remembered: whoever asks under ever new ones fills no memory and no log.
+const MOST_REFUSALS: usize = 16;
+
+/// What is told of requests. No token is in it.
+#[derive(Debug)]
+pub enum RequestEvent<'a> {
+    /// A request was answered.
+    Answered {
+        /// Its method.
+        method: &'a str,
+        /// Its path, as it was asked for.
+        path: &'a str,
+        /// The status of the answer.
+        status: u16,
+        /// Where it came from.
+        client: Option<SocketAddr>,
+        /// The header `User-Agent`.
+        agent: &'a str,
+    },
+    /// A request was refused, and no other one for this reason before.
+    Refused {
+        /// Why.
+        refusal: &'a Refusal,
+        /// Where it came from.
+        client: Option<SocketAddr>,
+    },
+}
+
+/// Who is told of requests, on the thread that answers them.
+pub type RequestObserver = Box<dyn Fn(RequestEvent<'_>) + Send + Sync>;
+
+/// A service and who is told of what it answers.
+struct Answering {
+    service: Service,
+    observer: RequestObserver,
+    refused: Mutex<BTreeSet<String>>,
+}
 
 /// A socket on which requests can come in, and nobody answers yet.
 #[derive(Debug)]
@@ -55,13 +95,21 @@ impl Listener {
         self.address
     }
 
-    /// Answers from now on, on a thread of its own, and tells systemd so. Answers cross at most `hop_limit` routers.
+    /// Answers from now on, on a thread of its own, and tells systemd so, and `observer` of each request. Answers cross at
+    /// most `hop_limit` routers.
     ///
     /// # Errors
     /// [`NotListening`]: the system has no thread or no event queue left.
-    pub fn serve(self, service: Service, hop_limit: u8, systemd: Systemd) -> Result<(), NotListening> {
+    pub fn serve(
+        self,
+        service: Service,
+        hop_limit: u8,
+        systemd: Systemd,
+        observer: RequestObserver,
+    ) -> Result<(), NotListening> {
         let address = self.address;
-        serve(self.socket, service, hop_limit, systemd).map_err(|source| NotListening { address, source })
+        let answering = Answering { service, observer, refused: Mutex::default() };
+        serve(self.socket, answering, hop_limit, systemd).map_err(|source| NotListening { address, source })
     }
 }
 
@@ -86,7 +134,7 @@ impl Explain for NotListening {
     }
 }
 
-fn serve(listener: TcpListener, service: Service, hop_limit: u8, systemd: Systemd) -> io::Result<()> {
+fn serve(listener: TcpListener, service: Answering, hop_limit: u8, systemd: Systemd) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let listener = {
@@ -107,11 +155,11 @@ fn serve(listener: TcpListener, service: Service, hop_limit: u8, systemd: System
 
 /// Tells systemd that requests are answered, first that they are from now on: by the thread that answers them, since the
 /// other one may wait for AWS, or for a device, while there is something to hand out.
-async fn keep_alive(service: Arc<Service>, systemd: Systemd) {
+async fn keep_alive(service: Arc<Answering>, systemd: Systemd) {
     let watchdog = systemd.ready();
     let Some(interval) = watchdog.interval() else { return };
     loop {
-        if service.is_of_use() {
+        if service.service.is_of_use() {
             watchdog.alive();
         }
         tokio::time::sleep(interval).await;
@@ -124,7 +172,7 @@ struct Open {
     answered: Rc<Cell<Instant>>,
 }
 
-async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>, hop_limit: u8) {
+async fn accept(listener: tokio::net::TcpListener, service: Arc<Answering>, hop_limit: u8) {
     let mut all: Vec<Open> = Vec::new();
     loop {
         let stream = match listener.accept().await {
@@ -155,11 +203,12 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>, hop_li
 
 async fn connection(
     stream: TcpStream,
-    service: &Arc<Service>,
+    service: &Arc<Answering>,
     hop_limit: u8,
     answered: &Cell<Instant>,
 ) -> Result<(), hyper::Error> {
     let _ = stream.set_nodelay(true);
+    let client = stream.peer_addr().ok();
     let is_ipv6 = stream.local_addr().is_ok_and(|address| address.is_ipv6());
     let _ = match is_ipv6 {
         false => rustix::net::sockopt::set_ip_ttl(&stream, hop_limit.into()),
@@ -170,7 +219,7 @@ async fn connection(
         async move {
             answered.set(Instant::now());
             let (parts, _) = request.into_parts();
-            Ok::<_, Infallible>(response(service.answer(&parts)))
+            Ok::<_, Infallible>(response(service.answer(&parts, client)))
         }
     };
     http1::Builder::new()
@@ -179,6 +228,31 @@ async fn connection(
         .max_headers(MOST_HEADERS)
         .serve_connection(TokioIo::new(stream), service_fn(answer))
         .await
+}
+
+impl Answering {
+    fn answer(&self, request: &Parts, client: Option<SocketAddr>) -> Reply {
+        let reply = self.service.answer(request);
+        if let Some(refusal) = &reply.refusal
+            && self.is_first(refusal)
+        {
+            (self.observer)(RequestEvent::Refused { refusal, client });
+        }
+        let agent = request.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
+        (self.observer)(RequestEvent::Answered {
+            method: request.method.as_str(),
+            path: request.uri.path(),
+            status: reply.status.as_u16(),
+            client,
+            agent: agent.unwrap_or("-"),
+        });
+        reply
+    }
+
+    fn is_first(&self, refusal: &Refusal) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.len() < MOST_REFUSALS && refused.insert(format!("{refusal:?}"))
+    }
 }
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {

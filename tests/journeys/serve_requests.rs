@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::leaks::Secrets;
+use crate::support::roles_anywhere::{PROFILE, TRUST_ANCHOR};
 use crate::support::server::Server;
 use crate::support::serving::{ROLES, Serving, TOKEN, TTL, ask};
 
@@ -97,6 +98,10 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
         "LocalHost".into(),
         format!("[::1]:{port}"),
         "169.254.169.254".into(),
+        "169.254.170.2".into(),
+        // A forwarded port: `-p 9912:9911`, `ssh -L`.
+        "127.0.0.1:1".into(),
+        "localhost:9912".into(),
     ] {
         assert_eq!(token(&[("Host", &host)]), 200, "{host}");
     }
@@ -105,19 +110,135 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
         format!("attacker.example:{port}"),
         format!("127.0.0.1.attacker.example:{port}"),
         format!("localhost.attacker.example:{port}"),
-        "127.0.0.1:1".into(),
         "10.0.0.1".into(),
         "".to_owned(),
     ] {
         let status = token(&[("Host", &host)]);
         assert!([400, 403].contains(&status), "{host}: {status}");
     }
-    for name in ["X-Forwarded-For", "x-forwarded-for"] {
+    for name in ["X-Forwarded-For", "x-forwarded-for", "Forwarded", "Via"] {
         assert_eq!(token(&[(name, "127.0.0.1")]), 403);
     }
     assert_eq!(token(&[("X-Forwarded-For", "")]), 403);
     assert_eq!(serving.ask("GET", "/health", &[("Host", "attacker.example")]).status, 403);
+    // Each reason is said once, with what to do.
+    let said = serving.stop();
+    let times = |text: &str| said.matches(text).count();
+    assert_eq!(
+        times("names the host \"attacker.example\", which is not this service's: --allow-host"),
+        1,
+        "{said}"
+    );
+    assert_eq!(times("through a proxy (header x-forwarded-for)"), 1, "{said}");
+}
+
+#[test]
+fn names_that_are_allowed_and_clients_with_the_containers_token_are_answered() {
+    let server = Server::new();
+    let options = ["--allow-host", "creds.ns.svc", "--allow-host", "host.docker.internal"];
+    let serving = Serving::start(&server, &[&options[..], &["--container-token-file", "token"]].concat());
+    let authorization = std::fs::read_to_string(server.desk.path("token")).unwrap();
+    serving.running.hides(&authorization);
+    for host in ["creds.ns.svc:9911", "Creds.NS.svc", "host.docker.internal:80"] {
+        serving.ask("GET", "/health", &[("Host", host)]).is(200);
+    }
+    let container = |host: &str, token: &str| {
+        serving.ask("GET", "/creds/demo", &[("Host", host), ("Authorization", token)])
+    };
+    // A web page does not know the token.
+    container("another.example", &authorization).is(200);
+    let refused = container("another.example", "wrong").is(403).json();
+    assert_eq!(refused["code"], "Forbidden");
     serving.stop();
+}
+
+#[test]
+fn an_endpoint_with_a_slash_at_its_end_leads_to_the_same() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let answer = serving.ask("PUT", "//latest/api/token", &[(TTL, "60")]).is(200);
+    serving.running.hides(&answer.body);
+    let token = answer.body;
+    serving.ask("GET", &format!("/{ROLES}//demo"), &[(TOKEN, &token)]).is(200);
+    assert!(serving.stop().contains("listening on http://127.0.0.1:"));
+}
+
+#[test]
+fn programs_that_ask_where_they_are_are_told_the_region() {
+    let server = Server::new();
+    for region in ["eu-west-1", "us-east-2"] {
+        let in_region = |arn: &str| arn.replace("eu-west-1", region);
+        let (profile, anchor) = (in_region(PROFILE), in_region(TRUST_ANCHOR));
+        let changed = [("--profile-arn", profile.as_str()), ("--trust-anchor-arn", anchor.as_str())];
+        let serving = Serving::of(&server, server.run_but("serve", &changed, &["--port", "0"]));
+        let token = serving.token("60");
+        let get = |path: &str| serving.ask("GET", path, &[(TOKEN, &token)]).is(200);
+        assert_eq!(get("/latest/meta-data/placement/region").body, region);
+        assert_eq!(get("/latest/meta-data/placement/availability-zone").body, format!("{region}a"));
+        assert_eq!(get("/latest/dynamic/instance-identity/document").json()["region"], region);
+        serving.ask("GET", "/latest/meta-data/placement/region", &[]).is(401);
+        serving.stop();
+    }
+}
+
+#[test]
+fn errors_of_the_container_way_are_json() {
+    let server = Server::new();
+    for options in [&["--container-token-file", "token"][..], &[]] {
+        let serving = Serving::start(&server, options);
+        for (path, statuses) in [("/creds/demo", [401, 404]), ("/creds/other", [401, 404])] {
+            let answer = serving.ask("GET", path, &[]);
+            assert!(statuses.contains(&answer.status), "{}", answer.status);
+            let error = answer.json();
+            assert!(error["code"].is_string() && error["message"].is_string(), "{error}");
+        }
+        serving.stop();
+    }
+}
+
+#[test]
+fn requests_are_logged_with_v_and_no_token_is() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &["-v"]);
+    let token = serving.token("60");
+    let headers = [(TOKEN, token.as_str()), ("User-Agent", "Boto3/1.0 \u{7}")];
+    serving.ask("GET", &format!("{ROLES}/demo?secret"), &headers);
+    serving.ask("GET", "/no/such/path", &[]).is(404);
+    let said = serving.stop();
+    assert!(said.contains("request: PUT \"/latest/api/token\" status=200 client=127.0.0.1:"), "{said}");
+    assert!(said.contains("request: GET \"/no/such/path\" status=404"), "{said}");
+    assert!(!said.contains("?secret") && !said.contains('\u{7}'), "{said}");
+}
+
+#[test]
+fn a_containers_token_can_be_shared_with_a_group_on_purpose() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::new();
+    let mode = |name: &str| std::fs::metadata(server.desk.path(name)).unwrap().permissions().mode() & 0o7777;
+    let shared = ["--container-token-file", "shared", "--container-token-mode", "0640"];
+    let options = server.options_but(&[]);
+    let arguments: Vec<&str> = ["serve", "--port", "0"]
+        .into_iter()
+        .chain(shared)
+        .chain(options.iter().map(String::as_str))
+        .collect();
+    let run = server.desk.countersign_under(&["sh", "-c", "umask 077 && exec \"$@\"", "sh"], &arguments);
+    Serving::of(&server, run.with_pin().env("AWS_CA_BUNDLE", server.aws.ca())).stop();
+    assert_eq!(mode("shared"), 0o640);
+    Serving::start(&server, &shared).stop();
+    // Not by mistake, and never with all.
+    let refused = |more: &[&str]| {
+        server.run("serve", &[&["--port", "0", "--container-token-file", "shared"], more].concat()).go()
+    };
+    refused(&[]).exits(1).says("--container-token-mode 0640");
+    std::fs::set_permissions(server.desk.path("shared"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    refused(&["--container-token-mode", "0640"]).exits(1).says("can be read by others");
+    refused(&["--container-token-mode", "0644"]).exits(2);
+    // What a full disk has left is made anew.
+    server.desk.write("empty", b"");
+    std::fs::set_permissions(server.desk.path("empty"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    Serving::start(&server, &["--container-token-file", "empty"]).stop();
+    assert!(server.desk.read("empty").len() > 30);
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl<'a> Serving<'a> {
         let running = Running::of(server, run);
         let said = running.says("listening on http://").said();
         let address = said.split("listening on http://").nth(1).unwrap();
-        let address = address.split_once("/\n").expect("a whole line").0.parse().expect("an address");
+        let address = address.split_once('\n').expect("a whole line").0.parse().expect("an address");
         Serving { running, address }
     }
 
