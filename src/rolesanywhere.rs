@@ -23,7 +23,7 @@ mod test_string;
 mod tests;
 
 pub use arn::{Arn, ArnError, ArnKind, Part, ProfileArn, RoleArn, TrustAnchorArn};
-pub use client::{Answered, Client, ClientError, ClientOptions};
+pub use client::{Answered, Client, ClientError, ClientOptions, SkippedRoot};
 pub use create_session::{CreateSession, MAX_DURATION, MIN_DURATION, SessionError};
 pub use credentials::{Credentials, Expiration};
 pub use endpoint::{Endpoint, EndpointError, EndpointVariant};

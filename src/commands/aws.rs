@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use countersign::credentials::{Clock, CredentialOptions, CredentialRequest, Event, Observer, Provider};
 use countersign::duration::in_words;
-use countersign::error::Error;
+use countersign::error::{Error, Exit};
+use countersign::rolesanywhere::SkippedRoot;
 
 use super::context::Context;
 use crate::cli::RolesAnywhere;
@@ -14,6 +15,10 @@ use crate::terminal::Terminal;
 /// The options as the library takes them.
 pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
     let options = options.clone();
+    let (endpoint, endpoint_variable) = match options.endpoint {
+        Some(url) => (Some(url), None),
+        None => endpoint_of_environment(),
+    };
     CredentialOptions {
         certificate: options.certificate,
         private_key: options.private_key,
@@ -24,12 +29,40 @@ pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
         session_duration: options.session_duration,
         role_session_name: options.role_session_name,
         region: options.region,
-        endpoint: options.endpoint,
+        endpoint,
+        endpoint_variable,
         fips: options.fips,
         dualstack: options.dualstack,
         with_proxy: options.with_proxy,
         trust_any_server: options.no_verify_ssl,
     }
+}
+
+/// What is asked of AWS. Where that is incomplete, the quotes of the command line may be why.
+pub(crate) fn request(options: &CredentialOptions) -> Result<CredentialRequest, Error> {
+    CredentialRequest::parse(options).map_err(|error| match Terminal::quoting_advice() {
+        Some(advice) if matches!(error.exit(), Exit::Usage | Exit::Malformed) => {
+            error.with_consequence(advice)
+        }
+        _ => error,
+    })
+}
+
+/// As AWS's programs read them: that of the service before that of all services
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+fn endpoint_of_environment() -> (Option<String>, Option<&'static str>) {
+    let is_true = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+        return (None, None);
+    }
+    let of_variable = |name: &'static str| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+        Some((Some(value), Some(name)))
+    };
+    ["AWS_ENDPOINT_URL_ROLESANYWHERE", "AWS_ENDPOINT_URL"]
+        .into_iter()
+        .find_map(of_variable)
+        .unwrap_or_default()
 }
 
 /// Obtains credentials with the devices that the options name.
@@ -48,6 +81,9 @@ pub(crate) fn tell(event: &Event<'_>, options: &Context, terminal: &Terminal) {
     match event {
         Event::AnyServerIsTrusted => {
             terminal.warn("--no-verify-ssl: anybody who stands between can take the credentials");
+        }
+        Event::RootSkipped(SkippedRoot { bundle, number, reason }) => {
+            terminal.warn(&format!("certificate {number} of the CA bundle {bundle:?} is left out: {reason}"))
         }
         Event::Device(event) => options.tell(event, terminal),
         Event::KeyOpened(key) => terminal.detail(&format!("{}: {}", key.uri(), key.facts().kind())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::certificate::Certificate;
 use crate::device::{AccessEvent, SigningKey};
 use crate::error::Error;
-use crate::rolesanywhere::{Answered, Request};
+use crate::rolesanywhere::{Answered, Request, SkippedRoot};
 use crate::signature::Mechanism;
 
 /// Who is told what happens.
@@ -16,6 +16,8 @@ pub type Observer<'a> = &'a dyn Fn(Event<'_>);
 pub enum Event<'a> {
     /// Any server's certificate is accepted: whoever controls the network can take the credentials.
     AnyServerIsTrusted,
+    /// A certificate of the CA bundle cannot be used, and is left out.
+    RootSkipped(&'a SkippedRoot),
     /// On the way to the device.
     Device(AccessEvent<'a>),
     /// This key signs.

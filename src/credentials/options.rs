@@ -25,6 +25,8 @@ pub struct CredentialOptions {
     pub region: Option<String>,
     /// The URL of the endpoint; by default the region's.
     pub endpoint: Option<String>,
+    /// The variable that the endpoint comes from, if it comes from one.
+    pub endpoint_variable: Option<&'static str>,
     /// Use the endpoint with FIPS 140 cryptography.
     pub fips: bool,
     /// Use the endpoint that IPv6 reaches too.

@@ -1,36 +1,53 @@
 //! Sending a request: TLS 1.2 or later, no redirects, a proxy only when one is given, and an end to every wait.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use ureq::Agent;
 use ureq::tls::{Certificate as Root, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Proxy};
 
 use super::{Answer, Credentials, ResponseError, SignedRequest, read};
-use crate::certificate::Certificate;
 use crate::error::{Exit, Explain};
 
-/// For one request from its name's resolution to the answer's last byte.
-const WHOLE: Duration = Duration::from_secs(30);
-const CONNECT: Duration = Duration::from_secs(10);
+/// For one request from its name's resolution to the answer's last byte. AWS answers within a second.
+const WHOLE: Duration = Duration::from_secs(14);
+const CONNECT: Duration = Duration::from_secs(5);
 /// Credentials are two kilobytes.
 const MAX_BODY: u64 = 1 << 20;
 
 /// How to reach the service.
 #[derive(Clone, Debug, Default)]
 pub struct ClientOptions {
-    /// Whom to trust (`AWS_CA_BUNDLE`); none: Mozilla's roots.
-    pub roots: Option<Vec<Certificate>>,
+    /// Whom to trust (`AWS_CA_BUNDLE`), as DER; none: the roots of the system (`SSL_CERT_FILE`, `SSL_CERT_DIR`) and Mozilla's.
+    pub roots: Option<Vec<Vec<u8>>>,
+    /// Those of a bundle that cannot be used.
+    pub skipped_roots: Vec<SkippedRoot>,
     /// The proxy's URL.
     pub proxy: Option<String>,
     /// Accept any server: for tests of a network, never for use.
     pub trust_any_server: bool,
 }
 
+/// A certificate of a bundle that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedRoot {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// Which one of the bundle, from 1.
+    pub number: usize,
+    /// Why.
+    pub reason: String,
+}
+
 /// A client of the service.
 #[derive(Debug)]
 pub struct Client {
-    agent: Agent,
+    roots: Option<Vec<Vec<u8>>>,
+    trust_any_server: bool,
+    proxy: Option<Proxy>,
+    /// Made when something is sent: finding the system's roots takes longer than finding credentials in a cache.
+    agent: OnceLock<Agent>,
 }
 
 /// An answer, and how long it took.
@@ -50,28 +67,29 @@ impl Client {
     /// A client with these options.
     ///
     /// # Errors
-    /// [`ClientError::Proxy`] for a proxy's URL that is none.
+    /// [`ClientError::Proxy`] for a proxy's URL that is none, [`ClientError::ProxyKind`] for a proxy that does not speak HTTP.
     pub fn new(options: &ClientOptions) -> Result<Self, ClientError> {
-        let roots = match &options.roots {
-            Some(roots) => {
-                let roots: Vec<Root<'static>> =
-                    roots.iter().map(|root| Root::from_der(root.der()).to_owned()).collect();
-                RootCerts::new_with_certs(&roots)
-            }
-            None => RootCerts::WebPki,
-        };
+        let proxy = options.proxy.as_deref().map(read_proxy).transpose()?;
+        Ok(Client {
+            roots: options.roots.clone(),
+            trust_any_server: options.trust_any_server,
+            proxy,
+            agent: OnceLock::new(),
+        })
+    }
+
+    fn agent(&self) -> Agent {
+        let roots = self.roots.clone().unwrap_or_else(known_roots);
+        let roots: Vec<Root<'static>> = roots.iter().map(|root| Root::from_der(root).to_owned()).collect();
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .root_certs(roots)
-            .disable_verification(options.trust_any_server)
+            .root_certs(RootCerts::new_with_certs(&roots))
+            .disable_verification(self.trust_any_server)
             .build();
-        let proxy = options.proxy.as_deref().map(ureq::Proxy::new).transpose();
-        // Its text may hold a password.
-        let proxy = proxy.map_err(|_| ClientError::Proxy)?;
-        let agent = Agent::config_builder()
+        Agent::config_builder()
             .tls_config(tls)
-            .proxy(proxy)
+            .proxy(self.proxy.clone())
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
@@ -81,22 +99,30 @@ impl Client {
             // A credential an hour: a connection that was kept is a connection that has been cut.
             .max_idle_connections(0)
             .build()
-            .new_agent();
-        Ok(Client { agent })
+            .new_agent()
     }
 
-    /// Sends the request once. `now` is this computer's time in seconds since 1970, for comparing with the answer's.
+    /// Sends the request once, and waits for the answer no longer than until `deadline`. `now` is this computer's time in
+    /// seconds since 1970, for comparing with the answer's.
     ///
     /// # Errors
     /// [`ClientError`] when there is no answer.
-    pub fn send(&self, request: &SignedRequest, now: i64) -> Result<Answered, ClientError> {
+    pub fn send(
+        &self,
+        request: &SignedRequest,
+        now: i64,
+        deadline: Instant,
+    ) -> Result<Answered, ClientError> {
         let start = Instant::now();
-        let unreachable = |source: ureq::Error| ClientError::unreachable(&request.url, source);
-        let mut sending = self.agent.post(&request.url);
+        let unreachable =
+            |source: ureq::Error| ClientError::unreachable(&request.url, self.proxy.as_ref(), source);
+        let mut sending = self.agent.get_or_init(|| self.agent()).post(&request.url);
         // The host's header is made of the URL, which is made of the same endpoint.
         for (name, value) in request.headers.iter().filter(|(name, _)| *name != "host") {
             sending = sending.header(*name, value);
         }
+        let left = deadline.saturating_duration_since(start).max(Duration::from_millis(1));
+        let sending = sending.config().timeout_global(Some(left.min(WHOLE))).build();
         let mut response = sending.send(&request.body[..]).map_err(unreachable)?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec().map_err(unreachable)?;
@@ -118,12 +144,42 @@ impl Client {
     }
 }
 
+/// The roots of the system and Mozilla's: one of them alone lacks either a company's own or, in a small container, all.
+fn known_roots() -> Vec<Vec<u8>> {
+    let of_system = rustls_native_certs::load_native_certs().certs;
+    let of_mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+    of_system.iter().chain(of_mozilla).map(|root| root.to_vec()).collect()
+}
+
+fn read_proxy(url: &str) -> Result<Proxy, ClientError> {
+    let scheme = url.split_once("://").map_or("http", |(scheme, _)| scheme).to_ascii_lowercase();
+    if ["socks", "socks4", "socks4a", "socks5", "socks5h"].contains(&scheme.as_str()) {
+        return Err(ClientError::ProxyKind { scheme });
+    }
+    // Its text may hold a password.
+    Proxy::new(url).map_err(|_| ClientError::Proxy)
+}
+
 /// No answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The proxy's URL is none.
     #[error("the proxy's URL is none")]
     Proxy,
+    /// The proxy is none for HTTP.
+    #[error("the proxy is of the kind {scheme}, which is not supported")]
+    ProxyKind {
+        /// The scheme of its URL.
+        scheme: String,
+    },
+    /// The proxy was not reached.
+    #[error("the proxy {proxy} could not be reached: {reason}")]
+    ProxyUnreachable {
+        /// Its host and port.
+        proxy: String,
+        /// Why.
+        reason: String,
+    },
     /// The service was not reached, or the answer did not arrive whole.
     #[error("{url} could not be reached: {reason}")]
     Unreachable {
@@ -137,7 +193,11 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    fn unreachable(url: &str, source: ureq::Error) -> Self {
+    fn unreachable(url: &str, proxy: Option<&Proxy>, source: ureq::Error) -> Self {
+        if let Some(proxy) = proxy.filter(|_| is_before_connection(&source)) {
+            let proxy = format!("{}:{}", proxy.host(), proxy.port());
+            return ClientError::ProxyUnreachable { proxy, reason: source.to_string() };
+        }
         let distrusted = matches!(&source, ureq::Error::Rustls(rustls::Error::InvalidCertificate(_)))
             || source.to_string().contains("invalid peer certificate");
         ClientError::Unreachable { url: url.to_owned(), reason: source.to_string(), distrusted }
@@ -147,13 +207,17 @@ impl ClientError {
 impl Explain for ClientError {
     fn exit(&self) -> Exit {
         match self {
-            ClientError::Proxy => Exit::Usage,
-            ClientError::Unreachable { .. } => Exit::Aws,
+            ClientError::Proxy | ClientError::ProxyKind { .. } => Exit::Usage,
+            ClientError::Unreachable { .. } | ClientError::ProxyUnreachable { .. } => Exit::Aws,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            ClientError::ProxyKind { .. } => "HTTPS_PROXY names one for HTTP: http://proxy.example.com:3128",
+            ClientError::ProxyUnreachable { .. } => {
+                "HTTPS_PROXY names it: see whether it runs, or leave --with-proxy (COUNTERSIGN_WITH_PROXY) out"
+            }
             ClientError::Proxy => "as in http://proxy.example.com:3128",
             ClientError::Unreachable { distrusted: true, .. } => {
                 "if a proxy of your own stands between, AWS_CA_BUNDLE names the file with its CA"
@@ -166,6 +230,23 @@ impl Explain for ClientError {
     }
 
     fn may_pass(&self) -> bool {
-        matches!(self, ClientError::Unreachable { distrusted: false, .. })
+        matches!(
+            self,
+            ClientError::Unreachable { distrusted: false, .. } | ClientError::ProxyUnreachable { .. }
+        )
+    }
+}
+
+/// Whether the other side of the connection, which is the proxy where there is one, was not there.
+fn is_before_connection(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind;
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Timeout(timeout) => matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect),
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+        ),
+        _ => false,
     }
 }

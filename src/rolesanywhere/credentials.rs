@@ -102,7 +102,8 @@ pub struct Expiration {
 }
 
 impl Expiration {
-    /// Reads RFC 3339 with seconds, as `2026-03-01T02:02:03Z`; `None` for anything else.
+    /// Reads RFC 3339 with seconds, as `2026-03-01T02:02:03Z`; `None` for anything else. Other time zones than UTC are turned
+    /// into it, and parts of a second left out: AWS's SDKs for Rust and JavaScript read no other form.
     pub fn parse(text: &str) -> Option<Self> {
         // jiff takes more forms than clients do: a blank for the T, a time zone in brackets.
         let allowed = |byte: u8| byte.is_ascii_digit() || b"-T:.Z+".contains(&byte);
@@ -110,11 +111,11 @@ impl Expiration {
             && text.as_bytes()[10] == b'T'
             && text.as_bytes()[16] == b':'
             && text.bytes().all(allowed);
-        let time = is_rfc_3339.then(|| text.parse().ok()).flatten()?;
-        Some(Expiration { text: text.to_owned(), time })
+        let time: Timestamp = is_rfc_3339.then(|| text.parse().ok()).flatten()?;
+        Some(Expiration { text: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), time })
     }
 
-    /// As AWS wrote it.
+    /// In UTC, with a `Z`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -130,14 +131,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expiration_is_read_and_kept_as_it_was_written() {
-        for (text, seconds) in [
-            ("2026-03-01T02:02:03Z", 1_772_330_523),
-            ("2026-03-01T02:02:03.25Z", 1_772_330_523),
-            ("2026-03-01T03:02:03+01:00", 1_772_330_523),
+    fn an_expiration_is_read_in_any_time_zone_and_written_in_utc() {
+        for text in [
+            "2026-03-01T02:02:03Z",
+            "2026-03-01T02:02:03.25Z",
+            "2026-03-01T02:02:03+00:00",
+            "2026-03-01T03:02:03+01:00",
         ] {
             let expiration = Expiration::parse(text).unwrap();
-            assert_eq!((expiration.as_str(), expiration.unix_seconds()), (text, seconds));
+            let read = (expiration.as_str(), expiration.unix_seconds());
+            assert_eq!(read, ("2026-03-01T02:02:03Z", 1_772_330_523), "{text}");
         }
         for text in [
             "",

@@ -198,6 +198,35 @@ fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
 }
 
 #[test]
+fn the_systems_authorities_count_and_those_of_the_profile() {
+    let server = Server::new();
+    let without = || run(&server).without_env("AWS_CA_BUNDLE");
+    // As OpenSSL names the system's.
+    server.done(without().env("SSL_CERT_FILE", server.aws.ca())).exits(0);
+    let config =
+        format!("[default]\nregion = eu-west-1\n[profile work]\nca_bundle = {}\n", server.aws.ca().display());
+    server.desk.write("aws-config", config.as_bytes());
+    let with_config = || without().env("AWS_CONFIG_FILE", "aws-config");
+    server.done(with_config().env("AWS_PROFILE", "work")).exits(0);
+    server.fails(with_config(), 9);
+}
+
+#[test]
+fn one_bad_certificate_does_not_spoil_a_bundle() {
+    let server = Server::new();
+    let good = std::fs::read_to_string(server.aws.ca()).unwrap();
+    let bad = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+    server.desk.write("bundle.pem", [bad, &good, "text\n", bad].concat().as_bytes());
+    let done = server.done(run(&server).env("AWS_CA_BUNDLE", "bundle.pem")).exits(0);
+    for number in [1, 3] {
+        let said = format!("certificate {number} of the CA bundle \"bundle.pem\" is left out");
+        assert!(done.stderr().contains(&said), "{}", done.stderr());
+    }
+    server.desk.write("bundle.pem", bad.as_bytes());
+    server.fails(run(&server).env("AWS_CA_BUNDLE", "bundle.pem"), 7).says("bundle.pem");
+}
+
+#[test]
 fn who_does_not_want_to_know_is_warned() {
     let server = Server::new();
     let blind = server.run("credential-process", &["--no-cache", "--no-verify-ssl"]);
@@ -239,6 +268,75 @@ fn a_proxy_is_used_only_when_it_is_asked_for() {
     assert!(with(&["--with-proxy"], &[("HTTPS_PROXY", url), ("NO_PROXY", "ocalhost")]));
     assert_eq!(proxy.log()[0]["target"], server.aws.url().replace("https://", ""));
     assert_eq!(proxy.log()[0]["method"], "CONNECT");
+}
+
+#[test]
+fn a_proxy_that_is_none_for_http_is_refused_and_one_that_is_dead_is_named() {
+    let server = Server::new();
+    let with =
+        |url: &str| server.run("credential-process", &["--no-cache", "--with-proxy"]).env("HTTPS_PROXY", url);
+    for scheme in ["socks5", "SOCKS5h", "socks4"] {
+        let done =
+            server.fails(with(&format!("{scheme}://u:hunter2@127.0.0.1:1080")), 2).says("not supported");
+        assert!(!done.stderr().contains("hunter2"), "{}", done.stderr());
+    }
+    server.fails(with("http://u:hunter2@127.0.0.1:1"), 9).says("the proxy 127.0.0.1:1 could not be reached");
+}
+
+#[test]
+fn what_stands_in_no_proxy_is_read_as_curl_and_go_do() {
+    let (server, proxy) = (Server::new(), Proxy::start());
+    let port = server.aws.url().rsplit(':').next().unwrap().to_owned();
+    let is_used = |list: &str| {
+        let before = proxy.log().len();
+        let run = server.run("credential-process", &["--no-cache", "--with-proxy"]);
+        server.done(run.env("HTTPS_PROXY", proxy.url()).env("NO_PROXY", list)).exits(0);
+        proxy.log().len() > before
+    };
+    for list in ["LOCALHOST", "*.localhost", &format!("localhost:{port}")] {
+        assert!(!is_used(list), "{list}");
+    }
+    for list in ["localhost:1", "127.0.0.0/8"] {
+        assert!(is_used(list), "{list}");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_none_and_the_endpoints_variables_are_read() {
+    let server = Server::new();
+    let switches = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "COUNTERSIGN_WITH_PROXY"];
+    server.done(switches.into_iter().fold(run(&server), |run, name| run.env(name, ""))).exits(0);
+    let without = || server.run_but("credential-process", &[("--endpoint", "")], &["--no-cache"]);
+    let nowhere = "https://127.0.0.1:1";
+    server
+        .done(
+            without()
+                .env("AWS_ENDPOINT_URL_ROLESANYWHERE", server.aws.url())
+                .env("AWS_ENDPOINT_URL", nowhere),
+        )
+        .exits(0);
+    server
+        .done(without().env("AWS_ENDPOINT_URL", server.aws.url()).env("AWS_ENDPOINT_URL_ROLESANYWHERE", ""))
+        .exits(0);
+    assert_eq!(server.aws.log().len(), 3);
+    // A variable that somebody set for another service is named.
+    let refused = server.fails(without().env("AWS_ENDPOINT_URL", "http://minio.example:9000"), 2);
+    refused.says("The endpoint comes from AWS_ENDPOINT_URL.");
+    // An option counts before a variable.
+    server.done(run(&server).env("AWS_ENDPOINT_URL_ROLESANYWHERE", nowhere)).exits(0);
+}
+
+#[test]
+fn an_expiration_goes_out_in_utc_whatever_aws_sent() {
+    let server = Server::new();
+    let end = (clock::now() + jiff::SignedDuration::from_hours(1)).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let body = json!({"credentialSet": [{"credentials": {
+        "accessKeyId": "ASIATEST", "secretAccessKey": "secret", "sessionToken": "token",
+        "expiration": format!("{end}.250+00:00"),
+    }}]});
+    server.aws.next(json!({"do": "body", "body": body.to_string(), "status": 201}));
+    let done = run(&server).go().exits(0);
+    assert_eq!(done.json()["Expiration"], format!("{end}Z"));
 }
 
 #[test]
