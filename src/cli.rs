@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+pub(crate) mod compatible;
 mod devices;
 mod token_files;
 
@@ -10,6 +11,8 @@ pub(crate) use aws::*;
 pub(crate) use devices::*;
 pub(crate) use token_files::*;
 
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{
@@ -17,16 +20,6 @@ use clap::{
 };
 
 use countersign::device::UserType;
-
-/// All variables of its own that the program knows.
-pub(crate) const VARIABLES: [&str; 6] = [
-    "COUNTERSIGN_AUDIT_LOG",
-    "COUNTERSIGN_KEY",
-    "COUNTERSIGN_MODULE",
-    "COUNTERSIGN_PIN_SOURCE",
-    "COUNTERSIGN_ROLE",
-    "COUNTERSIGN_USERNAME",
-];
 
 /// The groups of the help page: what a person wants, the commonest first.
 const GROUPS: &[(&str, &[&str])] = &[
@@ -177,6 +170,17 @@ pub(crate) struct Man {
     /// The folder, which must exist
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
+}
+
+/// Every variable that an option takes its value from.
+pub(crate) fn variables() -> BTreeSet<OsString> {
+    fn of(command: &ClapCommand, found: &mut BTreeSet<OsString>) {
+        found.extend(command.get_arguments().filter_map(|argument| argument.get_env()).map(OsStr::to_owned));
+        command.get_subcommands().for_each(|command| of(command, found));
+    }
+    let mut found = BTreeSet::new();
+    of(&Cli::command(), &mut found);
+    found
 }
 
 /// The tree, with the help page grouped by what a person wants.

@@ -2,6 +2,7 @@
 //! (p11-kit starts programs for `remote:` modules, and any module may), and telling modules to be quiet.
 
 use std::env::{self, VarError};
+use std::ffi::OsStr;
 
 use secrecy::SecretString;
 
@@ -18,16 +19,16 @@ pub(crate) fn take(name: &str) -> Result<SecretString, VarError> {
 /// Removes a variable from the environment that children would inherit. Does nothing once a second thread runs, which
 /// could be reading the environment: call it first thing.
 #[allow(unsafe_code)]
-pub fn forget(name: &str) {
+pub fn forget(name: impl AsRef<OsStr>) {
     if is_one_thread() {
         // SAFETY: std wants that no other thread touches the environment meanwhile. There is no other thread.
-        unsafe { env::remove_var(name) };
+        unsafe { env::remove_var(name.as_ref()) };
     }
 }
 
 /// An empty variable is no variable. Under the same condition.
-pub fn forget_if_empty(name: &str) {
-    if env::var_os(name).is_some_and(|value| value.is_empty()) {
+pub fn forget_if_empty(name: impl AsRef<OsStr>) {
+    if env::var_os(&name).is_some_and(|value| value.is_empty()) {
         forget(name);
     }
 }

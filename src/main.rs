@@ -10,15 +10,22 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 use countersign::environment;
 
-use cli::Cli;
+use cli::{Cli, compatible};
 use lifecycle::LIFECYCLE;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
-    cli::VARIABLES.iter().for_each(|name| environment::forget_if_empty(name));
+    cli::variables().iter().for_each(environment::forget_if_empty);
     environment::quieten_modules();
-    let cli = match cli::tree().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let mut tree = cli::tree();
+    tree.build();
+    let given = compatible::read(&tree, std::env::args_os());
+    given.overruled.iter().for_each(environment::forget);
+    let cli = match cli::tree()
+        .try_get_matches_from(given.arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => return Terminal::command_line_error(&error),
     };

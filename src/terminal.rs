@@ -1,24 +1,27 @@
 //! Everything that is printed: words to stderr, data to stdout. No `pin-value` passes through here unhidden.
 
 pub(crate) mod device_watch;
+mod quoting;
 mod stderr;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use countersign::error::{Error, Exit};
 use countersign::printable::printable;
+use countersign::save::NotKept;
 use countersign::uri::redact;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cli::{Color, Global};
+use crate::cli::{Color, Global, compatible};
 use crate::lifecycle::{Ending, LIFECYCLE};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -35,6 +38,13 @@ pub(crate) struct Terminal {
     /// Also for the thread that says that the end came early.
     stdout_is_used: Arc<AtomicBool>,
     warned: RefCell<BTreeSet<String>>,
+    is_hushed: Cell<bool>,
+}
+
+/// Where a person is told of a device that waits.
+pub(crate) enum Notices {
+    Stderr,
+    Terminal(File),
 }
 
 impl Terminal {
@@ -70,6 +80,7 @@ impl Terminal {
             has_document: Cell::new(false),
             stdout_is_used,
             warned: RefCell::default(),
+            is_hushed: Cell::new(false),
         }
     }
 
@@ -81,7 +92,7 @@ impl Terminal {
     /// A line for whoever watches.
     pub(crate) fn say(&self, line: &str) {
         LIFECYCLE.wait_if_ending();
-        if !self.quiet && !self.json {
+        if !self.quiet && !self.json && !self.is_hushed.get() {
             to_stderr("", line);
         }
     }
@@ -115,10 +126,17 @@ impl Terminal {
     /// Something that should not stay unread.
     pub(crate) fn warn(&self, line: &str) {
         // Whoever waits tries again and again, and is told once.
-        if !self.warned.borrow_mut().insert(line.to_owned()) {
+        if self.is_hushed.get() || !self.warned.borrow_mut().insert(line.to_owned()) {
             return;
         }
         to_stderr(&format!("{WARNING}warning:{WARNING:#} "), line);
+    }
+
+    /// That a file which was replaced lost something.
+    pub(crate) fn warn_of(&self, not_kept: &NotKept) {
+        if !not_kept.is_nothing() {
+            self.warn(&not_kept.to_string());
+        }
     }
 
     /// A line of a report on stdout; nothing with `--json`, where [`Terminal::document`] says it all.
@@ -166,14 +184,15 @@ impl Terminal {
         }
         let text = error.render().ansi().to_string();
         let _ = writeln!(stderr::stream(), "{}", without_secrets(text.trim_end()));
-        let is_cut_uri = |argument: String| argument.starts_with("pkcs11:") && !argument.contains(';');
-        if error.kind() == ErrorKind::MissingRequiredArgument
-            && std::env::args_os().any(|argument| argument.into_string().is_ok_and(is_cut_uri))
-        {
-            to_stderr(
-                &format!("{HELP}help:{HELP:#} "),
-                "put the URI in single quotes: the shell takes what follows a ; for itself",
-            );
+        let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+        let instead = match error.kind() {
+            ErrorKind::UnknownArgument => {
+                unknown.as_deref().and_then(compatible::instead_of).map(str::to_owned)
+            }
+            _ => None,
+        };
+        if let Some(advice) = instead.or_else(Self::quoting_advice) {
+            to_stderr(&format!("{HELP}help:{HELP:#} "), &advice);
         }
         // The arguments are not parsed, so they are looked at as they are.
         if std::env::args_os().any(|argument| argument == "--json") {
@@ -186,10 +205,41 @@ impl Terminal {
         ExitCode::from(Exit::Usage as u8)
     }
 
-    /// Whether a person watches, who can touch a device.
-    pub(crate) fn is_watched(&self) -> bool {
-        !self.quiet && stderr::is_terminal()
+    /// What is wrong with the quotes of the command line, if they look so.
+    pub(crate) fn quoting_advice() -> Option<String> {
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).filter_map(|given| given.into_string().ok()).collect();
+        quoting::advice(&arguments)
     }
+
+    /// Where a person is told of a device that waits: at stderr, or at the terminal itself where a program that started this
+    /// one keeps stderr, as most of AWS's SDKs do.
+    pub(crate) fn notices(&self) -> Option<Notices> {
+        match (self.quiet, stderr::is_terminal()) {
+            (true, _) => None,
+            (false, true) => Some(Notices::Stderr),
+            (false, false) => {
+                let terminal = File::options().write(true).open("/dev/tty").ok()?;
+                terminal.is_terminal().then_some(Notices::Terminal(terminal))
+            }
+        }
+    }
+
+    /// From now on nothing but an error is said where stdout and stderr are one pipe: the program behind it would read words
+    /// where it expects data. Somebody who asked for more with `-v` gets it.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(dead_code, reason = "only AWS commands print data for programs alone")
+    )]
+    pub(crate) fn keep_words_from_data(&self) {
+        self.is_hushed.set(!self.verbose && stderr::shares_pipe_with_stdout());
+    }
+}
+
+/// A line of a service's log, from any thread.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS commands run as services"))]
+pub(crate) fn log(line: &str) {
+    to_stderr("", line);
 }
 
 fn interrupted(consequences: &[String], with_document: bool) {

@@ -9,7 +9,7 @@ use countersign::device::{PendingCall, WaitsFor, pending_calls};
 use countersign::duration::in_words;
 use countersign::error::{Error, Exit, Explain};
 
-use super::{Terminal, stderr};
+use super::{Notices, Terminal, stderr};
 use crate::lifecycle::{Ending, LIFECYCLE};
 
 /// A device that has not signed by then is probably waiting for a touch: PKCS#11 has no way to ask it.
@@ -20,7 +20,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The thread that watches, from the first device on.
 pub(crate) struct DeviceWatch {
     patience: Duration,
-    told: OnceLock<Told>,
+    told: OnceLock<Watched>,
+}
+
+/// What is told, and where; nowhere while nobody is there.
+#[derive(Clone)]
+struct Watched {
+    signing: Told,
+    notices: Option<Arc<Notices>>,
 }
 
 /// What a person was told about the signature that is being made; none while nobody is there, or none is made.
@@ -47,15 +54,15 @@ impl DeviceWatch {
 
     /// Begins to watch.
     pub(crate) fn start(&self, terminal: &Terminal) {
-        let (patience, is_watched) = (self.patience, terminal.is_watched());
+        let (patience, notices) = (self.patience, terminal.notices().map(Arc::new));
         self.told.get_or_init(|| {
-            let told = Told::default();
-            let shared = Arc::clone(&told);
+            let told = Watched { signing: Told::default(), notices: notices.clone() };
+            let shared = told.clone();
             let (ready, is_ready) = mpsc::channel();
             thread::spawn(move || {
                 let _ = ready.send(());
                 loop {
-                    look(&shared, patience, is_watched);
+                    look(&shared, patience);
                     thread::sleep(LOOK_EVERY);
                 }
             });
@@ -76,7 +83,7 @@ impl DeviceWatch {
     /// From now on a device that waits does so for this signature.
     pub(crate) fn signing_begins(&self, what: impl FnOnce() -> String) {
         if let Some(told) = self.told.get() {
-            *lock(told) = Some(Signing { since: Instant::now(), what: what(), told: None });
+            *lock(&told.signing) = Some(Signing { since: Instant::now(), what: what(), told: None });
         }
     }
 
@@ -88,7 +95,7 @@ impl DeviceWatch {
     }
 }
 
-fn look(told: &Told, patience: Duration, is_watched: bool) {
+fn look(told: &Watched, patience: Duration) {
     let calls = pending_calls();
     if let Some(call) = calls.iter().find(|call| !call.is_limited && call.since.elapsed() >= patience) {
         // A service goes on handing out what it has.
@@ -96,10 +103,8 @@ fn look(told: &Told, patience: Duration, is_watched: bool) {
             give_up(told, call, patience);
         }
     }
-    if !is_watched {
-        return;
-    }
-    let mut signing = lock(told);
+    let Some(notices) = &told.notices else { return };
+    let mut signing = lock(&told.signing);
     let Some(signing) = signing.as_mut().filter(|signing| signing.told.is_none()) else { return };
     let waits_for = calls.first().map(|call| call.waits_for);
     let line = match waits_for {
@@ -110,12 +115,12 @@ fn look(told: &Told, patience: Duration, is_watched: bool) {
         }
         _ => return,
     };
-    write(&line);
+    write(&line, notices);
     signing.told = Some(line.chars().count());
 }
 
 /// The other thread is in a call that cannot be ended: the process ends.
-fn give_up(told: &Told, call: &PendingCall, patience: Duration) -> ! {
+fn give_up(told: &Watched, call: &PendingCall, patience: Duration) -> ! {
     take_back(told);
     let error = NoAnswer {
         device: call.subject.to_string(),
@@ -160,9 +165,10 @@ impl Explain for NoAnswer {
 }
 
 /// By spaces: who wants no colours, or has a terminal without them, gets no escape sequence through.
-fn take_back(told: &Told) {
-    if let Some(length) = lock(told).take().and_then(|signing| signing.told) {
-        write(&format!("\r{:length$}\r", ""));
+fn take_back(told: &Watched) {
+    let line = lock(&told.signing).take().and_then(|signing| signing.told);
+    if let (Some(length), Some(notices)) = (line, &told.notices) {
+        write(&format!("\r{:length$}\r", ""), notices);
     }
 }
 
@@ -170,7 +176,10 @@ fn lock(told: &Told) -> MutexGuard<'_, Option<Signing>> {
     told.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(text: &str) {
-    let mut stderr = stderr::stream();
-    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+fn write(text: &str, notices: &Notices) {
+    let mut place: Box<dyn Write> = match notices {
+        Notices::Stderr => Box::new(stderr::stream()),
+        Notices::Terminal(terminal) => Box::new(terminal),
+    };
+    let _ = write!(place, "{text}").and_then(|()| place.flush());
 }

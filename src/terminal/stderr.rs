@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
 use anstream::AutoStream;
+use rustix::fs::FileType;
 
 /// The real stderr, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
@@ -37,6 +38,22 @@ pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
         None => AutoStream::choice(&io::stderr()),
     };
     AutoStream::new(ours, choice)
+}
+
+/// Whether it is the pipe, or the socket, that stdout is.
+#[cfg_attr(
+    not(feature = "aws"),
+    expect(dead_code, reason = "only AWS commands print data for programs alone")
+)]
+pub(crate) fn shares_pipe_with_stdout() -> bool {
+    let stderr = match OURS.get() {
+        Some(ours) => rustix::fs::fstat(ours),
+        None => rustix::fs::fstat(rustix::stdio::stderr()),
+    };
+    let (Ok(stdout), Ok(stderr)) = (rustix::fs::fstat(rustix::stdio::stdout()), stderr) else { return false };
+    let kind = FileType::from_raw_mode(stdout.st_mode);
+    matches!(kind, FileType::Fifo | FileType::Socket)
+        && (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino)
 }
 
 /// Whether a person reads it.

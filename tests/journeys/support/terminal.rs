@@ -16,9 +16,19 @@ pub type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::proc
 
 /// A shell on a terminal of its own, so that what is left of the terminal afterwards can be looked at.
 pub fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
+    run_under(desk, &[], arguments, environment)
+}
+
+/// The same under another program that gives it its surroundings.
+pub fn run_under(
+    desk: &Desk,
+    wrapper: &[&str],
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Terminal {
     let mut command = Command::new("sh");
     command.arg("-c").arg("stty echo; trap : INT; \"$@\"; echo \"exit $?\"; stty -a").arg("sh");
-    command.arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
+    command.args(wrapper).arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
     command.current_dir(desk.folder()).env_clear();
     command.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("NO_COLOR", "1");
     command
