@@ -34,12 +34,10 @@ fn ten_thousand_requests_lose_none_while_renewals_succeed_and_fail() {
     let (server, over) = (&server, &is_over);
     std::thread::scope(|scope| {
         let at_the_end = SetAtTheEnd(&is_over);
-        // Oftener than the credentials ask for it; now and then AWS or the device fails.
+        // Oftener than the credentials ask for it; now and then AWS or the device fails before it succeeds.
         scope.spawn(move || {
             for renewal in 1_u64.. {
-                if over.load(Ordering::SeqCst) {
-                    break;
-                }
+                let before = server.aws.access_keys().len();
                 if renewal % 4 == 0 {
                     server.aws.next(json!({"do": "status", "status": 503, "times": 3}));
                 }
@@ -47,6 +45,12 @@ fn ten_thousand_requests_lose_none_while_renewals_succeed_and_fail() {
                 kill_process(pid, Signal::HUP).expect("a process is told");
                 std::thread::sleep(Duration::from_millis(300));
                 drop(gone);
+                while server.aws.access_keys().len() == before {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
             }
         });
         let reports = ways.map(|way| {
