@@ -33,7 +33,7 @@ pub fn due_at(since: i64, end: i64) -> i64 {
     let life = end.saturating_sub(since).max(0);
     let half = life - life / 2;
     let early = life - LATEST;
-    since.saturating_add(if early >= life / 4 { half.min(early) } else { half })
+    since.saturating_add(if early.saturating_mul(4) >= life { half.min(early) } else { half })
 }
 
 #[cfg(test)]

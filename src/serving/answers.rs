@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::hosts::Hosts;
+use super::hosts::{Hosts, header};
 use super::roles::{Role, Roles};
 use super::tokens::Tokens;
 use crate::device::pending_calls;
@@ -278,8 +278,4 @@ fn not_found(role: Option<&str>) -> Reply {
 fn path_of(request: &Parts) -> String {
     let parts = request.uri.path().split('/').filter(|part| !part.is_empty());
     parts.fold(String::new(), |path, part| path + "/" + part)
-}
-
-pub(super) fn header<'a>(request: &'a Parts, name: &str) -> Option<&'a str> {
-    request.headers.get(name)?.to_str().ok()
 }

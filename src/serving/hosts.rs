@@ -5,8 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 
-use super::answers::header;
-
 /// The addresses of the real services, EC2's and the containers', which some programs name whatever they connect to.
 const LINK_LOCAL: [&str; 2] = ["169.254.169.254", "169.254.170.2"];
 
@@ -56,6 +54,11 @@ impl Hosts {
             Err(_) => name.eq_ignore_ascii_case("localhost"),
         }
     }
+}
+
+/// A header, unless it is no text.
+pub(super) fn header<'a>(request: &'a Parts, name: &str) -> Option<&'a str> {
+    request.headers.get(name)?.to_str().ok()
 }
 
 /// A host without its port and without the brackets of an IPv6 address.

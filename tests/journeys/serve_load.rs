@@ -9,11 +9,17 @@ use serde_json::json;
 
 use crate::support::authority::text;
 use crate::support::clients::load;
+use crate::support::running::PulledOut;
 use crate::support::server::Server;
 use crate::support::serving::Serving;
 
+/// How many requests there are in each way, for longer runs by hand; a renewal for each 4,000.
+const REQUESTS: &str = "COUNTERSIGN_TEST_REQUESTS";
+
 #[test]
-fn ten_thousand_requests_over_fifty_connections_lose_none_while_credentials_are_renewed() {
+fn ten_thousand_requests_lose_none_while_renewals_succeed_and_fail() {
+    let requests: u64 = std::env::var(REQUESTS).map_or(10_000, |text| text.parse().expect("a number"));
+    let renewals = (requests / 4000).max(3).to_string();
     let server = Server::new();
     // So long that none ends on its way to a client of a busy machine.
     server.aws.settings(json!({"lifetime": 60}));
@@ -25,26 +31,40 @@ fn ten_thousand_requests_over_fifty_connections_lose_none_while_credentials_are_
     let ways =
         [&["--imds", &url][..], &["--container", &container, "--authorization-file", text(&token_file)]];
     let (pid, is_over) = (serving.running.pid(), AtomicBool::new(false));
+    let (server, over) = (&server, &is_over);
     std::thread::scope(|scope| {
-        let over = SetAtTheEnd(&is_over);
-        // Oftener than the credentials ask for it.
-        scope.spawn(|| {
-            while !is_over.load(Ordering::SeqCst) {
+        let at_the_end = SetAtTheEnd(&is_over);
+        // Oftener than the credentials ask for it; now and then AWS or the device fails before it succeeds.
+        scope.spawn(move || {
+            for renewal in 1_u64.. {
+                let before = server.aws.access_keys().len();
+                if renewal % 4 == 0 {
+                    server.aws.next(json!({"do": "status", "status": 503, "times": 3}));
+                }
+                let gone = (renewal % 7 == 0).then(|| PulledOut::of(server));
                 kill_process(pid, Signal::HUP).expect("a process is told");
                 std::thread::sleep(Duration::from_millis(300));
+                drop(gone);
+                while server.aws.access_keys().len() == before {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
             }
         });
         let reports = ways.map(|way| {
-            load(&[way, &["--requests", "10000", "--connections", "50", "--access-keys", "3"]].concat())
+            let count = requests.to_string();
+            load(&[way, &["--requests", &count, "--connections", "50", "--access-keys", &renewals]].concat())
         });
-        drop(over);
+        drop(at_the_end);
         let given = server.aws.access_keys();
         for report in reports {
-            assert!(report["requests"].as_u64() >= Some(10_000), "{report}");
+            assert!(report["requests"].as_u64() >= Some(requests), "{report}");
             assert_eq!((&report["good"], &report["failures"]), (&report["requests"], &json!([])), "{report}");
             assert_eq!(report["reconnects"], 0, "{report}");
             let keys = report["access_keys"].as_array().unwrap();
-            assert!(keys.len() >= 3, "hardly renewed: {report}");
+            assert!(keys.len() as u64 >= (requests / 4000).max(3), "hardly renewed: {report}");
             assert!(keys.iter().all(|key| given.iter().any(|given| key == given)), "{given:?}: {report}");
         }
     });

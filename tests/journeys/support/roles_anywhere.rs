@@ -155,5 +155,7 @@ impl Proxy {
 
 fn lines(log: &Path) -> Vec<Value> {
     let log = fs::read_to_string(log).unwrap_or_default();
-    log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    // The last line may be on its way.
+    let whole = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }
