@@ -10,7 +10,8 @@ pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str
         Some(RvError::SessionCount) => {
             "all sessions of the device are in use: end other programs that use it, then repeat the command"
         }
-        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) if kind.is_pluggable() => {
+        // Its own word: whatever it is, it was plugged in.
+        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) => {
             "plug the device in again, then repeat the command"
         }
         Some(RvError::DeviceMemory) => {
@@ -33,9 +34,7 @@ mod tests {
         use ModuleKind::{
             CloudHsm, Luna, OpenCryptoki, OpenSc, Other, P11KitClient, SoftHsm, Tpm, YubiHsm, YubiKey,
         };
-        for code in
-            [RvError::DeviceError, RvError::SessionCount, RvError::GeneralError, RvError::DeviceRemoved]
-        {
+        for code in [RvError::DeviceError, RvError::SessionCount, RvError::GeneralError] {
             let error = CallError::from(Error::Pkcs11(code, Function::OpenSession));
             for kind in [SoftHsm, Tpm, OpenCryptoki, CloudHsm, Luna, P11KitClient, Other] {
                 let advice = after_failure(&error, kind);
