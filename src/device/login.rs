@@ -337,7 +337,7 @@ fn about_pin(
     // What ykcs11 (2.2) and yubihsm_pkcs11 say of a PIN or management key that has not the form of one, and of an
     // authentication key that is not there.
     let codes_of_form = [RvError::ArgumentsBad, RvError::ObjectHandleInvalid];
-    if !error.is_one_of(&codes) && !(sent.is_some() && error.is_one_of(&codes_of_form)) {
+    if !(error.is_one_of(&codes) || sent.is_some() && error.is_one_of(&codes_of_form)) {
         return Err(error);
     }
     let now = target.tries();

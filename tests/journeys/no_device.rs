@@ -144,12 +144,12 @@ fn the_printed_rule_lets_the_user_in_where_pcscd_asks_polkit() {
         assert!(said.contains("polkit's action org.debian.pcsc-lite.access_pcsc is refused"), "{said}");
         let rule = said.split_once("as root: ").unwrap().1;
         let (rule, file) = rule.split_once(" >").unwrap();
-        let file = file.split(['.', '\n']).next().unwrap();
-        polkit.as_root(&format!("{rule} >{file}.rules"));
+        let file = file.trim_end();
+        polkit.as_root(&format!("{rule} >{file}"));
         wait_until("polkit has read the rule", || {
             run().stderr().contains("pcscd runs and has no smart card or reader")
         });
-        polkit.as_root(&format!("rm {file}.rules"));
+        polkit.as_root(&format!("rm {file}"));
         wait_until("polkit has forgotten the rule", || run().stderr().contains("is refused"));
     }
 }

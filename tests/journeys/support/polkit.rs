@@ -16,12 +16,13 @@ const MACHINE: &str = "
     mount -t tmpfs tmpfs /usr/share/polkit-1/rules.d
     mount -t tmpfs tmpfs /usr/lib/pcsc/drivers
     mkdir -p /run/dbus /run/pcscd
-    dbus-daemon --system --fork --nopidfile
+    dbus-daemon --system --nofork --nopidfile &
+    until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done
     /usr/lib/polkit-1/polkitd --no-debug &
     # pcscd asks at each connection; before polkitd is there, it refuses all.
     until dbus-send --system --print-reply --dest=org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority \
         org.freedesktop.DBus.Peer.Ping >/dev/null 2>&1; do sleep 0.05; done
-    exec pcscd --foreground --config /nowhere";
+    exec pcscd --foreground --config /usr/lib/pcsc/drivers";
 
 pub struct Polkit {
     machine: Service,
