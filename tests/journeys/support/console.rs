@@ -105,7 +105,7 @@ fn typed(script: &str, folder: &TempDir) -> String {
         let found =
             terminal.expect(Any::boxed(vec![Box::new("PIN for "), Box::new(Eof)])).expect("it goes on");
         said += &String::from_utf8_lossy(found.as_bytes());
-        if !found.matches().next().is_some_and(|end| end == b"PIN for ") {
+        if found.matches().next().is_none_or(|end| end != b"PIN for ") {
             // A terminal's line ends.
             return said.replace('\r', "");
         }
