@@ -61,7 +61,8 @@ fn say_that_none_is_there(absence: &Absence, terminal: &Terminal) {
     match absence.causes().first() {
         Some(cause) => {
             terminal.say(&format!("No device is there: {cause}"));
-            terminal.say(&format!("help: {}. countersign doctor checks it all", cause.help()));
+            terminal.say("countersign doctor checks all that is in between.");
+            terminal.say(&format!("help: {}", cause.help()));
         }
         None => terminal.say("No such device is there. countersign doctor tells why"),
     }

@@ -156,6 +156,12 @@ impl Chosen {
         keys.all(|key| key.public_key == first.public_key).then_some(first)
     }
 
+    /// Whether the device shows several keys without a PIN that could be meant.
+    pub fn shows_several(&self) -> bool {
+        self.facts().is_none()
+            && self.shown.iter().filter(|shown| shown.source == Source::KeyObject).count() > 1
+    }
+
     /// That nothing of what the device shows of that key makes it unfit. What it hides shows after login.
     ///
     /// # Errors

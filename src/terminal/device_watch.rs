@@ -168,8 +168,8 @@ impl Explain for NoAnswer {
                 "repeat the command, and touch the device when it blinks; --timeout SECONDS waits longer"
             }
             _ => {
-                "end other programs that use the device, and unplug it if it can be; then repeat the command; --timeout SECONDS \
-                 waits longer"
+                "end other programs that use the device, or unplug it and plug it in again where that is possible; then repeat the \
+                 command; --timeout SECONDS waits longer"
             }
         };
         Some(hint.into())

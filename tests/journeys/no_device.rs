@@ -1,16 +1,18 @@
 //! No device is there: `sign`, `list`, `verify` and `doctor` all name the same cause, the true one, and what to do about it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::support::desk::Desk;
-use crate::support::fake_pcscd::{Manner, READER, listen};
+use crate::support::fake_pcscd::{Manner, READER, hold_card, listen};
 use crate::support::faults::behind_faults;
 use crate::support::parts::{fault_module, softhsm_module};
 use crate::support::piv_card::{BOTH, OPENSC, PivCard, YKCS11, module_path};
+use crate::support::polkit::Polkit;
+use crate::support::real_modules::{module, wait_until};
 use crate::support::run::{Done, Run};
 use crate::support::token_files::UNSIGNED;
 
@@ -129,10 +131,34 @@ fn who_is_refused_by_polkit_gets_a_rule_to_paste() {
 }
 
 #[test]
+fn the_printed_rule_lets_the_user_in_where_pcscd_asks_polkit() {
+    let desk = Desk::without_device();
+    fs::set_permissions(desk.folder(), PermissionsExt::from_mode(0o755)).unwrap();
+    let Some(polkit) = Polkit::start(&desk) else { return };
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    for module in BOTH {
+        let run =
+            || through(module_path(module), polkit.socket())(desk.countersign_under(&nobody, &["list"])).go();
+        let refused = run();
+        let said = refused.stderr();
+        assert!(said.contains("polkit's action org.debian.pcsc-lite.access_pcsc is refused"), "{said}");
+        let rule = said.split_once("as root: ").unwrap().1;
+        let (rule, file) = rule.split_once(" >").unwrap();
+        let file = file.trim_end();
+        polkit.as_root(&format!("{rule} >{file}"));
+        wait_until("polkit has read the rule", || {
+            run().stderr().contains("pcscd runs and has no smart card or reader")
+        });
+        polkit.as_root(&format!("rm {file}"));
+        wait_until("polkit has forgotten the rule", || run().stderr().contains("is refused"));
+    }
+}
+
+#[test]
 fn a_socket_that_may_not_be_opened_is_named() {
     let desk = Desk::without_device();
     let socket = listen(&desk.path("pcscd.comm"), Manner::HangsUp);
-    fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    fs::set_permissions(&socket, PermissionsExt::from_mode(0o000)).unwrap();
     // Root is let in by these.
     let wrapper = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
     let is_root = rustix::process::geteuid().is_root();
@@ -161,6 +187,18 @@ fn a_card_that_is_held_or_mute_is_told_from_none() {
         let module = named_module(&desk, "libcackey.so");
         let surround = |run: Run| through(module.clone(), socket.clone())(without_slots(run, &desk));
         all_say(&desk, surround, &found, help);
+    }
+}
+
+#[test]
+fn a_card_that_another_program_has_for_itself_is_seen_through_both_modules() {
+    let (card, desk) = (PivCard::inserted(&[]), Desk::without_device());
+    let _holder = hold_card(&card.socket_variable().1);
+    for module in BOTH {
+        let surround = |run: Run| card.reached_by(run).env("COUNTERSIGN_MODULE", module_path(module));
+        let found = "the card in the reader Yubico YubiKey OTP+FIDO+CCID 00 00 for itself";
+        // Whose process it is depends on whether a scdaemon runs: another test has one.
+        all_say(&desk, surround, found, "");
     }
 }
 
@@ -299,7 +337,7 @@ fn softhsms_configuration_and_folder_are_looked_at() {
 #[test]
 fn p11_kits_client_is_told_of_its_server() {
     let desk = Desk::without_device();
-    let client = crate::support::real_modules::module("p11-kit-client.so");
+    let client = module("p11-kit-client.so");
     let run = |address: &str| {
         let run = desk.countersign(&["sign", "tokens.json"]).env("COUNTERSIGN_MODULE", &client);
         run.env("P11_KIT_SERVER_ADDRESS", address).go()

@@ -151,7 +151,7 @@ fn a_management_key_that_cannot_be_one_says_what_one_is() {
         card.countersign(&desk, YKCS11, &keygen)
             .go()
             .exits(5)
-            .says("the management key for the security officer of YubiKey PIV #11223344")
+            .says("the management key for YubiKey PIV #11223344")
             .says(&format!(
                 "has the wrong form (C_Login said CKR_ARGUMENTS_BAD): {digits} characters were sent"
             ))

@@ -18,6 +18,7 @@ pub mod p11_kit;
 pub mod parts;
 pub mod pinned;
 pub mod piv_card;
+pub mod polkit;
 pub mod preparing;
 pub mod python;
 pub mod real_modules;

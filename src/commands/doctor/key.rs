@@ -54,6 +54,11 @@ pub(super) fn check(
         None if must_sign => {
             report.ok("key", format!("on {}, which shows its keys after the login", chosen.device.describe()))?;
         }
+        None if chosen.shows_several() => report.warning(
+            "key",
+            format!("several are on {}, and it is not said which is meant", chosen.device.describe()),
+            Some("name one with --key URI: countersign list prints the URI of each"),
+        )?,
         None => report.warning(
             "key",
             format!(

@@ -10,7 +10,8 @@ pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str
         Some(RvError::SessionCount) => {
             "all sessions of the device are in use: end other programs that use it, then repeat the command"
         }
-        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) if kind.is_pluggable() => {
+        // Its own word: whatever it is, it was plugged in.
+        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) => {
             "plug the device in again, then repeat the command"
         }
         Some(RvError::DeviceMemory) => {
@@ -23,7 +24,7 @@ pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str
 
 #[cfg(test)]
 mod tests {
-    use cryptoki_sys::{CKR_DEVICE_ERROR, CKR_DEVICE_REMOVED, CKR_GENERAL_ERROR, CKR_SESSION_COUNT};
+    use cryptoki_sys::{CKR_DEVICE_ERROR, CKR_GENERAL_ERROR, CKR_SESSION_COUNT};
 
     use super::*;
 
@@ -32,7 +33,7 @@ mod tests {
         use ModuleKind::{
             CloudHsm, Luna, OpenCryptoki, OpenSc, Other, P11KitClient, SoftHsm, Tpm, YubiHsm, YubiKey,
         };
-        for code in [CKR_DEVICE_ERROR, CKR_SESSION_COUNT, CKR_GENERAL_ERROR, CKR_DEVICE_REMOVED] {
+        for code in [CKR_DEVICE_ERROR, CKR_SESSION_COUNT, CKR_GENERAL_ERROR] {
             let error = CallError::of("C_OpenSession", code);
             for kind in [SoftHsm, Tpm, OpenCryptoki, CloudHsm, Luna, P11KitClient, Other] {
                 let advice = after_failure(&error, kind);

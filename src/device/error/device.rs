@@ -119,6 +119,10 @@ impl Explain for DeviceError {
         lines.extend(present.iter().map(|(uri, facts)| format!("present:  {uri}  {facts}")));
         lines.extend(searched.iter().map(|path| format!("searched: {}", path.display())));
         lines.extend(failed.iter().map(|line| format!("skipped:  {line}")));
+        // Not behind the help, which may be a command to paste.
+        if !absence.causes().is_empty() {
+            lines.push("more:     countersign doctor".into());
+        }
         lines
     }
 
@@ -126,7 +130,7 @@ impl Explain for DeviceError {
         let hint = match self {
             DeviceError::Absent { advice, .. } if !advice.is_empty() => return Some(advice.join("; ")),
             DeviceError::Absent { absence, present, .. } => match absence.main_cause() {
-                Some(cause) => return Some(format!("{}. countersign doctor checks it all", cause.help())),
+                Some(cause) => return Some(cause.help()),
                 None if present.is_empty() => {
                     "plug the device in, or name its module with --module PATH; countersign doctor checks it all"
                 }

@@ -288,7 +288,7 @@ mod tests {
             (RvError::UserNotLoggedIn, Other, Other, User, "the device wants somebody else to be logged in"),
             (RvError::UserNotLoggedIn, Other, Other, SecurityOfficer, "the device lets its user make keys"),
             (RvError::MechanismInvalid, Other, Other, User, "the device makes no such key by PKCS#11"),
-            (RvError::DeviceRemoved, YubiKey, YubiKey, User, "plug the device in again"),
+            (RvError::DeviceRemoved, Other, Other, User, "plug the device in again"),
             (RvError::SessionCount, YubiKey, YubiKey, User, "all sessions of the device are in use"),
             (RvError::GeneralError, Other, Other, User, "see the device's manual"),
         ] {

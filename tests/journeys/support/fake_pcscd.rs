@@ -73,6 +73,29 @@ fn answer(mut stream: UnixStream, manner: Manner) -> Option<()> {
     }
 }
 
+/// Has the card in the first reader of a real pcscd for itself, as GnuPG's scdaemon does, until the returned connection ends.
+pub fn hold_card(socket: &Path) -> UnixStream {
+    let ask = |stream: &mut UnixStream, command: u32, body: &[u8], length: usize| {
+        let header = [(body.len() as u32).to_ne_bytes(), command.to_ne_bytes()].concat();
+        stream.write_all(&[&header, body].concat()).expect("pcscd reads");
+        let mut answer = vec![0; length];
+        stream.read_exact(&mut answer).expect("pcscd answers");
+        answer
+    };
+    let body = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<_>>();
+    let mut stream = UnixStream::connect(socket).expect("pcscd listens");
+    for minor in [4, 5] {
+        ask(&mut stream, 0x11, &body(&[4, minor, 0]), 12);
+    }
+    let context = ask(&mut stream, 0x01, &body(&[2, 0, 0]), 12)[4..8].to_vec();
+    let states = ask(&mut stream, 0x12, &[], 16 * 184);
+    // SCARD_SHARE_EXCLUSIVE, by T=0 or T=1.
+    let connect = [&context[..], &states[..128], &body(&[1, 3, 0, 0, 0])].concat();
+    let answer = ask(&mut stream, 0x04, &connect, connect.len());
+    assert!(answer.ends_with(&[0; 4]), "the card is there, and free");
+    stream
+}
+
 /// 16 entries of 184 bytes: name, counter, state, sharing, ATR, its length, protocol.
 fn readers(manner: Manner) -> Vec<u8> {
     let mut states = vec![0; 16 * 184];

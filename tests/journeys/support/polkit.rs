@@ -1,0 +1,58 @@
+//! A pcscd that asks polkit, with a system bus and a polkitd of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::desk::Desk;
+use crate::support::parts::tool;
+use crate::support::real_modules::{Service, listens};
+
+/// Processes and mounts of their own: /run is a folder of the desk, and polkit has no rules but its actions' defaults.
+const MACHINE: &str = "
+    set -e
+    mount --bind \"$1\" /run
+    mount -t tmpfs -o mode=755 tmpfs /etc/polkit-1/rules.d
+    mount -t tmpfs tmpfs /usr/share/polkit-1/rules.d
+    mount -t tmpfs tmpfs /usr/lib/pcsc/drivers
+    mkdir -p /run/dbus /run/pcscd
+    dbus-daemon --system --nofork --nopidfile &
+    until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done
+    /usr/lib/polkit-1/polkitd --no-debug &
+    # pcscd asks at each connection; before polkitd is there, it refuses all.
+    until dbus-send --system --print-reply --dest=org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority \
+        org.freedesktop.DBus.Peer.Ping >/dev/null 2>&1; do sleep 0.05; done
+    exec pcscd --foreground --config /usr/lib/pcsc/drivers";
+
+pub struct Polkit {
+    machine: Service,
+    run: PathBuf,
+}
+
+impl Polkit {
+    /// None where pcscd is built without polkit, as up to Debian 12, or nobody may become another user: only root may.
+    pub fn start(desk: &Desk) -> Option<Self> {
+        let asks = Path::new("/usr/share/polkit-1/actions/org.debian.pcsc-lite.policy").exists();
+        if !asks || !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let run = desk.path("run");
+        fs::create_dir(&run).expect("a folder");
+        let mut machine = Command::new("unshare");
+        machine.args(["--mount", "sh", "-c", MACHINE, "sh"]).arg(&run);
+        let mut polkit = Polkit { machine: Service::start(desk, &mut machine), run };
+        let socket = polkit.socket();
+        polkit.machine.until("pcscd listens", |_| listens(&socket));
+        Some(polkit)
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.run.join("pcscd/pcscd.comm")
+    }
+
+    /// Runs a line of shell as root on that machine.
+    pub fn as_root(&self, line: &str) {
+        let target = format!("--target={}", self.machine.id());
+        tool("nsenter", &[&target, "--mount", "sh", "-c", line].map(AsRef::as_ref));
+    }
+}
