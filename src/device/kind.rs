@@ -136,6 +136,11 @@ impl ModuleKind {
         self.row().when_it_locks
     }
 
+    /// What a device lacks that is asked for something and says that it rejects it, where that is no missed touch.
+    pub(super) fn when_rejected(self) -> Option<&'static str> {
+        self.row().when_rejected
+    }
+
     /// Whether the module makes a key for wrapping as soon as it is told CKA_UNWRAP, be it that the key may not unwrap.
     pub(super) fn misreads_unwrap(self) -> bool {
         self.row().misreads_unwrap
@@ -201,6 +206,7 @@ struct Row {
     counts_wrong_pins: bool,
     when_it_locks: &'static str,
     misreads_unwrap: bool,
+    when_rejected: Option<&'static str>,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
     pin_length: Option<&'static str>,
@@ -227,6 +233,7 @@ const OTHER: Row = Row {
     counts_wrong_pins: true,
     when_it_locks: "most lock after three",
     misreads_unwrap: false,
+    when_rejected: None,
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
@@ -248,6 +255,10 @@ static TABLE: [Row; 14] = [
         when_it_locks: "a YubiHSM locks nothing",
         // yubihsm_pkcs11 2.6: an RSA wrap key, which signs nothing.
         misreads_unwrap: true,
+        when_rejected: Some(
+            "a capability is missing: the authentication key whose number begins the PIN must have it and, to make an \
+             object, be able to give it; so must the key that signs (yubihsm-shell: get objectinfo)",
+        ),
         unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
                      its connector",
         pin_form: Some(

@@ -328,7 +328,7 @@ impl SigningKey {
             RvError::FunctionRejected,
         ];
         match error {
-            SignError::Call { device, error }
+            SignError::Call { device, error, .. }
                 if waited >= TOUCH_MISSED_AFTER
                     && error.is_one_of(&of_no_touch)
                     && self.key.facts.touch != Some(TouchPolicy::Never) =>
@@ -343,7 +343,7 @@ impl SigningKey {
         if self.device.is_pulled_out(&error) {
             return SignError::PulledOut { device: self.device.describe(), error };
         }
-        SignError::Call { device: self.device.describe(), error }
+        SignError::Call { device: self.device.describe(), error, kind: self.device.kind() }
     }
 }
 

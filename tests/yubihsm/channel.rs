@@ -65,7 +65,7 @@ impl Channel {
 
     /// The command in a SESSION MESSAGE, padded: `message` is all of it, `encrypted` the part of it that is.
     pub fn open(&mut self, message: &[u8], encrypted: &[u8]) -> Result<Vec<u8>, Refusal> {
-        if encrypted.is_empty() || encrypted.len() % BLOCK != 0 {
+        if encrypted.is_empty() || !encrypted.len().is_multiple_of(BLOCK) {
             return Err(Refusal::WRONG_LENGTH);
         }
         self.check(message)?;

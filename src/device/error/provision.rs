@@ -201,6 +201,15 @@ impl Explain for ProvisionError {
             ProvisionError::NotStored { module, kind, .. } => (module.when_not_stored(), kind.so_secret()),
             _ => (None, None),
         };
+        let rejected = match self {
+            ProvisionError::NotGenerated { kind, .. } | ProvisionError::NotStored { kind, .. } => {
+                kind.when_rejected().filter(|_| code == Some(RvError::FunctionRejected))
+            }
+            _ => None,
+        };
+        if let Some(advice) = rejected {
+            return Some(advice.into());
+        }
         let hint = match (self, code, elsewhere, so_secret) {
             (_, Some(RvError::DeviceMemory), ..) => {
                 "the device is full: countersign list --login shows what can go; remove it with the device's own tool"

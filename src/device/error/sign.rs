@@ -5,7 +5,7 @@ use std::time::Duration;
 use cryptoki::error::RvError;
 
 use super::login::LoginError;
-use crate::device::CallError;
+use crate::device::{CallError, ModuleKind};
 use crate::duration::in_words;
 use crate::error::{Exit, Explain};
 use crate::signature::VerifyError;
@@ -20,6 +20,8 @@ pub enum SignError {
         device: String,
         /// What it said.
         error: CallError,
+        /// Its kind.
+        kind: ModuleKind,
     },
     /// It refused after a wait, and did not say why.
     #[error("the device {device} did not sign; the touch was probably missed ({error} after {})", in_words(*waited))]
@@ -91,7 +93,10 @@ impl Explain for SignError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            SignError::Call { error, .. } => after_refusal(error),
+            SignError::Call { error, kind, .. } => match kind.when_rejected() {
+                Some(advice) if error.is(RvError::FunctionRejected) => advice,
+                _ => after_refusal(error),
+            },
             SignError::NoTouch { .. } => "repeat the command, and touch the device as soon as it blinks",
             SignError::PulledOut { .. } => "plug the device in again, then repeat the command",
             SignError::Login(error) => return error.hint(),

@@ -132,7 +132,7 @@ fn an_authentication_key_that_may_not_is_refused_by_the_device() {
     refused(&desk, sign(&device, &desk, Some(&pin)), 6).says("CKR_FUNCTION_REJECTED");
     let keygen = ["keygen", "--device", DEVICE, "--label", "new", "-o", "new.pub"];
     let run = device.countersign(&desk, &keygen).env("COUNTERSIGN_PIN_SOURCE", device.pin_source(&pin));
-    run.go().exits(3).says("CKR_FUNCTION_REJECTED");
+    run.go().exits(3).says("CKR_FUNCTION_REJECTED").says("a capability is missing");
     assert!(!desk.path("new.pub").exists());
 }
 
