@@ -178,11 +178,19 @@ const IN_TRIAL: &str = "in-trial";
 
 /// The command line of this process.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let hidden = Arg::new(IN_TRIAL).long(IN_TRIAL).hide(true).action(ArgAction::SetTrue);
-    let matches = tree().mut_subcommand("list", |list| list.arg(hidden)).try_get_matches_from(arguments)?;
+    let mut tree = tree();
+    // Only then: a command that is changed comes last in clap's lists of commands.
+    let is_in_trial = arguments
+        .iter()
+        .any(|argument| argument.to_str().and_then(|argument| argument.strip_prefix("--")) == Some(IN_TRIAL));
+    if is_in_trial {
+        let hidden = Arg::new(IN_TRIAL).long(IN_TRIAL).hide(true).action(ArgAction::SetTrue);
+        tree = tree.mut_subcommand("list", |list| list.arg(hidden));
+    }
+    let matches = tree.try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let (Command::List(list), Some(matches)) = (&mut cli.command, matches.subcommand_matches("list")) {
-        list.in_trial = matches.get_flag(IN_TRIAL);
+        list.in_trial = is_in_trial && matches.get_flag(IN_TRIAL);
     }
     Ok(cli)
 }

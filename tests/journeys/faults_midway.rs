@@ -286,7 +286,7 @@ fn every_call_has_an_end() {
         desk.countersign(&["list", "--timeout", "1", "--module", module.to_str().unwrap()])
             .go()
             .exits(3)
-            .says("has not answered for 1 second (C_GetFunctionList)");
+            .says("has not answered for 1 second (dlopen)");
     }
 }
 

@@ -67,25 +67,31 @@ fn a_program_that_p11_kit_starts_does_not_inherit_the_pin() {
     let remote = desk.write(
         "remote.sh",
         format!(
-            "#!/bin/sh\nenv > {}\nexec p11-kit remote {}\n",
+            "#!/bin/sh\nenv >> {}\nexec p11-kit remote {}\n",
             desk.path("seen").display(),
             softhsm_module()
         )
         .as_bytes(),
     );
     fs::write(desk.path("modules/far.module"), format!("remote: |sh {}\n", remote.display())).unwrap();
-    desk.countersign_after_mounting(
-        "mount --bind modules /usr/share/p11-kit/modules && exec \"$@\"",
-        &["sign", "--pin-source", "env:OFFICER_PIN", "tokens.json"],
-    )
-    .without_env("COUNTERSIGN_MODULE")
-    .env("OFFICER_PIN", PIN)
-    .env("COUNTERSIGN_KEY", format!("{SIGNKEY}?pin-value=654321"))
-    .go()
-    .exits(0);
-    let seen = String::from_utf8(desk.read("seen")).unwrap();
-    assert!(seen.contains("SOFTHSM2_CONF="), "the program ran: {seen}");
-    assert!(!seen.contains(PIN) && !seen.contains("654321"), "{seen}");
+    // `list` and `doctor` try the module in a process of its own first, which starts the program once more.
+    for (arguments, starts) in
+        [(&["sign", "tokens.json"][..], 1), (&["list", "--login"], 2), (&["doctor"], 2)]
+    {
+        let _ = fs::remove_file(desk.path("seen"));
+        desk.countersign_after_mounting(
+            "mount --bind modules /usr/share/p11-kit/modules && exec \"$@\"",
+            &[arguments, &["--pin-source", "env:OFFICER_PIN"]].concat(),
+        )
+        .without_env("COUNTERSIGN_MODULE")
+        .env("OFFICER_PIN", PIN)
+        .env("COUNTERSIGN_KEY", format!("{SIGNKEY}?pin-value=654321"))
+        .go()
+        .exits(0);
+        let seen = String::from_utf8(desk.read("seen")).unwrap();
+        assert_eq!(seen.matches("SOFTHSM2_CONF=").count(), starts, "{arguments:?}: {seen}");
+        assert!(!seen.contains(PIN) && !seen.contains("654321"), "{arguments:?}: {seen}");
+    }
 }
 
 #[test]
