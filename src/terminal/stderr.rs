@@ -102,10 +102,6 @@ pub(crate) fn finish() {
 }
 
 /// Whether it is the pipe, or the socket, that stdout is.
-#[cfg_attr(
-    not(feature = "aws"),
-    expect(dead_code, reason = "only AWS commands print data for programs alone")
-)]
 pub(crate) fn shares_pipe_with_stdout() -> bool {
     let stderr = match OURS.get() {
         Some(ours) => rustix::fs::fstat(ours),

@@ -77,7 +77,7 @@ fn round(server: &Server, serving: &Serving<'_>, clock: &Settable, number: usize
     server.desk.write("device/pin", format!("{PIN}\n").as_bytes());
     renew();
     flood(serving);
-    clock.set(if number % 2 == 0 { "+10m" } else { "-10m" });
+    clock.set(if number.is_multiple_of(2) { "+10m" } else { "-10m" });
     renew();
     clock.set("+0s");
     renew();

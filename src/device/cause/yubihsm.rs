@@ -144,7 +144,7 @@ impl YubiHsmCause {
                 question(connectors)
             ),
             YubiHsmCause::NoDevice { connectors } => format!(
-                "make sure that yubihsm-connector runs there, with a YubiHSM plugged in: {}",
+                "make sure that yubihsm-connector runs there (the file of {VARIABLE} says where), with a YubiHSM plugged in: {}",
                 question(connectors)
             ),
         }
