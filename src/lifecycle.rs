@@ -244,17 +244,17 @@ impl Lifecycle {
     /// Waits until nothing is `left` or somebody asks for a renewal; true if somebody did. That is looked at every now and
     /// then, since a computer that sleeps does not count, and its clock may be set.
     pub(crate) fn wait_for_renewal(&self, left: impl Fn() -> Duration) -> bool {
-        let mut state = self.lock();
         loop {
+            // May read a file, which no signal has to wait for.
+            let left = left();
+            let mut state = self.lock();
             if std::mem::take(&mut state.renewal_is_due) {
                 return true;
             }
-            let left = left();
             if left.is_zero() {
                 return false;
             }
-            let waited = self.changed.wait_timeout(state, left.min(LOOK_AT_CLOCK_EVERY));
-            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            drop(self.changed.wait_timeout(state, left.min(LOOK_AT_CLOCK_EVERY)));
         }
     }
 }

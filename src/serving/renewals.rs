@@ -103,7 +103,7 @@ impl<'a> Renewals<'a> {
 
     /// How long no role is due.
     pub fn remaining(&self) -> Duration {
-        self.renewing.iter().map(|role| role.renewal.remaining()).min().unwrap_or(Duration::MAX / 4)
+        self.renewing.iter().map(Renewing::remaining).min().unwrap_or(Duration::MAX / 4)
     }
 
     /// Renews the roles that are due, or all of them, because somebody asks, and tells `observer` of each.
@@ -127,9 +127,14 @@ impl<'a> Renewals<'a> {
 
 impl Renewing<'_> {
     fn is_due(&self) -> bool {
-        match self.renewal.waits_for_person() {
-            true => self.provider.has_new_pin(),
-            false => self.renewal.remaining().is_zero(),
+        self.remaining().is_zero()
+    }
+
+    /// How long until it is due, or until the PIN's source is to be looked at again.
+    fn remaining(&self) -> Duration {
+        match self.renewal.waits_for_person() && self.provider.has_new_pin() {
+            true => Duration::ZERO,
+            false => self.renewal.remaining(),
         }
     }
 

@@ -69,7 +69,8 @@ fn a_certificate_of_another_key_or_none() {
     let absent = [("--private-key", "pkcs11:token=nobody;id=%01")];
     refused(&server, server.counted(&absent, &[]), 3, "pkcs11:token=nobody");
     refused(&server, server.counted(&[("--private-key", "key.pem")], &[]), 2, "--private-key names a file");
-    refused(&server, server.counted(&[("--private-key", "")], &[]), 2, "the key is not named");
+    let neither = [("--private-key", ""), ("--certificate", "")];
+    refused(&server, server.counted(&neither, &[]), 2, "the key is not named");
 }
 
 #[test]
