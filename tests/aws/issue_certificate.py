@@ -4,6 +4,7 @@ The extensions are those of tests/journeys/aws_authority.rs, where everything el
 """
 
 import argparse
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
-def main():
+def main(arguments):
     parser = argparse.ArgumentParser()
     for name in ("--public-key", "--ca", "--ca-key", "--out"):
         parser.add_argument(name, type=Path, required=True)
@@ -20,7 +21,7 @@ def main():
     parser.add_argument("--of-a-ca", action="store_true")
     parser.add_argument("--from-days", type=float, required=True)
     parser.add_argument("--until-days", type=float, required=True)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     certificate = issue(options)
     options.out.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -51,4 +52,4 @@ def issue(options):
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,7 +4,8 @@ Prints one line, `READY port=… control=… ca=… log=… url=…`, and serves
 that a test that was killed leaves nothing behind. roles_anywhere/faults.py says how to make it misbehave.
 
 With `--many` alone it hosts a service for each test, because Python takes longer to start than a test to run. A line of
-stdin is `{"start": [options]}` or `{"stop": port}`; the answer is a service's line as above, or `STOPPED`.
+stdin is `{"start": [options]}` or `{"stop": port}`; the answer is a service's line as above, or `STOPPED`. It issues
+certificates too: `{"issue": [options of issue_certificate.py]}` is answered by `ISSUED`.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import threading
 from pathlib import Path
 
+import issue_certificate
 from roles_anywhere import certificates, tls
 from roles_anywhere.service import Control, Service, Settings
 
@@ -34,6 +36,9 @@ def host_many():
         if "stop" in request:
             running.pop(request["stop"]).stop()
             answer = "STOPPED"
+        elif "issue" in request:
+            issue_certificate.main(request["issue"])
+            answer = "ISSUED"
         else:
             service = Running(read_options(request["start"]))
             running[service.port], answer = service, service.ready

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::openssl::{openssl, openssl_reads_request};
-use crate::support::python::python;
+use crate::support::roles_anywhere::host;
 use crate::support::template;
 
 /// The folder of its keys and certificates, in its own.
@@ -203,13 +204,11 @@ fn issue_dated(
     certificate: &Path,
 ) {
     let (from, until) = (days.0.to_string(), days.1.to_string());
-    let mut issue = python("issue_certificate.py");
-    issue.args(["--public-key", text(public_key), "--ca", text(ca), "--ca-key", text(key)]);
-    issue.args(["--common-name", common_name, "--out", text(certificate)]);
-    issue.args(of_a_ca.then_some("--of-a-ca"));
-    let output = issue.arg(format!("--from-days={from}")).arg(format!("--until-days={until}")).output();
-    let output = output.expect("Python starts");
-    assert!(output.status.success(), "issue_certificate.py: {}", String::from_utf8_lossy(&output.stderr));
+    let (from, until) = (format!("--from-days={from}"), format!("--until-days={until}"));
+    let mut issue = vec!["--public-key", text(public_key), "--ca", text(ca), "--ca-key", text(key)];
+    issue.extend(["--common-name", common_name, "--out", text(certificate), &from, &until]);
+    issue.extend(of_a_ca.then_some("--of-a-ca"));
+    host().ask(&json!({ "issue": issue })).is("ISSUED");
 }
 
 /// A key and a certificate of a CA, below a folder.

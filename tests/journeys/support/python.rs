@@ -61,6 +61,11 @@ impl PythonServer {
 }
 
 impl Ready {
+    #[track_caller]
+    pub fn is(&self, line: &str) {
+        assert_eq!(self.0, line);
+    }
+
     pub fn value(&self, name: &str) -> &str {
         let value = self.0.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
         value.unwrap_or_else(|| panic!("no {name} in {:?}", self.0))

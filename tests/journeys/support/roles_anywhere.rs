@@ -116,8 +116,8 @@ impl Drop for RolesAnywhere {
     }
 }
 
-/// The process of all services.
-fn host() -> MutexGuard<'static, PythonServer> {
+/// The process of all services, which issues certificates too.
+pub fn host() -> MutexGuard<'static, PythonServer> {
     static HOST: OnceLock<Mutex<PythonServer>> = OnceLock::new();
     let host = HOST.get_or_init(|| Mutex::new(PythonServer::start("roles_anywhere_server.py", &["--many"])));
     // Also after a test that failed while it had it.
