@@ -23,6 +23,7 @@ pub unsafe fn module_of(list: &'static CK_FUNCTION_LIST) -> Option<Modules> {
         path: PathBuf::from("random.so"),
         init_reserved: None,
         remote: functions,
+        is_named: false,
     };
     let module = Module::load(spec).ok()?;
     Some(Modules { loaded: vec![Rc::new(module)], failed: Vec::new(), named: true })
