@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::slice;
 
-use countersign::device::{KeyRequest, LoginOptions, Policy, UserType, choose, fuzzing, inventory};
+use countersign::device::{
+    KeyRequest, LoginMemory, LoginOptions, Policy, UserType, choose, fuzzing, inventory,
+};
 use countersign::pin::PinSource;
 use countersign::signature::{Hash, Mechanism, Payload};
 use countersign::uri::Uri;
@@ -241,6 +243,7 @@ fuzz_target!(|bytes: &[u8]| {
         pin_source: Some(PinSource::Value("123456".to_owned().into())),
         use_last_try: false,
         user_type: UserType::User,
+        memory: LoginMemory::default(),
     };
     if !signs {
         let _ = inventory(&modules, &Uri::default(), Some(&login), &mut |_| {});
