@@ -40,7 +40,9 @@ pub use cause::{
     Absence, Cause, Denied, ServiceCause, SmartCardCause, SmartCards, SoftHsmCause, YubiHsmCause,
 };
 pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
-pub use error::{Candidate, DeviceError, KeyError, LoginError, ProvisionError, SignError, UniqueAttribute};
+pub use error::{
+    Candidate, DeviceError, KeyError, LoginError, ModuleError, ProvisionError, SignError, UniqueAttribute,
+};
 pub use inventory::{
     CertificateEntry, DeviceEntry, Inventory, KeyEntry, ModuleEntry, UnreadableSlot, inventory,
 };
@@ -48,7 +50,7 @@ pub use key_facts::{Exportability, KeyFacts, Policy, UnfitReason};
 pub use kind::ModuleKind;
 pub use login::{LoginOptions, Notice};
 pub use login_memory::LoginMemory;
-pub use modules::{ModuleChoice, ModuleError, Modules};
+pub use modules::{ModuleChoice, Modules};
 pub use open::OpenDevice;
 pub use present::Device;
 pub use provision::{

@@ -5,6 +5,7 @@ mod candidate;
 mod device;
 mod key;
 mod login;
+mod module;
 mod provision;
 mod sign;
 
@@ -12,5 +13,6 @@ pub use candidate::Candidate;
 pub use device::DeviceError;
 pub use key::KeyError;
 pub use login::LoginError;
+pub use module::ModuleError;
 pub use provision::{ProvisionError, UniqueAttribute};
 pub use sign::SignError;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::call::{CallError, reason_of};
 use super::cause::{Absence, Cause, ModuleState, Situation, State};
+use super::error::ModuleError;
 use super::ffi::{self, LIBP11_KIT, LoadError, P11KitModule};
 use super::kind::ModuleKind;
 use super::load_failure::LoadFailure;
@@ -14,129 +15,7 @@ use super::present::{self, Device};
 use super::spec::{ModuleSpec, module_path};
 use super::trial::Trial;
 use super::watch;
-use crate::error::{Exit, Explain};
 use crate::uri::Uri;
-
-/// Why no module can be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ModuleError {
-    /// libp11-kit is not there.
-    #[error(
-        "no PKCS#11 module was named, and libp11-kit, which knows the modules of this system, cannot be loaded"
-    )]
-    NoP11Kit {
-        /// dlopen's own text.
-        reason: String,
-    },
-    /// p11-kit is there and knows no module.
-    #[error("no PKCS#11 module was named, and p11-kit {}", if message.is_some() { "could not load its modules" } else { "is configured with none" })]
-    NoneConfigured {
-        /// p11-kit's last message.
-        message: Option<String>,
-    },
-    /// p11-kit knows no module of that name.
-    #[error("no module is named {name:?}")]
-    NoSuchName {
-        /// From the URI's `module-name`.
-        name: String,
-        /// The names that there are.
-        configured: Vec<String>,
-    },
-    /// Every module failed.
-    #[error("no PKCS#11 module could be used")]
-    AllFailed {
-        /// Each module and its reason.
-        failures: Vec<String>,
-        /// Whether a call of one of them was abandoned.
-        hang: bool,
-    },
-    /// A call about all modules was abandoned.
-    #[error("p11-kit cannot say which PKCS#11 modules there are: {0}")]
-    Hang(#[from] CallError),
-    /// The module that was named failed.
-    #[error("the module {path:?} cannot be used: {reason}")]
-    Failed {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-        /// What may help.
-        hint: Option<String>,
-        /// What stands in between.
-        cause: Option<Box<Cause>>,
-        /// Whether a call was abandoned.
-        hang: bool,
-    },
-    /// The module that was named does not say which devices it has.
-    #[error("the module {path:?} shows no device: {error}")]
-    Unlisted {
-        /// Its path.
-        path: PathBuf,
-        /// What it said.
-        error: CallError,
-        /// Why.
-        absence: Box<Absence>,
-    },
-}
-
-impl Explain for ModuleError {
-    fn exit(&self) -> Exit {
-        Exit::Device
-    }
-
-    fn detail(&self) -> Vec<String> {
-        match self {
-            ModuleError::NoP11Kit { reason } => vec![reason.clone()],
-            ModuleError::NoneConfigured { message } => message.iter().cloned().collect(),
-            ModuleError::NoSuchName { configured, .. } => {
-                vec![format!("there are: {}", configured.join(", "))]
-            }
-            ModuleError::AllFailed { failures, .. } => failures.clone(),
-            ModuleError::Failed { cause, .. } => cause.iter().map(ToString::to_string).collect(),
-            ModuleError::Unlisted { absence, .. } => {
-                absence.causes().iter().map(ToString::to_string).collect()
-            }
-            ModuleError::Hang(_) => Vec::new(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            ModuleError::NoP11Kit { .. } | ModuleError::NoneConfigured { .. } => Some(
-                "name the device's module with --module PATH (a YubiKey on Debian: apt install ykcs11, then --module \
-                 libykcs11.so), or install p11-kit and a package that registers with it (opensc, softhsm2)"
-                    .into(),
-            ),
-            ModuleError::NoSuchName { .. } => Some("correct module-name in the URI, or use --module PATH".into()),
-            ModuleError::AllFailed { .. } => Some(
-                "name the device's module with --module PATH to use it alone; countersign doctor tells more of each".into(),
-            ),
-            ModuleError::Failed { hint, cause, .. } => {
-                let of_cause = cause.as_ref().map(|cause| cause.help());
-                Some(hint.clone().or(of_cause).unwrap_or_else(|| NO_CAUSE.into()))
-            }
-            ModuleError::Unlisted { absence, .. } => {
-                Some(absence.main_cause().map_or_else(|| NO_CAUSE.into(), Cause::help))
-            }
-            ModuleError::Hang(_) => {
-                Some("end the program that keeps p11-kit's modules busy, or name the device's own with --module PATH".into())
-            }
-        }
-    }
-
-    fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            ModuleError::Hang(_)
-                | ModuleError::Unlisted { .. }
-                | ModuleError::Failed { hang: true, .. }
-                | ModuleError::AllFailed { hang: true, .. }
-        )
-    }
-}
-
-/// Where nothing is known of a module that fails.
-const NO_CAUSE: &str = "-v shows what the module itself says; its manual says what it needs";
 
 /// What the command line says about modules.
 #[derive(Clone, Debug, Default)]
@@ -204,22 +83,21 @@ pub(super) struct FailedModule {
 }
 
 impl FailedModule {
+    /// One of which no more is known than `reason`.
+    fn new(name: String, path: Option<PathBuf>, reason: String) -> Self {
+        FailedModule { name, path, reason, cause: None, hang: None }
+    }
+
     /// p11-kit's last message: the module that it could not load, in the words of this program, or whatever else it says.
     fn by_p11_kit(message: String) -> Self {
         let told = message.strip_prefix("couldn't load module: ").and_then(|told| told.split_once(": "));
         let Some((path, words)) = told else {
-            return FailedModule {
-                name: "p11-kit".into(),
-                path: None,
-                reason: message,
-                cause: None,
-                hang: None,
-            };
+            return FailedModule::new("p11-kit".into(), None, message);
         };
         let path = PathBuf::from(path);
         let LoadFailure { reason, hint } = LoadFailure::of(&path, LoadError::Loader(words.to_owned()));
         let name = ModuleSpec::at(&path).display_name();
-        FailedModule { name, path: Some(path), reason: with_hint(reason, hint), cause: None, hang: None }
+        FailedModule::new(name, Some(path), with_hint(reason, hint))
     }
 }
 
@@ -356,13 +234,7 @@ impl Modules {
     pub fn failure_lines(&self) -> Vec<String> {
         let silent = self.loaded.iter().filter_map(|module| {
             let reason = module.slot_error()?.to_string();
-            Some(FailedModule {
-                name: module.spec().display_name(),
-                path: Some(module.spec().path.clone()),
-                reason,
-                cause: None,
-                hang: None,
-            })
+            Some(FailedModule::new(module.spec().display_name(), Some(module.spec().path.clone()), reason))
         });
         self.failed
             .iter()
@@ -404,13 +276,7 @@ impl Modules {
 
     fn skip(&mut self, path: &Path, error: &ModuleError) {
         let name = ModuleSpec::at(path).display_name();
-        self.failed.push(FailedModule {
-            name,
-            path: None,
-            reason: error.to_string(),
-            cause: None,
-            hang: None,
-        });
+        self.failed.push(FailedModule::new(name, None, error.to_string()));
     }
 
     fn add_configured(&mut self, uris: &[&Uri], trial: Option<&Trial>) -> Result<(), ModuleError> {
@@ -453,13 +319,11 @@ impl Modules {
                     self.add_skippable(spec(Path::new(LIBP11_KIT), Some(remote.clone())), trial);
                 }
                 (None, Some(path)) => self.add_skippable(spec(path, None), trial),
-                (None, None) => self.failed.push(FailedModule {
-                    name: module.name.clone(),
-                    path: None,
-                    reason: "p11-kit gives no file for it".into(),
-                    cause: None,
-                    hang: None,
-                }),
+                (None, None) => self.failed.push(FailedModule::new(
+                    module.name.clone(),
+                    None,
+                    "p11-kit gives no file for it".into(),
+                )),
             }
         }
         self.failed.extend(message.map(FailedModule::by_p11_kit));
@@ -473,7 +337,7 @@ impl Modules {
         let name = spec.display_name();
         let path = spec.path.clone();
         if let Some(Err(reason)) = trial.map(|trial| trial.of(&name, Path::new(&spec.call_name()))) {
-            self.failed.push(FailedModule { name, path: Some(path), reason, cause: None, hang: None });
+            self.failed.push(FailedModule::new(name, Some(path), reason));
             return;
         }
         match Module::load(spec) {
