@@ -1,12 +1,12 @@
 //! What kind of card it is, and what goes wrong with it.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Parser;
 
 use crate::key::Algorithm;
+use crate::schedule::At;
 use crate::slot::{PinPolicy, Slot, TouchPolicy};
 
 #[derive(Parser)]
@@ -43,7 +43,7 @@ pub struct Options {
     /// What happens at the N-th signature since the card was inserted: N=STATUS (a status word, as 6f00), or N=pull; or
     /// at several, as 2-9=STATUS
     #[arg(long)]
-    pub at: Vec<At>,
+    pub at: Vec<At<Event>>,
 }
 
 #[derive(Clone)]
@@ -69,29 +69,19 @@ impl FromStr for KeyOption {
     }
 }
 
-#[derive(Clone)]
-pub struct At {
-    pub signatures: RangeInclusive<usize>,
-    pub event: Event,
-}
-
 #[derive(Clone, Copy)]
 pub enum Event {
     Pull,
     Answer(u16),
 }
 
-impl FromStr for At {
+impl FromStr for Event {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (signatures, event) = text.split_once('=').ok_or("N=EVENT")?;
-        let (first, last) = signatures.split_once('-').unwrap_or((signatures, signatures));
-        let number = |text: &str| text.parse().map_err(|_| "N is a number");
-        let event = match event {
+        Ok(match text {
             "pull" => Event::Pull,
             status => Event::Answer(u16::from_str_radix(status, 16).map_err(|error| error.to_string())?),
-        };
-        Ok(At { signatures: number(first)?..=number(last)?, event })
+        })
     }
 }

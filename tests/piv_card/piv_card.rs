@@ -28,6 +28,8 @@ mod memory;
 mod objects;
 mod options;
 mod pin;
+#[path = "../simulation/schedule.rs"]
+mod schedule;
 mod slot;
 #[path = "../simulation/tlv.rs"]
 mod tlv;

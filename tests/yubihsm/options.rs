@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::fault::At;
+use crate::fault::Event;
+use crate::schedule::At;
 
 #[derive(Parser)]
 pub struct Options {
@@ -22,5 +23,5 @@ pub struct Options {
     /// What happens at the N-th signature since the device was plugged in: N=ERROR (a number of Yubico's, as 09), or
     /// N=unplug, or N=stop (the connector ends); or at several, as 2-9=ERROR
     #[arg(long)]
-    pub at: Vec<At>,
+    pub at: Vec<At<Event>>,
 }

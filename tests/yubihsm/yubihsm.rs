@@ -39,6 +39,8 @@ mod key;
 mod memory;
 mod object;
 mod options;
+#[path = "../simulation/schedule.rs"]
+mod schedule;
 mod session;
 mod store;
 #[path = "../simulation/tlv.rs"]
