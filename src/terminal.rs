@@ -23,7 +23,7 @@ use countersign::uri::redact;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cli::{Color, Global, compatible};
+use crate::cli::{Color, Global, NotRun, compatible};
 use crate::lifecycle::{Ending, LIFECYCLE};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -186,14 +186,13 @@ impl Terminal {
     }
 
     /// What clap has to say: an error, or a help page that was asked for.
-    pub(crate) fn command_line_error(error: &clap::Error) -> ExitCode {
+    pub(crate) fn command_line_error(NotRun { error, text }: &NotRun) -> ExitCode {
+        let shown = text.ansi().to_string();
         if !error.use_stderr() {
-            let page = error.render().ansi().to_string();
-            let printed = anstream::stdout().write_all(redact(&page).as_bytes());
+            let printed = anstream::stdout().write_all(redact(&shown).as_bytes());
             return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Other as u8) };
         }
-        let text = error.render().ansi().to_string();
-        let _ = writeln!(stderr::stream(), "{}", without_secrets(text.trim_end()));
+        let _ = writeln!(stderr::stream(), "{}", without_secrets(shown.trim_end()));
         stderr::finish();
         let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
         let instead = match error.kind() {

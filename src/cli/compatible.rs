@@ -1,5 +1,5 @@
-//! Arguments as people bring them from `aws_signing_helper`, whose parser knows more forms, turned into those of this
-//! program; and what to say of options that it has and this program has not.
+//! Arguments that people bring from other programs. `aws_signing_helper` takes more forms, which become those of this program.
+//! Options that only the other programs have get advice.
 
 use clap::{ArgAction, Command};
 
@@ -7,11 +7,11 @@ use clap::{ArgAction, Command};
 pub(crate) struct Arguments {
     /// With the program's name.
     pub(crate) arguments: Vec<std::ffi::OsString>,
-    /// Of switches that are off by `=false`: what the environment says does not count.
+    /// The variables of switches that `=false` turns off: the environment does not count for these.
     pub(crate) overruled: Vec<String>,
 }
 
-/// `--switch=true` is the switch, and `--switch=false` is none; `version` is `--version`.
+/// `--switch=true` becomes the switch, and `--switch=false` is removed; `version` becomes `--version`.
 pub(crate) fn read(tree: &Command, given: impl Iterator<Item = std::ffi::OsString>) -> Arguments {
     let mut given: Vec<_> = given.collect();
     if given.len() == 2 && given[1] == "version" {
@@ -45,22 +45,30 @@ pub(crate) fn read(tree: &Command, given: impl Iterator<Item = std::ffi::OsStrin
     Arguments { arguments, overruled }
 }
 
-/// What to do instead of an option that `aws_signing_helper` has and this program refuses on purpose.
+/// What to do instead of an option of `aws_signing_helper` or `pkcs11-tool` that this program does not have.
 pub(crate) fn instead_of(option: &str) -> Option<&'static str> {
     let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
     Some(match name {
         "cert-selector" | "use-latest-expiring-certificate" => {
-            "certificates are found on PKCS#11 devices and in files: --certificate names one; of several for one key the one \
-             that is valid longest is taken"
+            "name the certificate with --certificate: it is on a PKCS#11 device or in a file; if a key has several, countersign \
+             uses the one that is valid longest"
         }
         "system-store-name" => {
-            "the key stores of Windows and macOS are not used: --private-key 'pkcs11:…' names a key on a device"
+            "name a key on a device with --private-key 'pkcs11:…'; the key stores of Windows and macOS are not supported"
         }
         "tpm-key-password" | "no-tpm-key-password" => {
-            "keys in a TPM are used through tpm2-pkcs11: --private-key 'pkcs11:…' names one, and its PIN comes by --pin-source"
+            "name a key in a TPM with --private-key 'pkcs11:…' (through tpm2-pkcs11), and its PIN with --pin-source"
         }
-        "bundle" => "--intermediates names the file with the certificates above",
-        "pkcs8-password" => "keys in files are not used: --private-key 'pkcs11:…' names a key on a device",
+        "bundle" => "name the file with the CA certificates with --intermediates",
+        "pkcs8-password" => {
+            "name a key on a device with --private-key 'pkcs11:…'; key files are not supported"
+        }
+        "pin" | "login-pin" => {
+            "give the PIN with --pin-source prompt, file:PATH, env:NAME or fd:NUMBER: other users can read arguments"
+        }
+        "slot" | "slot-index" | "token" | "token-label" | "object" | "label" | "id" => {
+            "name device and key in one URI, as --key 'pkcs11:token=officer;id=%01': countersign list prints them"
+        }
         _ => return None,
     })
 }
@@ -80,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn switches_have_values_if_somebody_gives_them_one() {
+    fn a_switch_can_have_a_value() {
         assert_eq!(of(&["list", "--json=true"]).0, ["list", "--json"]);
         assert_eq!(of(&["list", "--json=false", "-v"]).0, ["list", "-v"]);
         assert_eq!(of(&["version"]).0, ["--version"]);
-        // What is no switch, or stands behind the end of the options, stays.
+        // What is not a switch, or comes after the end of the options, stays.
         for arguments in
             [&["list", "--module=true"][..], &["list", "--json=maybe"], &["show", "--", "--json=true"]]
         {
@@ -101,8 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_helper_that_are_refused_have_a_word_of_advice() {
-        for option in ["--cert-selector", "--system-store-name", "--tpm-key-password", "--cert-selector=x"] {
+    fn options_of_other_programs_get_advice() {
+        for option in [
+            "--cert-selector",
+            "--system-store-name",
+            "--tpm-key-password",
+            "--cert-selector=x",
+            "--token-label",
+        ] {
             assert!(instead_of(option).is_some(), "{option}");
         }
         assert_eq!(instead_of("--frobnicate"), None);

@@ -20,20 +20,29 @@ pub struct Opt {
     pub default: Option<String>,
 }
 
-/// The options that a command does not share with all others, but for `--help`.
+/// Headings of options that all commands have.
+const SHARED: [&str; 2] = ["Device and PIN:", "General:"];
+
+/// The options that a command does not share with all others.
 pub fn own_options(command: &str) -> Vec<Opt> {
     let page = help_page(&["help", command]);
-    let own = page.lines().skip_while(|line| *line != "Options:").take_while(|line| *line != "Everywhere:");
     let mut options: Vec<Opt> = Vec::new();
-    for line in own {
+    let mut is_own = false;
+    for line in page.lines().take_while(|line| !line.starts_with("Example")) {
+        if line.ends_with(':') && !line.starts_with(' ') {
+            is_own = !SHARED.contains(&line);
+        }
         let line = line.trim();
-        if let Some(name) = line.starts_with('-').then(|| long_options(line).into_iter().next()).flatten() {
+        if !is_own {
+            continue;
+        } else if let Some(name) =
+            line.starts_with('-').then(|| long_options(line).into_iter().next()).flatten()
+        {
             options.push(Opt { name, default: None });
         } else if let (Some(default), Some(option)) = (line.strip_prefix("[default: "), options.last_mut()) {
             option.default = Some(default.trim_end_matches(']').to_owned());
         }
     }
-    options.retain(|option| option.name != "--help");
     options
 }
 
