@@ -24,7 +24,7 @@ use clap::{
 
 use countersign::device::UserType;
 
-/// The groups of the help page, by what a person wants to do, the commonest first.
+/// The groups of the help page, by task, the commonest first.
 const GROUPS: &[(&str, &[&str])] = &[
     ("CloudHSM token files", &["sign", "verify", "show", "merge", "audit"]),
     (
@@ -214,15 +214,16 @@ pub(crate) struct NotRun {
 
 /// The command line of this process.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, NotRun> {
-    let mut tree = tree();
+    let mut commands = Cli::command();
     // Only then: a command that is changed comes last in clap's lists of commands.
     let is_in_trial = arguments
         .iter()
         .any(|argument| argument.to_str().and_then(|argument| argument.strip_prefix("--")) == Some(IN_TRIAL));
     if is_in_trial {
         let hidden = Arg::new(IN_TRIAL).long(IN_TRIAL).hide(true).action(ArgAction::SetTrue);
-        tree = tree.mut_subcommand("list", |list| list.arg(hidden));
+        commands = commands.mut_subcommand("list", |list| list.arg(hidden));
     }
+    let tree = with_help(commands);
     let matches = match tree.clone().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => return Err(explained(error, tree, &arguments)),
@@ -287,7 +288,12 @@ pub(crate) fn variables() -> BTreeSet<OsString> {
 
 /// The tree, with help pages that fit a terminal.
 pub(crate) fn tree() -> ClapCommand {
-    let mut tree = Cli::command().mut_subcommands(for_terminals);
+    with_help(Cli::command())
+}
+
+/// Builds the tree: no option can be added afterwards.
+fn with_help(tree: ClapCommand) -> ClapCommand {
+    let mut tree = tree.mut_subcommands(for_terminals);
     let mut commands = String::new();
     for &(heading, names) in GROUPS {
         commands.push_str(&format!("{heading}:\n"));
