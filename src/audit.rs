@@ -2,7 +2,7 @@
 //!
 //! A line's members `number` (from 1) and `previous` (the SHA-256 of the line before, without its line end; 64 zeros in
 //! the first line) come first, and `sha256` (of the line up to that member) comes last. So a line that is changed,
-//! missing or in another place is found. Whoever can rewrite the whole file can make a new chain: keep the last line's
+//! missing or in another place is found. Anyone who can rewrite the whole file can make a new chain: keep the last line's
 //! SHA-256 elsewhere, or send the log elsewhere, where that matters. A cut-off end shows only by comparison with it.
 
 mod check;
@@ -57,7 +57,7 @@ impl AuditLog {
     }
 
     /// Appends a line with these members, and waits until it is on the disk. Several processes may do this at once. A
-    /// log that was moved away meanwhile (logrotate) is begun anew.
+    /// log that was moved away meanwhile (logrotate) is started again.
     ///
     /// # Errors
     /// [`AuditError`]; the log is then as it was.

@@ -197,7 +197,7 @@ impl Certificate {
         Verifier::new(&issuer.public_key).is_ok_and(|verifier| verifier.verify(&payload, signature).is_ok())
     }
 
-    /// The tbsCertificate as it was read: encoded anew it may differ, where its maker wrote a default value out.
+    /// The tbsCertificate as it was read: encoded again it may differ, where its maker wrote a default value out.
     fn signed_bytes(&self) -> der::Result<&[u8]> {
         let mut reader = SliceReader::new(&self.der)?;
         Header::decode(&mut reader)?;

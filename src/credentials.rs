@@ -1,8 +1,8 @@
 //! Temporary AWS credentials in exchange for a request that a key on a device signs: what is asked for
-//! ([`CredentialRequest`]), the certificate that is shown ([`CertificateChain`]), obtaining ([`Provider`]), when to renew
+//! ([`CredentialRequest`]), the certificate that is presented ([`CertificateChain`]), obtaining ([`Provider`]), when to renew
 //! ([`Renewal`]), and where credentials are kept: a [`Cache`], or a profile of the [`CredentialsFile`].
 //!
-//! Prints nothing and knows no option of the command line but as [`CredentialOptions`]. What happens is told by
+//! Prints nothing, and knows the command line only as [`CredentialOptions`]. Progress is reported by
 //! [`Event`]s; the words are the caller's.
 
 mod cache;

@@ -21,12 +21,12 @@ pub(crate) fn take(name: &str) -> Result<SecretString, VarError> {
 #[allow(unsafe_code)]
 pub fn forget(name: impl AsRef<OsStr>) {
     if is_one_thread() {
-        // SAFETY: std wants that no other thread touches the environment meanwhile. There is no other thread.
+        // SAFETY: std requires that no other thread touches the environment meanwhile. There is no other thread.
         unsafe { env::remove_var(name.as_ref()) };
     }
 }
 
-/// An empty variable is no variable. Under the same condition.
+/// An empty variable counts as not set. Under the same condition.
 pub fn forget_if_empty(name: impl AsRef<OsStr>) {
     if env::var_os(&name).is_some_and(|value| value.is_empty()) {
         forget(name);

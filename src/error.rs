@@ -1,4 +1,4 @@
-//! What every error of this program can say: what is wrong, the detail, what to do, and the exit code.
+//! What every error of this program provides: what is wrong, the detail, what to do, and the exit code.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! The life of the process: nothing of its memory is left behind, and whatever ends it (its own work, a signal, a device
-//! that does not answer) ends it once, with one exit code, after the last work was done and the last words were said.
+//! The life of the process: it leaves nothing in memory, and whatever ends it (its own work, a signal, a device
+//! that does not answer) ends it once, with one exit code, after the last work is done and the last message is printed.
 //!
-//! Modules are somebody else's code in this process, and may end it from inside a call: `death.rs` hears of that.
+//! Modules are foreign code in this process, and may end it from inside a call: `death.rs` detects that.
 //!
-//! This knows nothing of printing: what is said at an early end is left here by [`Lifecycle::at_an_early_end`].
+//! This module prints nothing: the message of an early end is registered by [`Lifecycle::at_an_early_end`].
 
 mod death;
 
@@ -24,7 +24,7 @@ use signal_hook::iterator::Signals;
 const REPLACING: Duration = Duration::from_secs(2);
 /// How long a signal waits for a call to a device, so that the device is not cut off while it writes.
 const CALLING: Duration = Duration::from_secs(1);
-/// All that there is to say is said by then, in seconds.
+/// The time by which all messages are written, in seconds.
 const LAST_WORDS: std::ffi::c_uint = 5;
 /// After a computer's sleep a renewal is late by at most as much.
 const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(15);
@@ -55,7 +55,7 @@ enum Phase {
         /// Whether a device that does not answer ends it; without this it goes on with what it has.
         may_give_up: Option<Box<dyn Fn() -> bool + Send>>,
     },
-    /// Everything was said; the devices are let go.
+    /// All messages are written; the devices are released.
     Decided(i32),
     /// Some thread is ending the process.
     Ending,
@@ -73,7 +73,7 @@ pub(crate) enum Ending {
 
 /// The system gives no thread.
 #[derive(Debug, thiserror::Error)]
-#[error("no thread can be started: {source}")]
+#[error("a thread cannot be started: {source}")]
 pub(crate) struct NoThread {
     source: std::io::Error,
 }
@@ -98,7 +98,7 @@ impl Lifecycle {
     }
 
     /// No core dump, and no debugger of the same user: the PIN is in this process's memory. A system that refuses either
-    /// is no reason not to sign.
+    /// does not keep it from signing.
     pub(crate) fn harden(&self) {
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
@@ -130,7 +130,7 @@ impl Lifecycle {
         // Only now: what is caught and not waited for is lost.
         let Ok(signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return Ok(()) };
         let _ = send.send(signals);
-        // A thread that is only starting waits for the loader, which a module may keep busy for ever.
+        // A thread that is only starting waits for the loader, which a module may keep busy forever.
         let _ = is_ready.recv();
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether this process is a service, which somebody starts anew.
+    /// Whether this process is a service, which a manager restarts.
     pub(crate) fn is_service(&self) -> bool {
         matches!(self.lock().phase, Phase::Service { .. })
     }
@@ -176,7 +176,7 @@ impl Lifecycle {
         }
     }
 
-    /// Lets the devices go, after all was said. One that hangs then is no reason for another exit code.
+    /// Lets the devices go, after all was said. One that hangs then does not change the exit code.
     pub(crate) fn close_devices(&self, exit: i32) {
         {
             let mut state = self.lock();
@@ -214,7 +214,7 @@ impl Lifecycle {
         device::stop_calls(if matches!(ending, Ending::Failed(_)) { Duration::ZERO } else { CALLING });
         save::stop_replacing(REPLACING);
         let consequences = last_work.map(|work| work(&ending)).unwrap_or_default();
-        // After a decision all was said; the device only hangs when it is let go.
+        // After a decision all was said; the device only hangs when it is released.
         if let Some(words) = last_words.filter(|_| !is_decided) {
             words(ending, &consequences);
         }

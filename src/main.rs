@@ -15,7 +15,7 @@ use lifecycle::LIFECYCLE;
 use terminal::Terminal;
 use zeroizing_alloc::ZeroAlloc;
 
-/// Wipes what is given back. Secrets pass through the buffers of libraries (TLS, HTTP, JSON), which wipe nothing. Modules have
+/// Wipes freed memory. Secrets pass through the buffers of libraries (TLS, HTTP, JSON), which wipe nothing. Modules have
 /// allocators of their own.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);

@@ -1,4 +1,4 @@
-//! PEM (RFC 7468) as people have it: with text around the blocks, and with lines of any length and end.
+//! PEM (RFC 7468), read leniently: with text around the blocks, and with lines of any length and end.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(crate) struct Block<'a> {
     pub(crate) der: Option<Vec<u8>>,
 }
 
-/// The text of a file: in UTF-16 where it begins with that byte-order mark, as PowerShell's `>` writes it. What is no text
+/// The text of a file: in UTF-16 where it begins with that byte-order mark, as PowerShell's `>` writes it. What is not text
 /// may stand between the blocks.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     let utf_16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {

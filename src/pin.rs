@@ -77,7 +77,7 @@ impl PinSource {
     ///
     /// # Errors
     /// [`PinError::Command`] for a `pin-source` of the form `|command`: a URI must not be able to start programs.
-    /// [`PinError::NotAPath`] for one that is no absolute path.
+    /// [`PinError::NotAPath`] for one that is not an absolute path.
     pub fn from_uri(uri: &Uri) -> Result<Option<Self>, PinError> {
         if let Some(value) = &uri.pin_value {
             return Ok(Some(PinSource::Value(value.expose().clone())));
@@ -90,7 +90,7 @@ impl PinSource {
         let path = source.strip_prefix("file:").unwrap_or(&source);
         // file:///path is the long form of file:/path.
         let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-        // Not repeated when it is no path: people put the PIN itself here.
+        // Not repeated when it is not a path: people put the PIN itself here.
         if !path.starts_with('/') {
             return Err(PinError::NotAPath);
         }
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pin_file_is_refused_without_repeating_it() {
+    fn what_is_not_a_pin_file_is_refused_without_repeating_it() {
         assert!(matches!(read(b"1234\nsecond"), Err(PinError::NotOneLine { .. })));
         assert!(matches!(read(&[b'1'; 2000]), Err(PinError::NotOneLine { .. })));
         for text in [&b"12\xff"[..], b"\xef\xbb\xbf1234\n", b"12\x00", b"12\x1b[A"] {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_is_no_source_is_not_repeated() {
+    fn an_invalid_source_is_not_repeated() {
         for text in ["123456", "pin:123456", "env:123456", "file:", "env:", "env:A=B", "fd:x", "fd:-1", ""] {
             let error = text.parse::<PinSource>().unwrap_err();
             assert!(!error.contains("123456"));

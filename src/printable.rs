@@ -1,8 +1,8 @@
-//! Text of others (labels, names in files, subjects of certificates) made safe to print.
+//! Foreign text (labels, names in files, subjects of certificates) made safe to print.
 
 use crate::uri::redact;
 
-/// Text without PINs and without characters that act on a terminal: labels and names are anybody's bytes, and must be able
+/// Text without PINs and without characters that act on a terminal: labels and names are anyone's bytes, and must be able
 /// neither to move the cursor nor to turn the line round.
 pub fn printable(text: &str) -> String {
     redact(text).chars().map(|character| if is_active(character) { '\u{fffd}' } else { character }).collect()

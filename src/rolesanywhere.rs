@@ -1,4 +1,4 @@
-//! IAM Roles Anywhere: temporary AWS credentials for whoever holds the key of a certificate. Pure, but for [`Client`],
+//! IAM Roles Anywhere: temporary AWS credentials for the holder of the key of a certificate. Pure, except for [`Client`],
 //! which sends: bytes in, bytes out; no device, no file, no clock.
 //!
 //! A [`CreateSession`] and the certificate's [`Identity`] become a [`Request`], whose [`Request::payload`] is what the

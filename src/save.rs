@@ -1,4 +1,4 @@
-//! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. Whoever looks, at any moment
+//! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. A reader, at any moment
 //! and also after a power cut, finds the old file or the new one.
 
 mod attributes;

@@ -1,7 +1,7 @@
-//! Credentials for programs on this computer, as EC2's instance metadata service and as a container's credentials endpoint
+//! Credentials for programs on this computer, like EC2's instance metadata service and the container credentials endpoint
 //! hand them out.
 //!
-//! Which roles there are ([`ServedRole`]), what there is to hand out ([`Roles`]), keeping it valid ([`Renewals`]) and what is
+//! Which roles there are ([`ServedRole`]), the credentials to serve ([`Roles`]), keeping it valid ([`Renewals`]) and what is
 //! answered ([`Service`]) know no socket; [`Listener`] and [`Systemd`] are the edge. Prints nothing.
 
 mod answers;

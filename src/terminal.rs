@@ -43,7 +43,7 @@ pub(crate) struct Terminal {
     is_hushed: Cell<bool>,
 }
 
-/// Where a person is told of a device that waits.
+/// Where the user is told that a device waits.
 pub(crate) enum Notices {
     Stderr,
     Terminal(File),
@@ -64,7 +64,7 @@ impl Terminal {
         let stdout_is_used = Arc::new(AtomicBool::new(false));
         let (json, is_used) = (global.json, Arc::clone(&stdout_is_used));
         LIFECYCLE.at_an_early_end(move |ending, consequences| {
-            // Not when the other thread writes, or wrote: it may be waiting for a reader for ever, and one document is
+            // Not when the other thread writes, or wrote: it may be waiting for a reader forever, and one document is
             // enough.
             let with_document = json && !is_used.load(Ordering::Relaxed);
             match ending {
@@ -94,7 +94,7 @@ impl Terminal {
         self.json
     }
 
-    /// A line for whoever watches.
+    /// A line for the user.
     pub(crate) fn say(&self, line: &str) {
         LIFECYCLE.wait_if_ending();
         if !self.quiet && !self.json && !self.is_hushed.get() {
@@ -107,7 +107,7 @@ impl Terminal {
         self.verbose
     }
 
-    /// A line for whoever wants to know more.
+    /// A line for `--verbose`.
     pub(crate) fn detail(&self, line: &str) {
         if self.verbose {
             to_stderr("", line);
@@ -120,7 +120,7 @@ impl Terminal {
         to_stderr("", line);
     }
 
-    /// A line for whoever looks for a fault.
+    /// A line for `--debug`.
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS commands know --debug"))]
     pub(crate) fn debug(&self, line: &str) {
         if self.debug {
@@ -130,7 +130,7 @@ impl Terminal {
 
     /// Something that should not stay unread.
     pub(crate) fn warn(&self, line: &str) {
-        // Whoever waits tries again and again, and is told once.
+        // A waiting command retries often, and reports once.
         if self.is_hushed.get() || !self.warned.borrow_mut().insert(line.to_owned()) {
             return;
         }
@@ -151,7 +151,7 @@ impl Terminal {
         }
         self.stdout_is_used.store(true, Ordering::Relaxed);
         match stdout::write(format!("{}\n", printable(line)).as_bytes()) {
-            // Whoever read has read enough, as `head` does.
+            // The reader has read enough, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result.map_err(|source| StdoutError { source }.into()),
         }
@@ -222,7 +222,7 @@ impl Terminal {
         quoting::advice(&arguments)
     }
 
-    /// Where a person is told of a device that waits: at stderr, or at the terminal itself where a program that started this
+    /// Where the user is told that a device waits: at stderr, or at the terminal itself where a program that started this
     /// one keeps stderr, as most of AWS's SDKs do.
     pub(crate) fn notices(&self) -> Option<Notices> {
         match (self.quiet, stderr::is_terminal()) {
@@ -333,7 +333,7 @@ fn error_document(
 
 /// Facts of a kind that JSON does not know.
 #[derive(Debug, thiserror::Error)]
-#[error("the JSON document cannot be made: {source}")]
+#[error("the JSON document cannot be written: {source}")]
 struct NoDocument {
     source: serde_json::Error,
 }

@@ -1,7 +1,7 @@
 //! The files that AWS CloudHSM gives a person to sign: what they are, what in them is signed, and the same file with
 //! the signatures in it. Pure: bytes in, bytes out; no device, no file name, no clock.
 //!
-//! A file is never printed anew from a parsed form. Signatures are put into the text that was read, so whatever this
+//! A file is never reprinted from a parsed form. Signatures are put into the text that was read, so whatever this
 //! program does not know (members, their order, white space, line ends) stays byte for byte.
 
 mod approval;

@@ -10,7 +10,7 @@ use crate::signature::sha256_hex;
 pub struct Summary {
     /// How many entries it has.
     pub entries: u64,
-    /// The SHA-256 of its last line: whoever noted it before can tell that nothing was cut off.
+    /// The SHA-256 of its last line: anyone who noted it before can tell that nothing was cut off.
     pub last_sha256: String,
 }
 

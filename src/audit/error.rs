@@ -17,7 +17,7 @@ pub enum AuditError {
         source: io::Error,
     },
     /// A pipe, a device or a folder.
-    #[error("the audit log {path:?} is no regular file")]
+    #[error("the audit log {path:?} is not a regular file")]
     NotRegular {
         /// The log.
         path: PathBuf,
@@ -66,7 +66,7 @@ impl Explain for AuditError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokenChain {
     /// Not an entry at all.
-    #[error("line {line} is no entry of an audit log")]
+    #[error("line {line} is not an audit log entry")]
     NoEntry {
         /// Line, from 1.
         line: usize,
@@ -93,7 +93,7 @@ pub enum BrokenChain {
         /// How many.
         count: u64,
     },
-    /// An entry in the place of another one that is there too.
+    /// An entry in place of another one that is there too.
     #[error("line {line} holds entry {number}, which is not in its place")]
     Reordered {
         /// Line, from 1.

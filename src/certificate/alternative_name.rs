@@ -147,7 +147,7 @@ pub enum AlternativeNameError {
         reason: &'static str,
     },
     /// A SPIFFE ID beside another URI (X509-SVID section 2).
-    #[error("the SPIFFE ID {spiffe_id:?} cannot stand beside the URI {other:?}")]
+    #[error("the SPIFFE ID {spiffe_id:?} cannot be combined with the URI {other:?}")]
     SeveralUris {
         /// The SPIFFE ID.
         spiffe_id: String,

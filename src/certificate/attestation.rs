@@ -1,7 +1,7 @@
-//! A YubiKey's or YubiHSM's proof that a key was made in it: a certificate for the key, the statement, signed by a key that
+//! A YubiKey's or YubiHSM's proof that a key was generated in it: a certificate for the key, the statement, signed by a key that
 //! Yubico put into the device.
 //!
-//! What is above a statement, on YubiKeys of firmware 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>; above a
+//! The CA certificates of a statement, on YubiKeys of firmware 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>; above a
 //! YubiHSM's are its certificate, an intermediate and a root
 //! (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>):
 //! - The device's certificate, of slot F9. It has the firmware's version, and in a device that is certified (FIPS, CSPN)
@@ -30,9 +30,9 @@ pub struct Attestation {
     pub form_factor: Option<FormFactor>,
     /// Whether it is a FIPS device; unknown where neither this nor a form factor is said.
     pub fips: Option<bool>,
-    /// When the key wants the PIN.
+    /// When the key requires the PIN.
     pub pin_policy: Option<PinPolicy>,
-    /// When the key wants a touch.
+    /// When the key requires a touch.
     pub touch_policy: Option<TouchPolicy>,
     /// The root that it leads to.
     pub root: String,
@@ -42,21 +42,19 @@ pub struct Attestation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AttestationError {
     /// There is no such certificate.
-    #[error("the device gives no attestation for the key")]
+    #[error("the device returns no attestation for the key")]
     None,
     /// It is for another key.
     #[error("the attestation is for another key")]
     OtherKey,
     /// It says that the key was somewhere else before.
-    #[error("the attestation says that the key was not made in the device")]
+    #[error("the attestation says that the key was not generated in the device")]
     NotMadeThere,
     /// It says that the key can leave the device.
     #[error("the attestation says that the key can leave the device, encrypted by a wrap key")]
     CanLeave,
-    /// It does not lead to a root that is trusted.
-    #[error(
-        "the attestation does not lead to a root that is trusted: it ends at {last:?}, issued by {issuer:?}"
-    )]
+    /// It does not lead to a trusted root.
+    #[error("the attestation does not lead to a trusted root: it ends at {last:?}, issued by {issuer:?}")]
     Untrusted {
         /// The subject of the last certificate.
         last: String,
@@ -64,7 +62,9 @@ pub enum AttestationError {
         issuer: String,
     },
     /// It leads there, but not through certificates that may sign it.
-    #[error("the attestation does not count: {signer:?} signed it, and may not, or one above may not")]
+    #[error(
+        "the attestation is not valid: its signer {signer:?}, or a CA above it, is not allowed to sign it"
+    )]
     Unfit {
         /// The subject of what signed it.
         signer: String,
@@ -79,15 +79,15 @@ impl Explain for AttestationError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             AttestationError::None => {
-                "only keys that were made in a YubiKey or a YubiHSM have one: a YubiKey's is seen through its own module \
+                "only keys that were generated in a YubiKey or a YubiHSM have one: a YubiKey's is seen through its own module \
                  (--module libykcs11.so), a YubiHSM's after yubihsm-shell has stored it on the device as a certificate"
             }
             AttestationError::OtherKey => "make sure that the key was generated on the device, not imported",
             AttestationError::NotMadeThere | AttestationError::CanLeave => {
-                "make a key on the device that cannot leave it: countersign keygen"
+                "generate a non-exportable key on the device: countersign keygen"
             }
             AttestationError::Untrusted { .. } => {
-                "the roots are on https://developers.yubico.com/PKI/: put all of them, and the intermediates, into the file"
+                "the roots are at https://developers.yubico.com/PKI/: put all of them, and the intermediates, into the file"
             }
             AttestationError::Unfit { .. } => {
                 "only the device's own attestation key signs one, whose certificate a CA signed; somebody may have forged it"

@@ -1,4 +1,4 @@
-//! The certificates above one: who signed it, who signed that, and so on.
+//! The chain of a certificate: its issuer, the issuer's issuer, and so on.
 
 use std::cell::Cell;
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! What a certificate's extensions allow its key to do. Malformed ones, and those given twice, never make it look fitter.
+//! What a certificate's extensions allow its key to do. Malformed and repeated extensions never extend that.
 
 use der::asn1::ObjectIdentifier;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
@@ -22,8 +22,8 @@ pub(super) enum Authority {
 }
 
 impl Certificate {
-    /// Whether it is a CA's: basicConstraints' cA (RFC 5280 section 4.2.1.9). True of malformed ones too, because whoever
-    /// asks looks for certificates that are no CA's.
+    /// Whether it is a CA's: basicConstraints' cA (RFC 5280 section 4.2.1.9). True of malformed ones too, because the
+    /// callers look for certificates that are not a CA's.
     pub fn is_ca(&self) -> bool {
         matches!(self.authority(), Authority::Yes { .. } | Authority::Malformed)
     }

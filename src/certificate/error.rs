@@ -4,7 +4,7 @@ use super::Container;
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKeyError;
 
-/// Why bytes are no usable certificate.
+/// Why bytes are not a usable certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// Malformed DER.
@@ -20,7 +20,7 @@ pub enum CertificateError {
     #[error("it holds no certificate (-----BEGIN CERTIFICATE-----)")]
     NoPem,
     /// It is PEM, but of something else.
-    #[error("it holds a {found} and no certificate")]
+    #[error("it holds a {found}, not a certificate")]
     OtherPem {
         /// The PEM label, as `CERTIFICATE REQUEST`.
         found: String,
@@ -38,15 +38,13 @@ impl Explain for CertificateError {
     fn hint(&self) -> Option<String> {
         match self {
             CertificateError::OtherPem { found } if found.contains("REQUEST") => {
-                Some("this is the request; what the CA made of it is wanted".into())
+                Some("this is the request; give the certificate that the CA issued for it".into())
             }
             CertificateError::Container(container) => {
                 Some(format!("take them out of it: {}", container.cure()))
             }
-            CertificateError::TrustedPem => {
-                Some("make a certificate of it: openssl x509 -in FILE -out NEW-FILE".into())
-            }
-            _ => Some("a certificate is wanted, as PEM or DER: openssl x509 -in FILE -text shows it".into()),
+            CertificateError::TrustedPem => Some("convert it: openssl x509 -in FILE -out NEW-FILE".into()),
+            _ => Some("a certificate as PEM or DER is required: openssl x509 -in FILE -text shows it".into()),
         }
     }
 }
@@ -95,7 +93,7 @@ pub enum SubjectError {
         reason: String,
     },
     /// An attribute that has no name here.
-    #[error("{attribute:?} in the subject {subject:?} is no attribute that is known")]
+    #[error("{attribute:?} in the subject {subject:?} is not a known attribute")]
     Unknown {
         /// The whole subject.
         subject: String,
@@ -106,7 +104,7 @@ pub enum SubjectError {
     #[error("the subject is empty")]
     Empty,
     /// Nothing, in a certificate that signs itself.
-    #[error("the subject is empty, and a certificate that signs itself has it as its issuer too")]
+    #[error("the subject is empty, and the issuer of a self-signed certificate is its subject")]
     EmptyIssuer,
 }
 

@@ -1,4 +1,4 @@
-//! What a certificate is unfit for, and whether one is worse than another of the same key.
+//! What makes a certificate unsuitable, and whether it is worse than another one for the same key.
 
 use std::fmt;
 use std::mem;
@@ -87,7 +87,7 @@ impl Certificate {
         flaws
     }
 
-    /// In which ways it would be worse in the place of `present`.
+    /// In which ways it would be worse in place of `present`.
     pub fn worse_than(&self, present: &Certificate, now: SystemTime) -> Vec<Downgrade> {
         let (own, of_present) = (self.downgrades(now), present.downgrades(now));
         // What the present one lacks for good is worth more than its time.

@@ -1,5 +1,5 @@
 //! Which certificate belongs to a key: by the public key, never by a test signature
-//! (draft-woodhouse-cert-best-practice). This is the only place that says so.
+//! (draft-woodhouse-cert-best-practice). This is the only place that decides it.
 
 use std::borrow::Borrow;
 use std::time::SystemTime;

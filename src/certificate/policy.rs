@@ -1,5 +1,5 @@
 //! When a YubiKey's key expects its PIN and a touch, and what the device looks like, as attestations and modules number it.
-//! What has a number that is not known here is kept as this number.
+//! An unknown number is kept as it is.
 
 /// When a key expects the PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What is signed to get a certificate: a request for a CA (PKCS#10, RFC 2986), or a certificate that signs itself.
+//! What is signed to get a certificate: a request for a CA (PKCS#10, RFC 2986), or a self-signed certificate.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

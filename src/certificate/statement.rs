@@ -2,7 +2,7 @@
 //! kind of device.
 //!
 //! - A YubiKey's PIV application (<https://docs.yubico.com/yesdk/users-manual/application-piv/attestation.html>), for keys
-//!   that were made in it and no others.
+//!   that were generated in it and no others.
 //! - A YubiHSM 2 (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>), for imported keys too, and for those that can
 //!   leave it under a wrap key: the statement says so.
 
@@ -30,7 +30,7 @@ struct Arcs {
     mark: &'static str,
 }
 
-/// The mark says when the key wants the PIN and a touch.
+/// The mark says when the key requires the PIN and a touch.
 const YUBIKEY: Arcs = Arcs { prefix: "1.3.6.1.4.1.41482.3.", firmware: "3", serial: "7", mark: "8" };
 /// The mark is the key's origin.
 const YUBIHSM: Arcs = Arcs { prefix: "1.3.6.1.4.1.41482.4.", firmware: "1", serial: "2", mark: "3" };

@@ -174,7 +174,7 @@ fn parts(text: &str) -> Vec<(Option<char>, &str)> {
     parts
 }
 
-/// What RFC 4514 section 2.4 wants escaped and is not.
+/// What RFC 4514 section 2.4 requires to be escaped and is not.
 fn unescaped(value: &str) -> Option<&'static str> {
     let mut escaped = false;
     for character in value.chars() {
@@ -186,7 +186,7 @@ fn unescaped(value: &str) -> Option<&'static str> {
     escaped.then_some("it ends with a \\ that escapes nothing")
 }
 
-/// Blanks around a value do not count, but for an escaped one at its end (RFC 4514 section 2.4).
+/// Blanks around a value do not count, except for an escaped one at its end (RFC 4514 section 2.4).
 fn trim(value: &str) -> &str {
     let trimmed = value.trim();
     if trimmed.ends_with('\\') && !trimmed.ends_with("\\\\") { value.trim_start() } else { trimmed }

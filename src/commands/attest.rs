@@ -81,10 +81,10 @@ fn claims(key: &SigningKey, terminal: &Terminal) -> Result<(), Error> {
     let said = |value: Option<bool>| match value {
         Some(true) => "yes",
         Some(false) => "NO",
-        None => "not said",
+        None => "not stated",
     };
     for (claim, value) in [
-        ("made on the device (CKA_LOCAL)", facts.local),
+        ("generated on the device (CKA_LOCAL)", facts.local),
         ("sensitive (CKA_SENSITIVE)", facts.sensitive),
         ("always was (CKA_ALWAYS_SENSITIVE)", facts.always_sensitive),
         ("never could leave (CKA_NEVER_EXTRACTABLE)", facts.never_extractable),
@@ -113,7 +113,7 @@ fn report(proof: &Attestation, terminal: &Terminal) -> Result<(), Error> {
     };
     let fips = |is_fips| if is_fips { "yes".to_owned() } else { "no".to_owned() };
     for (what, value) in [
-        ("made in the device, by the word of", Some(proof.root.clone())),
+        ("generated in the device, attested by", Some(proof.root.clone())),
         ("serial number", proof.serial.clone()),
         ("firmware", proof.firmware.clone()),
         ("form factor", proof.form_factor.map(|form| named(form.name()))),
@@ -121,7 +121,7 @@ fn report(proof: &Attestation, terminal: &Terminal) -> Result<(), Error> {
         ("PIN", proof.pin_policy.map(|policy| named(policy.name()))),
         ("touch", proof.touch_policy.map(|policy| named(policy.name()))),
     ] {
-        terminal.report(&format!("attested:  {what}: {}", value.as_deref().unwrap_or("not said")))?;
+        terminal.report(&format!("attested:  {what}: {}", value.as_deref().unwrap_or("not stated")))?;
     }
     Ok(())
 }

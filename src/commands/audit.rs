@@ -46,7 +46,7 @@ fn in_words(state: WriteState) -> &'static str {
     match state {
         WriteState::Written => "as the log says",
         WriteState::NotWritten => "NOT written: it is as it was before that line",
-        WriteState::Other => "changed since, or by somebody else",
+        WriteState::Other => "changed since, or by another program",
         WriteState::Unknown => "not there, or not readable",
     }
 }
@@ -62,7 +62,7 @@ fn name_of(state: WriteState) -> &'static str {
 
 /// A log that somebody changed.
 #[derive(Debug, thiserror::Error)]
-#[error("{name:?} is not as it was written: {source}")]
+#[error("{name:?} was changed after it was written: {source}")]
 struct Broken {
     name: String,
     source: BrokenChain,

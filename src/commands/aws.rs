@@ -81,7 +81,7 @@ pub(crate) fn tell(event: &Event<'_>, options: &Context, terminal: &Terminal) {
     let log = |line: String| terminal.detail(&format!("rolesanywhere: {line}"));
     match event {
         Event::AnyServerIsTrusted => {
-            terminal.warn("--no-verify-ssl: anybody who stands between can take the credentials");
+            terminal.warn("--no-verify-ssl: anyone between this computer and AWS can take the credentials");
         }
         Event::RootSkipped(SkippedRoot { bundle, number, reason }) => {
             terminal.warn(&format!("certificate {number} of the CA bundle {bundle:?} is left out: {reason}"))

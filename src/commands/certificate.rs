@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Termi
     }))
 }
 
-/// The key that is meant, the certificates that may be its own, and all that are there.
+/// The selected key, the certificates that may be its own, and all that are there.
 struct Found {
     key: Option<PublicKey>,
     candidates: Vec<Certificate>,

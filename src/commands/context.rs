@@ -94,7 +94,7 @@ impl Context {
         access.load(uris, &|event| self.tell(&event, terminal))
     }
 
-    /// The device that is meant; no PIN is needed to know.
+    /// The selected device; no PIN is needed to know.
     pub(crate) fn choose(&self, key: &Key, policy: Policy, terminal: &Terminal) -> Result<Chosen, Error> {
         let uris = parse_key_uris(&key.uris)?;
         let modules = self.load_modules(&uris, terminal)?;
@@ -110,7 +110,7 @@ impl Context {
         self.access.log_in(chosen, &|event| self.tell(&event, terminal))
     }
 
-    /// The public key that is meant, without a PIN where the device shows it to anybody.
+    /// The selected public key, without a PIN where the device shows it to anyone.
     pub(crate) fn public_key(&self, key: &Key, terminal: &Terminal) -> Result<PublicKey, Error> {
         let chosen = self.choose(key, Policy::ANY_KEY, terminal)?;
         if let Some(shown) = chosen.public_key() {
@@ -143,7 +143,7 @@ impl Context {
     }
 }
 
-/// Tells a person, or a log, what a device wants.
+/// Tells a person, or a log, what a device needs.
 pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
     match notice {
         Notice::PinExposed(text) => terminal.warn(text),

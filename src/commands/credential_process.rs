@@ -1,4 +1,4 @@
-//! `countersign credential-process`: credentials as AWS's SDKs ask a program for them.
+//! `countersign credential-process`: credentials in the form in which AWS's SDKs expect them from a program.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `countersign csr`: a certificate request, signed on the device; or a certificate that the key signs for itself.
+//! `countersign csr`: a certificate request, signed on the device; or a self-signed certificate.
 
 use std::time::{Duration, SystemTime};
 
@@ -106,7 +106,7 @@ fn names(arguments: &Csr, terminal: &Terminal) -> Result<AlternativeNames, Error
 
 /// A certificate that is signed here has a random serial number.
 #[derive(Debug, thiserror::Error)]
-#[error("this system gives no random numbers")]
+#[error("the operating system returned no random numbers")]
 struct NoRandomNumbers;
 
 impl Explain for NoRandomNumbers {

@@ -73,7 +73,7 @@ fn modules(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
     for module in &found.modules {
         let place = module.path.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
         match &module.skipped {
-            // Another module's failure is no reason that this key cannot sign.
+            // Another module's failure does not keep this key from signing.
             Some(reason) => {
                 let advice = module.cause.as_ref().map(|cause| cause.help());
                 report.warning("module", format!("{}{place}: {reason}", module.name), advice.as_deref())?;
@@ -105,7 +105,7 @@ fn no_device(absence: &Absence, report: &mut Report<'_>) -> Result<(), Error> {
             for cause in others {
                 report.warning(cause.topic(), cause.to_string(), Some(&cause.help()))?;
             }
-            format!("first do what is said above ({})", first.topic())
+            format!("first fix the fault above ({})", first.topic())
         }
     };
     report.fault("device", Exit::Device, "none is present", &help)
@@ -122,7 +122,7 @@ fn devices(found: &Inventory, is_told: bool, report: &mut Report<'_>) -> Result<
             report.error("device", fault)?;
         } else if !entry.device.is_initialised {
             let advice = entry.device.initialising();
-            report.warning("device", format!("{name} is not initialised  {}", entry.uri), Some(&advice))?;
+            report.warning("device", format!("{name} is not initialized  {}", entry.uri), Some(&advice))?;
         } else if entry.pin.user.locked {
             report.fault(
                 "device",
@@ -134,15 +134,15 @@ fn devices(found: &Inventory, is_told: bool, report: &mut Report<'_>) -> Result<
             let advice = "set one with the device's own tool, or pkcs11-tool --init-pin";
             report.fault("device", Exit::Pin, format!("{name}: no user PIN is set"), advice)?;
         } else if entry.pin.user.final_try {
-            let advice = "the next right PIN restores all tries; it is sent with --use-last-try only";
+            let advice = "the next right PIN restores all attempts; it is sent with --use-last-try only";
             report.warning(
                 "device",
-                format!("{name}: one try is left before the PIN is locked"),
+                format!("{name}: one attempt is left before the PIN is locked"),
                 Some(advice),
             )?;
         } else if entry.pin.user.count_low {
             let found = format!("{name}: wrong PINs were tried since the last right one");
-            report.warning("device", found, Some("the next right PIN restores all tries"))?;
+            report.warning("device", found, Some("the next right PIN restores all attempts"))?;
         } else {
             let pin = match (entry.pin.login_required, entry.pin.on_device) {
                 (false, _) => "no PIN needed",

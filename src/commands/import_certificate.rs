@@ -1,4 +1,4 @@
-//! `countersign import-certificate`: the certificate that a CA made is put to its key.
+//! `countersign import-certificate`: stores a CA-issued certificate for its key.
 
 use std::time::SystemTime;
 
@@ -31,7 +31,7 @@ pub(crate) fn run(
     let import = ImportOptions { replace, with_chain, force };
     let stored = device.import_certificate(&key, &certificates, import)?;
     if stored.was_there {
-        terminal.say("This certificate is there already.");
+        terminal.say("This certificate is already on the device.");
     } else {
         terminal.say("The certificate is on the device.");
     }

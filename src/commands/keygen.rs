@@ -1,4 +1,4 @@
-//! `countersign keygen`: a key that is made on the device and never leaves it.
+//! `countersign keygen`: generates a non-exportable key on the device.
 
 use countersign::device::{Exportability, KeySpec, NotTaken, UniqueAttribute, UserType, WritableDevice};
 use countersign::error::Error;
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
     let device = WritableDevice::open(&modules, &uri, &login, &mut |notice| tell(&notice, terminal))?;
     let id = device.free_id(&spec)?;
     // A card may take a minute for it.
-    terminal.say(&format!("{} makes the key…", device.device().describe()));
+    terminal.say(&format!("generating the key on {}…", device.device().describe()));
     let key = device.generate(&KeySpec { id: Some(id), ..spec })?;
     for attribute in &key.unsaid {
         // The security officer of most devices sees no private key.
@@ -59,18 +59,19 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
     }
     let leaves = match key.facts.exportability() {
         Exportability::CannotLeave => match device.device().software_store() {
-            None => ", which does not let it out".to_owned(),
-            Some(store) => format!(", which claims not to let it out ({store})"),
+            None => ", not exportable".to_owned(),
+            Some(store) => format!("; the module claims that it cannot leave the device ({store})"),
         },
         _ => String::new(),
     };
-    terminal.say(&format!("{}, made on the device{leaves}:", key.public_key.describe()));
+    terminal.say(&format!("{}, generated on the device{leaves}:", key.public_key.describe()));
     // First of all: whatever happens now, the key is there.
     terminal.report(&key.uri)?;
     if let Some(output) = &output {
         let written = output.write(key.public_key.spki_pem().as_bytes());
-        let not_kept = written
-            .map_err(|error| Error::from(error).with_consequence(format!("The key is there: {}", key.uri)))?;
+        let not_kept = written.map_err(|error| {
+            Error::from(error).with_consequence(format!("The key is on the device: {}", key.uri))
+        })?;
         terminal.warn_of(&not_kept);
         terminal.say(&format!("The public key is in {}.", output.path().display()));
     }

@@ -60,11 +60,11 @@ pub(crate) fn run(arguments: &List, context: &Context, terminal: &Terminal) -> R
 fn say_that_none_is_there(absence: &Absence, terminal: &Terminal) {
     match absence.causes().first() {
         Some(cause) => {
-            terminal.say(&format!("No device is there: {cause}"));
+            terminal.say(&format!("No device is present: {cause}"));
             terminal.say("countersign doctor checks all that is in between.");
             terminal.say(&format!("help: {}", cause.help()));
         }
-        None => terminal.say("No such device is there. countersign doctor tells why"),
+        None => terminal.say("No such device is present. countersign doctor says why"),
     }
 }
 
@@ -108,7 +108,7 @@ fn tree(found: &Inventory) -> Vec<String> {
 fn device_line(entry: &DeviceEntry) -> String {
     let pin = &entry.pin;
     let state = if !entry.device.is_initialised {
-        "NOT INITIALISED"
+        "NOT INITIALIZED"
     } else if !pin.login_required {
         "no PIN needed"
     } else if pin.user.locked {
@@ -116,7 +116,7 @@ fn device_line(entry: &DeviceEntry) -> String {
     } else if !pin.set {
         "PIN not set"
     } else if pin.user.final_try {
-        "PIN set, ONE TRY LEFT"
+        "PIN set, ONE ATTEMPT LEFT"
     } else if pin.user.count_low {
         "PIN set, wrong PINs were tried"
     } else {

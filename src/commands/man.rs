@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Man, terminal: &Terminal) -> Result<(), Error> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{folder:?} is no folder")]
+#[error("{folder:?} is not a folder")]
 struct NoFolder {
     folder: PathBuf,
 }
@@ -45,12 +45,12 @@ impl Explain for NoFolder {
         Exit::Other
     }
     fn hint(&self) -> Option<String> {
-        Some("make it first: mkdir -p".into())
+        Some("create it first: mkdir -p".into())
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a man page cannot be made: {source}")]
+#[error("a man page cannot be written: {source}")]
 struct Render {
     source: io::Error,
 }

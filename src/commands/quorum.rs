@@ -1,4 +1,4 @@
-//! What a quorum token says of itself, in words.
+//! What a quorum token says about itself, in words.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,7 +26,7 @@ pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
         lines.push(format!("service: {}", services.join(", ")));
     }
     if let Some(service) = file.service() {
-        lines.push(format!("beside the signed data, the file says service: {}", one_line(service)));
+        lines.push(format!("outside the signed data, the file says service: {}", one_line(service)));
     }
     if token.records.is_empty() {
         lines.push("its approval_data cannot be read by this version".into());
@@ -43,8 +43,8 @@ pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
     }
     if let Some(created) = token.created() {
         lines.push(match timestamp(created) {
-            Some(time) => format!("made: {time} UTC, {}", age(created)),
-            None => "made: at a time that is none".into(),
+            Some(time) => format!("created: {time} UTC, {}", age(created)),
+            None => "created: at an invalid time".into(),
         });
     }
     let approvers: Vec<String> =

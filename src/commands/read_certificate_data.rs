@@ -1,4 +1,4 @@
-//! `countersign read-certificate-data`: what AWS's helper prints of a certificate, and what AWS's logs will call it.
+//! `countersign read-certificate-data`: what AWS's helper prints of a certificate, and its name in AWS's logs.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! `countersign serve`: credentials for programs on this computer, as EC2's instance metadata service and as a container's
-//! endpoint hand them out.
+//! `countersign serve`: credentials for programs on this computer, like EC2's instance metadata service and the container
+//! credentials endpoint.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,18 +42,18 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         arguments.container_token_file.as_ref().and_then(|path| Some((path, save::other_owner(path)?)))
     {
         terminal.warn(&format!(
-            "the token's file {path:?} belongs to another user ({uid}), who can ask for all credentials: chown root it"
+            "the token file {path:?} belongs to another user ({uid}), who can ask for all credentials: chown root it"
         ));
     }
     let listener = Listener::bind(SocketAddr::new(arguments.listen, arguments.port))?;
     let address = listener.address();
     if !arguments.listen.is_loopback() {
         terminal.warn(&format!(
-            "{address} can be reached from other computers: whoever reaches it gets the credentials"
+            "{address} can be reached from other computers: anyone who reaches it gets the credentials"
         ));
     }
 
-    // Before anybody can ask: where nothing can be had now, that is an error now.
+    // Before any request: if nothing can be obtained now, that is an error now.
     let told = |event: RenewalEvent<'_>| tell(&event, terminal);
     let mut renewals = Renewals::new(providers, &clock);
     renewals.start(arguments.require_all, &told)?;
@@ -90,7 +90,7 @@ fn request_log(is_verbose: bool) -> RequestObserver {
                      ask directly, as by NO_PROXY; said once"
                 ),
                 Refusal::Host(name) if name.is_empty() => {
-                    format!("refused: {client} names no host, or several; said once")
+                    format!("refused: {client} names no host, or several; logged once")
                 }
                 Refusal::Host(name) => format!(
                     "refused: {client} names the host {name:?}, which is not this service's: --allow-host NAME has it answered; \
@@ -116,7 +116,7 @@ fn tell(event: &RenewalEvent<'_>, terminal: &Terminal) {
                 }
                 NextAttempt::In(pause) => format!("in {}", in_words(*pause)),
             };
-            format!("role={role} not renewed, next try {next}: {error}")
+            format!("role={role} not renewed, next attempt {next}: {error}")
         }
     });
 }

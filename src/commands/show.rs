@@ -1,4 +1,4 @@
-//! `countersign show`: what a token file holds.
+//! `countersign show`: the contents of a token file.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

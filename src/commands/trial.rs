@@ -1,4 +1,4 @@
-//! A module that is tried in a process of its own before it is loaded into this one: one that crashes there hides no other.
+//! Tries a module in a separate process before it is loaded into this one: one that crashes there hides no other.
 //! No PIN goes to the other process: it only looks, as `list` does without a login.
 
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! `countersign update`: one profile of the AWS credentials file, renewed before its credentials end.
+//! `countersign update`: one profile of the AWS credentials file, renewed before its credentials expire.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) ->
         let clock = Arc::clone(&clock);
         LIFECYCLE.give_up_when(move || clock.now() >= end);
     };
-    // First: whoever is told may send a signal at once.
+    // First: anyone who is told may send a signal at once.
     LIFECYCLE.become_service();
     told(&credentials);
     // They are in the file; until the next renewal nobody needs them here.

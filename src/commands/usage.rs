@@ -1,4 +1,4 @@
-//! What is wrong with a command line although clap accepts it.
+//! Usage errors that clap does not detect.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use countersign::uri::UriError;
 /// A command line that cannot be meant.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
-    #[error("--pin-source is none of prompt, file:PATH, env:NAME, fd:NUMBER")]
+    #[error("--pin-source is not one of prompt, file:PATH, env:NAME, fd:NUMBER")]
     PinSource,
     #[error("--key is given {0} times; at most 8 devices can be named")]
     TooManyKeys(usize),
@@ -16,9 +16,9 @@ pub(crate) enum UsageError {
     JsonAndStdout,
     #[error("--public-key {0:?} names no user, and the file is a quorum approval")]
     NoUserForKey(PathBuf),
-    #[error("--write-public-key wants a file")]
+    #[error("--write-public-key requires a file")]
     PublicKeyToStdout,
-    #[error("{0:?} is no file")]
+    #[error("{0:?} is not a file")]
     WaitWithBlank(PathBuf),
     #[error("--public-key is given twice for {0}")]
     TwoKeys(String),
@@ -28,9 +28,9 @@ pub(crate) enum UsageError {
     EmptyKey,
     #[error("the label is empty")]
     EmptyLabel,
-    #[error("the id {0:?} is no hexadecimal number of 1 to 32 bytes")]
+    #[error("the id {0:?} is not a hexadecimal number of 1 to 32 bytes")]
     Id(String),
-    #[error("{}", if *.0 == 0 { "--key is missing".to_owned() } else { format!("--key is given {0} times, and one key is prepared", .0) })]
+    #[error("{}", if *.0 == 0 { "--key is missing".to_owned() } else { format!("--key is given {0} times, but one key is expected", .0) })]
     OneKey(usize),
 }
 
@@ -54,7 +54,7 @@ impl Explain for UsageError {
             UsageError::TwoKeys(_) => "give one key for each",
             UsageError::NotForThisFile(_) => "see countersign help verify",
             UsageError::EmptyKey => {
-                "give a pkcs11: URI, or leave --key out to use the one fit key that is present"
+                "give a pkcs11: URI, or leave --key out to use the one suitable key that is present"
             }
             UsageError::EmptyLabel => "a key without a name is hard to find again: give it one",
             UsageError::Id(_) => "write two digits for each byte, as in 01 or 0a1b",

@@ -85,7 +85,7 @@ impl Cache {
             .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
-                // For those who wait; without it they wait all the same.
+                // For waiting processes; without it they wait all the same.
                 let _ = file
                     .set_len(0)
                     .and_then(|()| file.write_all_at(std::process::id().to_string().as_bytes(), 0));
@@ -124,7 +124,7 @@ impl Cache {
     /// Keeps credentials, which have just come. A failure before them is forgotten.
     ///
     /// # Errors
-    /// [`CacheError::Write`], which is no reason not to hand them out.
+    /// [`CacheError::Write`], after which they are handed out all the same.
     pub fn write(&self, credentials: &Credentials) -> Result<(), CacheError> {
         // The document of AWS, and when it came.
         let document = output::credential_process(credentials);
@@ -136,7 +136,7 @@ impl Cache {
         written
     }
 
-    /// Leaves word that no credentials could be had, for those who wait and for those who come soon.
+    /// Leaves word that no credentials could be obtained, for waiting processes and for those who come soon.
     pub(super) fn write_failure(&self, error: &Error) {
         let failure = json!({
             "at": milliseconds(SystemTime::now()),
@@ -148,7 +148,7 @@ impl Cache {
         let _ = self.replace("failed", failure.to_string().as_bytes());
     }
 
-    /// The failure of another process, if it is no older than `since`.
+    /// The failure of another process, if it is not older than `since`.
     pub(super) fn failure_since(&self, since: SystemTime) -> Option<OtherFailed> {
         let document: Value = serde_json::from_str(&self.text("failed")?).ok()?;
         let at = UNIX_EPOCH + Duration::from_millis(document.get("at")?.as_u64()?);
@@ -195,7 +195,7 @@ impl Cache {
 
 /// What another process was told when it asked for the same credentials.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message} (as another process was told that asked for the same credentials)")]
+#[error("{message} (as another process that asked for the same credentials was told)")]
 pub struct OtherFailed {
     /// When.
     pub at: SystemTime,
@@ -234,7 +234,7 @@ pub enum CacheError {
     /// Others than its owner can use the folder.
     #[error("no cache: {0:?} is not only its owner's (mode 0700)")]
     FolderIsOpen(PathBuf),
-    /// The lock cannot be had.
+    /// The lock cannot be obtained.
     #[error("no cache: {folder:?} cannot be locked: {source}")]
     Lock {
         /// The folder.
@@ -269,7 +269,7 @@ fn is_own_and_closed(metadata: &fs::Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
 }
 
-/// All that the credentials depend on, as one name. A PIN is no part of it.
+/// All that the credentials depend on, as one name. A PIN is not part of it.
 fn name_of(options: &CredentialOptions, module: Option<&Path>) -> String {
     let inputs = json!([
         options.certificate.as_deref().map(place),
@@ -361,7 +361,7 @@ mod tests {
         cache.write_failure(&error.into());
         let found = cache.failure_since(start).unwrap();
         assert_eq!(found.exit(), Exit::Pin);
-        assert!(found.to_string().contains("one try is left") && !found.to_string().contains("1234"));
+        assert!(found.to_string().contains("one attempt is left") && !found.to_string().contains("1234"));
         assert!(cache.failure_since(SystemTime::now() + Duration::from_secs(1)).is_none());
         cache.write(&credentials(&clock, 900)).unwrap();
         assert!(cache.failure_since(start).is_none());

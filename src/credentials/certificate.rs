@@ -1,4 +1,4 @@
-//! The certificate that is shown to AWS: found, and judged as AWS would before a signature is spent.
+//! The certificate that is presented to AWS: finding it, and checking it as AWS would before anything is signed.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -55,7 +55,7 @@ pub struct CertificateCandidates {
 }
 
 impl CertificateSource {
-    /// Reads all that could be it: the files anew each time, since certificates are renewed while a server runs.
+    /// Reads all that could be it: the files again each time, since certificates are renewed while a server runs.
     ///
     /// # Errors
     /// A file or the device cannot be read, or a file holds no certificate.
@@ -208,7 +208,7 @@ impl CertificateChain {
 #[derive(Debug, thiserror::Error)]
 pub enum UnfitCertificate {
     /// No certificate has the key's public key.
-    #[error("{place} has no certificate of the key")]
+    #[error("{place} has no certificate for the key")]
     NotFound {
         /// The file or the device.
         place: String,
@@ -247,7 +247,7 @@ impl Explain for UnfitCertificate {
                 "--certificate names a file or a pkcs11: URI; countersign list shows what is on the device"
             }
             UnfitCertificate::Unfit { .. } => {
-                "have another one made: countersign csr --key URI asks for it; a CA may drop what was asked for (openssl: \
+                "have a new one issued: countersign csr --key URI requests it; a CA may drop what was requested (openssl: \
                  -copy_extensions copy)"
             }
         };

@@ -1,8 +1,8 @@
-//! AWS's time: signatures are valid and credentials end by AWS's clock, which this computer's may differ from.
+//! AWS's time: signatures are valid and credentials expire by AWS's clock, which this computer's may differ from.
 //!
-//! Two questions, two answers. *Which time does a request bear?* This computer's, corrected by what AWS said when it refused
-//! it. *Have these credentials ended?* That is counted from the moment at which AWS gave them out, by the time since this
-//! computer was started, so that nobody who sets its clock makes them last longer.
+//! *Which time does a request have?* This computer's, corrected by what AWS said when it refused
+//! it. *Have these credentials expired?* That is counted from the moment at which AWS issued them, by the time since this
+//! computer was started, so that setting its clock does not make them last longer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -37,7 +37,7 @@ impl Clock {
         start.map_or_else(|| self.own(), |start| start.saturating_add(since_start()).div_euclid(1000))
     }
 
-    /// The time of requests in Unix seconds: this computer's, corrected by what AWS said of it. Whoever sets the clock has
+    /// The time of requests in Unix seconds: this computer's, corrected by what AWS said of it. Anyone who sets the clock has
     /// corrected it, and AWS's word does not count any longer.
     pub fn own(&self) -> i64 {
         self.own_millis().div_euclid(1000)
@@ -109,7 +109,7 @@ fn since_start() -> i64 {
 
 /// A time at which no request can be dated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this computer's clock is out of all bounds")]
+#[error("this computer's clock is out of range")]
 pub struct ClockError;
 
 impl Explain for ClockError {

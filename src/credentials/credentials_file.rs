@@ -1,4 +1,4 @@
-//! The AWS credentials file (`~/.aws/credentials`) on the disk: found, made, and replaced whole.
+//! The AWS credentials file (`~/.aws/credentials`) on the disk: finding it, creating it, and replacing it whole.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -155,10 +155,10 @@ fn is_regular(file: &File) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsFileError {
     /// Neither variable says where it is.
-    #[error("HOME is not set, so that there is no ~/.aws/credentials")]
+    #[error("HOME is not set, so ~/.aws/credentials cannot be found")]
     NoHome,
     /// It cannot be made.
-    #[error("{path:?} cannot be made: {source}")]
+    #[error("{path:?} cannot be created: {source}")]
     NotMade {
         /// The file.
         path: PathBuf,

@@ -14,7 +14,7 @@ pub type Observer<'a> = &'a dyn Fn(Event<'_>);
 /// Something that happened, in the order of the variants.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Any server's certificate is accepted: whoever controls the network can take the credentials.
+    /// Any server's certificate is accepted: anyone who controls the network can take the credentials.
     AnyServerIsTrusted,
     /// A certificate of the CA bundle cannot be used, and is left out.
     RootSkipped(&'a SkippedRoot),

@@ -1,4 +1,4 @@
-//! Random pauses, so that many who failed or started together do not come back together.
+//! Random pauses, so that processes that failed or started together do not retry together.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! When credentials are renewed, while they can still be handed out, and when they are refused: one policy for `serve`,
+//! When credentials are renewed, how long they can still be used, and when they are refused: one policy for `serve`,
 //! `update` and the cache. Pure; all times are in seconds since 1970 by AWS's clock.
 
 /// AWS's SDKs ask for new credentials 10 to 20 minutes before the end of the old ones, and take what they are given for new

@@ -1,4 +1,4 @@
-//! How AWS is reached, by the variables and settings that AWS's own programs and curl know.
+//! How AWS is reached: the variables and settings that AWS's own programs and curl use.
 
 use std::ffi::OsString;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What a person asks for, not parsed yet.
+//! The options as given, not parsed yet.
 
 use std::path::PathBuf;
 

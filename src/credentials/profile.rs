@@ -1,4 +1,4 @@
-//! One profile of the credentials file, renewed before its credentials end.
+//! One profile of the credentials file, renewed before its credentials expire.
 
 use std::sync::Arc;
 use std::time::Duration;

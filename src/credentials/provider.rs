@@ -1,4 +1,4 @@
-//! Obtaining credentials: one login and one signature for each request, no more than three requests, and an end to it all.
+//! Obtaining credentials: one login and one signature for each request, at most three requests, and a time limit.
 
 use std::sync::Arc;
 use std::thread;
@@ -20,7 +20,7 @@ use crate::rolesanywhere::{
 };
 use crate::signature::{Mechanism, Payload};
 
-/// Each attempt is signed anew.
+/// Each attempt gets a new signature.
 const MAX_ATTEMPTS: u32 = 3;
 /// Before the second attempt; twice as long before the third.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -130,7 +130,7 @@ impl<'a> Provider<'a> {
     /// Does everything but sending.
     ///
     /// # Errors
-    /// As [`Provider::credentials`], but for what AWS says.
+    /// As [`Provider::credentials`], except for what AWS says.
     pub fn rehearse(&mut self) -> Result<Rehearsal, Error> {
         let mut signer = self.signer()?;
         let request = self.unsigned(&signer.chain)?;

@@ -1,4 +1,4 @@
-//! What a request would be: everything that is known before it is sent.
+//! A dry run: everything that is known before a request is sent.
 
 use serde::Serialize;
 

@@ -127,13 +127,13 @@ fn parse_uri(text: &str, option: &'static str) -> Result<Uri, RequestError> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// Only keys on devices are used.
-    #[error("--private-key names a file, and keys in files are not used here")]
+    #[error("--private-key names a file, and key files are not supported")]
     KeyInFile,
     /// A key that `aws_signing_helper` finds in a TPM.
-    #[error("--private-key is a handle of a TPM, which is not used here")]
+    #[error("--private-key is a TPM handle, which is not supported")]
     TpmHandle,
     /// Neither option leads to a key.
-    #[error("the key is not named")]
+    #[error("no key was named")]
     NoKey,
     /// This option is missing.
     #[error("{0} is missing")]

@@ -1,4 +1,4 @@
-//! Which authorities are trusted to say that a server is AWS's: those of a bundle that somebody names.
+//! Which CAs are trusted to identify AWS's servers: those of a named bundle.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::save::{self, FileError};
 
 /// More than any bundle.
 const MAX_BYTES: u64 = 16 << 20;
-/// The labels under which OpenSSL reads certificates, but for its own of certificates with their uses.
+/// The labels under which OpenSSL reads certificates, except for its own of certificates with their uses.
 const LABELS: [&str; 2] = ["CERTIFICATE", "X509 CERTIFICATE"];
 
 /// The authorities of a bundle, PEM or DER, as DER. One that cannot be used does not spoil the others.

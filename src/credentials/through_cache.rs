@@ -1,5 +1,5 @@
-//! Credentials from the cache, or new ones that go into it: one process obtains them, others wait for what comes of it, but
-//! not for ever, and nobody waits for a process that asks a person.
+//! Credentials from the cache, or new ones that go into it: one process obtains them, others wait for the result, but
+//! not forever, and not for a process that prompts for the PIN.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,7 +10,7 @@ use super::provider::{DEADLINE, Provider};
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::Credentials;
 
-/// Whoever waits for longer is told why.
+/// A process that waits longer is told why.
 const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// A process that has the lock for longer hangs, or was stopped. Together with an attempt of one's own this stays below the
 /// minute that SDKs wait.
@@ -29,7 +29,7 @@ pub enum CacheEvent<'a> {
         /// Its number, where it is known.
         process: Option<u32>,
     },
-    /// New ones could not be had, and those that were kept have not ended.
+    /// New ones could not be obtained, and those that were kept have not ended.
     NotRenewed {
         /// Why.
         error: &'a Error,
@@ -103,7 +103,7 @@ pub fn credentials_through(
 }
 
 enum Waited {
-    /// None where there is no lock to be had in time: then it goes without one.
+    /// None where there is no lock available in time: then it goes without one.
     ForLock(Option<CacheLock>),
     ForCredentials(Credentials),
 }

@@ -1,5 +1,5 @@
-//! Calls that are not waited for any longer. PKCS#11 has no way to end a call from outside, so while a device is waited
-//! for, calls are made by a thread beside: it is left alone with a call that hangs, and the next call gets another one.
+//! Calls that are no longer waited for. PKCS#11 has no way to end a call from outside, so while countersign waits for a
+//! device, a separate thread makes the calls. A thread whose call hangs is abandoned, and the next call gets another one.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -62,7 +62,7 @@ struct Abandoned {
     /// The last of them.
     function: &'static str,
     has_returned: bool,
-    /// Since then the module was not started anew.
+    /// Since then the module was not restarted.
     is_stale: bool,
     times: u32,
 }
@@ -79,7 +79,7 @@ pub(super) fn hanging_in(module: &Arc<str>) -> Option<NotReturned> {
     lock(&MODULES).iter().find(|abandoned| abandoned.module == *module).and_then(Abandoned::hanging)
 }
 
-/// Whether a call of the module was abandoned, and has returned, so that the module must be ended before it is started anew.
+/// Whether a call of the module was abandoned, and has returned, so that the module must be ended before it is restarted.
 pub(super) fn must_end_first(module: &Arc<str>) -> bool {
     let mut modules = lock(&MODULES);
     let found = modules.iter_mut().find(|abandoned| abandoned.module == *module && abandoned.has_returned);
@@ -137,7 +137,7 @@ pub(super) fn run<T: Send + 'static>(
         Answer::Given(Ok(result)) => Ok(result),
         Answer::Given(Err(panicked)) => panic::resume_unwind(panicked),
         Answer::Awaited | Answer::Abandoned => {
-            // Before the lock is let go: the call may return at once.
+            // Before the lock is released: the call may return at once.
             abandon(function, module);
             *lock(&CALLER) = None;
             Err(NotReturned { module: Arc::clone(module), function })

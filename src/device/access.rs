@@ -1,4 +1,4 @@
-//! From the options that say where keys are to a device that is logged in. Tells its caller what happens on the way.
+//! From the options that say where keys are to a logged-in device. Reports progress to its caller.
 
 use super::choose::{Chosen, KeyRequest, choose};
 use super::login::{LoginOptions, Notice};

@@ -1,4 +1,4 @@
-//! Why no device is there. What stands between a module and its device is not the module's to say: this is the one place that
+//! Why no device is present. A module cannot say what keeps it from its device: this is the one place that
 //! finds it, for `doctor` and for every error that says that a device is missing.
 
 mod daemons;
@@ -31,7 +31,7 @@ pub enum Cause {
     SoftHsm(SoftHsmCause),
     /// A daemon, a TPM, a server.
     Service(ServiceCause),
-    /// A slot has a device that is not initialised.
+    /// A slot has a device that is not initialized.
     NotInitialised {
         /// The module.
         module: PathBuf,
@@ -100,7 +100,7 @@ impl fmt::Display for Cause {
             Cause::SoftHsm(cause) => cause.fmt(f),
             Cause::Service(cause) => cause.fmt(f),
             Cause::NotInitialised { module, slot, label, .. } => {
-                write!(f, "the device in slot {slot} of {} is not initialised", module.display())?;
+                write!(f, "the device in slot {slot} of {} is not initialized", module.display())?;
                 if label.is_empty() { Ok(()) } else { write!(f, " (it calls itself {label:?})") }
             }
             Cause::Silent { module, .. } => write!(f, "{module} runs and shows no device"),
@@ -156,7 +156,7 @@ pub(super) enum State {
     Failed(Option<Box<Cause>>),
     /// It shows devices.
     HasDevices,
-    /// None but one that is not initialised, in this slot, with this label.
+    /// None but one that is not initialized, in this slot, with this label.
     NotInitialised(u64, String),
     /// None at all.
     Empty,
@@ -193,7 +193,7 @@ impl Absence {
     /// The first cause, if it is one of what is wanted.
     pub(super) fn main_cause(&self) -> Option<&Cause> {
         let first = self.causes().first()?;
-        (!self.situation.has_devices || self.situation.wants(first)).then_some(first)
+        (!self.situation.has_devices || self.situation.concerns(first)).then_some(first)
     }
 }
 
@@ -213,7 +213,7 @@ impl Situation {
         // The order of modules stays, where nothing else speaks for one.
         causes.sort_by_key(|cause| self.rank(cause));
         if self.has_devices {
-            causes.retain(|cause| self.wants(cause) || cause.has_evidence());
+            causes.retain(|cause| self.concerns(cause) || cause.has_evidence());
         }
         // That a module is silent says something only where nothing else does.
         let says_more = |cause: &Cause| !matches!(cause, Cause::Silent { .. });
@@ -225,7 +225,7 @@ impl Situation {
         causes
     }
 
-    fn wants(&self, cause: &Cause) -> bool {
+    fn concerns(&self, cause: &Cause) -> bool {
         let is_wanted = |kind: ModuleKind| self.wanted.contains(&kind);
         match cause {
             Cause::SmartCard(_) => self.wanted.iter().any(|kind| kind.needs_pcscd()),
@@ -249,7 +249,7 @@ impl Situation {
 
     fn rank(&self, cause: &Cause) -> u8 {
         match cause {
-            cause if self.wants(cause) => 0,
+            cause if self.concerns(cause) => 0,
             cause if cause.has_evidence() => 1,
             // A device that is merely not plugged in is likelier than one of software that is merely installed.
             Cause::SmartCard(_) => 2,
@@ -259,7 +259,7 @@ impl Situation {
 }
 
 impl ModuleState {
-    /// Why this module shows no device, but for smart cards, whose modules have one cause together.
+    /// Why this module shows no device, except for smart cards, whose modules have one cause together.
     fn cause(&self) -> Option<Cause> {
         let not_initialised = |slot: &u64, label: &String| Cause::NotInitialised {
             module: self.path.clone(),

@@ -1,4 +1,4 @@
-//! Which device is meant. Decided without a PIN: by the URIs, and by what the devices show to anybody.
+//! Which device is selected. Decided without a PIN: by the URIs, and by what the devices show to anyone.
 
 use super::call::CallError;
 use super::error::{Candidate, DeviceError, KeyError};
@@ -21,7 +21,7 @@ pub struct KeyRequest {
     pub policy: Policy,
 }
 
-/// The device that is meant, and the URI that named it.
+/// The selected device, and the URI that named it.
 #[derive(Debug)]
 pub struct Chosen {
     /// The device.
@@ -36,7 +36,7 @@ pub struct Chosen {
     pub(super) present: Vec<Device>,
     /// What the device shows of the wanted key without a PIN.
     shown: Vec<ShownKey>,
-    /// Of several keys that are meant, those with one of these public keys count.
+    /// Of several matching keys, those with one of these public keys count.
     pub(super) certified: Option<Vec<PublicKey>>,
 }
 
@@ -54,7 +54,7 @@ pub struct StoredCertificate {
 /// Chooses the device.
 ///
 /// # Errors
-/// [`DeviceError`] when none that fits is present, [`KeyError`] when several could be meant.
+/// [`DeviceError`] when none that fits is present, [`KeyError`] when several match.
 pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> {
     for uri in &request.uris {
         if let Some(found @ (ObjectType::Public | ObjectType::SecretKey | ObjectType::Data)) = uri.object_type
@@ -128,12 +128,12 @@ fn absent(modules: &Modules, sight: &Sight, present: &[Device], wanted: &[Uri]) 
 
 impl Chosen {
     /// The wanted key's public key, where the device shows it without a PIN and there is no doubt: exactly one key
-    /// object fits. A certificate's key counts only for a URI that names the certificate: it may be anybody's.
+    /// object fits. A certificate's key counts only for a URI that names the certificate: it may be anyone's.
     pub fn public_key(&self) -> Option<&PublicKey> {
         self.facts()?.public_key.as_ref()
     }
 
-    /// Of several keys that are meant, those with one of these public keys count: a certificate chooses its key.
+    /// Of several matching keys, those with one of these public keys count: a certificate chooses its key.
     pub fn prefer(&mut self, public_keys: Vec<PublicKey>) {
         self.certified = Some(public_keys);
     }
@@ -156,7 +156,7 @@ impl Chosen {
         keys.all(|key| key.public_key == first.public_key).then_some(first)
     }
 
-    /// Whether the device shows several keys without a PIN that could be meant.
+    /// Whether the device shows several keys without a PIN, of which each could be the one.
     pub fn shows_several(&self) -> bool {
         self.facts().is_none()
             && self.shown.iter().filter(|shown| shown.source == Source::KeyObject).count() > 1
@@ -176,7 +176,7 @@ impl Chosen {
         Err(KeyError::Unfit { uri, policy, reasons })
     }
 
-    /// The certificates on the device that anybody sees and that `uri`'s id and label fit. What cannot be read as one is left
+    /// The certificates on the device that anyone sees and that `uri`'s id and label fit. What cannot be read as one is left
     /// out.
     ///
     /// # Errors
@@ -207,7 +207,7 @@ impl Chosen {
 }
 
 impl Sight {
-    /// The devices that a URI fits. One that is not initialised has to be named.
+    /// The devices that a URI fits. One that is not initialized has to be named.
     pub(super) fn fitting(&self, uri: &Uri, module_was_named: bool) -> Vec<Device> {
         let fits = |device: &&Device| device.matches(uri, module_was_named);
         let fitting = distinct(self.devices.iter().filter(fits));
@@ -243,7 +243,7 @@ pub(super) fn distinct<'a>(devices: impl Iterator<Item = &'a Device>) -> Vec<Dev
     distinct
 }
 
-/// A device and the keys on it that could be meant.
+/// A device and the matching keys on it.
 struct Fitting {
     device: Device,
     keys: Vec<ShownKey>,
@@ -344,7 +344,7 @@ fn drop_second_views(shown: &mut Vec<Fitting>) {
     }
 }
 
-/// What a device shows to anybody of the keys that `uri` names: private keys where they are visible, else, where a login may
+/// What a device shows to anyone of the keys that `uri` names: private keys where they are visible, else, where a login may
 /// show them, their public key objects; certificates where the URI names an object. One entry a key.
 fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallError> {
     let session = device.open_session()?;
@@ -363,7 +363,7 @@ fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallEr
         }
     };
     let of_certificates = uri.object_type == Some(ObjectType::Certificate);
-    // Where no login is needed nothing is hidden: a public key or a certificate alone, as in a store of CA certificates, is no
+    // Where no login is needed nothing is hidden: a public key or a certificate alone, as in a store of CA certificates, is not a
     // key that signs.
     let may_hide = device.pin_state().login_required;
     if !of_certificates {

@@ -10,11 +10,11 @@
 //!   its place;
 //! - a search ends with the first `C_FindObjects` that gives fewer handles than there was room for;
 //! - a module that says CKR_CANT_LOCK at `C_Initialize` cannot be started;
-//! - `C_GetSlotList` is repeated with the same length for ever (ykcs11 2.2 while a card is inserted);
+//! - `C_GetSlotList` is repeated with the same length forever (ykcs11 2.2 while a card is inserted);
 //! - lengths and counts are believed: 0xffffffff bytes are allocated, and more handles than fit are read;
 //! - all of CK_TOKEN_INFO is refused when the device's clock cannot be parsed (openCryptoki).
 //!
-//! A cryptoki release that mends these makes this folder as small as `library.rs` and `p11_kit.rs`.
+//! A cryptoki release that fixes these makes this folder as small as `library.rs` and `p11_kit.rs`.
 #![allow(unsafe_code)]
 
 mod functions;

@@ -1,4 +1,4 @@
-//! The way in for the fuzz target that answers as a module: only built for it.
+//! The entry point of the fuzz target that answers as a module: built only for it.
 
 use std::path::PathBuf;
 use std::rc::Rc;

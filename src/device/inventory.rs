@@ -1,4 +1,4 @@
-//! All that is there: modules, devices, keys and certificates, each with a URI to paste.
+//! The inventory: modules, devices, keys and certificates, each with a URI to paste.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// The devices of all modules; also those that are not initialised, which are of no use to most.
+    /// The devices of all modules; also those that are not initialized, which are of no use to most.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceEntry> {
         self.modules.iter().flat_map(|module| &module.devices)
     }
@@ -119,7 +119,7 @@ pub struct CertificateEntry {
 /// device at most. A device that cannot be read or logged in to is listed with its fault and hides no other one.
 ///
 /// # Errors
-/// [`KeyError::ManyDevices`] when such a PIN could be meant for several devices.
+/// [`KeyError::ManyDevices`] when such a PIN could be for several devices.
 pub fn inventory(
     modules: &Modules,
     uri: &Uri,
@@ -191,7 +191,7 @@ pub fn inventory(
     Ok(Inventory { modules: entries })
 }
 
-/// The devices that are not initialised and fit, beyond those that are listed already. A module's free slot is listed only
+/// The devices that are not initialized and fit, beyond those that are listed already. A module's free slot is listed only
 /// where it is all that the module has.
 fn uninitialised(sight: &Sight, uri: &Uri, module_was_named: bool, listed: &[Device]) -> Vec<Device> {
     let fits = |device: &&Device| {
@@ -212,7 +212,7 @@ fn read(
 ) -> Result<(), Error> {
     let device = entry.device.clone();
     let session = match device.open_session() {
-        // Most modules open none; nothing can be read, which is no fault.
+        // Most modules open none; nothing can be read, which is not a fault.
         Err(_) if !device.is_initialised => return Ok(()),
         session => session.map_err(|error| device.failure(error))?,
     };

@@ -1,4 +1,4 @@
-//! What is known of a key, what it is fit for, and a URI that names it. Pure.
+//! The facts about a key, what it is suitable for, and a URI that names it. Pure.
 
 use crate::certificate::{Certificate, TouchPolicy};
 use crate::signature::{PublicKey, Verifier};
@@ -79,11 +79,11 @@ pub enum UnfitReason {
     NotSupported(String),
     /// Its public key cannot be read.
     #[error(
-        "its public key is not on the device, or of a kind that is not known here, so nothing could be verified"
+        "its public key is not on the device or of an unsupported type, so no signature could be verified"
     )]
     NoPublicKey,
     /// CKA_SIGN is false.
-    #[error("it may not sign (CKA_SIGN is false)")]
+    #[error("it is not allowed to sign (CKA_SIGN is false)")]
     MayNotSign,
     /// It can leave the device, which may be waived: CKA_EXTRACTABLE is true.
     #[error("it can leave the device (CKA_EXTRACTABLE is true; --allow-exportable accepts it)")]

@@ -1,4 +1,4 @@
-//! What is known of each kind of module and of the devices that are at home in it: how they are recognized, their
+//! What is known about each kind of module and its devices: how they are recognized, their
 //! quirks, and what to advise. All of it is in one table; everything else asks here.
 
 use std::path::Path;
@@ -67,12 +67,12 @@ impl ModuleKind {
         self.row().shows_others
     }
 
-    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
+    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anyone.
     pub(super) fn is_own_key(self, id: Option<&[u8]>) -> bool {
         self.row().own_key.is_some_and(|own| id == Some(&[own]))
     }
 
-    /// Where the module itself keeps keys, if that is no device: what it says of them is its own claim.
+    /// Where the module itself keeps keys, if that is not a device: what it says of them is its own claim.
     pub(super) fn software_store(self) -> Option<&'static str> {
         self.row().software_store
     }
@@ -136,7 +136,7 @@ impl ModuleKind {
         self.row().when_it_locks
     }
 
-    /// What a device lacks that is asked for something and says that it rejects it, where that is no missed touch.
+    /// What a device lacks that is asked for something and says that it rejects it, where that is not a missed touch.
     pub(super) fn when_rejected(self) -> Option<&'static str> {
         self.row().when_rejected
     }
@@ -286,7 +286,7 @@ static TABLE: [Row; 14] = [
             name: "management key",
             prompt: "Management key, 48 hexadecimal digits,",
             when_wrong: "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing",
-            when_needed: "a YubiKey wants its management key for this: --so-pin-source prompt, and give the key as 48 \
+            when_needed: "a YubiKey requires its management key for this: --so-pin-source prompt, and give the key as 48 \
                           hexadecimal digits",
         }),
         ..OTHER
@@ -362,7 +362,7 @@ static TABLE: [Row; 14] = [
              maker's own module (a YubiKey's is libykcs11.so)",
         ),
         when_not_generated: Some(
-            "OpenSC makes no keys on PIV cards: use ykman piv keys generate 9a, or --module libykcs11.so with \
+            "OpenSC generates no keys on PIV cards: use ykman piv keys generate 9a, or --module libykcs11.so with \
              --so-pin-source for a YubiKey; or the card maker's own tool",
         ),
         when_not_stored: Some(

@@ -1,4 +1,4 @@
-//! Why a module cannot be loaded. The loader has one sentence for several causes, and for some the wrong one: a library of
+//! Why a module cannot be loaded. The loader has one message for several causes, and for some a wrong one: a library of
 //! another processor "cannot be opened: no such file". The file itself says more.
 
 use std::fs::File;
@@ -62,7 +62,7 @@ struct Elf {
 }
 
 impl Elf {
-    /// None for what is no ELF file.
+    /// None for what is not an ELF file.
     fn read(start: &[u8]) -> Option<Self> {
         let [0x7f, b'E', b'L', b'F', class, data, ..] = *start else { return None };
         let machine: [u8; 2] = start.get(18..20)?.try_into().ok()?;

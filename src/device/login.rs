@@ -1,4 +1,4 @@
-//! Logging in: one try at a time, and never the last one unasked.
+//! Logging in: one attempt at a time, and the last one only on request.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -57,7 +57,7 @@ impl LoginOptions {
     }
 }
 
-/// Something that whoever is there should know while a device is opened.
+/// Something that a person should know while a device is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Who else can read the PIN.
@@ -129,7 +129,7 @@ impl Login {
 }
 
 impl Login {
-    /// The PIN for a key that wants it for each signature: the one of the login, or, on a device that wanted none for that,
+    /// The PIN for a key that requires it for each signature: the one of the login, or, on a device that needed none for that,
     /// one that is read now. None where it is entered on the device.
     pub(super) fn pin_for_signature(&self, device: &Device) -> Result<Option<&Pin>, LoginError> {
         if let Some(pin) = self.pin.get() {
@@ -148,7 +148,7 @@ impl Login {
 
 /// Logs in.
 ///
-/// A wrong PIN from a file is not tried again. A person is asked once more, and only while more than one try must be
+/// A wrong PIN from a file is not tried again. A person is asked once more, and only while more than one attempt must be
 /// left: on a device that keeps CKF_USER_PIN_COUNT_LOW, which shows in that the wrong PIN switched it on, this was the
 /// first wrong one, and no device in use locks after fewer than three. Of a device that does not keep the flag nothing
 /// is known. A person is also asked once more for a PIN that the device did not count, as it has not the form of one.
@@ -300,7 +300,7 @@ impl<'a> LoginTarget<'a> {
         }
     }
 
-    /// For whoever is about to send a PIN: without an answer none is sent. The security officer always needs one.
+    /// For a caller that is about to send a PIN: without an answer none is sent. The security officer always needs one.
     fn state_now(self) -> Result<PinState, LoginError> {
         let state = self.device.pin_state_now().map_err(|error| self.failed(error))?;
         Ok(match self.user {
@@ -328,9 +328,9 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
     }
 }
 
-/// Logs the user in anew, for a key that wants that before each signature, with what was right before. A module that takes
+/// Logs the user in again, for a key that requires this before each signature, with what was right before. A module that takes
 /// the user for logged in still does not look at the PIN: it is logged out of first.
-pub(super) fn log_in_anew(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
+pub(super) fn renew_login(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
     let target = LoginTarget::of_user(device);
     refuse_early(&target.state_now()?, target, login.use_last_try)?;
     let pin = login.pin_for_signature(device)?;

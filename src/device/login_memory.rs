@@ -1,7 +1,7 @@
-//! What a process has learned of the PINs of devices: one login state for a device, however many roles use it.
+//! What a process has learned about the PINs of devices: one login state for a device, however many roles use it.
 //!
-//! A PIN that a device has refused is not sent again before somebody asks for that: five roles with one wrong PIN would lock
-//! a card that allows three attempts. A PIN that was right and cannot be had twice serves every role.
+//! A PIN that a device has refused is not sent again until it is requested: five roles with one wrong PIN would lock
+//! a card that allows three attempts. A PIN that was right and cannot be obtained twice serves every role.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_that_was_refused_is_given_again_only_after_somebody_asked() {
+    fn a_pin_that_was_refused_is_given_again_only_on_request() {
         let memory = LoginMemory::default();
         let wrong = pin(&memory, &value("1")).unwrap();
         memory.was_refused(&account(), Some(&wrong));
         assert!(matches!(pin(&memory, &value("1")), Err(LoginError::RefusedBefore { .. })));
         assert!(memory.has_refused(&wrong));
         let other = pin(&memory, &value("2")).unwrap();
-        // What was passed over is no reason not to send it, once somebody asks.
+        // What was passed over can be sent once somebody asks.
         memory.pass_over(&other);
         assert!(memory.has_refused(&other) && pin(&memory, &value("2")).is_ok());
         memory.forget_refused();
@@ -159,7 +159,7 @@ mod tests {
     fn a_pin_that_can_be_had_once_serves_all_until_it_is_refused() {
         let memory = LoginMemory::default();
         let right = Pin::new(SecretString::from("1")).unwrap();
-        // No such descriptor: whoever reads it fails.
+        // No such descriptor: reading it fails.
         let once = PinSource::Descriptor(4095);
         memory.was_right(&account(), &once, &right);
         assert!(pin(&memory, &once).is_ok());

@@ -16,7 +16,7 @@ use super::spec::ModuleSpec;
 use super::watch;
 use crate::uri;
 
-/// A module that is loaded and initialised.
+/// A module that is loaded and initialized.
 pub(super) struct Module {
     spec: ModuleSpec,
     /// What it is called in messages: its path, where it has one.

@@ -39,7 +39,7 @@ pub struct Modules {
 pub(super) struct Sight {
     /// The devices in all modules, in the modules' order, those of p11-kit's own last. One that two modules show is there twice.
     pub(super) devices: Vec<Device>,
-    /// Those that are not initialised, which are used only if they are named.
+    /// Those that are not initialized, which are used only if they are named.
     pub(super) uninitialised: Vec<Device>,
     /// The modules that may have more devices.
     pub(super) unreadable: Vec<Unreadable>,
@@ -121,7 +121,7 @@ impl Modules {
                 failure.get_or_insert(error);
             }
         }
-        // A URI without a module-path wants p11-kit's modules, of one name or all; no URI at all wants them too.
+        // A URI without a module-path needs p11-kit's modules, of one name or all; so does no URI at all.
         let searching: Vec<&Uri> = uris.iter().filter(|uri| module_path(uri).is_none()).collect();
         if (!searching.is_empty() || uris.is_empty())
             && let Err(error) = modules.add_configured(&searching, choice.trial.as_ref())

@@ -1,4 +1,4 @@
-//! From a chosen device to the one private key that is meant: log in, search, decide.
+//! From a chosen device to the one selected private key: log in, search, decide.
 
 use super::choose::{Chosen, StoredCertificate, stored_certificates};
 use super::error::{Candidate, KeyError};
@@ -34,7 +34,7 @@ impl Chosen {
 }
 
 impl OpenDevice {
-    /// The private key that is meant, ready to sign. With a key URI exactly one must match it, fit or not; without one
+    /// The selected private key, ready to sign. With a key URI exactly one must match it, fit or not; without one
     /// exactly one key must be fit.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl OpenDevice {
         SigningKey::new(self.session, device, key, uri, public_key, self.login)
     }
 
-    /// The public key of the private key that is meant, whatever it is fit for.
+    /// The public key of the selected private key, whatever it is fit for.
     ///
     /// # Errors
     /// [`KeyError`], as [`OpenDevice::signing_key`].
@@ -135,7 +135,7 @@ impl OpenDevice {
     }
 }
 
-/// The one key that `uri` names, for whoever prepares the device: by its public half where the private one is hidden, as
+/// The one key that `uri` names, to prepare the device: by its public half where the private one is hidden, as
 /// from the security officer.
 pub(super) fn key_to_prepare(
     session: &Session,

@@ -1,4 +1,4 @@
-//! The devices that are present, and what they say of themselves.
+//! The devices that are present, and what they report about themselves.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ pub struct Device {
     pub(super) slot: Slot,
     slot_manufacturer: String,
     slot_description: String,
-    /// Whether it says that it is initialised (CKF_TOKEN_INITIALIZED).
+    /// Whether it says that it is initialized (CKF_TOKEN_INITIALIZED).
     pub is_initialised: bool,
     /// What a person calls it.
     name: Arc<str>,
@@ -50,7 +50,7 @@ pub struct Device {
 /// What a module shows in its slots.
 pub(super) struct InSlots {
     pub(super) devices: Vec<Device>,
-    /// Those that say that they are not initialised. Some are used all the same (nCipher's), if they are named.
+    /// Those that say that they are not initialized. Some are used all the same (nCipher's), if they are named.
     pub(super) uninitialised: Vec<Device>,
     /// The slots that could not be read.
     pub(super) unreadable: Vec<(u64, CallError)>,
@@ -111,7 +111,7 @@ impl Device {
         self.pin_state_now().unwrap_or(PinState::UNKNOWN)
     }
 
-    /// The same for whoever is about to send a PIN, and must know.
+    /// The same for a caller that is about to send a PIN and must know.
     pub(super) fn pin_state_now(&self) -> Result<PinState, CallError> {
         DeviceInfo::read(&self.module, self.slot).map(|info| info.pin)
     }
@@ -177,7 +177,7 @@ impl Device {
         self.name.to_string()
     }
 
-    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anybody.
+    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anyone.
     pub(super) fn is_own_key(&self, id: Option<&[u8]>) -> bool {
         self.kind().is_own_key(id)
     }
@@ -187,7 +187,7 @@ impl Device {
         ModuleKind::of_device(self.module_path(), &self.manufacturer, &self.model, &self.label)
     }
 
-    /// How it is initialised, if it is not.
+    /// How it is initialized, if it is not.
     pub fn initialising(&self) -> String {
         let (module, kind) = (self.module_path().to_owned(), self.kind());
         Cause::NotInitialised { module, kind, slot: self.slot_id(), label: self.label.clone() }.help()

@@ -1,4 +1,4 @@
-//! Preparing a device: a key that is made on it, and the certificate that belongs to the key.
+//! Preparing a device: generating a key on it, and storing the key's certificate.
 
 mod generate;
 mod key_spec;

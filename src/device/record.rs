@@ -1,4 +1,4 @@
-//! What documents and logs say of a device and a key, with the names of their members.
+//! What documents and logs say about a device and a key, with the names of their members.
 
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub struct KeyRecord {
 }
 
 impl DeviceRecord {
-    /// What there is to say of a device.
+    /// The facts about a device.
     pub fn of(device: &Device) -> Self {
         DeviceRecord {
             label: device.label.clone(),
@@ -50,7 +50,7 @@ impl DeviceRecord {
 }
 
 impl KeyRecord {
-    /// What there is to say of a key.
+    /// The facts about a key.
     pub fn of(key: &SigningKey) -> Self {
         let facts = key.facts();
         KeyRecord {

@@ -25,7 +25,7 @@ pub(super) struct Session {
     module: Rc<Module>,
     /// What the device is called.
     device: Arc<str>,
-    /// Whether a login was tried: what came of it is to be said before the device is let go.
+    /// Whether a login was tried: what came of it is to be said before the device is released.
     login_tried: Cell<bool>,
     /// Whether the user is logged in by this session's doing.
     logged_in: Cell<bool>,
@@ -150,7 +150,7 @@ impl Session {
         let answer = match self.login(UserType::ContextSpecific, pin) {
             Ok(()) => ContextAnswer::Taken,
             // The operation goes on, and C_Sign decides.
-            Err(error) if is_no_context_login(&error) => ContextAnswer::Unknown,
+            Err(error) if lacks_context_login(&error) => ContextAnswer::Unknown,
             Err(error) => return (ContextAnswer::Refused, Err(error)),
         };
         let signature = self.waiting(job.waits_for, "C_Sign", |raw| raw.sign(job.data, job.signature_bytes));
@@ -315,7 +315,7 @@ fn is_refused_template(error: &CallError) -> bool {
 }
 
 /// What modules say that know no such login, or need none for this key. No PIN was looked at.
-fn is_no_context_login(error: &CallError) -> bool {
+fn lacks_context_login(error: &CallError) -> bool {
     let codes = [
         RvError::OperationNotInitialized,
         RvError::UserAlreadyLoggedIn,

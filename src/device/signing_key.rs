@@ -10,7 +10,7 @@ use super::call::CallError;
 use super::choose::{StoredCertificate, stored_certificates};
 use super::error::{KeyError, LoginError, SignError};
 use super::key_facts::KeyFacts;
-use super::login::{Login, log_in_again, log_in_anew};
+use super::login::{Login, log_in_again, renew_login};
 use super::objects::{self, PrivateKey};
 use super::present::Device;
 use super::session::{ContextAnswer, Session, SignJob};
@@ -213,7 +213,7 @@ impl SigningKey {
             let attempt = match needs {
                 Needs::Login => self.sign_as_logged_in(mechanism, data),
                 Needs::Context => self.sign_with_pin(mechanism, data),
-                Needs::NewLogin => self.log_in_anew().and_then(|()| self.sign_as_logged_in(mechanism, data)),
+                Needs::NewLogin => self.renew_login().and_then(|()| self.sign_as_logged_in(mechanism, data)),
             };
             match attempt? {
                 Attempt::Signed(signature) => {
@@ -269,15 +269,15 @@ impl SigningKey {
     }
 
     /// The user's login once more, for one signature. A logout costs the handle of the key (PKCS#11 v2.40 section 5.6).
-    fn log_in_anew(&mut self) -> Result<(), SignError> {
-        log_in_anew(&self.session, &self.device, &self.login).map_err(|error| self.login_failed(error))?;
+    fn renew_login(&mut self) -> Result<(), SignError> {
+        renew_login(&self.session, &self.device, &self.login).map_err(|error| self.login_failed(error))?;
         self.key.handle = self.find_again(&self.session)?;
         Ok(())
     }
 
     /// A new session in place of one that the module does not know any more: a card that another program reset, a
-    /// connection that was made anew. Only on the same device, with the PIN that was right before, and for the same key;
-    /// `lost` is the error where that cannot be had.
+    /// new connection. Only on the same device, with the PIN that was right before, and for the same key;
+    /// `lost` is the error where that cannot be obtained.
     fn reopen(&mut self, lost: CallError) -> Result<(), SignError> {
         if !self.device.is_still_there() {
             return Err(self.refused(lost));
@@ -347,7 +347,7 @@ impl SigningKey {
     }
 }
 
-/// CKR_OPERATION_ACTIVE is no lost session, but one that is of no use any more: PKCS#11 v2.40 has no way to end an
+/// CKR_OPERATION_ACTIVE is not a lost session, but one that can no longer be used: PKCS#11 v2.40 has no way to end an
 /// operation.
 fn is_lost_session(error: &CallError) -> bool {
     let codes = [RvError::SessionHandleInvalid, RvError::SessionClosed, RvError::OperationActive];

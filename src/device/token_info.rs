@@ -1,4 +1,4 @@
-//! What a device says of itself: CK_TOKEN_INFO.
+//! What a device reports about itself: CK_TOKEN_INFO.
 
 use cryptoki::slot::Slot;
 use cryptoki_sys::{
@@ -80,7 +80,7 @@ impl PinState {
         length: PinLength::UNKNOWN,
     };
 
-    /// The tries that whoever logs in has.
+    /// The attempts that are left for a login.
     pub(super) fn tries_of(&self, user: UserType) -> PinTries {
         match user {
             UserType::User | UserType::Vendor(_) => self.user,
@@ -138,7 +138,7 @@ impl DeviceInfo {
         }
         let text =
             if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
-        // A label is anybody's bytes, and this text goes into prompts: it must not be able to move the cursor.
+        // A label is anyone's bytes, and this text goes into prompts: it must not be able to move the cursor.
         text.replace(char::is_control, "\u{fffd}")
     }
 

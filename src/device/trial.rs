@@ -1,4 +1,4 @@
-//! Trying a module before it is loaded into this process. How is the caller's.
+//! Trying a module before it is loaded into this process. The caller decides how.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! As whom to log in.
+//! The user type of a login.
 
 use std::str::FromStr;
 
@@ -17,7 +17,7 @@ pub enum UserType {
 }
 
 impl UserType {
-    /// Luna's Crypto User, who may sign and not generate (CKU_LIMITED_USER in Thales' headers).
+    /// Luna's Crypto User, who can sign but not generate (CKU_LIMITED_USER in Thales' headers).
     pub const LUNA_CRYPTO_USER: Self = UserType::Vendor(0x8000_0001);
 
     pub(super) fn cku(self) -> Cku {

@@ -1,4 +1,4 @@
-//! The calls to devices that have not returned, for whoever tells a person what a device waits for, or gives up on it.
+//! The calls to devices that have not returned, for the code that reports what a device waits for, or gives up on it.
 //! PKCS#11 has no way to end a call from outside.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +47,7 @@ static PENDING: Mutex<Vec<PendingCall>> = Mutex::new(Vec::new());
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Lets no call begin any more, and waits for those that have, at most for `limit`: some devices do not survive a program that
-/// ends while they write. SoftHSM 2.6 empties `token.object` at a login before it writes it anew. A signature that takes long
+/// ends while they write. SoftHSM 2.6 empties `token.object` at a login before it writes it again. A signature that takes long
 /// waits for a touch, and writes nothing: that one is not waited for once it has taken `limit`.
 pub fn stop_calls(limit: Duration) {
     STOPPED.store(true, Ordering::SeqCst);

@@ -1,9 +1,9 @@
 //! The end of the process that a module makes from inside: it calls exit, aborts, or crashes. The thread that it happens on
-//! can do next to nothing, in a signal handler or with its thread-locals gone. So it wakes a thread that has been waiting for
-//! this, and stands still while that one ends the process in good order.
+//! can do almost nothing, in a signal handler or with its thread-locals gone. So it wakes a thread that has been waiting for
+//! this, and blocks while that thread ends the process in an orderly way.
 //!
-//! One of the files with unsafe code: neither handlers of fatal signals nor exit handlers can be had from a safe function.
-//! What would let it go is a crate that offers both.
+//! One of the files with unsafe code: neither handlers of fatal signals nor exit handlers can be obtained from a safe function.
+//! A crate that offers both would make it unnecessary.
 #![allow(unsafe_code)]
 
 use std::io::Read;
@@ -105,7 +105,7 @@ pub(super) fn watch(end: impl FnOnce(Death) + Send + 'static) {
             end(Death { cause: CAUSE.load(Ordering::SeqCst), call, last_words });
         }
     });
-    // A thread that is only starting waits for the loader, which a module may keep busy for ever.
+    // A thread that is only starting waits for the loader, which a module may keep busy forever.
     let _ = is_ready.recv();
     BELL.store(bell.into_raw_fd(), Ordering::SeqCst);
     let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_ONSTACK, SigSet::empty());

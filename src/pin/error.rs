@@ -34,7 +34,7 @@ pub enum PinError {
         source: io::Error,
     },
     /// An environment variable that is not there.
-    #[error("the PIN should come from the environment variable {name}, which is not set")]
+    #[error("the environment variable {name}, the source of the PIN, is not set")]
     Unset {
         /// Its name.
         name: String,
@@ -52,13 +52,13 @@ pub enum PinError {
         source_name: String,
     },
     /// More than a PIN.
-    #[error("{source_name} holds more than one line: it is no PIN file")]
+    #[error("{source_name} holds more than one line: it is not a PIN file")]
     NotOneLine {
         /// Where it came from.
         source_name: String,
     },
     /// `pin-source=1234`.
-    #[error("the key URI's pin-source is no absolute path")]
+    #[error("the key URI's pin-source is not an absolute path")]
     NotAPath,
     /// `pin-source=|command`.
     #[error("the key URI's pin-source names a command to run, which is not allowed")]
@@ -83,7 +83,7 @@ impl Explain for PinError {
                 "run it in a terminal, or use --pin-source file:PATH, env:NAME or fd:NUMBER"
             }
             PinError::Empty { source_name: None } => "run the command again and type the PIN",
-            PinError::Empty { .. } => "give the PIN there; an empty one would cost a try",
+            PinError::Empty { .. } => "give the PIN there; an empty one would cost an attempt",
             PinError::NotOneLine { .. } => "it must hold the PIN and nothing else",
             PinError::IsTerminal { .. } => "use --pin-source prompt, which asks without showing the PIN",
             PinError::NotAPath => {

@@ -1,4 +1,4 @@
-//! Asking at the terminal itself, whatever stdin and stdout are.
+//! Prompting at the terminal itself, whatever stdin and stdout are.
 //!
 //! The terminal's mode is set here and not by rpassword, which only reads: echo must be off before the prompt can be
 //! seen, and must never be switched off again once a signal has put it back.
@@ -17,7 +17,7 @@ use crate::printable::printable;
 
 const TERMINAL: &str = "/dev/tty";
 
-/// What has been done to the terminal, for whoever must undo it.
+/// What has been done to the terminal, for the code that must undo it.
 static STATE: Mutex<State> = Mutex::new(State::Untouched);
 
 enum State {
@@ -54,7 +54,7 @@ pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     match answer {
         Ok(text) => Ok(SecretString::from(text)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            // Ctrl-C raised SIGINT; whoever handles that ends the program, and is given the time to.
+            // Ctrl-C raised SIGINT; its handler ends the program, and is given the time to.
             std::thread::sleep(Duration::from_millis(500));
             Err(PinError::Interrupted)
         }

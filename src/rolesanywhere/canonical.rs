@@ -17,7 +17,7 @@ pub(super) struct Parts<'a> {
 }
 
 /// The canonical request. AWS's page prints it without the empty line between headers and names of headers, and says
-/// that a comma stands between those names; the service wants the empty line, and a semicolon.
+/// that a comma stands between those names; the service requires the empty line, and a semicolon.
 pub(super) fn canonical_request(parts: &Parts<'_>) -> String {
     let mut query: Vec<(String, String)> =
         parts.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
@@ -50,7 +50,7 @@ fn sorted<'a>(headers: &[(&str, &'a str)]) -> Vec<(String, &'a str)> {
     headers
 }
 
-/// Percent-encoded but for the unreserved characters of RFC 3986 section 2.3.
+/// Percent-encoded except for the unreserved characters of RFC 3986 section 2.3.
 fn encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {

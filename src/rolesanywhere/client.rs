@@ -1,4 +1,4 @@
-//! Sending a request: TLS 1.2 or later, no redirects, a proxy only when one is given, and an end to every wait.
+//! Sending a request: TLS 1.2 or later, no redirects, a proxy only when one is given, and a timeout for every wait.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -59,7 +59,7 @@ pub struct Answered {
     pub result: Result<Credentials, ResponseError>,
     /// The HTTP status.
     pub status: u16,
-    /// What AWS's support wants to know.
+    /// What AWS's support asks for.
     pub request_id: Option<String>,
     /// From the first byte to the last.
     pub took: Duration,
@@ -178,10 +178,10 @@ fn read_proxy(url: &str) -> Result<Proxy, ClientError> {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The proxy's URL is none.
-    #[error("the proxy's URL is none")]
+    #[error("the proxy's URL is malformed")]
     Proxy,
     /// The proxy is none for HTTP.
-    #[error("the proxy is of the kind {scheme}, which is not supported")]
+    #[error("the proxy scheme {scheme} is not supported")]
     ProxyKind {
         /// The scheme of its URL.
         scheme: String,
@@ -230,14 +230,14 @@ impl Explain for ClientError {
         let hint = match self {
             ClientError::ProxyKind { .. } => "HTTPS_PROXY names one for HTTP: http://proxy.example.com:3128",
             ClientError::ProxyUnreachable { .. } => {
-                "HTTPS_PROXY names it: see whether it runs, or leave --with-proxy (COUNTERSIGN_WITH_PROXY) out"
+                "HTTPS_PROXY names it: check whether it runs, or leave --with-proxy (COUNTERSIGN_WITH_PROXY) out"
             }
             ClientError::Proxy => "as in http://proxy.example.com:3128",
             ClientError::Unreachable { distrusted: true, .. } => {
                 "if a proxy of your own stands between, AWS_CA_BUNDLE names the file with its CA"
             }
             ClientError::Unreachable { .. } => {
-                "see whether this computer reaches the endpoint; a proxy is used only with --with-proxy"
+                "check whether this computer reaches the endpoint; a proxy is used only with --with-proxy"
             }
         };
         Some(hint.into())

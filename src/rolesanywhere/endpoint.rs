@@ -1,4 +1,4 @@
-//! Where Roles Anywhere is: from a region, or from a URL that somebody gives.
+//! The endpoint of Roles Anywhere: from a region, or from a given URL.
 
 mod error;
 

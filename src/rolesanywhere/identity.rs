@@ -1,4 +1,4 @@
-//! Who asks: a certificate, its serial number and its chain, as they stand in a request.
+//! The requester: a certificate, its serial number and its chain, in the form of a request.
 
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKey;
@@ -94,13 +94,13 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// Not a whole number in decimal.
-    #[error("the certificate's serial number is no whole number")]
+    #[error("the certificate's serial number is not an integer")]
     Serial,
     /// A certificate without bytes.
     #[error("a certificate is empty")]
     Empty,
     /// More than five.
-    #[error("there are {found} intermediate certificates; AWS takes {MAX_CHAIN}")]
+    #[error("there are {found} intermediate certificates; AWS accepts at most {MAX_CHAIN}")]
     LongChain {
         /// How many.
         found: usize,

@@ -1,4 +1,4 @@
-//! Credentials in the three forms of JSON in which AWS's SDKs take them.
+//! Credentials in the three JSON forms that AWS's SDKs read.
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;

@@ -1,11 +1,11 @@
 //! Editing the AWS credentials file (`~/.aws/credentials`): one profile gets new credentials, all else stays.
 //!
-//! Whoever reads the file does so a little differently: AWS's CLI and boto3 with Python's configparser, the other SDKs
+//! Its readers differ a little: AWS's CLI and boto3 with Python's configparser, the other SDKs
 //! by AWS's own rules. Lines are understood here as configparser does, which is the most particular about indentation;
 //! where readers differ, the edit is one that all of them read alike.
 //!
 //! When the credentials end is not written: there is no setting for it. AWS's CLI, its SDKs and its own helper neither
-//! write nor read one in this file, so whoever writes here must write again in time.
+//! write nor read one in this file, so the writer must write again in time.
 
 mod error;
 mod lines;
@@ -72,11 +72,11 @@ impl fmt::Display for ProfileName {
 
 /// The bytes of a credentials file with new credentials in one profile, which is appended if it is not there.
 ///
-/// All other lines stay byte for byte, and in their order. A line with one of the three settings is written anew, with
+/// All other lines stay byte for byte, and in their order. A line with one of the three settings is rewritten, with
 /// its indentation and line end; a second one of the same profile is taken out, as is `aws_security_token`. A profile
 /// that stands in the file twice gets the credentials where it comes first, and loses them elsewhere.
 pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Credentials) -> Zeroizing<Vec<u8>> {
-    // A byte-order mark stays, and is no part of the first line.
+    // A byte-order mark stays, and is not part of the first line.
     let (mark, text) = file.split_at(if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 });
     let lines = lines::read(text, profile.as_str());
     let written = |setting: Setting| {

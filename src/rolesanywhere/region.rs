@@ -13,7 +13,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// One that was checked before, and is no pseudo-region.
+    /// One that was checked before, and is not a pseudo-region.
     pub(super) fn real(name: &str) -> Self {
         Region { name: name.to_owned(), fips: false }
     }

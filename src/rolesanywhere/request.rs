@@ -19,7 +19,7 @@ const PATH: &str = "/sessions";
 const CONTENT_TYPE: &str = "application/json";
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
 
-/// When a request is signed, to the second. AWS takes requests that are up to five minutes old.
+/// When a request is signed, to the second. AWS accepts requests that are up to five minutes old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SigningTime(Timestamp);
 
@@ -140,7 +140,7 @@ impl Request {
     }
 }
 
-/// A request to be sent exactly so. Whoever has it can send it too while it is fresh, and gets credentials: `Debug` shows
+/// A request to be sent exactly so. Anyone who has it can send it too while it is fresh, and gets credentials: `Debug` shows
 /// no values of headers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedRequest {

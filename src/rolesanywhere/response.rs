@@ -46,7 +46,7 @@ impl Answer<'_> {
 /// a wrong clock is the commonest reason for a refusal that does not name its reason.
 ///
 /// # Errors
-/// [`ResponseError::Refused`] when it is no 201; otherwise what makes it no usable credentials. Empty or expired ones
+/// [`ResponseError::Refused`] when it is not a 201; otherwise why it holds no usable credentials. Empty or expired ones
 /// are an error, because a client that is given them asks again and again.
 pub fn read(answer: &Answer<'_>, now: i64) -> Result<Credentials, ResponseError> {
     let clock_ahead = answer.date().and_then(|date| now.checked_sub(date));

@@ -1,5 +1,5 @@
-//! The text that `sign-string` signs, the same as AWS's helper: fixed for a key, so that nobody can have something of
-//! their own signed by it.
+//! The text that `sign-string` signs, the same as AWS's helper: fixed for a key, so that nothing else can be
+//! signed with it.
 
 use der::Decode as _;
 use sha2::{Digest as _, Sha256};

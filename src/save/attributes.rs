@@ -23,7 +23,7 @@ const MOST_BYTES: usize = 64 << 10;
 pub(super) struct Attributes {
     metadata: Metadata,
     acl: Acl,
-    /// All others, but for those [`OF_CONTENT`].
+    /// All others, except for those [`OF_CONTENT`].
     extended: Vec<(CString, Vec<u8>)>,
     unreadable: Vec<String>,
 }
@@ -70,7 +70,7 @@ impl fmt::Display for NotKept {
         let names = self.attributes.join(", ");
         write!(
             f,
-            "{:?} was replaced and lost attributes that could not be copied: {names}; nobody has more rights",
+            "{:?} was replaced and lost attributes that could not be copied: {names}; no user has gained rights",
             self.path
         )
     }
@@ -119,7 +119,7 @@ impl Attributes {
         Attributes { metadata, acl, extended, unreadable }
     }
 
-    /// Gives them to the file that takes the place of `path`. Only root can give files away. Anybody else keeps the group
+    /// Gives them to the file that takes the place of `path`. Only root can give files away. Anyone else keeps the group
     /// where they are in it; where not, what the old group was allowed is allowed to no other one.
     pub(super) fn give_to(&self, file: &File, path: &Path) -> io::Result<NotKept> {
         let (uid, gid) = (self.metadata.uid(), self.metadata.gid());
@@ -167,7 +167,7 @@ impl Attributes {
 
 impl Acl {
     /// The mode of a file that has no access list, so that nobody may do what this one did not allow them. Under an access
-    /// list the bits of the group are the most that anybody but the owner and others may have; and who is named in it may
+    /// list the bits of the group are the most that anyone but the owner and others may have; and who is named in it may
     /// have fewer rights than the group or others.
     fn mode_without(&self, mode: u32) -> u32 {
         let entries = match self {

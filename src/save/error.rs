@@ -9,7 +9,7 @@ use crate::error::{Exit, Explain};
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// There is no such file.
-    #[error("{path:?}: there is no such file")]
+    #[error("no such file: {path:?}")]
     NotFound {
         /// As given.
         path: PathBuf,
@@ -39,19 +39,19 @@ pub enum FileError {
         limit: u64,
     },
     /// A pipe or device, which cannot be replaced.
-    #[error("{path:?} is no regular file and cannot be replaced")]
+    #[error("{path:?} is not a regular file and cannot be replaced")]
     NotRegular {
         /// As given.
         path: PathBuf,
     },
     /// It belongs to somebody else, in a folder where only owners may replace files.
-    #[error("{path:?} belongs to another user, in a folder where only its owner may replace it")]
+    #[error("{path:?} belongs to another user, in a folder where only the owner may replace it")]
     NotOwner {
         /// As given.
         path: PathBuf,
     },
     /// A mount of this one file, which cannot be replaced, only written into.
-    #[error("{path:?} is mounted by itself (a bind mount) and cannot be replaced")]
+    #[error("{path:?} is a mount point of its own (a bind mount) and cannot be replaced")]
     Mounted {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// It was changed between reading and replacing.
-    #[error("{path:?} was changed by somebody else in the meantime")]
+    #[error("{path:?} was changed by another process in the meantime")]
     Changed {
         /// As given.
         path: PathBuf,
@@ -201,13 +201,13 @@ fn in_words_of(source: &FileError, FileUse { noun, done, .. }: &FileUse) -> Stri
             limit >> 20
         ),
         FileError::NotRegular { path } => {
-            format!("{path:?} is no regular file and cannot be {done} in place")
+            format!("{path:?} is not a regular file and cannot be {done} in place")
         }
         FileError::Busy { path, holder } => {
             format!("{path:?} is being {done} by another process{}", in_brackets(holder))
         }
         FileError::Changed { path } => {
-            format!("{path:?} was changed by somebody else while it was being {done}")
+            format!("{path:?} was changed by another process while it was being {done}")
         }
         source => source.to_string(),
     }

@@ -64,7 +64,7 @@ impl InputFile {
         self.file.metadata().is_ok_and(|metadata| metadata.nlink() > 1)
     }
 
-    /// Finds out whether the file can be replaced at all: to be known before anybody types a PIN.
+    /// Finds out whether the file can be replaced at all: to be known before anyone types a PIN.
     ///
     /// # Errors
     /// [`FileError::Folder`], [`FileError::Mounted`] or [`FileError::NotOwner`].

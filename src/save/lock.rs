@@ -1,5 +1,5 @@
-//! A lock that only those can hold who may write: on a file of its own beside the one that is meant. A lock on the file itself
-//! could be held by anybody who may read it.
+//! A lock for users who can write: on a separate file beside the locked one. A lock on the file itself
+//! could be held by anyone who may read it.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -54,7 +54,7 @@ impl Lock {
     /// Takes the lock of a place among the processes of this user, for which it waits no longer than `patience`.
     ///
     /// # Errors
-    /// [`FileError::Busy`], with the name of who holds it.
+    /// [`FileError::Busy`], with the name of its holder.
     pub(super) fn of(place: &Place, patience: Duration) -> Result<Self, FileError> {
         let me = rustix::process::geteuid().as_raw();
         let mode = Mode::RUSR | Mode::WUSR;
@@ -134,7 +134,7 @@ fn take(
         };
         let file = match file {
             Ok(file) => file,
-            // Whoever had it has removed it just now.
+            // Its holder has removed it just now.
             Err(error) if error.kind() == io::ErrorKind::NotFound && start.elapsed() <= patience => continue,
             Err(_) => return Ok(None),
         };
@@ -143,7 +143,7 @@ fn take(
         match wait_for(&file, patience.saturating_sub(start.elapsed())) {
             Ok(true) => {
                 let named = rustix::fs::statat(place.folder(), &name, AtFlags::SYMLINK_NOFOLLOW);
-                // Whoever had it before has removed it.
+                // Its former holder has removed it.
                 if !named.is_ok_and(|named| is_same(&named, &found)) {
                     continue;
                 }
@@ -175,7 +175,7 @@ fn wait_for(file: &File, patience: Duration) -> Result<bool, ()> {
 impl Drop for Lock {
     fn drop(&mut self) {
         let Some(file) = self.held.as_ref().map(AsRawFd::as_raw_fd) else { return };
-        // Removed before it is let go, so that nobody's is.
+        // Removed before it is released, so that nobody's is.
         held().extract_if(.., |held| held.file == file).for_each(|held| held.remove());
     }
 }

@@ -19,7 +19,7 @@ pub struct Log {
     _lock: Lock,
 }
 
-/// Why it cannot be had.
+/// Why it is not available.
 #[derive(Debug)]
 pub enum LogError {
     /// What the system said.

@@ -1,4 +1,4 @@
-//! A file that is written anew, `-o FILE`.
+//! A new file, `-o FILE`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use super::attributes::{Attributes, NotKept};
 use super::place::{Place, folder_of, is_same};
 use super::replace::{check_folder, replace_whole};
 
-/// Where a result goes. Made before the result is there, so that a wrong name is found before anybody types a PIN.
+/// Where a result goes. Made before the result is there, so that a wrong name is found before anyone types a PIN.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// Writes `bytes`: a file is replaced whole, with the mode, owner and attributes that it has, or made as the umask
-    /// wants it. What could not be kept is the answer.
+    /// requires it. Returns what could not be kept.
     ///
     /// # Errors
     /// What the system said; a file that was there is then as it was.

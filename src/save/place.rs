@@ -17,7 +17,7 @@ use rustix::io::Errno;
 const MOST_LINKS: usize = 40;
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A name in a folder that is held open. What has the name is no symbolic link, when it is looked at.
+/// A name in a folder that is held open. What has the name is not a symbolic link when it is looked at.
 #[derive(Debug)]
 pub(super) struct Place {
     folder: OwnedFd,
@@ -99,7 +99,7 @@ impl Place {
         rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Opens what has the name, which must not be a link, without waiting for whoever is at the other end of a pipe.
+    /// Opens what has the name, which must not be a link, without waiting for the other end of a pipe.
     pub(super) fn open(&self, how: OFlags) -> io::Result<File> {
         open_in(&self.folder, &self.name, how, Mode::empty())
     }

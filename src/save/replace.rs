@@ -72,7 +72,7 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_private(&Place::of(path)?, bytes, |temporary| temporary.take_free_place())
 }
 
-/// The same in the place of what has this name, if anything has; a link is replaced itself.
+/// The same in place of what has this name, if anything has; a link is replaced itself.
 ///
 /// # Errors
 /// What the system said; what was there is then as it was.

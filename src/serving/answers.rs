@@ -54,7 +54,7 @@ pub struct Reply {
     pub status: StatusCode,
     /// The media type of the body.
     pub content_type: &'static str,
-    /// How long the token of the body is valid, in seconds; `None` where the body is no token.
+    /// How long the token of the body is valid, in seconds; `None` where the body is not a token.
     pub ttl: Option<u64>,
     /// The body, which may hold credentials.
     pub body: Zeroizing<String>,
@@ -250,7 +250,7 @@ impl Service {
             })
             .collect();
         let status = if all_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        // A call to a device cannot be ended from here: whoever looks is told that the renewal waits for it.
+        // A call to a device cannot be ended from here: clients are told that the renewal waits for it.
         let waits_for = pending_calls().into_iter().next().map(|call| {
             let seconds = call.since.elapsed().as_secs();
             json!({ "device": call.subject.as_ref(), "function": call.function, "seconds": seconds })

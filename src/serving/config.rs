@@ -146,10 +146,10 @@ impl Entry {
     }
 }
 
-/// Why a file names no roles.
+/// Why a file defines no roles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It is no TOML, or has members that are not known.
+    /// It is not TOML, or has members that are not known.
     #[error("{path:?} is malformed: {reason}")]
     Malformed {
         /// The file.
@@ -158,10 +158,10 @@ pub enum ConfigError {
         reason: String,
     },
     /// There is no `[[role]]` in it.
-    #[error("{0:?} names no role")]
+    #[error("{0:?} defines no role")]
     Empty(PathBuf),
     /// It has no role of this name, or several and none was named.
-    #[error("{path:?} {}; there is: {}", match name { Some(name) => format!("has no role {name:?}"), None => "has several roles".to_owned() }, there.join(", "))]
+    #[error("{path:?} {}; defined: {}", match name { Some(name) => format!("has no role {name:?}"), None => "defines several roles".to_owned() }, there.join(", "))]
     NoSuchRole {
         /// The file.
         path: PathBuf,
@@ -171,7 +171,7 @@ pub enum ConfigError {
         there: Vec<String>,
     },
     /// A role has a name that cannot stand in a path, or another role's.
-    #[error("{path:?}: {name:?} is no name for a role, or is there twice")]
+    #[error("{path:?}: {name:?} is not a valid role name, or is used twice")]
     Name {
         /// The file.
         path: PathBuf,
@@ -186,7 +186,7 @@ impl Explain for ConfigError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("countersign help serve says what a [[role]] may hold".into())
+        Some("countersign help serve lists the members of a [[role]]".into())
     }
 }
 

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::error::{Exit, Explain};
 use crate::save;
 
-/// The mode of the token's file if nothing else is asked for.
+/// The mode of the token file if nothing else is asked for.
 pub const CONTAINER_TOKEN_MODE: u32 = 0o600;
 /// Shorter ones can be guessed.
 const SHORTEST: usize = 16;
@@ -70,15 +70,15 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerTokenError {
     /// It cannot be made or read.
-    #[error("the token's file {path:?}: {source}")]
+    #[error("the token file {path:?}: {source}")]
     File {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// Others than its owner can read it, or it is no regular file.
-    #[error("the token's file {path:?} can be read by others (mode {mode:04o}), or is no file")]
+    /// Others than its owner can read it, or it is not a regular file.
+    #[error("the token file {path:?} can be read by others (mode {mode:04o}), or is not a regular file")]
     Open {
         /// The file.
         path: PathBuf,
@@ -88,7 +88,7 @@ pub enum ContainerTokenError {
         is_for_group: bool,
     },
     /// What it holds is too short, or cannot stand in an HTTP header.
-    #[error("the token's file {0:?} holds no token: 16 or more visible characters without a line end")]
+    #[error("the token file {0:?} holds no token: 16 or more visible characters without a line end")]
     Unusable(PathBuf),
 }
 
@@ -101,10 +101,10 @@ impl Explain for ContainerTokenError {
         let hint = match self {
             ContainerTokenError::File { .. } => return None,
             ContainerTokenError::Open { is_for_group: true, .. } => {
-                "chmod 600 it, or give --container-token-mode 0640 to share it with its group"
+                "run chmod 600 on it, or give --container-token-mode 0640 to share it with its group"
             }
-            ContainerTokenError::Open { .. } => "chmod 600 it",
-            ContainerTokenError::Unusable(_) => "remove it: a new one is made at the next start",
+            ContainerTokenError::Open { .. } => "run chmod 600 on it",
+            ContainerTokenError::Unusable(_) => "remove it: a new one is created at the next start",
         };
         Some(hint.into())
     }

@@ -56,7 +56,7 @@ impl Hosts {
     }
 }
 
-/// A header, unless it is no text.
+/// A header, unless it is not text.
 pub(super) fn header<'a>(request: &'a Parts, name: &str) -> Option<&'a str> {
     request.headers.get(name)?.to_str().ok()
 }

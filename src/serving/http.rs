@@ -24,21 +24,21 @@ use super::answers::{Refusal, Reply, Service};
 use super::notify::Systemd;
 use crate::error::{Exit, Explain};
 
-/// At a time. For one more the one goes that has asked for nothing for longest: SDKs wait for a second, and whoever
+/// At a time. For one more the one goes that has asked for nothing for longest: SDKs wait for a second, and a client that
 /// opens connections and says nothing must not keep them out.
 const MOST_CONNECTIONS: usize = 512;
 /// For a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// No connection lives longer: those of who has gone away silently go too.
+/// No connection lives longer: connections of clients that have gone away silently end too.
 const LONGEST: Duration = Duration::from_secs(600);
 const MOST_HEADERS: usize = 64;
 /// For a request's head, in bytes: hyper would keep 400 KiB for each connection that never ends its own.
 const MOST_HEAD: usize = 16 << 10;
 
-/// Other names are not remembered: whoever asks under ever new ones fills no memory and no log.
+/// Other names are not remembered: a client that keeps inventing names fills no memory and no log.
 const MOST_REFUSALS: usize = 16;
 
-/// What is told of requests. No token is in it.
+/// What the observer learns about a request. It holds no token.
 #[derive(Debug)]
 pub enum RequestEvent<'a> {
     /// A request was answered.
@@ -63,10 +63,10 @@ pub enum RequestEvent<'a> {
     },
 }
 
-/// Who is told of requests, on the thread that answers them.
+/// Observer of requests, called on the thread that answers them.
 pub type RequestObserver = Box<dyn Fn(RequestEvent<'_>) + Send + Sync>;
 
-/// A service and who is told of what it answers.
+/// A service and the observer of its answers.
 struct Answering {
     service: Service,
     observer: RequestObserver,

@@ -68,7 +68,7 @@ impl<'a> Renewals<'a> {
         Renewals { roles, renewing: providers.into_iter().map(renewing).collect() }
     }
 
-    /// What there is to hand out.
+    /// The credentials to serve.
     pub fn roles(&self) -> &Arc<Roles> {
         &self.roles
     }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_that_failed_is_tried_again_when_it_is_due_or_somebody_asks() {
+    fn a_role_that_failed_is_tried_again_when_it_is_due_or_on_request() {
         let clock = Arc::new(Clock::default());
         let mut renewals = without_module(&["a", "b"], &clock);
         let told = RefCell::new(Vec::new());

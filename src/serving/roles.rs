@@ -1,4 +1,4 @@
-//! What there is to hand out: for each role its credentials, and how the last renewal went.
+//! The credentials of each role, and how the last renewal went.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

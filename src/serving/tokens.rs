@@ -1,5 +1,5 @@
 //! The session tokens of IMDSv2. Nothing is kept of them: a token carries its own end, authenticated by a key that only
-//! this process has. So no number of tokens that somebody asks for takes away anybody else's.
+//! this process has. So no number of tokens that somebody asks for takes away anyone else's.
 
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_good_until_its_end_whoever_asks_for_others() {
+    fn a_token_is_valid_until_it_expires_whatever_others_are_asked_for() {
         let tokens = Tokens::new();
         let first = tokens.make(Duration::from_secs(60)).unwrap();
         assert!(!tokens.is_good(&tokens.make(Duration::ZERO).unwrap()));

@@ -9,7 +9,7 @@ pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.
 const PRIME_FIELD: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.1.1");
 
 /// The curve that DER parameters name, or spell out number by number. A curve that differs in any number is none of these: a
-/// generator of somebody's own choice makes signatures that anybody can forge (CVE-2020-0601).
+/// generator of somebody's own choice makes signatures that anyone can forge (CVE-2020-0601).
 pub(super) fn named(parameters: &[u8]) -> Option<ObjectIdentifier> {
     if let Ok(name) = ObjectIdentifier::from_der(parameters) {
         return Some(name);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_curve_has_no_name() {
+    fn an_unknown_curve_has_no_name() {
         for bytes in [&[][..], &[5, 0], &[0x30, 0], &[6], &[0x30, 0x80, 1, 2]] {
             assert_eq!(named(bytes), None);
         }

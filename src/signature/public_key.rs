@@ -51,11 +51,11 @@ pub enum KeyNumbers {
     },
 }
 
-/// Why bytes are no usable public key.
+/// Why bytes are not a usable public key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublicKeyError {
     /// Not PEM text with the label `PUBLIC KEY`.
-    #[error("it is no PEM file of a public key (-----BEGIN PUBLIC KEY-----)")]
+    #[error("it is not a PEM public key file (-----BEGIN PUBLIC KEY-----)")]
     NotPem,
     /// It is PEM, but of something else.
     #[error("it holds a {found}, not a public key")]

@@ -11,7 +11,7 @@ use super::{Hash, KeyNumbers, Payload, PublicKey};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The signature is not as long as the key's modulus.
-    #[error("the signature has {found} bytes, a signature of this key has {expected}")]
+    #[error("the signature has {found} bytes; this key's signatures have {expected}")]
     Length {
         /// Bytes that the signature has.
         found: usize,

@@ -77,7 +77,7 @@ struct Entry<'a> {
 }
 
 impl AuditTrail {
-    /// Opens the log of the request. A dry run is no attempt.
+    /// Opens the log of the request. A dry run is not an attempt.
     ///
     /// # Errors
     /// A log that cannot be written ends the run before anything is signed.

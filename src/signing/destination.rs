@@ -43,7 +43,7 @@ impl Destination {
         })
     }
 
-    /// No file of a run may be two things at once, but for `-o` that names the one file itself.
+    /// No file of a run may be two things at once, except for `-o` that names the one file itself.
     ///
     /// # Errors
     /// [`RequestError::OneFileForTwo`].

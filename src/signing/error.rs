@@ -10,21 +10,21 @@ use crate::tokenfile::{TokenFileError, UsernameError};
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // Each variant is its message.
 pub enum RequestError {
-    #[error("-o takes one file, and {0} are given")]
+    #[error("-o takes one file, but {0} were given")]
     OutputOfMany(usize),
     #[error("- (stdin) cannot be given together with other files")]
     StdinAndFiles,
     #[error("one file is named twice: {0:?} and {1:?}")]
     SameFile(PathBuf, PathBuf),
-    #[error("{0} and {1} are one file: {2:?}")]
+    #[error("{0} and {1} are the same file: {2:?}")]
     OneFileForTwo(&'static str, &'static str, PathBuf),
-    #[error("a quorum token is approved in somebody's name, and --username is missing")]
+    #[error("a quorum token is approved in a user's name, but --username is missing")]
     NoUsername,
     #[error("CloudHSM has no user {name:?}: {source}")]
     Username { name: String, source: UsernameError },
     #[error("{0:?} is taken as a whole, not as a token file")]
     NotParsed(String),
-    #[error("a file is wanted, and a key URI is given")]
+    #[error("a file is required, but a key URI was given")]
     UriForFile,
 }
 
@@ -83,7 +83,7 @@ pub enum Unsignable {
         name: String,
     },
     /// A CMU file's `PublicKey` is another key.
-    #[error("{name:?}: its \"PublicKey\" {}", if *is_readable { "is another key than the one that signs" } else { "cannot be read" })]
+    #[error("{name:?}: its \"PublicKey\" {}", if *is_readable { "is not the key that signs" } else { "cannot be read" })]
     OtherPublicKey {
         /// The file.
         name: String,
@@ -91,7 +91,7 @@ pub enum Unsignable {
         is_readable: bool,
     },
     /// The public key that was found cannot verify anything here.
-    #[error("the signatures that are there cannot be checked: {error}")]
+    #[error("the existing signatures cannot be checked: {error}")]
     UnusableKey {
         /// Why.
         error: VerifyError,
@@ -112,7 +112,7 @@ impl Explain for Unsignable {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Unsignable::Unreadable { source, .. } => return source.hint(),
-            Unsignable::OtherSignature { .. } => "--force replaces the signatures that are there",
+            Unsignable::OtherSignature { .. } => "--force replaces the existing signatures",
             Unsignable::OtherPublicKey { .. } => {
                 "sign with the key that the file names, or replace it and all signatures with --force"
             }

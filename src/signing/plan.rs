@@ -175,7 +175,7 @@ impl<'a> Plan<'a> {
         self.input.tokens.as_ref().is_some_and(|file| file.format() == Format::QuorumApproval)
     }
 
-    /// Finds out now, before anybody types a PIN, whether the file can be replaced.
+    /// Finds out now, before anyone types a PIN, whether the file can be replaced.
     ///
     /// # Errors
     /// [`FileError`](crate::save::FileError).

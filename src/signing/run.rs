@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
         !self.plans.iter().any(Plan::has_work)
     }
 
-    /// Checks the signatures that are there, under a key that the device shows to anybody.
+    /// Checks the signatures that are there, under a key that the device shows to anyone.
     ///
     /// # Errors
     /// They are another key's.

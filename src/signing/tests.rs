@@ -66,7 +66,7 @@ fn an_approval_counts_once_for_each_key() {
     let of_two = count(&file, &[("alice", &alice), ("bob", &bob)]);
     assert_eq!(of_two.valid(), 2);
     assert!(matches!(of_two.verdicts[2].outcome, Err(SignatureFault::NoKey)));
-    assert_eq!(of_two.into_wrong().count(), 0, "a key that was not given is no wrong approval");
+    assert_eq!(of_two.into_wrong().count(), 0, "a key that was not given does not make an approval wrong");
     let of_three = count(&file, &[("alice", &alice), ("bob", &bob), ("carol", &alice)]);
     assert_eq!(of_three.valid(), 2);
     let wrong: Vec<_> = of_three.into_wrong().collect();

@@ -136,7 +136,7 @@ impl Explain for TimedOut {
 
 /// With `--wait`: not the file that is waited for.
 #[derive(Debug, thiserror::Error)]
-#[error("{name:?} {}", if *being_written { "is still being written" } else { "is signed already, a new one is waited for" })]
+#[error("{name:?} {}", if *being_written { "is still being written" } else { "is signed already; waiting for a new one" })]
 pub struct NotNew {
     /// The file.
     pub name: String,
@@ -152,9 +152,6 @@ impl Explain for NotNew {
         true
     }
     fn hint(&self) -> Option<String> {
-        Some(
-            "leave --wait out to have the file that is there looked at, or use --force to sign it again"
-                .into(),
-        )
+        Some("leave --wait out to check the existing file, or use --force to sign it again".into())
     }
 }

@@ -70,10 +70,10 @@ impl DeviceWatch {
             });
             if let Err(error) = watching {
                 terminal.warn(&format!(
-                    "a device that does not answer is waited for without end: no thread can be started: {error}"
+                    "a device that does not answer is waited for without end: a thread cannot be started: {error}"
                 ));
             }
-            // A thread that is only starting waits for the loader, which a module may keep busy for ever.
+            // A thread that is only starting waits for the loader, which a module may keep busy forever.
             let _ = is_ready.recv();
             told
         });
@@ -147,7 +147,7 @@ struct NoAnswer {
     function: &'static str,
     waits_for: WaitsFor,
     patience: Duration,
-    /// Whoever starts a service anew is told that the device is not there, whatever it did not answer.
+    /// A service manager is told that the device is absent, whichever call it did not answer.
     in_service: bool,
 }
 
@@ -176,7 +176,7 @@ impl Explain for NoAnswer {
     }
 }
 
-/// By spaces: who wants no colours, or has a terminal without them, gets no escape sequence through.
+/// By spaces: output without colors has no escape sequences.
 fn take_back(told: &Watched) {
     let line = lock(&told.signing).take().and_then(|signing| signing.told);
     if let (Some(length), Some(notices)) = (line, &told.notices) {

@@ -1,4 +1,4 @@
-//! Words for a terminal that was told to stop (Ctrl-S). They are kept until it goes on: whoever reads must not stall a device that
+//! Words for a terminal that was told to stop (Ctrl-S). They are kept until it goes on: a slow reader must not stall a device that
 //! is about to sign.
 
 use std::io::{self, Write};

@@ -15,8 +15,8 @@ pub(crate) fn advice(arguments: &[String]) -> Option<String> {
     if let Some(quoted) = values.iter().find(is_quoted) {
         let quote = quoted.chars().next().unwrap_or_default();
         return Some(format!(
-            "the quote {quote} before pkcs11: reached countersign as a part of the URI: whoever started it does not take quotes \
-             away, or cut the command at the ;. {CONFIG}"
+            "the quote {quote} before pkcs11: reached countersign as part of the URI: the program that started it does not remove quotes \
+             or cuts the command at the ;. {CONFIG}"
         ));
     }
     if values.iter().any(|value| value.contains("\n") && value.contains("--")) {
@@ -30,7 +30,7 @@ pub(crate) fn advice(arguments: &[String]) -> Option<String> {
         .iter()
         .filter(is_cut)
         .any(|value| is_last(&value))
-        .then(|| "put the URI in single quotes: the shell takes what follows a ; for itself".to_owned())
+        .then(|| "put the URI in single quotes: the shell ends the command at a ;".to_owned())
 }
 
 /// The way without a `;`.
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_that_went_wrong_are_recognised() {
+    fn quotes_that_went_wrong_are_recognized() {
         for (arguments, said) in [
             (&["--certificate", "'pkcs11:token=server"][..], "the quote ' before pkcs11:"),
             (&["--certificate='pkcs11:token=server;id=%01'"], "the quote ' before pkcs11:"),

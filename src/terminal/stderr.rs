@@ -73,7 +73,7 @@ pub(crate) fn forget_old_words() {
     }
 }
 
-/// Where words go, with colours as they are wanted.
+/// Where words go, with colors as they are wanted.
 pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
     let ours: Box<dyn Write> = match OURS.get().map(File::try_clone) {
         Some(Ok(ours)) if ours.is_terminal() => Box::new(Patient(ours)),

@@ -6,7 +6,7 @@ use super::Format;
 use super::json_kind::JsonKind;
 use crate::error::{Exit, Explain};
 
-/// Why a file is no token file that can be signed.
+/// Why a file is not a token file that can be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFileError {
     /// Nothing but white space.
@@ -41,7 +41,7 @@ pub enum TokenFileError {
         found: JsonKind,
     },
     /// An object that is none of CloudHSM's formats.
-    #[error("it is JSON, but no CloudHSM token file: it has no \"tokens\", \"token\" or \"Data\"")]
+    #[error("it is JSON, but not a CloudHSM token file: it has no \"tokens\", \"token\" or \"Data\"")]
     UnknownFormat {
         /// The names of its members, at most eight.
         members: Vec<String>,
@@ -82,7 +82,7 @@ pub enum TokenFileError {
         username: String,
     },
     /// Not a quorum approval file.
-    #[error("it is no quorum approval file, and only those can be merged")]
+    #[error("it is not a quorum approval file, and only those can be merged")]
     NotForMerge,
     /// A quorum approval file about something else.
     #[error("it is about another token than the first file")]
@@ -94,13 +94,13 @@ pub enum TokenFileError {
         member: String,
     },
     /// One user signed twice, differently.
-    #[error("{:?} has another signature or role in it than in a file before", short(username))]
+    #[error("{:?} has a different signature or role in an earlier file", short(username))]
     TwoSignatures {
         /// The user name.
         username: String,
     },
     /// A version of the format that is not known.
-    #[error("its version is {:?}; {known:?} is known", short(found))]
+    #[error("its version is {:?}; {known:?} is supported", short(found))]
     Version {
         /// The version in the file.
         found: String,
@@ -110,7 +110,7 @@ pub enum TokenFileError {
     /// An empty list.
     #[error("its list of tokens is empty")]
     NoTokens,
-    /// A token that is no object.
+    /// A token that is not an object.
     #[error("{place} is {found}, not an object")]
     TokenKind {
         /// Which token.
@@ -156,7 +156,7 @@ pub enum TokenFileError {
         /// In which way.
         reason: String,
     },
-    /// Base64 of something that is no SHA-256 digest.
+    /// Base64 of something that is not a SHA-256 digest.
     #[error("{place}: {name:?} has {found} bytes, a SHA-256 digest has 32")]
     DigestLength {
         /// Which token.
@@ -246,14 +246,14 @@ impl Explain for TokenFileError {
                 "give the file that CloudHSM wrote; any other file is signed whole with --detached, and only then"
             }
             TokenFileError::OtherDigest { .. } => {
-                "do not approve it: what it shows is not what would be signed; have a new token made"
+                "do not approve it: what it shows is not what would be signed; have a new token generated"
             }
             TokenFileError::OtherToken | TokenFileError::OtherMember { .. } => {
                 "merge only copies of one file; a quorum token is used once"
             }
-            TokenFileError::TwoSignatures { .. } => "leave out the copy that is not wanted",
+            TokenFileError::TwoSignatures { .. } => "leave out the copy that you do not want",
             TokenFileError::NotBase64 { name: "signed" | "Signature" | "signature", .. } => {
-                "--force replaces the signatures that are there"
+                "--force replaces the existing signatures"
             }
             _ => {
                 "give the file that CloudHSM CLI wrote, unchanged; if it was cut off, let CloudHSM CLI write it again"

@@ -11,10 +11,10 @@ const MAX_LENGTH: usize = 31;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
     /// It is too long.
-    #[error("it has {0} characters, and CloudHSM's user names have at most 31")]
+    #[error("it has {0} characters, but CloudHSM user names have at most 31")]
     TooLong(usize),
     /// It has a character that no name has.
-    #[error("{0:?} is in it, and CloudHSM's user names consist of letters, digits and _")]
+    #[error("{0:?} is in it, but CloudHSM user names consist of letters, digits and _")]
     Character(char),
 }
 

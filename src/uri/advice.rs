@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_without_percent_signs_are_said_to_want_them() {
+    fn digits_without_percent_signs_get_advice() {
         for (uri, meant) in [
             ("pkcs11:id=01", "write id=%01,"),
             ("pkcs11:id=0a1B", "write id=%0A%1B,"),

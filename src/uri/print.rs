@@ -6,7 +6,7 @@ use std::fmt::{self, Debug, Display, Formatter};
 use super::percent::{Component, encode, encode_all};
 use super::{ObjectType, PinValue, Uri};
 
-/// Parses back to an equal URI, but for the PIN: `pin-value` is left out. Every byte of `id` is encoded, because it is
+/// Parses back to an equal URI, except for the PIN: `pin-value` is left out. Every byte of `id` is encoded, because it is
 /// binary even where it looks like text (RFC 7512 section 2.3).
 impl Display for Uri {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 """A client of Roles Anywhere with a key in a file: proves the test server, and shares no code with it.
 
-Prints what `credential_process` wants. With --tamper it sends what the server must refuse; the server's answer then
+Prints what `credential_process` expects. With --tamper it sends what the server must refuse; the server's answer then
 goes to stderr, and the exit code is 1.
 """
 

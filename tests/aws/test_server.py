@@ -48,7 +48,7 @@ class Server(unittest.TestCase):
         server.process.send_signal(signal.SIGTERM)
         self.assertEqual(server.process.wait(5), 0)
 
-    def test_every_other_behaviour_is_as_it_is_described(self):
+    def test_every_other_behavior_is_as_it_is_described(self):
         server = self.start("--plain")
         behave(server, {"do": "redirect", "location": "http://192.0.2.1/"})
         self.assertEqual((post(server)[0], post(server)[0]), (302, 403))
@@ -71,7 +71,7 @@ class Server(unittest.TestCase):
             self.assertTrue(post(server)[1]["X-Amzn-ErrorType"].startswith("AccessDeniedException:"))
         self.assertEqual(len(self.log()), 13)
 
-    def test_a_behaviour_that_is_not_known_is_refused(self):
+    def test_a_behavior_that_is_not_known_is_refused(self):
         server = self.start("--plain")
         for wrong in ({"do": "lol"}, {"do": "delay"}, {}, "cut"):
             self.assertEqual(behave(server, wrong, status=400)[0], 400)
@@ -107,10 +107,10 @@ def post(server, host="127.0.0.1", context=None):
         connection.close()
 
 
-def behave(server, *behaviours, status=200):
+def behave(server, *behaviors, status=200):
     connection = http.client.HTTPConnection("127.0.0.1", int(server.control), timeout=10)
     try:
-        connection.request("POST", "/next", json.dumps(behaviours))
+        connection.request("POST", "/next", json.dumps(behaviors))
         response = connection.getresponse()
         if response.status != status:
             raise AssertionError(f"{response.status}: {response.read()}")

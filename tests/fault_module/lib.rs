@@ -14,7 +14,7 @@
 //!   - C_GetInterface: a return code. Without one it gives the same functions as C_GetFunctionList;
 //!   - C_Initialize: `cantlock` (CKR_CANT_LOCK where CKF_OS_LOCKING_OK is set);
 //!   - C_FindObjectsInit: `unknown:0x…` (a template with this attribute is refused with CKR_ATTRIBUTE_TYPE_INVALID);
-//!   - C_FindObjects: `few:0x…` (it gives so many handles at most, and goes on), `again` (it gives one for ever);
+//!   - C_FindObjects: `few:0x…` (it gives so many handles at most, and goes on), `again` (it gives one forever);
 //!   - C_GetSlotList: `appears` (the first call counts one slot less than there are, and a list that is too short is refused without
 //!     their number, as by ykcs11), `only:N` (of the slots the N-th alone, counted from 0);
 //!   - C_GetTokenInfo: `flags:0x…` are added, `noflags:0x…` are taken away, `clock` (a time that is none, as

@@ -25,7 +25,7 @@ fn a_wrong_management_key_is_called_that_and_costs_nothing() {
     let keygen = ["keygen", "--slot", "9a", "--so-pin-source", &wrong];
     let done = card.countersign(&desk, YKCS11, &keygen).go().exits(5);
     let done = done.says("the management key for YubiKey").says("wrong ones lock nothing");
-    says_not(&done, &["security officer", "costs a try", "PIN for"]);
+    says_not(&done, &["security officer", "costs one attempt", "PIN for"]);
     done.says("help: correct the PIN source, then repeat the command");
 }
 
@@ -53,11 +53,11 @@ fn what_a_wrong_pin_costs_is_what_it_costs_this_kind_of_device() {
         done
     };
     let done = wrong_on("yubihsm_pkcs11.so").says("a YubiHSM locks nothing");
-    says_not(&done, &["after three", "costs a try", "does not say how many"]);
-    let done = wrong_on("libykcs11.so").says("a YubiKey locks after three").says("costs a try");
+    says_not(&done, &["after three", "costs one attempt", "does not say how many"]);
+    let done = wrong_on("libykcs11.so").says("a YubiKey locks after three").says("costs one attempt");
     says_not(&done, &["most lock"]);
     // What is known of the device counts, and else that of most.
-    says_not(&wrong_on("libacme.so").says("SoftHSM locks nothing"), &["costs a try", "most lock"]);
+    says_not(&wrong_on("libacme.so").says("SoftHSM locks nothing"), &["costs one attempt", "most lock"]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_mechanism_is_only_left_out_where_one_was_given() {
         "C_GetMechanismList=mechanism:0x1,C_GetMechanismList=mechanism:0x3,C_GetMechanismList=mechanism:0x40";
     let sign = ["sign", "--key", SIGNKEY, "tokens.json"];
     let done = with_faults(&desk, &sign, none).go().exits(6);
-    says_not(&done.says("signs by none of the mechanisms"), &["--mechanism"]);
+    says_not(&done.says("supports none of the suitable mechanisms"), &["--mechanism"]);
     let given = with_faults(&desk, &[&sign[..], &["--mechanism", "rsa-pkcs"]].concat(), none).go().exits(6);
     given.says("help: leave --mechanism out");
 }

@@ -27,7 +27,7 @@ fn the_pin_is_given_between_sign_init_and_sign_and_nothing_else_is() {
 }
 
 #[test]
-fn a_login_that_the_key_does_not_know_is_no_reason_not_to_sign() {
+fn a_login_that_the_key_does_not_know_does_not_keep_it_from_signing() {
     // Modules that let the user's login count for all signatures, and say so when it is repeated: the operation goes on.
     for code in ["0x91", "0x100", "0x103"] {
         let desk = Desk::new();
@@ -56,8 +56,8 @@ fn a_pin_that_is_refused_in_the_middle_is_not_sent_again() {
 }
 
 #[test]
-fn a_key_that_turns_out_to_want_its_pin_each_time_gets_it() {
-    // The device does not say CKA_ALWAYS_AUTHENTICATE, and the key wants it all the same.
+fn a_key_that_turns_out_to_require_its_pin_each_time_gets_it() {
+    // The device does not say CKA_ALWAYS_AUTHENTICATE, and the key requires it all the same.
     let desk = Desk::provisioned(&["--keys", "alwayskey"]);
     let sign = ["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"];
     with_faults(&desk, &sign, "C_GetAttributeValue=hide:0x202").go().exits(0);
@@ -68,8 +68,8 @@ fn a_key_that_turns_out_to_want_its_pin_each_time_gets_it() {
 }
 
 #[test]
-fn a_device_that_wants_no_login_gets_a_pin_that_was_asked_for() {
-    // SoftHSM shows the key, which was made public, to anybody, and wants the user's login for a signature all the same.
+fn a_device_that_requires_no_login_gets_a_pin_that_was_asked_for() {
+    // SoftHSM shows the key, which was made public, to anyone, and requires the user's login for a signature all the same.
     let desk = Desk::new();
     let script = format!(
         "SOFTHSM2_CONF='{}' pkcs11-tool --module {} --token-label officer --login --pin {PIN} --keypairgen \
@@ -89,7 +89,7 @@ fn a_device_that_wants_no_login_gets_a_pin_that_was_asked_for() {
 }
 
 #[test]
-fn a_card_whose_key_wants_its_pin_each_time_and_does_not_say_so_gets_it() {
+fn a_card_whose_key_requires_its_pin_each_time_and_does_not_say_so_gets_it() {
     // The PIN policy "always" in slot 9a: OpenSC, which knows of it in slot 9c alone, takes the user for logged out when the
     // card asks, and knows no context login then.
     for (module, refused) in [(OPENSC, 4), (YKCS11, 1)] {
@@ -120,9 +120,9 @@ fn a_module_without_a_context_login_gets_a_new_login_for_each_signature() {
             |call: &&str| ["C_SignInit", "C_Login", "C_Logout"].iter().any(|c| call.starts_with(c));
         let made: Vec<&str> = log.lines().filter(is_of_login).collect();
         // SoftHSM takes the user for logged in and does not look at the PIN, until the logout.
-        let anew = ["C_Login", "C_Logout", "C_Login", "C_SignInit"];
-        let learned = [&["C_SignInit", "C_SignInit", "C_Login context"][..], &anew].concat();
-        let expected = [&["C_Login", "C_SignInit"][..], &learned, &anew, &["C_Logout"]].concat();
+        let again = ["C_Login", "C_Logout", "C_Login", "C_SignInit"];
+        let learned = [&["C_SignInit", "C_SignInit", "C_Login context"][..], &again].concat();
+        let expected = [&["C_Login", "C_SignInit"][..], &learned, &again, &["C_Logout"]].concat();
         assert_eq!(made, expected, "{context}");
     }
 }
@@ -139,7 +139,7 @@ fn a_new_login_for_a_signature_puts_no_pin_at_risk() {
     with_faults(&desk, &sign, &last)
         .go()
         .exits(5)
-        .says("one try is left")
+        .says("one attempt is left")
         .says("2 of 3 signatures had been made");
     assert_eq!(calls(&desk, "C_Login"), 4, "one, the context's, and two for the second signature");
     untouched(&desk);

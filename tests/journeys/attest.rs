@@ -60,7 +60,7 @@ fn another_maker_s_root_proves_nothing() {
     let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]), Desk::without_device());
     Maker::new(&desk);
     let done = on_card(&card, &desk, &["attest", "--key", SLOT_9A, "--root", "root.pem"]).exits(4);
-    done.says("does not lead to a root that is trusted").says("Yubico PIV Attestation");
+    done.says("does not lead to a trusted root").says("Yubico PIV Attestation");
     let sign = ["sign", "--key", SLOT_9A, "--require-attested", "root.pem", "tokens.json"];
     desk.write("tokens.json", UNSIGNED);
     on_card(&card, &desk, &sign).exits(4);
@@ -90,7 +90,7 @@ fn a_card_that_does_not_attest_signs_nothing_that_depends_on_it() {
     );
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--key", SLOT_9A, "--require-attested", "root.pem", "tokens.json"];
-    on_card(&card, &desk, &sign).exits(4).says("the device gives no attestation for the key");
+    on_card(&card, &desk, &sign).exits(4).says("the device returns no attestation for the key");
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
     assert_eq!(card.count("87 079a", "9000"), 0, "nothing was signed");
 }
@@ -235,7 +235,7 @@ fn what_newer_devices_say_is_shown_and_what_is_not_known_as_its_number() {
             ["number 8, which is not known here", "no", "number 6, ", "number 4, "],
             json!([8, false, 6, 4]),
         ),
-        ("00", "00", "", ["number 0, ", "no", "number 0, ", "not said"], json!([0, false, 0, null])),
+        ("00", "00", "", ["number 0, ", "no", "number 0, ", "not stated"], json!([0, false, 0, null])),
     ] {
         let desk = desk_with_key("rsa:2048");
         let maker = Maker::new(&desk);
@@ -283,7 +283,7 @@ fn what_only_looks_like_proof_is_refused() {
             maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "self", STATEMENT);
             maker.put(&["statement", "f9"]);
         },
-        "does not lead to a root that is trusted",
+        "does not lead to a trusted root",
     );
     // By one who has the maker's name, and not its key.
     refused(
@@ -293,7 +293,7 @@ fn what_only_looks_like_proof_is_refused() {
             maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "pretender", STATEMENT);
             maker.put(&["statement", "f9", "pretender"]);
         },
-        "does not lead to a root that is trusted",
+        "does not lead to a trusted root",
     );
     // Right, and for another key.
     refused(
@@ -310,7 +310,7 @@ fn what_only_looks_like_proof_is_refused() {
             maker.issue("plain", "officer", "officer.pub", "f9", "basicConstraints = CA:FALSE\n");
             maker.put(&["plain", "f9"]);
         },
-        "the device gives no attestation for the key",
+        "the device returns no attestation for the key",
     );
     // What is between is not on the device.
     refused(
@@ -318,11 +318,11 @@ fn what_only_looks_like_proof_is_refused() {
             maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "f9", STATEMENT);
             maker.put(&["statement"]);
         },
-        "does not lead to a root that is trusted",
+        "does not lead to a trusted root",
     );
 }
 
-/// Whoever has a YubiKey has a key that it attests, and can sign with it what they like: also a statement about a key of
+/// The owner of a YubiKey has a key that it attests, and can sign with it what they like: also a statement about a key of
 /// theirs in a file. All of this chain is genuine but its end.
 #[test]
 fn a_statement_by_a_key_that_is_itself_attested_is_refused() {
@@ -342,7 +342,7 @@ fn a_statement_by_a_key_that_is_itself_attested_is_refused() {
 
 /// The same with the certificate that a CA of the maker's gave to somebody: it signs no keys into existence.
 #[test]
-fn a_statement_by_one_who_is_no_authority_is_refused() {
+fn a_statement_by_a_certificate_that_is_not_a_ca_is_refused() {
     let desk = desk_with_key("rsa:2048");
     let maker = Maker::new(&desk);
     maker.make_key("website");
@@ -366,7 +366,7 @@ fn a_forged_statement_beside_the_right_one_hides_nothing() {
 }
 
 #[test]
-fn a_statement_is_no_identity() {
+fn a_statement_is_not_an_identity() {
     let desk = desk_with_key("rsa:2048");
     let maker = Maker::new(&desk);
     maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "f9", STATEMENT);

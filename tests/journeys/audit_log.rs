@@ -71,7 +71,7 @@ fn a_changed_a_missing_and_a_moved_line_are_named() {
     desk.countersign(&["audit", "verify", "audit.log"])
         .go()
         .exits(7)
-        .says("line 1 is no entry of an audit log");
+        .says("line 1 is not an audit log entry");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn an_interrupted_attempt_and_an_early_failure_are_logged() {
 }
 
 #[test]
-fn a_log_that_is_moved_away_meanwhile_is_begun_anew() {
+fn a_log_that_is_moved_away_meanwhile_is_started_again() {
     let desk = Desk::new();
     desk.write("other.json", UNSIGNED);
     desk.countersign(&["sign", "--key", SIGNKEY, "--audit-log", "audit.log", "other.json"])

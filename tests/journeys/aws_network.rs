@@ -24,7 +24,7 @@ fn sent(server: &Server, header: &str) -> Vec<String> {
 
 #[test]
 fn faults_that_may_pass_are_tried_three_times_each_with_a_signature_of_its_own() {
-    let behaviours = [
+    let behaviors = [
         json!({"do": "status", "status": 500}),
         json!({"do": "status", "status": 503}),
         json!({"do": "status", "status": 429}),
@@ -37,34 +37,34 @@ fn faults_that_may_pass_are_tried_three_times_each_with_a_signature_of_its_own()
     ];
     // Most of the time is pauses.
     std::thread::scope(|scope| {
-        for behaviour in &behaviours {
-            scope.spawn(|| passes_after_two_but_not_three(behaviour));
+        for behavior in &behaviors {
+            scope.spawn(|| passes_after_two_but_not_three(behavior));
         }
     });
 }
 
-fn passes_after_two_but_not_three(behaviour: &Value) {
+fn passes_after_two_but_not_three(behavior: &Value) {
     let server = Server::new();
-    server.aws.next(json!([behaviour, behaviour]));
+    server.aws.next(json!([behavior, behavior]));
     let credentials = server.done(server.counted(&[], &[])).exits(0).json();
     let log = server.aws.log();
-    assert_eq!(credentials["AccessKeyId"], log[2]["credential"]["accessKeyId"], "{behaviour}");
-    assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 3), "{behaviour}");
+    assert_eq!(credentials["AccessKeyId"], log[2]["credential"]["accessKeyId"], "{behavior}");
+    assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 3), "{behavior}");
     // Each was right; the third is at least 1.2 seconds after the first.
-    assert!(log.iter().all(|line| line["valid"] == true), "{behaviour}: {log:#?}");
+    assert!(log.iter().all(|line| line["valid"] == true), "{behavior}: {log:#?}");
     let (dates, authorizations) = (sent(&server, "x-amz-date"), sent(&server, "authorization"));
-    assert!(dates[0] < dates[2] && authorizations[0] != authorizations[2], "{behaviour}: {dates:?}");
-    let mut three = behaviour.clone();
+    assert!(dates[0] < dates[2] && authorizations[0] != authorizations[2], "{behavior}: {dates:?}");
+    let mut three = behavior.clone();
     three["times"] = 3.into();
     server.aws.next(three);
     server.fails(server.counted(&[], &[]), 9);
-    assert_eq!((server.aws.log().len(), calls(&server.desk, "C_Sign")), (6, 3), "{behaviour}");
+    assert_eq!((server.aws.log().len(), calls(&server.desk, "C_Sign")), (6, 3), "{behavior}");
 }
 
 #[test]
 fn what_aws_refuses_is_asked_once() {
     let server = Server::new();
-    for (behaviour, said) in [
+    for (behavior, said) in [
         (json!({"do": "denied"}), "AWS refused: AccessDeniedException: Unable to assume role."),
         (
             json!({"do": "status", "status": 400, "code": "ValidationException", "message": "No."}),
@@ -75,9 +75,9 @@ fn what_aws_refuses_is_asked_once() {
         (json!({"do": "body", "body": "{}", "status": 401}), "HTTP status 401"),
     ] {
         let before = server.aws.log().len();
-        server.aws.next(behaviour.clone());
+        server.aws.next(behavior.clone());
         server.fails(server.counted(&[], &[]), 9).says(said);
-        assert_eq!((server.aws.log().len() - before, calls(&server.desk, "C_Sign")), (1, 1), "{behaviour}");
+        assert_eq!((server.aws.log().len() - before, calls(&server.desk, "C_Sign")), (1, 1), "{behavior}");
     }
     // Its request ID is what AWS's support asks for.
     server.aws.next(json!({"do": "denied"}));
@@ -85,7 +85,7 @@ fn what_aws_refuses_is_asked_once() {
 }
 
 #[test]
-fn answers_that_are_no_credentials_are_said_to_be_none() {
+fn answers_without_credentials_are_reported() {
     let answers = [
         (json!({"do": "html"}), "Blocked", 3),
         (json!({"do": "html", "status": 201}), "Blocked", 3),
@@ -94,17 +94,17 @@ fn answers_that_are_no_credentials_are_said_to_be_none() {
         (json!({"do": "not-json"}), "no credentials", 3),
         (json!({"do": "body", "body": ""}), "no credentials", 3),
         (json!({"do": "huge", "bytes": 3_000_000}), "could not be reached", 3),
-        (json!({"do": "lifetime", "seconds": -60}), "before they came", 1),
+        (json!({"do": "lifetime", "seconds": -60}), "before they arrived", 1),
     ];
     std::thread::scope(|scope| {
-        for (behaviour, said, tries) in answers {
+        for (behavior, said, tries) in answers {
             scope.spawn(move || {
                 let server = Server::new();
-                let mut always = behaviour.clone();
+                let mut always = behavior.clone();
                 always["times"] = 0.into();
                 server.aws.next(always);
                 server.fails(run(&server), 9).says(said);
-                assert_eq!(server.aws.log().len(), tries, "{behaviour}");
+                assert_eq!(server.aws.log().len(), tries, "{behavior}");
             });
         }
     });
@@ -140,7 +140,7 @@ fn nobody_there_is_said_with_the_endpoint() {
     // A port that only root could listen at, and nobody does (tcpmux).
     let endpoint = "https://127.0.0.1:1";
     let done = server.fails(server.counted(&[("--endpoint", endpoint)], &[]), 9);
-    done.says(endpoint).says("see whether this computer reaches the endpoint");
+    done.says(endpoint).says("check whether this computer reaches the endpoint");
     assert_eq!(calls(&server.desk, "C_Sign"), 3);
 }
 
@@ -227,11 +227,11 @@ fn one_bad_certificate_does_not_spoil_a_bundle() {
 }
 
 #[test]
-fn who_does_not_want_to_know_is_warned() {
+fn no_verify_ssl_brings_a_warning() {
     let server = Server::new();
     let blind = server.run("credential-process", &["--no-cache", "--no-verify-ssl"]);
     let done = server.done(blind.without_env("AWS_CA_BUNDLE")).exits(0);
-    done.says("warning: --no-verify-ssl: anybody who stands between can take the credentials");
+    done.says("warning: --no-verify-ssl: anyone between this computer and AWS can take the credentials");
 }
 
 #[test]
@@ -389,7 +389,7 @@ fn a_switch_for_the_proxy_is_read_as_people_write_it() {
 }
 
 #[test]
-fn a_proxy_that_wants_a_password_gets_it_and_nobody_else() {
+fn a_proxy_that_requires_a_password_gets_it_and_no_other_server() {
     let (server, endpoint) = behind_proxy();
     let proxy = Proxy::with_options(&["--authorization", "Basic dTpodW50ZXIy"]);
     let with = |url: &str| {

@@ -142,7 +142,7 @@ fn the_test_server_misbehaves_once_and_only_as_it_was_told() {
     let authority = Authority::new();
     let service = RolesAnywhere::with_options(&authority, &["--lifetime", "6"]);
     let pair = authority.issue_with_key(folder.path(), "client", &RSA, &Leaf::default());
-    let behaviours = [
+    let behaviors = [
         (json!({"do": "status", "status": 503}), "503 ServiceUnavailableException"),
         (json!({"do": "status", "status": 429, "headers": {"Retry-After": "1"}}), "429 ThrottlingException"),
         (json!({"do": "denied", "message": "No such role."}), "403 AccessDeniedException: No such role."),
@@ -155,14 +155,14 @@ fn the_test_server_misbehaves_once_and_only_as_it_was_told() {
         (json!({"do": "html"}), "JSONDecodeError"),
         (json!({"do": "empty-credential-set"}), "IndexError"),
     ];
-    for (behaviour, said) in &behaviours {
-        service.next(behaviour.clone());
+    for (behavior, said) in &behaviors {
+        service.next(behavior.clone());
         let refused = reference_client(&service, &authority, &pair, &[]).unwrap_err();
-        assert!(refused.contains(said), "{behaviour}: {refused}");
+        assert!(refused.contains(said), "{behavior}: {refused}");
         let last = service.log().pop().unwrap();
-        assert_eq!(&last["behaviour"], behaviour);
+        assert_eq!(&last["behavior"], behavior);
     }
-    assert_eq!(service.log_of(behaviours.len()).len(), behaviours.len());
+    assert_eq!(service.log_of(behaviors.len()).len(), behaviors.len());
     let until = reference_client(&service, &authority, &pair, &[]).unwrap();
     let until: jiff::Timestamp = until["Expiration"].as_str().unwrap().parse().unwrap();
     assert!(until < clock::now() + Duration::from_secs(7), "{until}");

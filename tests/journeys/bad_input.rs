@@ -29,7 +29,7 @@ fn an_empty_file() {
 }
 
 #[test]
-fn a_text_that_is_no_json() {
+fn a_text_that_is_not_json() {
     refused("bad_no_json", b"hello\n", 7);
 }
 
@@ -69,7 +69,7 @@ fn no_tokens() {
 }
 
 #[test]
-fn a_token_that_is_no_base64() {
+fn a_token_that_is_not_base64() {
     refused("bad_base64", &sample_with("Vtf/", "Vtf!"), 7);
 }
 
@@ -79,7 +79,7 @@ fn a_token_in_the_url_alphabet() {
 }
 
 #[test]
-fn a_token_that_is_no_digest() {
+fn a_token_that_is_not_a_digest() {
     refused("bad_length", &sample_with("Vtf/9QOFY45v/E1osvpEMr59JsnP/hLDm4ItOO2vqL8=", "AAAA"), 7);
 }
 
@@ -89,7 +89,7 @@ fn a_member_that_stands_twice() {
 }
 
 #[test]
-fn a_signature_that_is_no_base64() {
+fn a_signature_that_is_not_base64() {
     refused("bad_signature", &sample_with("\"signed\": \"\"", "\"signed\": \"?\""), 7);
 }
 

@@ -104,7 +104,7 @@ fn files_in_utf_16_are_read_too() {
 }
 
 #[test]
-fn what_is_no_public_key_is_named_with_the_command_that_makes_one_of_it() {
+fn what_is_not_a_public_key_is_named_with_the_command_that_converts_it() {
     let desk = desk_with_key("rsa:2048");
     desk.write("unsigned.json", UNSIGNED);
     desk.countersign(&["sign", "--key", SIGNKEY, "unsigned.json", "-o", "signed.json"])

@@ -105,7 +105,7 @@ fn no_certificate_needs_no_pin_to_be_found_or_missed() {
 }
 
 #[test]
-fn what_is_no_certificate_hides_none() {
+fn what_is_not_a_certificate_hides_none() {
     let authority = Authority::new();
     for broken_first in [true, false] {
         let desk = desk_with_key("rsa:2048");

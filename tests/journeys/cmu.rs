@@ -113,7 +113,7 @@ fn a_detached_signature_is_verified_wherever_it_is() {
         desk.countersign(&[&["verify", "--detached"], &key[..], extra, &["officer.token"]].concat()).go()
     };
     verify(&["--signature", "officer.token.sig1"]).exits(0);
-    verify(&[]).exits(8).says("\"officer.token.sig\": there is no such file");
+    verify(&[]).exits(8).says("no such file: \"officer.token.sig\"");
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn other_options_are_another_entry() {
 }
 
 #[test]
-fn what_was_got_of_whoever_answered_is_not_for_those_who_want_to_know() {
+fn what_an_unverified_server_answered_is_not_for_runs_that_verify() {
     let server = Server::new();
     let blind = access_key(&server, run(&server, &["--no-verify-ssl"]));
     let sure = access_key(&server, run(&server, &[]));
@@ -243,7 +243,7 @@ const SPOILT: [(&str, Spoil); 11] = [
 ];
 
 #[test]
-fn what_is_not_as_it_was_written_is_no_cache_and_hangs_nobody() {
+fn a_damaged_cache_is_not_used_and_blocks_nobody() {
     let server = Server::new();
     access_key(&server, run(&server, &[]));
     for (what, spoil) in SPOILT {
@@ -290,7 +290,7 @@ fn what_belongs_to_another_user_is_not_used() {
 }
 
 #[test]
-fn a_lock_that_is_no_file_hangs_nobody() {
+fn a_lock_that_is_not_a_file_blocks_nobody() {
     for what in ["fifo", "folder", "link"] {
         let server = Server::new();
         server.done(run(&server, &[])).exits(0);
@@ -353,7 +353,7 @@ fn without_a_place_for_it_all_works_without_it() {
 }
 
 #[test]
-fn whoever_is_killed_leaves_no_lock_and_no_half_a_file() {
+fn a_killed_process_leaves_no_lock_and_no_half_written_file() {
     let server = Server::new();
     // Killed while it waits for the answer, with the lock in its hand.
     server.aws.next(json!({"do": "delay", "ms": 20_000}));

@@ -115,7 +115,7 @@ fn what_is_said_on_stderr_is_in_no_client_s_way() {
     let (server, moto) = (server_with_profile("--debug --no-cache"), Moto::start());
     let first = used(&server.desk, &moto);
     assert_eq!(first["sent_access_key"], json!([server.aws.access_keys()[0]]));
-    // And with --json, which is no other document.
+    // And with --json, which is the same document.
     let (server, moto) = (server_with_profile("--json"), moto);
     let first = used(&server.desk, &moto);
     assert_eq!(first["sent_access_key"], json!([server.aws.access_keys()[0]]));

@@ -158,7 +158,7 @@ fn a_common_name_longer_than_x_509_allows_is_refused() {
 }
 
 #[test]
-fn what_is_no_dns_name_is_refused_before_the_pin_is_asked_for() {
+fn what_is_not_a_dns_name_is_refused_before_the_pin_is_asked_for() {
     let desk = desk_with_key("ec:p256");
     let without_pin =
         |name: &str| desk.countersign(&["csr", "--key", KEY, "--subject", "CN=a", "--dns", name]).go();
@@ -170,7 +170,7 @@ fn what_is_no_dns_name_is_refused_before_the_pin_is_asked_for() {
 }
 
 #[test]
-fn an_address_is_no_dns_name() {
+fn an_address_is_not_a_dns_name() {
     let desk = desk_with_key("ec:p256");
     csr(&desk, &["--subject", "CN=a", "--dns", "192.0.2.1"]).exits(2);
 }
@@ -258,7 +258,7 @@ fn a_device_that_fails_leaves_no_file() {
             ("C_Login=0xa0", 5),
             ("C_OpenSession=0x30", 3),
         ] {
-            // A signature with a wrong bit cannot be had of a short one.
+            // A signature with a wrong bit cannot be obtained of a short one.
             if faults == "C_Sign=corrupt" && kind == "ec:p256" {
                 continue;
             }
@@ -298,7 +298,7 @@ fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
         (&long("2.5.4.3", 65), "common name has at most 64"),
         (&long("O", 65), "organization has at most 64"),
         (&long("OU", 65), "organizational unit has at most 64"),
-        ("CN=x,E=a@b", "\"E\" in the subject \"CN=x,E=a@b\" is no attribute that is known"),
+        ("CN=x,E=a@b", "\"E\" in the subject \"CN=x,E=a@b\" is not a known attribute"),
         ("S=x", "\"S\" in the subject"),
         ("OID.1.2.3=x", "by its OID, as in 2.5.4.12=Officer"),
         ("CN=x,dnQualifier=a_b", "'_' cannot be in it: X.509 writes this attribute as a PrintableString"),
@@ -349,8 +349,8 @@ fn a_key_on_a_curve_that_is_not_supported_is_named_before_the_pin() {
         let desk = Desk::provisioned(&["--keys", "none", "--import", &key, "--import-id", "01"]);
         let csr = ["csr", "--key", KEY, "--subject", "CN=a", "-o", "made.pem"];
         let done = desk.countersign(&csr).go().exits(4);
-        let done =
-            done.says(&format!("is not fit to sign: it is {shown}; EC keys on P-256, P-384 and P-521"));
+        let done = done
+            .says(&format!("is not suitable for signing: it is {shown}; EC keys on P-256, P-384 and P-521"));
         assert!(!done.stderr().contains("CloudHSM"), "{}", done.stderr());
         // Without its name too.
         desk.countersign(&["csr", "--subject", "CN=a"]).with_pin().go().exits(4).says(shown);

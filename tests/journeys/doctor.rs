@@ -139,7 +139,7 @@ fn the_state_of_a_pin_is_told() {
     let desk = Desk::new();
     for (flags, status, words, code) in [
         ("0x40000", "fault", "the PIN is locked", 5),
-        ("0x20000", "warning", "one try is left", 0),
+        ("0x20000", "warning", "one attempt is left", 0),
         ("0x10000", "warning", "wrong PINs were tried", 0),
         ("0x100", "ok", "the PIN is entered on the device", 0),
     ] {

@@ -58,7 +58,7 @@ fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_said_to_be_gone() {
         ("C_Sign:2=0x101,C_Login:2=gone:0x30", "C_Login"),
         (new_login, "C_Login"),
     ] {
-        let said = format!("was pulled out before it had signed: {call} said CKR_DEVICE_ERROR");
+        let said = format!("was removed before it signed: {call} said CKR_DEVICE_ERROR");
         with_faults(&desk, &SIGN, faults).go().exits(6).says(&said).says("help: plug the device in again");
         untouched(&desk);
     }
@@ -89,7 +89,7 @@ fn a_session_is_not_opened_again_on_another_device_or_with_a_pin_at_risk() {
     // The state of the PIN is read last when the session is opened again.
     let reads = calls(&desk, "C_GetTokenInfo");
     let last_try = format!("C_Sign:2=lost,C_GetTokenInfo:{reads}=flags:0x20000");
-    with_faults(&desk, &SIGN, &last_try).go().exits(5).says("one try is left");
+    with_faults(&desk, &SIGN, &last_try).go().exits(5).says("one attempt is left");
     assert_eq!(calls(&desk, "C_Login"), 1);
     untouched(&desk);
     // What is in the slot is asked before: it does not answer.
@@ -128,7 +128,7 @@ fn a_device_that_does_not_answer_is_given_up() {
     assert_eq!(json["error"]["exit"], 6);
 }
 
-/// A generator of numbers that is the same everywhere and for ever (xorshift64*).
+/// A generator of numbers that is the same everywhere and forever (xorshift64*).
 struct Random(u64);
 
 impl Random {

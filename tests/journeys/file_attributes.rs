@@ -112,7 +112,7 @@ fn an_attribute_that_cannot_be_copied_is_named_and_nobody_has_more_rights() {
     let done =
         desk.countersign_under(&UNPRIVILEGED, &["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go();
     let done = done.exits(0).says("security.countersign");
-    assert!(done.stderr().contains("nobody has more rights"), "{}", done.stderr());
+    assert!(done.stderr().contains("no user has gained rights"), "{}", done.stderr());
     assert_eq!(get(&tokens, ACCESS), Some(access_list(&FOR_ONE_USER)));
     assert_eq!(get(&tokens, "security.countersign"), None);
 }

@@ -73,7 +73,7 @@ fn a_pipe_in_the_file_system_is_not_signed_in_place() {
     let desk = Desk::new();
     let path = desk.path("tokens.json");
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-    // Nobody writes to it: opening it would wait for ever.
+    // Nobody writes to it: opening it would wait forever.
     let done = desk.countersign(&SIGN).with_pin().go();
     pinned("file_pipe", &desk, COMMAND, &done);
     assert_eq!(done.code(), 1);
@@ -180,7 +180,7 @@ fn two_runs_on_one_file_never_lose_a_signature() {
 }
 
 #[test]
-fn stdout_that_is_gone_is_no_crash() {
+fn a_closed_stdout_does_not_crash() {
     let desk = Desk::new();
     let script = "\"$@\" | true; exit ${PIPESTATUS[0]}";
     desk.countersign_under(&["bash", "-c", script, "bash"], &["list"]).go().exits(0);
@@ -204,7 +204,7 @@ fn no_file_of_a_run_is_two_things_at_once() {
         &["--detached", "--force", "officer.token", "officer.token.sig"],
     ] {
         let all = [&["sign", "--key", SIGNKEY], arguments].concat();
-        desk.countersign(&all).with_pin().go().exits(2).says("are one file");
+        desk.countersign(&all).with_pin().go().exits(2).says("are the same file");
     }
     assert_eq!((desk.read("officer.token"), desk.read("officer.token.sig")), (token.clone(), token));
     assert_eq!(desk.read("tokens.json"), UNSIGNED);

@@ -129,7 +129,7 @@ fn man_pages_are_written_for_each_command() {
     assert!(option.starts_with("Accept a key"), "{option}");
     let page = fs::read_to_string(desk.path("man/countersign.1")).unwrap();
     assert!(page.contains("PKCS#11"));
-    desk.countersign(&["man", "nowhere"]).go().exits(1).says("\"nowhere\" is no folder");
+    desk.countersign(&["man", "nowhere"]).go().exits(1).says("\"nowhere\" is not a folder");
 }
 
 #[test]

@@ -46,8 +46,8 @@ fn switches_take_values_and_the_last_of_a_repeated_option_counts() {
 fn options_of_the_helper_that_are_refused_are_answered_with_advice() {
     let server = Server::new();
     for (option, said) in [
-        ("--cert-selector", "--certificate names one"),
-        ("--system-store-name", "the key stores of Windows and macOS are not used"),
+        ("--cert-selector", "name the certificate with --certificate"),
+        ("--system-store-name", "the key stores of Windows and macOS are not supported"),
         ("--tpm-key-password", "tpm2-pkcs11"),
     ] {
         server.fails(process(&server, &[], &[option, "x"]), 2).says(said);
@@ -57,7 +57,7 @@ fn options_of_the_helper_that_are_refused_are_answered_with_advice() {
 }
 
 #[test]
-fn quotes_that_went_wrong_are_recognised_and_the_way_without_them_is_named() {
+fn quotes_that_went_wrong_are_recognized_and_the_way_without_them_is_named() {
     let server = Server::new();
     let cut = |uri: &str| {
         let arguments = ["credential-process", "--certificate", uri];
@@ -91,7 +91,7 @@ fn all_options_can_come_from_the_file_that_serve_reads() {
     server.done(run(&["--config", "both.toml", "--role", "reports"])).exits(0);
     assert!(server.aws.log()[0].to_string().contains("role/reports"));
     server.done(run(&["--config", "one.toml"])).exits(0);
-    server.fails(run(&["--config", "both.toml"]), 7).says("several roles; there is: backup, reports");
+    server.fails(run(&["--config", "both.toml"]), 7).says("several roles; defined: backup, reports");
     server.fails(run(&["--config", "both.toml", "--role", "other"]), 7).says("has no role \"other\"");
 }
 

@@ -226,7 +226,7 @@ fn root_is_warned_of_what_belongs_to_others() {
     );
     let run = server.run("serve", &["--port", "0", "--container-token-file", "token"]);
     let serving = crate::support::serving::Serving::of(&server, run);
-    assert!(serving.stop().contains("the token's file \"token\" belongs to another user (64123)"));
+    assert!(serving.stop().contains("the token file \"token\" belongs to another user (64123)"));
 }
 
 #[test]

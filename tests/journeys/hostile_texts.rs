@@ -55,5 +55,5 @@ fn a_user_who_may_start_no_thread_is_told_so() {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("no thread can be started") && said.contains("ulimit -u"), "{said}");
+    assert!(said.contains("a thread cannot be started") && said.contains("ulimit -u"), "{said}");
 }

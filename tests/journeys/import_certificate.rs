@@ -16,7 +16,7 @@ use crate::support::token_files::UNSIGNED;
 
 const COMMAND: &str = "countersign import-certificate --key 'pkcs11:token=officer;id=%01;type=private'";
 
-/// What the device holds, by the word of another tool.
+/// What the device holds, according to another tool.
 fn objects(desk: &Desk) -> String {
     pkcs11_tool(desk, &["--list-objects"])
 }
@@ -120,8 +120,9 @@ fn the_leaf_is_found_wherever_it_stands_in_the_file() {
         assert_eq!(labels(&desk, "cert"), ["signkey"], "only the leaf");
         // The same again, and now with what is above it.
         let again = import(&desk, &["--with-chain", "all.pem"]).exits(0);
-        let again =
-            again.says("This certificate is there already").says("Above it: CN=countersign test root");
+        let again = again
+            .says("This certificate is already on the device")
+            .says("Above it: CN=countersign test root");
         assert_eq!(uri(&again), CERTIFICATE);
         assert_eq!(labels(&desk, "cert").len(), 3);
         import(&desk, &["--with-chain", "all.pem"]).exits(0);
@@ -132,7 +133,7 @@ fn the_leaf_is_found_wherever_it_stands_in_the_file() {
 
 /// draft-woodhouse-cert-best-practice: an id is bytes; that of a CA's certificate is made of its public key.
 #[test]
-fn what_is_above_gets_an_id_of_its_own_that_is_no_text() {
+fn ca_certificates_get_a_binary_id_of_their_own() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
     issue(&desk, &authority, &Leaf::default(), "officer.pem");
     let root = std::fs::read(authority.anchor()).unwrap();
@@ -170,7 +171,7 @@ fn der_and_stdin_do_as_well() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused_before_the_pin_is_asked_for() {
+fn what_is_not_a_certificate_is_refused_before_the_pin_is_asked_for() {
     let desk = desk_with_key("ec:p256");
     desk.countersign(&["csr", "--key", KEY, "--subject", "CN=a", "-o", "csr.pem"]).with_pin().go().exits(0);
     desk.write("garbage.pem", b"no certificate");
@@ -386,7 +387,7 @@ fn where_an_id_is_an_objects_own_a_device_that_fails_or_a_run_that_is_killed_lea
     for (fault, code, then_has, says) in [
         ("C_CreateObject:2=0x31", 3, "old.pem", "did not store the certificate"),
         ("C_DestroyObject:1=0x30", 3, "new.pem", "an old one could not be removed"),
-        ("C_CreateObject:3=0x30", 3, "new.pem", "could not be put under the key's id"),
+        ("C_CreateObject:3=0x30", 3, "new.pem", "could not be given the key's ID"),
         ("C_DestroyObject:2=0x30", 3, "new.pem", "an old one could not be removed"),
     ] {
         let desk = desk_to_renew();

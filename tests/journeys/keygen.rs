@@ -1,4 +1,4 @@
-//! `countersign keygen`: the key is on the device as it must be, by the word of other tools; or nothing is.
+//! `countersign keygen`: the key is on the device as it must be, according to other tools; or there is none.
 
 use std::process::Command;
 
@@ -125,7 +125,7 @@ fn without_a_device_s_name_the_one_that_is_present_is_meant() {
 }
 
 #[test]
-fn a_key_that_wants_its_pin_each_time_does() {
+fn a_key_can_require_its_pin_each_time() {
     let desk = empty_desk();
     let key = uri(&keygen(&desk, &["--label", "always", "--always-authenticate"]).exits(0));
     let listed = pkcs11_tool(&desk, &["--list-objects", "--type", "privkey"]);
@@ -218,7 +218,7 @@ fn a_security_officer_who_may_not_make_keys_is_not_sent_in_a_circle() {
     let desk = empty_desk();
     desk.write("so-pin", b"12345678");
     let done = keygen(&desk, &["--label", "x", "--so-pin-source", "file:so-pin"]).exits(3);
-    let done = done.says("did not make the key").says("CKR_USER_NOT_LOGGED_IN");
+    let done = done.says("did not generate the key").says("CKR_USER_NOT_LOGGED_IN");
     assert!(!done.stderr().contains("--so-pin-source logs in"), "{}", done.stderr());
     has_no_key(&desk);
 }
@@ -242,7 +242,7 @@ fn a_device_that_makes_no_key_says_why_and_nothing_is_left_behind() {
         pinned(name, &desk, COMMAND, &done);
     }
     for (faults, says) in [
-        ("C_GenerateKeyPair=0x70", "try another --type"),
+        ("C_GenerateKeyPair=0x70", "use another --type"),
         ("C_GenerateKeyPair=0x30", "C_GenerateKeyPair said CKR_DEVICE_ERROR"),
         ("C_FindObjectsInit=0x30", "C_FindObjectsInit said CKR_DEVICE_ERROR"),
     ] {
@@ -297,7 +297,7 @@ fn what_the_device_does_not_say_is_not_claimed() {
     let desk = empty_desk();
     let done = faulty(&desk, &[], "C_GetAttributeValue=hide:0x162").exits(0);
     let done = done.says("the device does not say CKA_EXTRACTABLE");
-    assert!(!done.stderr().contains("let it out"), "it does not say so: {}", done.stderr());
+    assert!(!done.stderr().contains("not exportable"), "it does not say so: {}", done.stderr());
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn an_elliptic_public_key_is_what_openssl_writes_too() {
 #[test]
 fn a_public_key_of_several_is_not_guessed() {
     let desk = Desk::provisioned(&["--keys", "signkey,alwayskey"]);
-    desk.countersign(&["public-key"]).with_pin().go().exits(4).says("2 keys could be meant");
+    desk.countersign(&["public-key"]).with_pin().go().exits(4).says("2 keys match");
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn pkeyutl(desk: &Desk, digest: &[u8], options: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn signatures_without_the_digest_s_name_are_recognised() {
+fn signatures_without_the_digest_s_name_are_recognized() {
     let desk = signed_by_hand(|desk, digest| STANDARD.encode(pkeyutl(desk, digest, &[])));
     let done = desk.countersign(&["verify", "--public-key", "key.pub", "tokens.json"]).go().exits(8);
     done.says("without -pkeyopt digest:sha256").says("openssl pkeyutl -sign -pkeyopt digest:sha256");

@@ -87,7 +87,7 @@ fn a_mechanism_that_is_not_listed_is_not_tried() {
 }
 
 #[test]
-fn the_mechanism_is_said_to_whoever_wants_to_know() {
+fn verbose_names_the_mechanism() {
     let desk = Desk::new();
     with_faults(&desk, &[&SIGN[..], &["-v"]].concat(), "").go().exits(0).says("mechanism CKM_RSA_PKCS\n");
 }

@@ -35,7 +35,7 @@ fn without_a_module_p11_kit_says_which_there_are() {
 fn a_module_that_fails_is_skipped_and_its_reason_kept() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
-    desk.write("broken.so", b"this is no library");
+    desk.write("broken.so", b"this is not a library");
     let broken = format!("module: {}\n", desk.path("broken.so").display());
     let libc = "module: libc.so.6\n";
     let modules = [("a-broken.module", &*broken), ("b-libc.module", libc), ("softhsm2.module", &softhsm())];
@@ -152,7 +152,7 @@ fn a_module_that_is_not_there_is_reported() {
 }
 
 #[test]
-fn a_module_that_is_no_library_is_reported() {
+fn a_module_that_is_not_a_library_is_reported() {
     refused(
         "module_no_library",
         "text.so",
@@ -281,7 +281,7 @@ fn two_devices_alike_behind_two_remote_modules_have_uris_that_work_again() {
 }
 
 #[test]
-fn a_library_that_is_no_module_is_reported() {
+fn a_library_that_is_not_a_module_is_reported() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let done = desk.countersign(&["--module", "libc.so.6", "sign", "tokens.json"]).go().exits(3);

@@ -1,4 +1,4 @@
-//! No device is there: `sign`, `list`, `verify` and `doctor` all name the same cause, the true one, and what to do about it.
+//! No device is present: `sign`, `list`, `verify` and `doctor` all name the same cause, the true one, and what to do about it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,7 +19,7 @@ use crate::support::token_files::UNSIGNED;
 const COMMANDS: [&[&str]; 4] =
     [&["sign", "tokens.json"], &["verify", "--key", "pkcs11:id=%01", "tokens.json"], &["list"], &["doctor"]];
 
-/// All commands with the surroundings that `surround` adds: each says `found` and `help`; but for `list`, which shows that there
+/// All commands with the surroundings that `surround` adds: each says `found` and `help`; except for `list`, which shows that there
 /// is none and is done, each ends with 3. `doctor` has it as its first fault, and a help line for each.
 #[track_caller]
 fn all_say(desk: &Desk, surround: impl Fn(Run) -> Run, found: &str, help: &str) {
@@ -267,7 +267,7 @@ fn the_owner_of_a_yubikey_is_not_sent_to_softhsms_configuration() {
         let help = done.stderr().lines().find(|line| line.starts_with("help:")).unwrap().to_owned();
         assert!(!help.contains("SOFTHSM2_CONF"), "{help}");
     }
-    // Whoever names SoftHSM's device is.
+    // Naming SoftHSM's device is enough.
     run(&["sign", "--key", "pkcs11:model=SoftHSM%20v2", "tokens.json"])
         .exits(3)
         .says("help: set SOFTHSM2_CONF");
@@ -385,7 +385,7 @@ fn a_device_that_is_not_initialised_is_listed_and_used_if_it_is_named() {
     let listed = run(&["list"]).exits(0);
     let line = "officer (SoftHSM v2, serial";
     assert!(
-        listed.stdout().lines().any(|row| row.contains(line) && row.contains("NOT INITIALISED")),
+        listed.stdout().lines().any(|row| row.contains(line) && row.contains("NOT INITIALIZED")),
         "{}",
         listed.stdout()
     );
@@ -415,12 +415,12 @@ fn an_empty_slot_is_named_with_how_to_initialise_it() {
     };
     let softhsm = Path::new(softhsm_module());
     let listed = run(softhsm, &["list"]).exits(0).says("softhsm2-util --init-token");
-    assert!(listed.stdout().contains("NOT INITIALISED  pkcs11:slot-id=0"), "{}", listed.stdout());
+    assert!(listed.stdout().contains("NOT INITIALIZED  pkcs11:slot-id=0"), "{}", listed.stdout());
     let named = run(softhsm, &["sign", "--key", "pkcs11:slot-id=0", "tokens.json"]).exits(3);
-    named.says("is not initialised").says("help: initialise it: softhsm2-util --init-token --slot 0");
+    named.says("is not initialized").says("help: initialise it: softhsm2-util --init-token --slot 0");
     run(softhsm, &["keygen", "--device", "pkcs11:slot-id=0", "--label", "k"])
         .exits(3)
-        .says("is not initialised");
+        .says("is not initialized");
     // Any other module: what initialises a device of it.
     for (name, help) in [
         ("libtpm2_pkcs11.so", "tpm2_ptool addtoken"),
@@ -428,6 +428,6 @@ fn an_empty_slot_is_named_with_how_to_initialise_it() {
         ("libacme.so", "--slot 0 --init-token --label NAME"),
     ] {
         let done = run(&named_module(&desk, name), &["sign", "tokens.json"]).exits(3);
-        done.says("the device in slot 0 of").says("is not initialised").says(help);
+        done.says("the device in slot 0 of").says("is not initialized").says(help);
     }
 }

@@ -39,7 +39,7 @@ fn a_module_that_refuses_the_question_for_the_length_signs() {
 }
 
 #[test]
-fn a_module_that_wants_more_room_for_a_signature_gets_it_once() {
+fn a_module_that_needs_more_room_for_a_signature_gets_it_once() {
     let desk = signs("C_Sign=room:0x200");
     assert_eq!(calls(&desk, "C_Sign"), 6);
     let desk = Desk::new();
@@ -59,7 +59,7 @@ fn a_search_that_gives_one_object_at_a_time_finds_all() {
     // The first that is given is not the only one.
     for faults in ["", "C_FindObjects=few:1"] {
         let done = with_faults(&desk, &["public-key"], faults).go().exits(4);
-        assert!(done.stderr().contains("keys could be meant"), "{faults}: {}", done.stderr());
+        assert!(done.stderr().contains("keys match"), "{faults}: {}", done.stderr());
     }
 }
 

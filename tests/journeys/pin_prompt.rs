@@ -128,7 +128,7 @@ fn a_file_that_changes_while_the_prompt_waits_is_left_as_it_was_changed() {
     desk.write("tokens.json", &changed);
     terminal.send_line(PIN).unwrap();
     let said = ends(terminal, 1);
-    assert!(said.contains("was changed by somebody else while it was being signed"), "{said}");
+    assert!(said.contains("was changed by another process while it was being signed"), "{said}");
     assert_eq!(desk.read("tokens.json"), changed);
 }
 

@@ -72,7 +72,7 @@ fn the_state_of_the_pin_is_read_before_and_after_a_try() {
     with_faults(&desk, &sign, "").go().exits(5).says("CKF_USER_PIN_COUNT_LOW");
     let reads = calls(&desk, "C_GetTokenInfo");
     let last = format!("C_GetTokenInfo:{reads}=flags:0x20000");
-    with_faults(&desk, &sign, &last).go().exits(5).says("one try is left before the PIN is locked");
+    with_faults(&desk, &sign, &last).go().exits(5).says("one attempt is left before the PIN is locked");
     let locks = format!("C_GetTokenInfo:{reads}=flags:0x40000");
     with_faults(&desk, &sign, &locks)
         .go()
@@ -84,7 +84,7 @@ fn the_state_of_the_pin_is_read_before_and_after_a_try() {
 }
 
 #[test]
-fn a_pin_that_has_expired_is_no_wrong_one() {
+fn an_expired_pin_is_not_a_wrong_one() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_Login=0xa3").go().exits(5).says("has expired (CKR_PIN_EXPIRED)");
     untouched(&desk);
@@ -114,7 +114,7 @@ fn a_pin_does_not_go_to_another_device_because_one_cannot_be_read() {
 }
 
 #[test]
-fn a_pin_that_cannot_be_one_of_the_card_s_is_no_wrong_one() {
+fn a_pin_of_the_wrong_form_is_not_a_wrong_one() {
     let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]), Desk::without_device());
     // ykcs11 looks at the length before it asks the card, and says CKR_ARGUMENTS_BAD; OpenSC says its own word for it.
     for (module, pin, code, accepts) in [
@@ -246,7 +246,7 @@ fn a_blank_at_the_end_of_a_pin_is_warned_of_before_it_is_sent() {
 }
 
 #[test]
-fn a_pin_that_nobody_enters_on_the_device_is_no_fault_of_the_device() {
+fn a_pin_that_nobody_enters_on_the_device_is_not_a_fault_of_the_device() {
     let desk = Desk::new();
     for code in ["0x50", "0x200"] {
         let faults = format!("C_GetTokenInfo=flags:0x100,C_Login={code}");

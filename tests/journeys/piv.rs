@@ -70,7 +70,7 @@ fn the_card_authentication_key_signs() {
 }
 
 #[test]
-fn a_wrong_pin_costs_one_try_and_the_last_is_withheld() {
+fn a_wrong_pin_costs_one_attempt_and_the_last_is_withheld() {
     for module in BOTH {
         let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]), Desk::without_device());
         desk.write("tokens.json", UNSIGNED);
@@ -80,7 +80,7 @@ fn a_wrong_pin_costs_one_try_and_the_last_is_withheld() {
         };
         given("000000", &KEY_9A).exits(5).says("is wrong (C_Login said CKR_PIN_INCORRECT)");
         assert_eq!(card.pin_tries(), "2", "{module}");
-        given("000000", &KEY_9A).exits(5).says("one try is left before the PIN is locked");
+        given("000000", &KEY_9A).exits(5).says("one attempt is left before the PIN is locked");
         assert_eq!(card.pin_tries(), "1", "{module}");
         // Whether it is wrong or right.
         given("000000", &KEY_9A).exits(5).says("it was not used");
@@ -109,7 +109,7 @@ fn a_card_pulled_out_in_the_middle_leaves_the_file_alone() {
             let (card, desk) = (PivCard::inserted(&["--at", "2=pull"]), Desk::without_device());
             sign(&card, &desk, module, &key)
                 .exits(6)
-                .says("was pulled out before it had signed: C_Sign said CKR_")
+                .says("was removed before it signed: C_Sign said CKR_")
                 .says("help: plug the device in again")
                 .says("1 of 3 signatures had been made; none of them was written");
             assert_eq!(desk.read("tokens.json"), UNSIGNED);
@@ -132,7 +132,7 @@ fn a_card_that_fails_in_the_middle_leaves_the_file_alone() {
 }
 
 #[test]
-fn a_card_pulled_out_before_is_no_device() {
+fn a_card_removed_before_is_not_a_device() {
     let mut card = PivCard::absent();
     for module in BOTH {
         let desk = Desk::without_device();
@@ -168,7 +168,7 @@ fn two_cards_are_told_apart() {
     for (module, uri) in
         [(OPENSC, "pkcs11:token=other"), (YKCS11, "pkcs11:token=YubiKey%20PIV%20%2387654321")]
     {
-        sign(&card, &desk, module, &["sign", "tokens.json"]).exits(4).says("2 keys could be meant");
+        sign(&card, &desk, module, &["sign", "tokens.json"]).exits(4).says("2 keys match");
         sign(&card, &desk, module, &KEY_9A).exits(4).says("2 keys match");
         sign(&card, &desk, module, &["sign", "--key", uri, "tokens.json"]).exits(0);
         assert!(openssl_accepts(&desk, "tokens.json", &other.public_key("9a")));
@@ -189,7 +189,7 @@ fn a_card_put_back_in_the_middle_does_not_go_on() {
         card.insert(&[]);
         let done = signing.join().unwrap().exits(6);
         let said = done.stderr();
-        let ends = ["did not sign", "was pulled out before it had signed", "has not answered"];
+        let ends = ["did not sign", "was removed before it signed", "has not answered"];
         assert!(ends.iter().any(|end| said.contains(end)), "{said}");
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
         sign(&card, &desk, module, &KEY_9A).exits(0);
@@ -218,7 +218,7 @@ fn a_person_is_asked_again_only_if_the_card_is_known_to_have_tries_left() {
 }
 
 #[test]
-fn a_card_that_wants_a_touch_is_said_to_wait() {
+fn a_card_that_requires_a_touch_is_reported_as_waiting() {
     let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "800"];
     let card = PivCard::inserted(&options);
     for module in BOTH {
@@ -345,7 +345,7 @@ fn a_yubikey_s_attestation_key_is_never_the_one_that_is_meant() {
 }
 
 #[test]
-fn a_card_that_wants_its_pin_again_is_said_to() {
+fn a_card_that_requires_its_pin_again_is_reported() {
     for module in BOTH {
         let (card, desk) = (PivCard::inserted(&["--at", "2-9=6982"]), Desk::without_device());
         let done = sign(&card, &desk, module, &KEY_9A).exits(6);

@@ -199,7 +199,7 @@ fn opensc_stores_no_certificate_and_leaves_the_one_that_is_there() {
     assert_eq!(run(&["certificate", "--key", "pkcs11:id=%01"]).exits(0).stdout(), before);
 }
 
-/// For devices whose middleware makes no keys as countersign wants them.
+/// For devices whose middleware generates no keys as countersign requires them.
 #[test]
 fn keys_made_by_the_device_s_own_tool_get_certificates_too() {
     let tpm = Tpm::new().with_key("signkey", &[]);

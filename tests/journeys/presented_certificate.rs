@@ -139,7 +139,7 @@ fn nobody_is_told_of_cloudhsm_s_limits_or_of_options_that_are_not_here() {
 }
 
 #[test]
-fn a_key_that_wants_its_pin_at_each_signature_is_given_it() {
+fn a_key_that_requires_its_pin_at_each_signature_is_given_it() {
     let server = Server::new();
     let keygen = ["keygen", "--label", "always", "--id", "23", "--always-authenticate", "-o", "key.pub"];
     server.desk.countersign(&keygen).with_pin().go().exits(0);
@@ -218,6 +218,6 @@ fn a_certificate_that_shows_only_after_login_is_found_there() {
     desk.countersign(&sign_string).with_pin().go().exits(0);
     // One that is there neither before nor after is missing all the same.
     let absent = [("--certificate", "pkcs11:token=officer;id=%77;type=cert")];
-    server.fails(server.counted(&absent, &[]), 4).says("has no certificate of the key");
+    server.fails(server.counted(&absent, &[]), 4).says("has no certificate for the key");
     assert_eq!(calls(desk, "C_Login"), 1);
 }

@@ -270,7 +270,7 @@ fn what_is_signed_is_shown_beside_what_the_file_adds() {
     );
     let shown = desk.countersign(&["show", "quorum.json"]).go().exits(0).stdout();
     assert!(shown.contains("  service: user management\n"), "{shown}");
-    assert!(shown.contains("  beside the signed data, the file says service: key-usage\n"), "{shown}");
+    assert!(shown.contains("  outside the signed data, the file says service: key-usage\n"), "{shown}");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn no_name_in_a_file_can_add_a_line() {
         .with_pin()
         .go()
         .exits(0);
-    // No user has such a name, but anybody can write it into a file.
+    // No user has such a name, but anyone can write it into a file.
     let hostile = serde_json::to_string(user).unwrap();
     let text = String::from_utf8(desk.read("quorum.json")).unwrap().replace("\"bob\"", &hostile);
     desk.write("quorum.json", text.as_bytes());

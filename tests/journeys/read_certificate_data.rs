@@ -123,7 +123,7 @@ fn a_device_s_certificates_are_listed_as_the_helper_does_each_with_a_uri_of_its_
 }
 
 #[test]
-fn nothing_found_is_no_error_but_what_cannot_be_read_is() {
+fn nothing_found_is_not_an_error_but_what_cannot_be_read_is() {
     let desk = Desk::new();
     let done = read(&desk, "pkcs11:object=nobody", &[]).exits(0);
     assert_eq!(done.stdout(), "No matching identities\n");

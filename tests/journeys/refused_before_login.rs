@@ -1,4 +1,4 @@
-//! What `credential-process` refuses without asking anybody: no PIN is used, nothing is signed, nothing is sent.
+//! What `credential-process` refuses without asking anyone: no PIN is used, nothing is signed, nothing is sent.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::SIGNKEY;
@@ -56,11 +56,11 @@ fn a_certificate_of_another_key_or_none() {
     server.authority.issue_with_key(server.desk.folder(), "other", &kind, &Leaf::default());
     server.desk.write("nothing.pem", b"nothing");
     for (certificate, code, message) in [
-        ("other.pem", 4, "has no certificate of the key"),
+        ("other.pem", 4, "has no certificate for the key"),
         ("nothing.pem", 7, "holds no certificate"),
-        ("other.key", 7, "holds a PRIVATE KEY and no certificate"),
+        ("other.key", 7, "holds a PRIVATE KEY, not a certificate"),
         ("nowhere.pem", 1, "nowhere.pem"),
-        ("pkcs11:token=officer;id=%77;type=cert", 4, "has no certificate of the key"),
+        ("pkcs11:token=officer;id=%77;type=cert", 4, "has no certificate for the key"),
         ("pkcs11:id=%zz", 7, "the URI given as --certificate is malformed"),
     ] {
         refused(&server, server.counted(&[("--certificate", certificate)], &[]), code, message);
@@ -70,13 +70,18 @@ fn a_certificate_of_another_key_or_none() {
     refused(&server, server.counted(&absent, &[]), 3, "pkcs11:token=nobody");
     refused(&server, server.counted(&[("--private-key", "key.pem")], &[]), 2, "--private-key names a file");
     let neither = [("--private-key", ""), ("--certificate", "")];
-    refused(&server, server.counted(&neither, &[]), 2, "the key is not named");
+    refused(&server, server.counted(&neither, &[]), 2, "no key was named");
 }
 
 #[test]
 fn a_chain_that_is_longer_than_aws_takes() {
     let server = Server::of(Authority::with_intermediates(&["1", "2", "3", "4", "5", "6"]), &[]);
-    refused(&server, server.counted(&[], &[]), 7, "there are 6 intermediate certificates; AWS takes 5");
+    refused(
+        &server,
+        server.counted(&[], &[]),
+        7,
+        "there are 6 intermediate certificates; AWS accepts at most 5",
+    );
 }
 
 #[test]

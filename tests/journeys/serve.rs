@@ -136,9 +136,9 @@ fn what_cannot_be_had_at_the_start_is_an_error_then_and_nobody_is_served() {
     start(&[]).go().exits(9).says("Unable to assume role.");
     start(&["--role-session-name", "a name"]).go().exits(2);
     for (config, said) in [
-        ("", "names no role"),
-        ("[[role]]\nname = \"a/b\"\n", "is no name for a role"),
-        ("[[role]]\nname = \"a\"\n[[role]]\nname = \"a\"\n", "is there twice"),
+        ("", "defines no role"),
+        ("[[role]]\nname = \"a/b\"\n", "is not a valid role name"),
+        ("[[role]]\nname = \"a\"\n[[role]]\nname = \"a\"\n", "is used twice"),
         ("[[role]]\nname = \"a\"\npin = \"1\"\n", "unknown field"),
     ] {
         server.desk.write("serve.toml", config.as_bytes());

@@ -36,7 +36,7 @@ fn a_wrong_pin_is_sent_once_for_all_roles_and_a_corrected_one_without_being_aske
         for role in ROLES {
             serving
                 .running
-                .says_times(times, &format!("role={role} not renewed, next try when SIGHUP asks for it"));
+                .says_times(times, &format!("role={role} not renewed, next attempt when SIGHUP asks for it"));
         }
         assert_eq!(calls(&server.desk, "C_Login"), ROLES.len() + times);
     }
@@ -82,7 +82,7 @@ fn one_role_that_is_refused_does_not_keep_the_others_from_being_served() {
     let server = Server::new();
     server.aws.next(json!([{"do": "normal"}, {"do": "denied"}]));
     let serving = serving(&server, &[]);
-    serving.running.says("role=one expiration=").says("role=two not renewed, next try in 1 second");
+    serving.running.says("role=one expiration=").says("role=two not renewed, next attempt in 1 second");
     serving.credentials("one").is(200);
     // It is tried again.
     serving.running.says("role=two renewed");
@@ -90,11 +90,11 @@ fn one_role_that_is_refused_does_not_keep_the_others_from_being_served() {
     serving.stop();
 
     // Where all are required, and where there is none, it does not start.
-    for (more, behaviour) in [
+    for (more, behavior) in [
         (&["--require-all"][..], json!([{"do": "normal"}, {"do": "denied"}])),
         (&[], json!({"do": "denied", "times": 0})),
     ] {
-        server.aws.clear().next(behaviour);
+        server.aws.clear().next(behavior);
         let options = [&["--port", "0"][..], &with_roles(&server), more].concat();
         server.run("serve", &options).go().exits(9);
     }

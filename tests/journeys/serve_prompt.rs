@@ -41,7 +41,7 @@ impl Drop for ByHand {
     }
 }
 
-/// A server whose key wants the PIN for each signature.
+/// A server whose key requires the PIN for each signature.
 fn with_always_key() -> Server {
     let (desk, authority) =
         (Desk::provisioned(&["--keys", "alwayskey", "--pin", PIN]), Authority::with_intermediate());
@@ -54,7 +54,7 @@ fn with_always_key() -> Server {
 }
 
 #[test]
-fn a_person_types_the_pin_once_also_for_a_key_that_wants_it_each_time() {
+fn a_person_types_the_pin_once_also_for_a_key_that_requires_it_each_time() {
     for (server, always) in [(Server::new(), false), (with_always_key(), true)] {
         for (command, more, first, again) in [
             ("serve", &["--port", "0"][..], "listening on", "role=demo renewed"),

@@ -22,7 +22,7 @@ fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_on
     let serving = Serving::start(&server, &[]);
     let end: jiff::Timestamp =
         server.aws.log()[0]["credential"]["expiration"].as_str().unwrap().parse().unwrap();
-    serving.running.says("role=demo not renewed, next try in 1 second");
+    serving.running.says("role=demo not renewed, next attempt in 1 second");
     let (status, health) = serving.health();
     assert_eq!((status, &health["state"]), (200, &json!("not renewed")));
     assert!(health["roles"][0]["last_error"].as_str().unwrap().contains("try again later"), "{health}");
@@ -56,13 +56,13 @@ fn an_answer_without_credentials_does_not_take_the_place_of_good_ones() {
         {"do": "lifetime", "seconds": -10},
         {"do": "body", "body": r#"{"credentialSet":[{"credentials":{"accessKeyId":"","secretAccessKey":"","sessionToken":"","expiration":"2099-01-01T00:00:00Z"}}]}"#},
     ]);
-    for behaviour in bad.as_array().unwrap() {
-        let mut behaviour = behaviour.clone();
-        behaviour["times"] = json!(0);
-        server.aws.clear().next(behaviour.clone());
+    for behavior in bad.as_array().unwrap() {
+        let mut behavior = behavior.clone();
+        behavior["times"] = json!(0);
+        server.aws.clear().next(behavior.clone());
         let before = serving.running.said().matches("role=demo not renewed").count();
         serving.running.signal(Signal::HUP).says_times(before + 1, "role=demo not renewed");
-        assert_eq!(serving.access_key(), key, "{behaviour}");
+        assert_eq!(serving.access_key(), key, "{behavior}");
     }
     serving.stop();
 }
@@ -101,7 +101,7 @@ fn a_device_that_hangs_ends_it_as_soon_as_nothing_is_good_any_more() {
 }
 
 #[test]
-fn a_session_that_the_device_lost_in_the_middle_is_opened_anew() {
+fn a_session_that_the_device_lost_in_the_middle_is_reopened() {
     let server = Server::new();
     let run = faulty(&server, server.run("serve", &["--port", "0"]), "C_Sign:2=lost");
     let serving = Serving::of(&server, run);
@@ -111,12 +111,12 @@ fn a_session_that_the_device_lost_in_the_middle_is_opened_anew() {
 }
 
 #[test]
-fn a_wrong_pin_is_sent_again_only_when_somebody_asks_for_it() {
+fn a_wrong_pin_is_sent_again_only_on_request() {
     let server = Server::new();
     let serving = Serving::of(&server, faulty(&server, server.run("serve", &["--port", "0"]), ""));
     serving.running.hides("999999");
     server.desk.write("device/pin", b"999999\n");
-    serving.running.signal(Signal::HUP).says("next try when SIGHUP asks for it");
+    serving.running.signal(Signal::HUP).says("next attempt when SIGHUP asks for it");
     let busy = cpu_ticks(&serving);
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(calls(&server.desk, "C_Login"), 2);
@@ -125,7 +125,7 @@ fn a_wrong_pin_is_sent_again_only_when_somebody_asks_for_it() {
     let why = health["roles"][0]["last_error"].as_str().unwrap();
     assert!(why.contains("PIN") && !why.contains("999999"), "{why}");
     assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
-    serving.running.signal(Signal::HUP).says_times(2, "next try when SIGHUP asks for it");
+    serving.running.signal(Signal::HUP).says_times(2, "next attempt when SIGHUP asks for it");
     assert_eq!(calls(&server.desk, "C_Login"), 3);
     server.desk.write("device/pin", format!("{}\n", PIN).as_bytes());
     serving.running.signal(Signal::HUP).says("role=demo renewed");

@@ -316,7 +316,7 @@ fn a_containers_token_can_be_shared_with_a_group_on_purpose() {
     std::fs::set_permissions(server.desk.path("shared"), std::fs::Permissions::from_mode(0o644)).unwrap();
     refused(&["--container-token-mode", "0640"]).exits(1).says("can be read by others");
     refused(&["--container-token-mode", "0644"]).exits(2);
-    // What a full disk has left is made anew.
+    // What a full disk has left is created again.
     server.desk.write("empty", b"");
     std::fs::set_permissions(server.desk.path("empty"), std::fs::Permissions::from_mode(0o600)).unwrap();
     Serving::start(&server, &["--container-token-file", "empty"]).stop();
@@ -383,7 +383,7 @@ fn who_says_nothing_or_little_does_not_hold_up_others() {
 }
 
 #[test]
-fn heads_that_are_no_requests_are_refused() {
+fn heads_that_are_not_requests_are_refused() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let many = (0..200).map(|number| format!("X-{number}: x\r\n")).collect::<String>();

@@ -61,13 +61,13 @@ fn a_module_that_refuses_read_write_sessions_never_sees_one() {
 #[test]
 fn a_device_that_is_logged_in_already_is_used() {
     let desk = Desk::new();
-    // SoftHSM shows no private key to whoever is not logged in: the key is named by what is public.
+    // SoftHSM shows no private key without a login: the key is named by what is public.
     with_faults(&desk, &SIGN, "C_Login:1=0x100").go().says("no private key on officer").exits(4);
     untouched(&desk);
 }
 
 #[test]
-fn a_device_that_wants_no_login_gets_none() {
+fn a_device_that_requires_no_login_gets_none() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_GetTokenInfo=noflags:0x4").go().exits(4);
     assert_eq!(calls(&desk, "C_Login"), 0);

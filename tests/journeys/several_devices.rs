@@ -75,7 +75,7 @@ fn two_devices_whose_serial_numbers_are_zeros_are_two() {
     // Both copies stand before one SoftHSM, which the one must not end for the other.
     let alike = "C_Finalize=0x0,C_GetTokenInfo=zeros,C_GetTokenInfo=label:6f66666963657232";
     let each = format!("{alike},one.so/C_GetSlotList=only:0,two.so/C_GetSlotList=only:1");
-    let said = sign(&["sign", "tokens.json"], &each).exits(4).says("2 keys could be meant").stderr();
+    let said = sign(&["sign", "tokens.json"], &each).exits(4).says("2 keys match").stderr();
     untouched(&desk);
     assert_eq!(calls(&desk, "C_Login"), 0);
     // Each by the URI that was said.

@@ -114,7 +114,7 @@ fn the_certificate_must_be_the_key_s_which_is_seen_before_the_pin_is_used() {
     let done = with("other.pem", &["--private-key", "pkcs11:token=officer;id=%01"]).exits(4);
     assert!(done.stdout().is_empty());
     assert_eq!((calls(&desk, "C_Login"), calls(&desk, "C_Sign")), (0, 0));
-    done.says("has no certificate of the key").says("there is: CN=server1-demo");
+    done.says("has no certificate for the key").says("there is: CN=server1-demo");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn arguments(desk: &Desk, unit: &str) -> Vec<String> {
 fn systemd_finds_no_fault_in_the_units_and_hardly_a_danger() {
     let desk = Desk::without_device();
     for unit in UNITS {
-        // systemd wants the program to be there.
+        // systemd requires the program to be there.
         let text = text_of(unit).replace("/usr/local/bin/countersign", env!("CARGO_BIN_EXE_countersign"));
         let path = desk.write(unit, text.as_bytes());
         for how in [&["verify", "--man=no"][..], &["security", "--offline=yes", "--threshold", MOST_EXPOSED]]

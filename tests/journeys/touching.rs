@@ -12,7 +12,7 @@ use crate::support::terminal::{ends, sign_slowly};
 use crate::support::token_files::UNSIGNED;
 
 #[test]
-fn a_device_that_waits_is_said_to_want_a_touch() {
+fn a_device_that_waits_is_reported_as_waiting_for_a_touch() {
     let desk = Desk::new();
     let mut terminal = sign_slowly(&desk, "C_Sign:2=delay:1200");
     terminal.expect("The device is waiting: touch it if it blinks (token 2 of 3)").unwrap();
@@ -20,7 +20,7 @@ fn a_device_that_waits_is_said_to_want_a_touch() {
 }
 
 #[test]
-fn a_key_whose_policy_wants_a_touch_says_so_at_once() {
+fn a_key_whose_policy_requires_a_touch_says_so_at_once() {
     let desk = Desk::new();
     // As ykcs11 2.3 answers for its vendor attribute: always.
     let faults = "C_GetAttributeValue=give:0xD9554201:02,C_Sign:1=delay:400";
@@ -33,7 +33,7 @@ fn a_key_whose_policy_wants_a_touch_says_so_at_once() {
 }
 
 #[test]
-fn a_pin_that_the_device_wants_for_each_signature_is_asked_for_there() {
+fn a_pin_that_the_device_requires_for_each_signature_is_asked_for_there() {
     let desk = Desk::new();
     let faults =
         "C_GetAttributeValue=give:0x202:01,C_GetTokenInfo=flags:0x100,C_Login=pad,C_Login:3=delay:400";
@@ -42,7 +42,7 @@ fn a_pin_that_the_device_wants_for_each_signature_is_asked_for_there() {
         crate::support::terminal::run_with_faults(&desk, &SIGN, faults, &[("FAULT_PAD_PIN", PIN)]);
     terminal.expect("enter the PIN on the device officer").unwrap();
     terminal.expect("Enter the PIN on the device (token 2 of 3)").unwrap();
-    // SoftHSM knows no such login for this key, which is no reason not to sign.
+    // SoftHSM knows no such login for this key, which does not keep it from signing.
     ends(terminal, 0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }
@@ -95,7 +95,7 @@ fn an_error_after_a_wait_for_a_touch_names_the_touch_that_was_missed() {
                 .says("did not sign; the touch was probably missed (C_Sign said CKR_")
                 .says("help: repeat the command, and touch the device as soon as it blinks");
             assert_eq!(desk.read("tokens.json"), UNSIGNED);
-            // A touch that is missed is no reason to send the PIN again.
+            // A touch that is missed does not send the PIN again.
             assert_eq!((calls(&desk, "C_Login"), calls(&desk, "C_SignInit")), (1, 1), "{module}, {status}");
         }
     }

@@ -76,7 +76,7 @@ fn a_key_on_a_device_verifies_without_a_pin() {
 }
 
 #[test]
-fn a_file_that_is_no_public_key_is_refused() {
+fn a_file_that_is_not_a_public_key_is_refused() {
     let desk = desk_with_sample();
     openssl_key(&desk, "private.pem");
     for (name, bytes) in

@@ -22,7 +22,7 @@ fn a_file_that_is_not_there_yet_is_waited_for_until_it_is_complete() {
     };
     desk.countersign(&["sign", "--wait", "--key", SIGNKEY, "tokens.json"])
         .with_pin()
-        .go_and_when_it_says("waiting, at most 5 minutes: \"tokens.json\": there is no such file", write)
+        .go_and_when_it_says("waiting, at most 5 minutes: no such file: \"tokens.json\"", write)
         .exits(0)
         .says("tokens.json is ready: press Enter in CloudHSM CLI now.");
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
@@ -79,7 +79,7 @@ fn a_file_that_is_signed_already_is_not_the_one_that_is_waited_for() {
     };
     desk.countersign(&["sign", "--wait=30", "--key", SIGNKEY, "tokens.json"])
         .with_pin()
-        .go_and_when_it_says("is signed already, a new one is waited for", write)
+        .go_and_when_it_says("is signed already; waiting for a new one", write)
         .exits(0)
         .says("2 signed and verified");
 }
@@ -185,7 +185,7 @@ fn other_modules_are_looked_at_while_one_hangs() {
         run(&["sign", "--wait=40", "--timeout=2", "--key", SIGNKEY, "tokens.json"], hang).exits(0);
         assert!(start.elapsed() < Duration::from_secs(20), "{hang}: {:?}", start.elapsed());
         assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
-        // Without a URI the key that is meant may be behind the module that hangs: the PIN does not go to another device.
+        // Without a URI the selected key may be behind the module that hangs: the PIN does not go to another device.
         let done = run(&["sign", "--wait=2", "--timeout=1", "tokens.json"], hang).exits(3);
         done.says("in a slot of a-hanging").says(&format!("hangs in {hang}"));
         assert_eq!(desk.read("tokens.json"), UNSIGNED);

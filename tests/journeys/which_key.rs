@@ -155,11 +155,11 @@ fn a_smaller_key_and_an_elliptic_one_are_refused_whatever_is_allowed() {
 #[test]
 fn an_unknown_attribute_matches_nothing_and_is_warned_of() {
     let desk = Desk::new();
-    let done = sign(&desk, &["--key", "pkcs11:token=officer;colour=red"], 3);
+    let done = sign(&desk, &["--key", "pkcs11:token=officer;color=red"], 3);
     pinned(
         "sign_unknown_attribute",
         &desk,
-        "countersign sign --key 'pkcs11:token=officer;colour=red' tokens.json",
+        "countersign sign --key 'pkcs11:token=officer;color=red' tokens.json",
         &done,
     );
 }
@@ -192,7 +192,7 @@ fn the_environment_can_name_the_key() {
 }
 
 #[test]
-fn a_public_key_on_a_device_without_a_login_is_no_key_that_could_be_meant() {
+fn a_public_key_on_a_device_without_a_login_is_not_a_candidate() {
     // As CACKey's store of CA certificates: it requires no login, and shows no private key.
     let desk = Desk::provisioned(&["--keys", "signkey", "--also", "store"]);
     let store = "C_GetTokenInfo=store";
@@ -201,7 +201,7 @@ fn a_public_key_on_a_device_without_a_login_is_no_key_that_could_be_meant() {
         assert_eq!(calls(&desk, "C_Login"), 1, "{arguments:?}");
     }
     // With a login it counts.
-    with_faults(&desk, &["sign", "tokens.json"], "").go().exits(4).says("2 keys could be meant");
+    with_faults(&desk, &["sign", "tokens.json"], "").go().exits(4).says("2 keys match");
     assert_eq!(calls(&desk, "C_Login"), 0);
     // Named, it is said to hold none.
     let named = ["sign", "--key", "pkcs11:token=store;id=%01", "tokens.json"];

@@ -8,7 +8,7 @@ const MOST_TRIES: u32 = 3;
 pub struct Pins {
     memory: Memory,
     verified: bool,
-    /// Since the last signature by a key that wants the PIN each time.
+    /// Since the last signature by a key that requires the PIN each time.
     fresh: bool,
 }
 
@@ -104,7 +104,7 @@ impl Pins {
         Ok(Vec::new())
     }
 
-    /// A wrong one costs a try, the right one gives all back.
+    /// A wrong one costs one attempt, the right one restores all.
     fn check(&mut self, secret: Secret, given: &[u8]) -> Result<(), Status> {
         if given.len() != 8 {
             return Err(Status::WRONG_DATA);

@@ -4,7 +4,7 @@
 //! `piv_card FOLDER --port PORT` inserts the card; ending the program pulls it out. FOLDER is the card's memory, and
 //! outlives that: keys, certificates, PIN and its counter. What is in it can be looked at:
 //!
-//! - `pin-tries`: how many tries are left, `9a.pub.pem`: the public key of a slot, `attestation-root.pem`
+//! - `pin-tries`: how many attempts are left, `9a.pub.pem`: the public key of a slot, `attestation-root.pem`
 //! - `ready`: made when the reader has asked for the card's ATR
 //! - `commands`: what was asked, a line each: instruction, parameters, length of data, and the answer's status word.
 //!   No data, so no PIN.

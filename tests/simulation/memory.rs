@@ -20,7 +20,7 @@ impl Memory {
         fs::read(self.0.join(name)).ok()
     }
 
-    /// Whole or not at all, for whoever looks at it meanwhile.
+    /// A concurrent reader sees it whole or not at all.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let new = self.0.join(format!("{name}.new"));
         fs::write(&new, bytes).and_then(|()| fs::rename(new, self.0.join(name))).expect("a file is written");

@@ -61,7 +61,7 @@ pub fn preloaded(memory: &Memory, serial: u32) -> [Object; 2] {
     ]
 }
 
-/// What `key` is, by the word of the attesting key, whose certificate is `attester`.
+/// What `key` is, according to the attesting key, whose certificate is `attester`.
 pub fn attest(serial: u32, key: &Object, by: &Object, attester: &Object) -> Vec<u8> {
     let mut number = [0; 16];
     SystemRandom::new().fill(&mut number).expect("random bytes");

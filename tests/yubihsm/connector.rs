@@ -20,7 +20,7 @@ pub fn serve(memory: Memory, port: u16, device: Device) -> io::Result<()> {
     let connector = Arc::new(Connector { memory, port, device: Mutex::new(device) });
     for connection in listener.incoming() {
         let (connector, connection) = (connector.clone(), connection?);
-        // A client that goes away is no fault of the connector.
+        // A client that goes away is not a fault of the connector.
         std::thread::spawn(move || connector.talk(&connection));
     }
     Ok(())

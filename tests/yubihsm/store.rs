@@ -35,7 +35,7 @@ impl Store {
         Ok(object)
     }
 
-    /// The same before anybody has logged in, or for what the device does by itself.
+    /// The same before anyone has logged in, or for what the device does by itself.
     pub fn of_device(&self, id: u16, object_type: u8) -> Option<&Object> {
         self.objects.get(&(id, object_type))
     }

@@ -75,7 +75,7 @@ fn a_statement_that_what_signed_it_may_not_sign_does_not_count() {
 }
 
 #[test]
-fn a_devices_own_certificate_is_no_statement() {
+fn a_devices_own_certificate_is_not_a_statement() {
     let device = sample("new-device");
     let above = samples(["new-ca", "new-intermediate"]);
     assert_eq!(verify(&device, &above, &[sample("new-root")]), Err(AttestationError::None));

@@ -29,7 +29,7 @@ fn a_certificate_belongs_to_the_key_that_it_certifies() {
 }
 
 #[test]
-fn the_certificate_that_speaks_for_a_key_is_valid_then_may_sign_then_is_no_ca_then_ends_last() {
+fn the_certificate_of_a_key_is_valid_then_may_sign_then_is_not_a_ca_then_expires_last() {
     // Each is better than all behind it.
     let order =
         ["k_no_key_usage", "k", "k_until_2029", "k_ca", "k_no_signature", "k_from_2028", "k_until_2026"];

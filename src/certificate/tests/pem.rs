@@ -65,7 +65,7 @@ fn der_is_told_from_text() {
 }
 
 #[test]
-fn a_block_that_is_no_certificate_or_is_damaged_is_refused() {
+fn a_block_that_is_not_a_certificate_or_is_damaged_is_refused() {
     let root = text("root");
     let trusted = text("trusted");
     assert_eq!(found(&trusted), Err(CertificateError::TrustedPem));

@@ -17,7 +17,7 @@ use crate::terminal::Terminal;
 /// Renewing a certificate takes people some days.
 const SOON: Duration = Duration::from_secs(30 * 86400);
 
-/// Which key is meant, and what can be seen of it without a PIN. True if a key could be chosen.
+/// Which key is selected, and what can be seen of it without a PIN. True if a key could be chosen.
 pub(super) fn check(
     modules: &Modules,
     uris: &[Uri],
@@ -56,7 +56,7 @@ pub(super) fn check(
         }
         None if chosen.shows_several() => report.warning(
             "key",
-            format!("several are on {}, and it is not said which is meant", chosen.device.describe()),
+            format!("several are on {}, and none is named", chosen.device.describe()),
             Some("name one with --key URI: countersign list prints the URI of each"),
         )?,
         None => report.warning(
@@ -66,7 +66,7 @@ pub(super) fn check(
                 chosen.device.describe(),
                 if uris.is_empty() { "one" } else { "the one that is named" }
             ),
-            Some("countersign list --login asks for the PIN and shows the keys; countersign doctor --sign tries one too"),
+            Some("countersign list --login asks for the PIN and shows the keys; countersign doctor --sign uses one too"),
         )?,
     }
     let id = chosen.facts().and_then(|facts| facts.id.clone()).or_else(|| chosen.uri.id.clone());

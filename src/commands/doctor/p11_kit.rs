@@ -24,7 +24,7 @@ pub(super) fn check(report: &mut Report<'_>) -> Result<(), Error> {
         report.warning(
             "p11-kit",
             format!("{} keeps its module from {PROGRAM} ({reason})", file.display()),
-            Some("if that is not meant, change the line; or name the module with --module PATH"),
+            Some("if that is not intended, change the line; or name the module with --module PATH"),
         )?;
     }
     if kept_away == 0 {

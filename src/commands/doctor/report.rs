@@ -1,4 +1,4 @@
-//! What was checked: a line for each, what to do where something is wrong, and the exit code.
+//! The report: one line for each check, what to do about each fault, and the exit code.
 
 use countersign::error::{Error, Exit, Explain};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ impl<'a> Report<'a> {
     pub(super) fn error(&mut self, topic: &str, error: &Error) -> Result<(), Error> {
         let hint = error
             .hint()
-            .unwrap_or_else(|| "repeat the command with -v: it shows what the module itself says".into());
+            .unwrap_or_else(|| "repeat the command with -v: it shows the module's own messages".into());
         self.add(Status::Fault(error.exit()), topic, &error.to_string(), &error.detail(), Some(&hint))
     }
 
@@ -129,6 +129,6 @@ impl Explain for Found {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("mend the first one, and run countersign doctor again: the others may follow from it".into())
+        Some("fix the first one, and run countersign doctor again: the others may follow from it".into())
     }
 }

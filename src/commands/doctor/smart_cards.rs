@@ -1,4 +1,4 @@
-//! What stands between a smart card and its module: pcscd, and GnuPG's scdaemon, which keeps a card for itself.
+//! What keeps a module from its smart card: pcscd, and GnuPG's scdaemon, which keeps a card for itself.
 
 use countersign::device::{Absence, Cause, SmartCardCause, SmartCards};
 use countersign::error::{Error, Exit};

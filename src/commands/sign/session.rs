@@ -1,4 +1,4 @@
-//! A run from planned files to signed ones: which device and key, and what a person hears meanwhile.
+//! A run from planned files to signed ones: device, key and messages.
 
 use countersign::certificate_file;
 use countersign::device::{Chosen, DeviceRecord, KeyRecord};
@@ -80,7 +80,7 @@ impl Session<'_> {
     }
 
     /// A dry run, or files in which all is signed already and whose signatures can be checked under a public key that
-    /// the device shows to anybody.
+    /// the device shows to anyone.
     fn is_done_without_pin(&self, run: &Run<'_>, chosen: &Chosen) -> Result<bool, Error> {
         let shown = chosen.public_key();
         if let Some(key) = shown {

@@ -1,4 +1,4 @@
-//! What a person is told of a run.
+//! The messages of a run.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use countersign::tokenfile::{Format, ROLES, TokenFile};
 use crate::commands::quorum;
 use crate::terminal::Terminal;
 
-/// Says what the file is, and of a quorum token what it says of itself, before anybody types a PIN.
+/// Says what the file is, and of a quorum token what it says of itself, before anyone types a PIN.
 pub(super) fn introduce(plan: &Plan<'_>, terminal: &Terminal) {
     let input = plan.input();
     let signed = match plan.kept().len() {

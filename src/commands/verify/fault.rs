@@ -72,7 +72,7 @@ impl Explain for NotVerified {
         } else if faults().any(|fault| matches!(fault, Fault::Approval { .. })) {
             "check that the key is that user's; a wrong approval is signed again with countersign sign --force"
         } else {
-            "check that this is the key that signed; countersign sign --force signs the tokens anew"
+            "check that this is the key that signed; countersign sign --force signs the tokens again"
         };
         Some(hint.into())
     }

@@ -1,4 +1,4 @@
-//! What stands between other modules and their devices: openCryptoki's daemon and group, a TPM's file, the socket of p11-kit's
+//! What keeps other modules from their devices: openCryptoki's daemon and group, a TPM's file, the socket of p11-kit's
 //! server, NSS's database.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Asks pcscd what a module for smart cards would ask it, so that what it refuses can be told from what is not there: in the
+//! Asks pcscd what a module for smart cards would ask it, so that a refusal can be distinguished from an absence: in the
 //! messages of pcsc-lite's own clients (winscard_msg.h of pcsc-lite 1.9 and 2.3). Nothing is sent to a card.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::rights::words_of;
 
-/// pcscd accepts and answers at once, but for the first question after it was started: it waits for its readers.
+/// pcscd accepts and answers at once, except for the first question after it was started: it waits for its readers.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Commands of winscard_msg.h.
@@ -90,7 +90,7 @@ pub(super) enum Card {
 
 /// Asks the pcscd that listens at `socket`, within a few seconds.
 pub(super) fn ask(socket: &Path) -> Answer {
-    // One whose queue is full lets whoever connects wait.
+    // One whose queue is full lets clients wait.
     let (sender, answer) = mpsc::channel();
     let path = socket.to_owned();
     if let Err(error) = thread::Builder::new().spawn(move || sender.send(UnixStream::connect(path))) {

@@ -1,4 +1,4 @@
-//! Whether this user may read a file, and through which group one may.
+//! Whether this user may read a file, and which group may.
 
 use std::fs;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! What stands between a smart card and its module: pcscd, polkit, GnuPG's scdaemon, the reader.
+//! What keeps a module from its smart card: pcscd, polkit, GnuPG's scdaemon, the reader.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -281,7 +281,7 @@ impl fmt::Display for SmartCardCause {
             ),
             Cause::Refused { action, user } => write!(
                 f,
-                "pcscd does not let {user} in: polkit's action org.debian.pcsc-lite.{action} is refused to whoever is not \
+                "pcscd does not let {user} in: polkit's action org.debian.pcsc-lite.{action} is refused to anyone who is not \
                  at the console"
             ),
             Cause::Unclear { reason } => write!(f, "pcscd's answer is not understood: {reason}"),

@@ -1,4 +1,4 @@
-//! What stands between SoftHSM's module and its devices: its configuration and the folder of its tokens.
+//! What keeps SoftHSM's module from its devices: its configuration and the folder of its tokens.
 
 use std::fmt;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What stands between a YubiHSM 2 and its module: the module's configuration, and the connector that it names.
+//! What keeps a module from its YubiHSM 2: the module's configuration, and the connector that it names.
 
 use std::fmt;
 use std::fs;
@@ -200,7 +200,7 @@ mod tests {
             ("connector\n", malformed(1)),
             ("debug\nconnector = 127.0.0.1\n", malformed(2)),
             ("connecter = http://127.0.0.1:12345\n", malformed(1)),
-            ("\nthis is no configuration\n", malformed(2)),
+            ("\nthis is not a configuration\n", malformed(2)),
             (
                 "connector = \"http://127.0.0.1:12345\"\ntimeout = x\n",
                 YubiHsmCause::Refused { path: "c".into(), connectors: one.clone() },

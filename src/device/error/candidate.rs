@@ -1,4 +1,4 @@
-//! What could have been meant, in errors.
+//! Candidates, as errors list them.
 
 use crate::device::Device;
 use crate::device::key_facts::{Exportability, KeyFacts, NameBy};

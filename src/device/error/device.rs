@@ -29,15 +29,15 @@ pub enum DeviceError {
         advice: Vec<String>,
     },
     /// Several devices fit.
-    #[error("{} devices fit '{uri}'", candidates.len())]
+    #[error("ambiguous: {} devices match '{uri}'", candidates.len())]
     Many {
         /// The URI.
         uri: String,
         /// The devices.
         candidates: Vec<Candidate>,
     },
-    /// A device that is not initialised was named, and cannot be used.
-    #[error("the device in slot {slot} of {module:?} is not initialised: {error}")]
+    /// A device that is not initialized was named, and cannot be used.
+    #[error("the device in slot {slot} of {module:?} is not initialized: {error}")]
     NotInitialised {
         /// Its slot.
         slot: u64,
@@ -82,8 +82,8 @@ impl DeviceError {
 fn absent(wanted: &[String], present: &[(String, String)]) -> String {
     match (wanted, present) {
         (_, []) => "no device is present".into(),
-        ([only], _) => format!("no device that is present fits '{only}'"),
-        (many, _) => format!("no device that is present fits any of the {} key URIs", many.len()),
+        ([only], _) => format!("no device that is present matches '{only}'"),
+        (many, _) => format!("no device that is present matches any of the {} key URIs", many.len()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A key that is not there, not unique, or not fit.
+//! A key that is missing, not unique, or not suitable.
 
 use super::candidate::{Candidate, table};
 use crate::device::{ModuleKind, Policy, UnfitReason};
@@ -9,7 +9,7 @@ use crate::uri::ObjectType;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Several keys match.
-    #[error("{} keys {}", candidates.len(), matching(uri))]
+    #[error("ambiguous: {} keys {}", candidates.len(), matching(uri))]
     ManyKeys {
         /// The URI, if one was given.
         uri: Option<String>,
@@ -19,7 +19,7 @@ pub enum KeyError {
         by_certificate: bool,
     },
     /// Several devices match, and not all of them show their keys without a PIN.
-    #[error("{} devices could hold {}, and not all show their keys without a PIN", candidates.len(), uri.as_ref().map_or_else(|| "the key".into(), |uri| format!("the key '{uri}'")))]
+    #[error("ambiguous: {} devices could hold {}, and not all show their keys without a PIN", candidates.len(), uri.as_ref().map_or_else(|| "the key".into(), |uri| format!("the key '{uri}'")))]
     ManyDevices {
         /// The URI, if one was given.
         uri: Option<String>,
@@ -27,7 +27,7 @@ pub enum KeyError {
         candidates: Vec<Candidate>,
     },
     /// One PIN, and several devices that it could be for.
-    #[error("{} devices fit, and the PIN is sent to one at most", candidates.len())]
+    #[error("ambiguous: {} devices match, and the PIN is sent to one at most", candidates.len())]
     PinForMany {
         /// The devices.
         candidates: Vec<Candidate>,
@@ -48,7 +48,7 @@ pub enum KeyError {
         /// What the URI probably means.
         advice: Vec<String>,
     },
-    /// The URI names something that is no key.
+    /// The URI names something that is not a key.
     #[error("the key URI '{uri}' has type={found}")]
     Type {
         /// The URI.
@@ -57,7 +57,7 @@ pub enum KeyError {
         found: ObjectType,
     },
     /// The key must not be used.
-    #[error("the key '{uri}' {}: {}", if reasons.iter().all(UnfitReason::keeps_from_any_use) { "cannot be used".to_owned() } else { format!("is not fit to sign{}", policy.purpose()) }, UnfitReason::in_one_line(reasons))]
+    #[error("the key '{uri}' {}: {}", if reasons.iter().all(UnfitReason::keeps_from_any_use) { "cannot be used".to_owned() } else { format!("is not suitable for signing{}", policy.purpose()) }, UnfitReason::in_one_line(reasons))]
     Unfit {
         /// The key.
         uri: String,
@@ -77,7 +77,7 @@ pub enum KeyError {
         allowed: Vec<String>,
     },
     /// Keys are there, none of them fit.
-    #[error("{} on {device} is fit to sign{}", match candidates.len() {
+    #[error("{} on {device} is suitable for signing{}", match candidates.len() {
         1 => "not even the one private key".to_owned(),
         count => format!("none of the {count} private keys"),
     }, policy.purpose())]
@@ -99,7 +99,7 @@ pub enum KeyError {
         /// What certificates there are.
         there: Vec<String>,
     },
-    /// The public key cannot be had.
+    /// The public key cannot be obtained.
     #[error("the public key of '{uri}' cannot be read from {device}")]
     NoPublicKey {
         /// The key.
@@ -115,7 +115,7 @@ const NO_PUBLIC_KEY: &str = "store the key's public key or certificate on the de
 fn matching(uri: &Option<String>) -> String {
     match uri {
         Some(uri) => format!("match '{uri}'"),
-        None => "could be meant".into(),
+        None => "match".into(),
     }
 }
 
@@ -156,7 +156,7 @@ impl Explain for KeyError {
                 "name the device too, as in the lines above"
             }
             KeyError::PinForMany { .. } => {
-                "name one of them by its URI: a wrong PIN costs a try on each device"
+                "name one of them by its URI: a wrong PIN costs one attempt on each device"
             }
             KeyError::NotFound { advice, .. } if !advice.is_empty() => return Some(advice.join("; ")),
             KeyError::NotFound { candidates, kind, .. } if candidates.is_empty() => {
@@ -165,22 +165,22 @@ impl Explain for KeyError {
                 )
             }
             KeyError::NotFound { .. } => "correct the key URI; countersign list --login shows all keys",
-            KeyError::Type { .. } => "--key wants a private key (type=private) or a certificate (type=cert)",
+            KeyError::Type { .. } => "--key requires a private key (type=private) or a certificate (type=cert)",
             KeyError::NotAllowed { .. } => {
-                "name another key with --key, or make one without CKA_ALLOWED_MECHANISMS"
+                "name another key with --key, or generate one without CKA_ALLOWED_MECHANISMS"
             }
             KeyError::Unfit { reasons, .. } if reasons.contains(&UnfitReason::NoPublicKey) => NO_PUBLIC_KEY,
             KeyError::Unfit { policy, .. } | KeyError::NoneFit { policy, .. } if policy.any_key => {
-                "name another key with --key, or make one on the device: countersign keygen"
+                "name another key with --key, or generate one on the device: countersign keygen"
             }
             KeyError::Unfit { reasons, .. } if reasons.iter().all(UnfitReason::keeps_from_any_use) => {
-                "name another key with --key, or make one that may sign"
+                "name another key with --key, or generate one that may sign"
             }
             KeyError::Unfit { .. } | KeyError::NoneFit { .. } => {
-                "make an RSA-2048 key on the device that cannot leave it, or name another key with --key"
+                "generate a non-exportable RSA-2048 key on the device, or name another key with --key"
             }
             KeyError::NoCertificate { .. } => {
-                "put it there: countersign csr --key URI asks a CA for one, countersign import-certificate stores it"
+                "request one with countersign csr --key URI, and store it with countersign import-certificate"
             }
             KeyError::NoPublicKey { .. } => NO_PUBLIC_KEY,
         };

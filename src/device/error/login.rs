@@ -30,7 +30,7 @@ pub enum LoginError {
         kind: ModuleKind,
     },
     /// The device has refused this PIN earlier in this process.
-    #[error("the PIN for {device} was refused before, and is not sent again")]
+    #[error("the PIN for {device} was refused before and is not sent again")]
     RefusedBefore {
         /// The device.
         device: String,
@@ -78,7 +78,7 @@ pub enum LoginError {
         device: String,
     },
     /// One more wrong PIN would lock the device, so none is sent.
-    #[error("one try is left before the PIN of {device} is locked; it was not used")]
+    #[error("one attempt is left before the PIN of {device} is locked; it was not used")]
     LastTry {
         /// The device.
         device: String,
@@ -144,7 +144,7 @@ impl Explain for LoginError {
                 "correct the PIN source, then repeat the command"
             }
             LoginError::Wrong { person: false, .. } => {
-                "correct the PIN source before the next run: each run with a wrong PIN costs a try"
+                "correct the PIN source before the next run: each run with a wrong PIN costs one attempt"
             }
             LoginError::RefusedBefore { .. } => {
                 "correct the PIN where it comes from; SIGHUP has it sent once more"
@@ -159,7 +159,7 @@ impl Explain for LoginError {
             }
             LoginError::NoPinSet { .. } => "set one with the device's own tool, or pkcs11-tool --init-pin",
             LoginError::Failed { error, .. } if error.is(RvError::UserTypeInvalid) => {
-                "the device knows no such user: --user-type names another; --so-pin-source logs in as the security officer"
+                "the device has no such user: name another with --user-type; --so-pin-source logs in as the security officer"
             }
             LoginError::Failed { is_pulled_out: true, .. } => {
                 "plug the device in again, then repeat the command"
@@ -190,13 +190,13 @@ fn tries_left(tries: PinTries, user: UserType, kind: ModuleKind) -> String {
     let said = match (user, kind.so_secret(), tries) {
         (UserType::SecurityOfficer, Some(secret), _) => secret.when_wrong,
         (UserType::SecurityOfficer, None, PinTries { final_try: true, .. }) => {
-            "one try is left before it is locked (CKF_SO_PIN_FINAL_TRY)"
+            "one attempt is left before it is locked (CKF_SO_PIN_FINAL_TRY)"
         }
         (UserType::SecurityOfficer, None, PinTries { count_low: true, .. }) => {
             "the device counts wrong ones since the last right one (CKF_SO_PIN_COUNT_LOW); many lock for ever"
         }
         (_, _, PinTries { final_try: true, .. }) => {
-            "one try is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)"
+            "one attempt is left before the PIN is locked (CKF_USER_PIN_FINAL_TRY)"
         }
         (_, _, PinTries { count_low: true, .. }) => {
             return format!(
@@ -204,7 +204,7 @@ fn tries_left(tries: PinTries, user: UserType, kind: ModuleKind) -> String {
             );
         }
         _ if !kind.counts_wrong_pins() => locks,
-        _ => return format!("the device does not say how many tries are left; {locks}"),
+        _ => return format!("the device does not say how many attempts are left; {locks}"),
     };
     said.to_owned()
 }
@@ -222,10 +222,10 @@ mod tests {
         for (tries, user, kind, said) in [
             (NONE, User, ModuleKind::Other, "the device does not say"),
             (LOW, User, ModuleKind::Other, "the device counts wrong PINs"),
-            (LAST, User, ModuleKind::YubiKey, "one try is left before the PIN is locked"),
+            (LAST, User, ModuleKind::YubiKey, "one attempt is left before the PIN is locked"),
             (NONE, SecurityOfficer, ModuleKind::Other, "the device does not say"),
             (LOW, SecurityOfficer, ModuleKind::Other, "the device counts wrong ones"),
-            (LAST, SecurityOfficer, ModuleKind::Other, "one try is left before it is locked"),
+            (LAST, SecurityOfficer, ModuleKind::Other, "one attempt is left before it is locked"),
             (NONE, User, ModuleKind::YubiHsm, "a YubiHSM locks nothing"),
             (LAST, SecurityOfficer, ModuleKind::YubiKey, "what is wanted is the management key"),
         ] {

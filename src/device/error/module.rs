@@ -11,7 +11,7 @@ use crate::error::{Exit, Explain};
 pub enum ModuleError {
     /// libp11-kit is not there.
     #[error(
-        "no PKCS#11 module was named, and libp11-kit, which knows the modules of this system, cannot be loaded"
+        "no PKCS#11 module was named, and libp11-kit, which lists this system's modules, cannot be loaded"
     )]
     NoP11Kit {
         /// dlopen's own text.
@@ -40,7 +40,7 @@ pub enum ModuleError {
         hang: bool,
     },
     /// A call about all modules was abandoned.
-    #[error("p11-kit cannot say which PKCS#11 modules there are: {0}")]
+    #[error("p11-kit cannot list the PKCS#11 modules: {0}")]
     Hang(#[from] CallError),
     /// The module that was named failed.
     #[error("the module {path:?} cannot be used: {reason}")]
@@ -125,4 +125,4 @@ impl Explain for ModuleError {
 }
 
 /// Where nothing is known of a module that fails.
-const NO_CAUSE: &str = "-v shows what the module itself says; its manual says what it needs";
+const NO_CAUSE: &str = "-v shows the module's own messages; its manual says what it needs";

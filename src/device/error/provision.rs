@@ -55,7 +55,7 @@ pub enum ProvisionError {
         kind: ModuleKind,
     },
     /// The key was not made.
-    #[error("{device} did not make the key: {error}")]
+    #[error("{device} did not generate the key: {error}")]
     NotGenerated {
         /// The device.
         device: String,
@@ -69,7 +69,7 @@ pub enum ProvisionError {
         user: UserType,
     },
     /// The key is not what was asked for, and was removed.
-    #[error("{device} made another key than it was asked for: {}", reasons.join("; "))]
+    #[error("{device} generated a different key than requested: {}", reasons.join("; "))]
     NotAsAsked {
         /// The device.
         device: String,
@@ -99,7 +99,7 @@ pub enum ProvisionError {
         error: CallError,
     },
     /// The new certificate is there, and not under the key's id; the old one is gone.
-    #[error("the new certificate is on {device}, and could not be put under the key's id: {error}")]
+    #[error("the new certificate is on {device}, and could not be given the key's ID: {error}")]
     OtherId {
         /// The device.
         device: String,
@@ -117,7 +117,7 @@ pub enum ProvisionError {
         found: Vec<String>,
     },
     /// The key has a certificate.
-    #[error("the key has a certificate on {device}")]
+    #[error("the key already has a certificate on {device}")]
     HasCertificate {
         /// The device.
         device: String,
@@ -229,15 +229,17 @@ impl Explain for ProvisionError {
                 Some(RvError::FunctionNotSupported | RvError::MechanismInvalid),
                 ..,
             ) => {
-                "the device makes no such key by PKCS#11: try another --type, or make the key with the device's own tool"
+                "the device generates no such key through PKCS#11: use another --type, or generate the key with the device's own tool"
             }
             (
                 ProvisionError::NotGenerated { user: UserType::SecurityOfficer, .. },
                 Some(RvError::UserNotLoggedIn),
                 ..,
-            ) => "the device lets its user make keys, not its security officer: leave --so-pin-source out",
+            ) => {
+                "the device lets its user generate keys, not its security officer: leave --so-pin-source out"
+            }
             (ProvisionError::NotGenerated { .. }, Some(RvError::UserNotLoggedIn), ..) => {
-                "the device wants somebody else to be logged in: --so-pin-source logs in as its security officer"
+                "the device requires another user to be logged in: --so-pin-source logs in as its security officer"
             }
             (ProvisionError::NotStored { .. }, _, Some(elsewhere), _) => elsewhere,
             (_, Some(RvError::DeviceRemoved | RvError::TokenNotPresent | RvError::SessionCount), ..) => {
@@ -252,7 +254,7 @@ impl Explain for ProvisionError {
             }
             (ProvisionError::InUse { .. }, ..) => "choose another --label",
             (ProvisionError::NotAsAsked { .. }, ..) => {
-                "the device does not do what PKCS#11 asks of it; make the key with its own tool"
+                "the device does not follow PKCS#11; generate the key with its own tool"
             }
             (ProvisionError::OtherKey { .. }, ..) => {
                 "make sure that the request that the CA signed came from this key: countersign csr --key URI"
@@ -292,11 +294,29 @@ mod tests {
         use UserType::{SecurityOfficer, User};
         for (code, kind, module, user, hint) in [
             (RvError::DeviceMemory, YubiKey, OpenSc, User, "the device is full"),
-            (RvError::FunctionNotSupported, YubiKey, OpenSc, User, "OpenSC makes no keys on PIV cards"),
-            (RvError::UserNotLoggedIn, YubiKey, YubiKey, User, "a YubiKey wants its management key"),
-            (RvError::UserNotLoggedIn, Other, Other, User, "the device wants somebody else to be logged in"),
-            (RvError::UserNotLoggedIn, Other, Other, SecurityOfficer, "the device lets its user make keys"),
-            (RvError::MechanismInvalid, Other, Other, User, "the device makes no such key by PKCS#11"),
+            (RvError::FunctionNotSupported, YubiKey, OpenSc, User, "OpenSC generates no keys on PIV cards"),
+            (RvError::UserNotLoggedIn, YubiKey, YubiKey, User, "a YubiKey requires its management key"),
+            (
+                RvError::UserNotLoggedIn,
+                Other,
+                Other,
+                User,
+                "the device requires another user to be logged in",
+            ),
+            (
+                RvError::UserNotLoggedIn,
+                Other,
+                Other,
+                SecurityOfficer,
+                "the device lets its user generate keys",
+            ),
+            (
+                RvError::MechanismInvalid,
+                Other,
+                Other,
+                User,
+                "the device generates no such key through PKCS#11",
+            ),
             (RvError::DeviceRemoved, Other, Other, User, "plug the device in again"),
             (RvError::SessionCount, YubiKey, YubiKey, User, "all sessions of the device are in use"),
             (RvError::GeneralError, Other, Other, User, "see the device's manual"),

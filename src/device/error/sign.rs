@@ -1,4 +1,4 @@
-//! A device that did not sign, or not rightly.
+//! A device that did not sign, or signed wrongly.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub enum SignError {
         waited: Duration,
     },
     /// It is not there any more.
-    #[error("the device {device} was pulled out before it had signed: {error}")]
+    #[error("the device {device} was removed before it signed: {error}")]
     PulledOut {
         /// The device.
         device: String,
@@ -50,7 +50,7 @@ pub enum SignError {
         error: VerifyError,
     },
     /// None of the mechanisms that would do.
-    #[error("the device {device} signs by none of the mechanisms that would do: {}", wanted.join(", "))]
+    #[error("the device {device} supports none of the suitable mechanisms: {}", wanted.join(", "))]
     NoMechanism {
         /// The device.
         device: String,
@@ -59,11 +59,11 @@ pub enum SignError {
         /// What it said to the last that it listed.
         error: Option<CallError>,
     },
-    /// The PIN that the key wants for each signature was refused, or a new login was.
+    /// The PIN that the key requires for each signature was refused, or a new login was.
     #[error(transparent)]
     Login(#[from] LoginError),
     /// The session was lost, and in the new one the key is not there.
-    #[error("the key '{uri}' is not on the device {device} any more")]
+    #[error("the key '{uri}' is no longer on the device {device}")]
     KeyGone {
         /// The device.
         device: String,
@@ -101,14 +101,14 @@ impl Explain for SignError {
             SignError::PulledOut { .. } => "plug the device in again, then repeat the command",
             SignError::Login(error) => return error.hint(),
             SignError::KeyGone { .. } => {
-                "somebody else uses the device, or it was exchanged: see countersign list --login"
+                "another program uses the device, or it was exchanged: see countersign list --login"
             }
             SignError::Wrong { .. } => {
                 "the public key on the device may belong to another key: compare with countersign list --login"
             }
             // Without --mechanism there is always more than one for RSA.
             SignError::NoMechanism { wanted, .. } if wanted.len() == 1 && wanted[0].contains("RSA") => {
-                "leave --mechanism out: then all that would do are tried"
+                "leave --mechanism out: then every suitable mechanism is tried"
             }
             SignError::NoMechanism { .. } => {
                 "see the device's manual about signatures, or name another key with --key"

@@ -1,4 +1,4 @@
-//! p11-kit's configuration, by its own library: it is no PKCS#11 call.
+//! p11-kit's configuration, by its own library: it is not a PKCS#11 call.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::PathBuf;

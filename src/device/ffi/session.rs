@@ -121,7 +121,7 @@ impl RawSession {
     }
 
     /// C_Sign in one call, after C_SignInit, with room for `expected` bytes. The length is not asked for: it is known, and
-    /// modules refuse the question, end the operation at it, or answer wrongly. One that wants more room gets it once.
+    /// modules refuse the question, end the operation at it, or answer wrongly. One that needs more room gets it once.
     pub(in crate::device) fn sign(&self, data: &[u8], expected: usize) -> Result<Vec<u8>, CallError> {
         let sign = |room: &mut Vec<CK_BYTE>| {
             let mut length = room.len() as CK_ULONG;

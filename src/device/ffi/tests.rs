@@ -65,7 +65,7 @@ unsafe extern "C" fn C_FindObjects(
     with(|script| {
         let (code, handles, says) = match script.batches.len() {
             0 => (CKR_OK, Vec::new(), 0),
-            // The last one is for ever.
+            // The last one is forever.
             1 => script.batches[0].clone(),
             _ => script.batches.remove(0),
         };
@@ -177,7 +177,7 @@ fn signed(signs: &[(CK_RV, CK_ULONG)]) -> (Result<usize, String>, Vec<String>) {
 }
 
 #[test]
-fn a_signature_is_one_call_and_one_more_where_the_module_wants_more_room() {
+fn a_signature_is_one_call_and_one_more_if_the_module_needs_more_room() {
     assert_eq!(signed(&[(CKR_OK, 256)]), (Ok(256), vec!["sign 256".to_owned()]));
     assert_eq!(signed(&[(CKR_OK, 128)]).0, Ok(128));
     let (result, calls) = signed(&[(CKR_BUFFER_TOO_SMALL, 512), (CKR_OK, 384)]);

@@ -1,4 +1,4 @@
-//! Making a key pair on the device.
+//! Generating a key pair on the device.
 
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism as Ckm;

@@ -1,4 +1,4 @@
-//! Which key shall be made, in PKCS#11's templates, and whether it is the one that was made.
+//! Which key is to be generated, as PKCS#11 templates, and whether the generated key matches.
 
 use std::str::FromStr;
 
@@ -78,7 +78,7 @@ pub struct KeySpec {
     pub id: Option<Vec<u8>>,
     /// Its kind.
     pub kind: KeyKind,
-    /// Whether it wants its PIN for each signature (CKA_ALWAYS_AUTHENTICATE).
+    /// Whether it requires its PIN for each signature (CKA_ALWAYS_AUTHENTICATE).
     pub always_authenticate: bool,
     /// Whether the id is a PIV card's slot.
     pub by_slot: bool,

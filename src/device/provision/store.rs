@@ -1,4 +1,4 @@
-//! Putting a certificate to its key.
+//! Storing a certificate for its key.
 
 use std::time::SystemTime;
 
@@ -117,7 +117,7 @@ impl WritableDevice {
                 stored.chain.push(issuer);
             }
         }
-        // Looked for anew: where a slot holds one certificate, the new one has taken the old one's place.
+        // Looked for again: where a slot holds one certificate, the new one has taken the old one's place.
         let now_there = objects::certificates(&self.session, &Uri::default())
             .map_err(|error| self.device.failure(error))?;
         if !now_there.iter().any(|found| is_leaf(&found)) {

@@ -1,4 +1,4 @@
-//! What can be wrong with an ARN. They come from the command line and are no secrets.
+//! What can be wrong with an ARN. They come from the command line and are not secret.
 
 use std::fmt;
 
@@ -36,19 +36,19 @@ impl fmt::Display for Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
     /// No ARN at all.
-    #[error("{text:?} is no ARN: it does not begin with `arn:`")]
+    #[error("{text:?} is not an ARN: it does not begin with `arn:`")]
     NotAnArn {
         /// Its beginning.
         text: String,
     },
     /// Longer than any.
-    #[error("the ARN has {length} characters, more than any of AWS's")]
+    #[error("the ARN has {length} characters, which is longer than any AWS ARN")]
     TooLong {
         /// In bytes.
         length: usize,
     },
     /// Too few colons.
-    #[error("the ARN has {found} of its 6 parts")]
+    #[error("the ARN has {found} of 6 parts")]
     MissingParts {
         /// Parts that it has.
         found: usize,
@@ -62,7 +62,7 @@ pub enum ArnError {
         value: String,
     },
     /// A good ARN, of something else.
-    #[error("it is the ARN of something else than a {}: {found:?}", wanted.name())]
+    #[error("it is not the ARN of a {}: {found:?}", wanted.name())]
     OtherKind {
         /// What it should be of.
         wanted: ArnKind,

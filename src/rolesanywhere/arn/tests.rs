@@ -26,9 +26,9 @@ fn a_resource_may_have_colons() {
 #[test]
 fn the_part_that_is_wrong_is_named() {
     let cases = [
-        ("", "\"\" is no ARN: it does not begin with `arn:`"),
-        (" arn:aws:iam::1:role/x", "\" arn:aws:iam::1:role/x\" is no ARN: it does not begin with `arn:`"),
-        ("arn:aws:iam", "the ARN has 3 of its 6 parts"),
+        ("", "\"\" is not an ARN: it does not begin with `arn:`"),
+        (" arn:aws:iam::1:role/x", "\" arn:aws:iam::1:role/x\" is not an ARN: it does not begin with `arn:`"),
+        ("arn:aws:iam", "the ARN has 3 of 6 parts"),
         ("arn:gcp:iam::123456789012:role/x", "the ARN's partition is \"gcp\""),
         ("arn:aws:IAM::123456789012:role/x", "the ARN's service is \"IAM\""),
         ("arn:aws:iam:eu_1:123456789012:role/x", "the ARN's region is \"eu_1\""),
@@ -40,11 +40,11 @@ fn the_part_that_is_wrong_is_named() {
         ("arn:aws:iam:::role/x", "the ARN's account is \"\""),
         (
             "arn:aws:iam::123456789012:user/x",
-            "it is the ARN of something else than a role: \"arn:aws:iam::123456789012:user/x\"",
+            "it is not the ARN of a role: \"arn:aws:iam::123456789012:user/x\"",
         ),
         (
             "arn:aws:iam::123456789012:role/x/",
-            "it is the ARN of something else than a role: \"arn:aws:iam::123456789012:role/x/\"",
+            "it is not the ARN of a role: \"arn:aws:iam::123456789012:role/x/\"",
         ),
     ];
     for (text, message) in cases {

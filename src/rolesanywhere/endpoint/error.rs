@@ -6,7 +6,7 @@ use crate::error::{Exit, Explain};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// Neither `https://` nor `http://`.
-    #[error("the endpoint begins neither with https:// nor with http://")]
+    #[error("the endpoint does not begin with https:// or http://")]
     NoScheme,
     /// `user:password@`.
     #[error("the endpoint has a user name or an @ in it")]
@@ -18,7 +18,7 @@ pub enum EndpointError {
     #[error("the endpoint has a path")]
     Path,
     /// Neither a name nor an address.
-    #[error("{text:?} is no host name and no address")]
+    #[error("{text:?} is neither a host name nor an address")]
     Host {
         /// Its beginning.
         text: String,

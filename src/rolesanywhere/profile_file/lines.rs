@@ -27,7 +27,7 @@ pub(super) enum Role {
     RestOfSetting,
     /// Any other setting.
     Other,
-    /// What is no setting. configparser refuses the file; other readers pass over it.
+    /// What is not a setting. configparser refuses the file; other readers pass over it.
     Unreadable,
     /// More of the value of a [`Role::Other`].
     RestOfOther,

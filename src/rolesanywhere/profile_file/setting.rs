@@ -8,7 +8,7 @@ pub(super) enum Setting {
     SessionToken,
 }
 
-/// What a name in a profile means to whoever writes credentials.
+/// What a name in a profile means to a writer of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// This setting.

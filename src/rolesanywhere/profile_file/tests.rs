@@ -102,7 +102,7 @@ fn indented_profiles_stay_indented() {
 }
 
 #[test]
-fn what_is_no_text_stays_too() {
+fn what_is_not_text_stays_too() {
     let file = b"\xef\xbb\xbf[default]\naws_access_key_id = old\n\xff\xfe = \x00\n";
     let expected = [b"\xef\xbb\xbf[default]\n", NEW.as_bytes(), b"\xff\xfe = \x00\n"].concat();
     assert_eq!(edited(file, "default"), expected);

@@ -10,7 +10,7 @@ pub enum ResponseError {
     #[error(transparent)]
     Refused(Refusal),
     /// Success, with something else in the body.
-    #[error("the answer is no credentials, although it says so{}", .excerpt.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    #[error("the response holds no credentials despite its success status{}", .excerpt.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     NotCredentials {
         /// One line of it, if it can be shown.
         excerpt: Option<String>,
@@ -22,7 +22,7 @@ pub enum ResponseError {
         member: &'static str,
     },
     /// Credentials that are of no use any more.
-    #[error("the credentials ended at {expiration}, before they came")]
+    #[error("the credentials expired at {expiration}, before they arrived")]
     Expired {
         /// When.
         expiration: String,

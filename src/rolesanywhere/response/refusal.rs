@@ -1,4 +1,4 @@
-//! An answer that is no success: who refused, and what to do about it.
+//! An answer that is not a success: who refused, and what to do about it.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,9 +21,9 @@ pub struct Refusal {
     pub status: u16,
     /// AWS's name for the error, as `AccessDeniedException`. Without it, it was hardly AWS that answered.
     pub code: Option<String>,
-    /// What AWS, or whoever answered, says about it; one line.
+    /// What AWS, or another server in its place, says about it; one line.
     pub message: Option<String>,
-    /// What AWS's support wants to know.
+    /// What AWS's support asks for.
     pub request_id: Option<String>,
     /// By how many seconds this computer's clock is ahead of the answer's, if that said its time.
     pub clock_ahead: Option<i64>,
@@ -51,7 +51,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the same request, signed anew, may succeed a little later: the service's own faults, and too many
+    /// Whether the same request, signed again, may succeed a little later: the service's own faults, and too many
     /// requests.
     pub fn may_be_retried(&self) -> bool {
         self.status >= 500 || self.is_throttling()
@@ -128,7 +128,7 @@ impl Explain for Refusal {
             "requestexpired",
             "requesttimetooskewed",
         ]) {
-            "set this computer's clock: AWS takes requests that are up to five minutes old"
+            "set this computer's clock: AWS accepts requests that are up to five minutes old"
         } else if self.says(&["expired certificate", "certificate expired", "certificate has expired"]) {
             "have the certificate renewed"
         } else if self.says(&["revoked"]) {
@@ -148,7 +148,7 @@ impl Explain for Refusal {
         } else if self.status >= 500 {
             "this is a fault of the service, or of a proxy before it; try again in a while"
         } else if self.status == 407 {
-            "the proxy wants a user name and password: write them in the proxy's URL"
+            "the proxy requires a user name and password: write them in the proxy's URL"
         } else if self.code.is_none() {
             "a proxy or another server may have answered in AWS's place; check endpoint, region and proxy"
         } else {
@@ -171,7 +171,7 @@ pub(super) fn clock_hint(ahead: i64) -> Option<String> {
     let amount = in_words(Duration::from_secs(seconds));
     let direction = if ahead > 0 { "ahead of" } else { "behind" };
     Some(format!(
-        "set this computer's clock: it is {amount} {direction} AWS's, which takes five minutes at most"
+        "set this computer's clock: it is {amount} {direction} AWS's, which accepts five minutes at most"
     ))
 }
 

@@ -78,17 +78,17 @@ fn expired_credentials_are_refused_and_the_clock_is_named() {
     let mut late = answer(201, GOOD);
     late.date = Some("Sun, 01 Mar 2026 01:02:03 GMT");
     let error = read(&late, NOW + 3600).unwrap_err();
-    assert_eq!(error.to_string(), "the credentials ended at 2026-03-01T02:02:03Z, before they came");
+    assert_eq!(error.to_string(), "the credentials expired at 2026-03-01T02:02:03Z, before they arrived");
     assert!(error.hint().unwrap().contains("it is 60 minutes ahead of AWS's"));
 }
 
 #[test]
-fn what_is_no_json_is_shown_only_if_it_cannot_be_credentials() {
+fn what_is_not_json_is_shown_only_if_it_cannot_be_credentials() {
     let page = "<!DOCTYPE html>\r\n<title>Sign\u{1b} in</title>";
     let error = read(&answer(201, page), NOW).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the answer is no credentials, although it says so: <!DOCTYPE html> <title>Sign in</title>"
+        "the response holds no credentials despite its success status: <!DOCTYPE html> <title>Sign in</title>"
     );
     for body in [&GOOD[..GOOD.len() - 9], "[]", "\"token/Q7ZX=\"", ""] {
         let error = read(&answer(201, body), NOW).unwrap_err();
@@ -173,7 +173,7 @@ fn well_known_refusals_have_their_advice() {
         let refusal = refusal(&Answer { error_type: Some(code), ..answer(status, &body) });
         assert!(refusal.hint().unwrap().contains(advice), "{message}: {:?}", refusal.hint());
     }
-    assert!(refusal(&answer(407, "")).hint().unwrap().contains("the proxy wants"));
+    assert!(refusal(&answer(407, "")).hint().unwrap().contains("the proxy requires"));
     assert!(refusal(&answer(302, "")).hint().unwrap().contains("in AWS's place"));
 }
 

@@ -11,7 +11,7 @@ Every answer must be 200, whole, and hold credentials that are not expired. Prin
 With --access-keys N there are more requests, until N access keys have been seen, for a minute at most: however fast the
 answers and however slow the renewals, the load spans some of these.
 
-The exit code is 1 unless all are good. A connection that the server ends between two answers is opened anew, and
+The exit code is 1 unless all are good. A connection that the server ends between two answers is reopened, and
 counted in "reconnects".
 """
 

@@ -1,4 +1,4 @@
-"""Whether a certificate and its chain are what Roles Anywhere wants, up to a trust anchor."""
+"""Whether a certificate and its chain are what Roles Anywhere requires, up to a trust anchor."""
 
 import base64
 import binascii
@@ -35,7 +35,7 @@ def read_anchors(pem):
 def check_leaf(leaf, now):
     """The demands on an end-entity certificate, apart from who issued it."""
     if leaf.version != x509.Version.v3:
-        raise denied(_UNTRUSTED, "the certificate is no X.509v3")
+        raise denied(_UNTRUSTED, "the certificate is not X.509v3")
     if not list(leaf.subject):
         raise denied(_UNTRUSTED, "the certificate's subject is empty")
     constraints = _extension(leaf, ExtensionOID.BASIC_CONSTRAINTS)
@@ -73,13 +73,13 @@ def _read(text, header):
     try:
         return x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError) as error:
-        raise denied(_UNTRUSTED, f"{header} is no certificate as base64 of DER: {error}") from error
+        raise denied(_UNTRUSTED, f"{header} is not a certificate as base64 of DER: {error}") from error
 
 
 def _check_authority(authority, now):
     constraints = _extension(authority, ExtensionOID.BASIC_CONSTRAINTS)
     if constraints is None or not constraints.ca:
-        raise denied(_UNTRUSTED, f"X-Amz-X509-Chain: {_name(authority)} is no CA")
+        raise denied(_UNTRUSTED, f"X-Amz-X509-Chain: {_name(authority)} is not a CA")
     usage = _extension(authority, ExtensionOID.KEY_USAGE)
     if usage is not None and not usage.key_cert_sign:
         raise denied(_UNTRUSTED, f"X-Amz-X509-Chain: {_name(authority)} may not sign certificates")

@@ -1,9 +1,9 @@
 """Behaviours that a test has queued for the next requests: the network's, a proxy's and AWS's bad days.
 
-A behaviour is a JSON object: "do" names it, "times" says for how many requests (default 1; 0 is until the queue is
+A behavior is a JSON object: "do" names it, "times" says for how many requests (default 1; 0 is until the queue is
 cleared), other members are its own:
 
-  {"do": "normal"}                                  as without a behaviour
+  {"do": "normal"}                                  as without a behavior
   {"do": "status", "status": 503, "code"?, "message"?, "headers"?}  an error in AWS's form; 429 is a ThrottlingException
   {"do": "denied", "code"?, "message"?}             403, AccessDeniedException unless told otherwise
   {"do": "redirect", "location"}                    302
@@ -48,15 +48,15 @@ class Queue:
         self._lock = threading.Lock()
         self._waiting = []
 
-    def add(self, behaviours):
+    def add(self, behaviors):
         """Raises ValueError for one that nothing here does: a test must not wait for what never comes."""
-        for behaviour in behaviours:
-            if not isinstance(behaviour, dict) or behaviour.get("do") not in _KNOWN:
-                raise ValueError(f"no behaviour: {behaviour!r}")
-            if missing := _KNOWN[behaviour["do"]] - set(behaviour):
-                raise ValueError(f"{behaviour!r} lacks {sorted(missing)}")
+        for behavior in behaviors:
+            if not isinstance(behavior, dict) or behavior.get("do") not in _KNOWN:
+                raise ValueError(f"no behavior: {behavior!r}")
+            if missing := _KNOWN[behavior["do"]] - set(behavior):
+                raise ValueError(f"{behavior!r} lacks {sorted(missing)}")
         with self._lock:
-            self._waiting += [[behaviour, behaviour.get("times", 1)] for behaviour in behaviours]
+            self._waiting += [[behavior, behavior.get("times", 1)] for behavior in behaviors]
             return len(self._waiting)
 
     def take(self):
@@ -76,32 +76,32 @@ class Queue:
 
     def waiting(self):
         with self._lock:
-            return [behaviour for behaviour, _ in self._waiting]
+            return [behavior for behavior, _ in self._waiting]
 
 
-def instead(behaviour):
+def instead(behavior):
     """The answer that stands in for the service's own, or None."""
-    match (behaviour or {}).get("do"):
+    match (behavior or {}).get("do"):
         case "status":
-            status = behaviour["status"]
-            code = behaviour.get("code", _CODES.get(status, "InternalServerException"))
-            message = behaviour.get("message", "Please try again later.")
-            return answer.error(status, code, message, behaviour.get("headers"))
+            status = behavior["status"]
+            code = behavior.get("code", _CODES.get(status, "InternalServerException"))
+            message = behavior.get("message", "Please try again later.")
+            return answer.error(status, code, message, behavior.get("headers"))
         case "denied":
-            code = behaviour.get("code", "AccessDeniedException")
-            return answer.error(403, code, behaviour.get("message", "Unable to assume role."))
+            code = behavior.get("code", "AccessDeniedException")
+            return answer.error(403, code, behavior.get("message", "Unable to assume role."))
         case "redirect":
-            return answer.Answer(302, b"", {"Location": behaviour["location"]})
+            return answer.Answer(302, b"", {"Location": behavior["location"]})
         case "body":
-            kind = behaviour.get("content_type", "application/json")
-            return answer.Answer(behaviour.get("status", 201), behaviour["body"].encode(), {"Content-Type": kind})
+            kind = behavior.get("content_type", "application/json")
+            return answer.Answer(behavior.get("status", 201), behavior["body"].encode(), {"Content-Type": kind})
         case "not-json":
             return answer.Answer(201, b'{"credentialSet":[{"credentials":', {"Content-Type": "application/json"})
         case "empty-credential-set":
             return answer.json_answer(201, {"credentialSet": [], "subjectArn": None})
         case "html":
             page = b"<!DOCTYPE html><html><title>Blocked</title><body>Sign in to the guest network.</body></html>"
-            return answer.Answer(behaviour.get("status", 200), page, {"Content-Type": "text/html"})
+            return answer.Answer(behavior.get("status", 200), page, {"Content-Type": "text/html"})
         case "huge":
-            return answer.json_answer(201, "x" * behaviour["bytes"])
+            return answer.json_answer(201, "x" * behavior["bytes"])
     return None

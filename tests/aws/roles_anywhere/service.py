@@ -105,13 +105,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         settings = self.server.settings
-        number, behaviour = settings.next_number(), settings.queue.take()
+        number, behavior = settings.next_number(), settings.queue.take()
         request = self._read()
-        do = (behaviour or {}).get("do")
-        skew = behaviour["seconds"] if do == "skew" else settings.skew
-        lifetime = behaviour["seconds"] if do == "lifetime" else settings.lifetime
+        do = (behavior or {}).get("do")
+        skew = behavior["seconds"] if do == "skew" else settings.skew
+        lifetime = behavior["seconds"] if do == "lifetime" else settings.lifetime
         self.now = _now() + timedelta(seconds=skew)
-        session, refusal, reply = Session(), None, faults.instead(behaviour)
+        session, refusal, reply = Session(), None, faults.instead(behavior)
         try:
             verify(request, settings.anchors, self.now, session)
         except Refusal as refused:
@@ -144,12 +144,12 @@ class Handler(BaseHTTPRequestHandler):
                 "code": reply.code,
                 "reason": reply.reason,
                 "detail": refusal.detail if refusal else None,
-                "behaviour": behaviour,
+                "behavior": behavior,
                 "credential": reply.credential,
                 **_understood(session),
             }
         )
-        self._send(reply, behaviour or {})
+        self._send(reply, behavior or {})
 
     do_GET = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_POST
 
@@ -167,12 +167,12 @@ class Handler(BaseHTTPRequestHandler):
             headers[name] = f"{headers[name]},{value}" if name in headers else value
         return Request(self.command, path, query, headers, self.rfile.read(int(headers.get("content-length", 0))))
 
-    def _send(self, reply, behaviour):
-        do = behaviour.get("do")
+    def _send(self, reply, behavior):
+        do = behavior.get("do")
         if do == "delay":
-            pause(behaviour["ms"] / 1000)
-        if do == "cut" and behaviour["at"] == "before-headers":
-            return self._cut(behaviour)
+            pause(behavior["ms"] / 1000)
+        if do == "cut" and behavior["at"] == "before-headers":
+            return self._cut(behavior)
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -180,24 +180,24 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("x-amzn-RequestId", f"00000000-0000-0000-0000-{self.server.settings.requests:012d}")
         self.end_headers()
         if do == "cut":
-            self._cut(behaviour)
+            self._cut(behavior)
         elif do == "truncate":
-            self.wfile.write(reply.body[: behaviour.get("bytes", len(reply.body) // 2)])
-            self._cut(behaviour)
+            self.wfile.write(reply.body[: behavior.get("bytes", len(reply.body) // 2)])
+            self._cut(behavior)
         elif do == "drip":
-            step = behaviour.get("bytes", 1)
+            step = behavior.get("bytes", 1)
             for start in range(0, len(reply.body), step):
                 self.wfile.write(reply.body[start : start + step])
-                pause(behaviour["ms"] / 1000)
+                pause(behavior["ms"] / 1000)
         else:
             self.wfile.write(reply.body)
 
-    def _cut(self, behaviour):
+    def _cut(self, behavior):
         """Ends the connection below TLS, as a network does: without a farewell."""
         self.wfile.flush()
         self.close_connection = True
         with socket.socket(fileno=self.request.detach()) as raw:
-            if behaviour.get("reset"):
+            if behavior.get("reset"):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             else:
                 raw.shutdown(socket.SHUT_RDWR)
@@ -207,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Control(ThreadingHTTPServer):
-    """Where a test steers: POST /next [behaviours], POST /clear, POST /settings {lifetime, skew}, GET /state."""
+    """Where a test steers: POST /next [behaviors], POST /clear, POST /settings {lifetime, skew}, GET /state."""
 
     daemon_threads = True
 

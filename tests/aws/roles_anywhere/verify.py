@@ -91,7 +91,7 @@ def _check_headers(headers):
 def _read_authorization(header, session):
     match = _AUTHORIZATION.fullmatch(header)
     if not match:
-        raise denied("Invalid Authorization header", f"Authorization is not as AWS4-X509 wants it: {header!r}")
+        raise denied("Invalid Authorization header", f"Authorization is not in the form of AWS4-X509: {header!r}")
     session.algorithm = match["algorithm"]
     session.serial = match["serial"]
     session.scope = match["scope"]
@@ -154,9 +154,9 @@ def _read_parameters(request, session):
     try:
         body = json.loads(request.body)
     except ValueError as error:
-        raise invalid("Invalid request body", f"the body is no JSON: {error}") from None
+        raise invalid("Invalid request body", f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
-        raise invalid("Invalid request body", "the body is no JSON object")
+        raise invalid("Invalid request body", "the body is not a JSON object")
     if unknown := sorted(set(body) - set(ARNS) - _OTHER_MEMBERS):
         raise invalid("Invalid request body", f"the body has members that CreateSession does not know: {unknown}")
     parameters = {"durationSeconds": 3600, **_query_arns(request.query), **body}

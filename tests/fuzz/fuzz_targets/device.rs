@@ -27,7 +27,7 @@ thread_local! {
     static INPUT: RefCell<Input> = RefCell::default();
 }
 
-/// 0 for ever when the input has ended, with which all succeeds and nothing is found.
+/// 0 forever when the input has ended, with which all succeeds and nothing is found.
 fn byte() -> u8 {
     INPUT.with_borrow_mut(|input| {
         let byte = input.bytes.get(input.at).copied().unwrap_or(0);

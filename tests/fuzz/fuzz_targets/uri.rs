@@ -29,7 +29,7 @@ fuzz_target!(|text: &str| {
     for name in ["pin-value=", "Pin-VALUE=", "%70in-value%3d"] {
         let with_pin = after_each_pin_value(text, &format!("{name}{PIN}"));
         assert!(!redact(&with_pin).contains(PIN), "redacted, it still shows the PIN: {with_pin:?}");
-        // An encoded name is no name to the parser, which quotes no value.
+        // An encoded name is not a name to the parser, which quotes no value.
         no_pin_in_errors(&with_pin);
         // A PIN with a raw `&` or `;` in it.
         if with_pin != text {

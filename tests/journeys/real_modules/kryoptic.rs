@@ -21,7 +21,7 @@ fn a_module_with_interfaces_of_pkcs11_3_lists_and_signs() {
 }
 
 #[test]
-fn a_key_that_wants_its_pin_each_time_gets_it() {
+fn a_key_that_requires_its_pin_each_time_gets_it() {
     let kryoptic = Kryoptic::new().with_key("02", "alwayskey", &["--always-auth"]);
     let key = "pkcs11:token=officer;id=%02;type=private";
     lists_and_signs(&kryoptic.desk, key, &[], |arguments| kryoptic.countersign(arguments));
@@ -35,7 +35,7 @@ fn wrong_pins_lock_the_device_after_the_last_try_that_was_asked_for() {
     let wrong = ["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"];
     let refused = || kryoptic.countersign(&wrong).go().exits(5);
     let mut tries = 1;
-    while !refused().stderr().contains("one try is left before the PIN is locked") {
+    while !refused().stderr().contains("one attempt is left before the PIN is locked") {
         tries += 1;
         assert!(tries < 10, "no last try after {tries}");
     }

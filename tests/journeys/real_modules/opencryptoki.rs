@@ -182,7 +182,7 @@ fn wrong_pins_are_counted_and_the_last_try_is_kept() {
     let sign = ["sign", "--allow-exportable", "--pin-source", "file:wrong-pin", "tokens.json"];
     let wrong = || opencryptoki.countersign(&sign).go().exits(5);
     only_countersign_speaks(&wrong().says("CKR_PIN_INCORRECT"));
-    wrong().says("one try is left before the PIN is locked");
+    wrong().says("one attempt is left before the PIN is locked");
     wrong().says("it was not used");
     let last = [&sign[..], &["--use-last-try"]].concat();
     opencryptoki.countersign(&last).go().exits(5).says("is locked");

@@ -60,7 +60,7 @@ fn a_key_on_another_host_signs_here() {
 
 /// Between C_SignInit and C_Sign the PIN goes, in one session of the one function list that p11-kit's client gave.
 #[test]
-fn a_remote_key_that_wants_its_pin_each_time_signs_messages_and_digests() {
+fn a_remote_key_that_requires_its_pin_each_time_signs_messages_and_digests() {
     let remote = Remote::serving(&["--keys", "alwayskey"]);
     let key = "pkcs11:token=officer;id=%02;type=private";
     remote.desk.write("officer.token", b"any bytes");

@@ -30,7 +30,7 @@ fn a_key_in_the_tpm_signs() {
 }
 
 #[test]
-fn a_key_that_wants_its_pin_each_time_gets_it() {
+fn a_key_that_requires_its_pin_each_time_gets_it() {
     let tpm = Tpm::new().with_key("alwayskey", &["--attr-always-authenticate"]);
     let key = "pkcs11:token=officer;object=alwayskey;type=private";
     lists_and_signs(&tpm.desk, key, &[], |arguments| tpm.countersign(arguments));

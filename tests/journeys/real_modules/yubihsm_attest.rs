@@ -44,7 +44,7 @@ fn run(device: &YubiHsm, desk: &Desk, arguments: &[&str]) -> Done {
 fn a_key_that_was_made_in_the_device_is_proven_to_be() {
     let (device, desk) = device("sign-pkcs");
     let none = run(&device, &desk, &ATTEST).exits(4);
-    none.says("the device gives no attestation for the key").says("yubihsm-shell");
+    none.says("the device returns no attestation for the key").says("yubihsm-shell");
     attest(&device, &desk);
     let done = run(&device, &desk, &ATTEST).exits(0);
     for proven in ["serial number: 7550112", "firmware: 2.4.1", "CN=Virtual YubiHSM Intermediate CA"] {
@@ -85,7 +85,7 @@ fn a_key_that_can_leave_the_device_or_came_from_elsewhere_is_not_proven() {
     fs::write(&path, object).unwrap();
     device.start_connector(&[]);
     attest(&device, &desk);
-    run(&device, &desk, &ATTEST).exits(4).says("was not made in the device");
+    run(&device, &desk, &ATTEST).exits(4).says("was not generated in the device");
 }
 
 #[test]
@@ -93,6 +93,6 @@ fn an_attestation_of_another_device_proves_nothing() {
     let ((device, desk), (other, elsewhere)) = (device("sign-pkcs"), device("sign-pkcs"));
     attest(&device, &desk);
     desk.write("maker.pem", &elsewhere.read("maker.pem"));
-    run(&device, &desk, &ATTEST).exits(4).says("does not lead to a root that is trusted");
+    run(&device, &desk, &ATTEST).exits(4).says("does not lead to a trusted root");
     drop(other);
 }

@@ -197,7 +197,7 @@ fn sessions_that_are_all_in_use_are_the_cause_and_not_the_pin() {
 }
 
 #[test]
-fn what_an_authentication_key_may_not_do_is_no_missed_touch() {
+fn a_missing_capability_is_not_a_missed_touch() {
     let (device, desk) = with_key();
     let pin = device.make_authentication_key("0x0010", "get-opaque", "all");
     let done = refused(&desk, sign(&device, &desk, Some(&pin)), 6).says("capabilit");
@@ -208,7 +208,7 @@ fn what_an_authentication_key_may_not_do_is_no_missed_touch() {
 fn a_wrong_password_is_not_said_to_cost_an_attempt() {
     let (device, desk) = with_key();
     let done = refused(&desk, sign(&device, &desk, Some("0001wrong-password")), 5);
-    for untrue in ["most lock", "costs a try", "costs an attempt"] {
+    for untrue in ["most lock", "costs one attempt", "costs an attempt"] {
         assert!(!done.stderr().contains(untrue), "{untrue:?}: {}", done.stderr());
     }
 }

@@ -71,7 +71,7 @@ impl Settable {
 /// Says that a file was written now, by the programs' clocks.
 pub fn is_written_now(path: &Path) {
     if moved() != SignedDuration::ZERO {
-        // Some are no plain files, or are not to be written to.
+        // Some are not plain files, or are not to be written to.
         let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(now().into()));
     }
 }

@@ -120,7 +120,7 @@ fn clock_set(mut command: Command) -> Command {
     command
 }
 
-/// The commands of a page's `console` blocks, but for those that follow `<!-- not run: REASON -->`.
+/// The commands of a page's `console` blocks, except for those that follow `<!-- not run: REASON -->`.
 fn shown(page: &str) -> Vec<Shown> {
     let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
     let (mut found, mut in_block, mut is_run): (Vec<Shown>, bool, bool) = (Vec::new(), false, true);

@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// What it does to whoever connects.
+/// What it does to clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// Hangs up, as pcscd 1.9 and 2.3 do on whom polkit refuses `access_pcsc`.

@@ -61,7 +61,7 @@ impl Secrets {
         }
     }
 
-    /// Asserts that a folder's logs hold none of them, and no file at all the PIN; but for the device, and for files whose
+    /// Asserts that a folder's logs hold none of them, and no file at all the PIN; except for the device, and for files whose
     /// names say that a test put a PIN into them.
     #[track_caller]
     pub fn are_not_in_folder(&self, folder: &Path) {

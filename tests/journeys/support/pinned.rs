@@ -1,5 +1,5 @@
 //! Texts that people read are pinned in `tests/pinned/`, one file a case, to be reviewed like code. After a change on
-//! purpose, `SNAPSHOTS=overwrite cargo test` writes them anew.
+//! purpose, `SNAPSHOTS=overwrite cargo test` rewrites them.
 
 use snapbox::Data;
 

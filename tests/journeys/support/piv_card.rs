@@ -20,7 +20,7 @@ use crate::support::token_files::UNSIGNED;
 /// Starting pcscd, or noticing a card, takes some tenths of a second.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// pcscd looks every 400 ms, which is faster than anybody's hand.
+/// pcscd looks every 400 ms, which is faster than anyone's hand.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Two PKCS#11 modules for PIV cards.
@@ -125,9 +125,9 @@ impl PivCard {
         ("PCSCLITE_CSOCK_NAME", self.reader.socket())
     }
 
-    /// A file with a PIN, as `--pin-source` wants it.
+    /// A file with a PIN, as `--pin-source` expects it.
     pub fn pin_source(&self, pin: &str) -> String {
-        // Its name is no place for a PIN.
+        // The PIN must not be in the file's name: arguments are searched for it.
         let path = self.reader.folder.path().join(format!("given-pin-of-{}", pin.len()));
         fs::write(&path, pin).and_then(|()| fs::set_permissions(&path, private())).expect("a PIN file");
         format!("file:{}", path.display())
@@ -193,7 +193,7 @@ fn start_pcscd(folder: &Path, port: u16) -> Child {
     fs::create_dir(&configuration).expect("a folder");
     let driver = folder.join("libifdvpcd.so");
     fs::copy("/usr/lib/pcsc/drivers/serial/libifdvpcd.so", &driver).expect("vsmartcard-vpcd is installed");
-    // ykcs11 wants a reader whose name says that it is a YubiKey.
+    // ykcs11 expects a reader whose name says that it is a YubiKey.
     let reader = format!(
         "FRIENDLYNAME \"Yubico YubiKey OTP+FIDO+CCID\"\nDEVICENAME /dev/null:{port:#x}\nLIBPATH {}\nCHANNELID {port:#x}\n",
         driver.display()
@@ -239,7 +239,7 @@ fn two_free_ports() -> u16 {
 fn until(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < LONGEST, "in vain: {what}");
+        assert!(start.elapsed() < LONGEST, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

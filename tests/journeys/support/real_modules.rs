@@ -112,7 +112,7 @@ pub fn initialise(wrapper: &[&str], module: &Path, slot: &str) {
     let steps: [&[&str]; 3] = [
         &["--init-token", "--label", "officer", "--so-pin", "87654321"],
         &[&so[..], &["--init-pin", "--pin", first_pin]].concat(),
-        // openCryptoki wants the user to change the PIN that another set.
+        // openCryptoki requires the user to change the PIN that another set.
         &["--login", "--pin", first_pin, "--change-pin", "--new-pin", PIN],
     ];
     for step in steps {

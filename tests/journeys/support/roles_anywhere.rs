@@ -80,8 +80,8 @@ impl RolesAnywhere {
 
     /// How it treats the next request, or the next ones if there are several; see `tests/aws/roles_anywhere/faults.py`.
     #[track_caller]
-    pub fn next(&self, behaviour: Value) -> &Self {
-        self.control("/next", &behaviour)
+    pub fn next(&self, behavior: Value) -> &Self {
+        self.control("/next", &behavior)
     }
 
     /// For all requests from now on: `lifetime` of credentials and `skew` of the clock, in seconds.
@@ -90,7 +90,7 @@ impl RolesAnywhere {
         self.control("/settings", &settings)
     }
 
-    /// Forgets the behaviours that are still waiting.
+    /// Forgets the behaviors that are still waiting.
     #[track_caller]
     pub fn clear(&self) -> &Self {
         self.control("/clear", &Value::Null)

@@ -21,7 +21,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A command that is complete but for what a test adds.
+    /// A command that is complete except for what a test adds.
     pub fn of(command: Command) -> Self {
         Run { command, input: Vec::new() }
     }
@@ -109,7 +109,7 @@ impl Done {
 
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.0.stdout)
-            .unwrap_or_else(|error| panic!("stdout is no JSON ({error}): {}", self.stdout()))
+            .unwrap_or_else(|error| panic!("stdout is not JSON ({error}): {}", self.stdout()))
     }
 
     /// The same run with what varies in its stdout taken out.

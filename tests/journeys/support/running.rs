@@ -120,7 +120,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < LONGEST, "in vain waited for: {what}");
+        assert!(start.elapsed() < LONGEST, "timed out waiting for: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
