@@ -26,6 +26,7 @@ mod credential_waiting;
 mod credentials_file;
 mod csr;
 mod doctor;
+mod documented_errors;
 mod documented_facts;
 mod documented_json;
 mod documented_serve;
