@@ -63,7 +63,7 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) pin_source: Option<String>,
-    /// Send the PIN even if a wrong one would lock the device
+    /// Send the PIN even if a wrong one would lock the device, or the device states that its PINs have another length
     #[arg(long, global = true)]
     pub(crate) use_last_try: bool,
     /// As whom to log in: user, crypto-user (Luna), or a vendor's number
