@@ -11,6 +11,7 @@ if ((EUID != 0)); then
         an_idle_update_has_no_credentials_in_memory a_renewal_that_fails_leaves_nothing_of_an_answer_in_memory; do
         not_run+=("memory::$test: only root can read the memory of a program that forbids it")
     done
+    not_run+=("memory::memory_is_locked_where_its_limit_allows_that_and_doctor_warns_elsewhere: only root locks all memory anywhere")
     not_run+=("hostile_folders::root_follows_no_link_in_a_folder_that_others_can_write_to: only root can give a file away")
     not_run+=("hostile_folders::no_race_makes_root_replace_another_file: only root can give a file away")
     not_run+=("hostile_folders::root_is_warned_of_what_belongs_to_others: only root can give a file away")

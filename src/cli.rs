@@ -88,7 +88,9 @@ pub(crate) struct Global {
     /// By default, the PIN comes from the source that the key URI names, or else from a prompt on the terminal.
     #[arg(long, help_heading = heading::DEVICE, global = true, env = "COUNTERSIGN_PIN_SOURCE", value_name = "SOURCE", hide_env_values = true)]
     pub(crate) pin_source: Option<String>,
-    /// Send the PIN even if a wrong one would lock the device
+    /// Send the PIN at the last attempt and of any length
+    ///
+    /// By default, it is not sent if a wrong one would lock the device, or if the device states that its PINs have another length.
     #[arg(long, help_heading = heading::DEVICE, global = true, hide_short_help = true)]
     pub(crate) use_last_try: bool,
     /// Log in as user, crypto-user (Luna) or a vendor's number

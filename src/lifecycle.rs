@@ -6,6 +6,7 @@
 //! This module prints nothing: the message of an early end is registered by [`Lifecycle::at_an_early_end`].
 
 mod death;
+pub(crate) mod memory;
 
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicBool;
@@ -97,11 +98,12 @@ impl Lifecycle {
         Lifecycle { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// No core dump, and no debugger of the same user: the PIN is in this process's memory. A system that refuses either
-    /// does not keep it from signing.
+    /// No core dump, no debugger of the same user, and no swap if the limits allow it: the PIN is in this process's memory. A
+    /// system that refuses any of these still signs.
     pub(crate) fn harden(&self) {
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        memory::lock();
     }
 
     /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.

@@ -1,6 +1,7 @@
 //! The PIN: where it comes from, and how it is kept.
 
 mod error;
+mod keys;
 pub mod terminal;
 
 pub use error::PinError;
@@ -20,19 +21,30 @@ use crate::uri::Uri;
 /// No PIN of any device is longer, in bytes; a longer file is not a PIN file.
 const MAX_BYTES: usize = 1024;
 
-/// A PIN that is not empty. Wiped from memory when dropped, never printed.
+/// What can be a PIN: one line of text. Wiped from memory when dropped, never printed.
 #[derive(Clone, Debug)]
 pub struct Pin(SecretString);
 
 impl Pin {
+    /// Refuses what a device would count as a wrong PIN, wherever it comes from.
+    ///
     /// # Errors
-    /// [`PinError::Empty`]: a device would count an empty PIN as a wrong one.
-    pub fn new(text: SecretString) -> Result<Self, PinError> {
-        if text.expose_secret().is_empty() {
-            Err(PinError::Empty { source_name: None })
-        } else {
-            Ok(Pin(text))
+    /// [`PinError::Empty`], [`PinError::TooLong`] for more than 1,024 bytes, [`PinError::NotText`] for control characters and
+    /// a byte-order mark.
+    pub fn new(text: SecretString, source: &PinSource) -> Result<Self, PinError> {
+        let source_name = || source.to_string();
+        let line = text.expose_secret();
+        if line.is_empty() {
+            return Err(PinError::Empty { source_name: (!source.is_person()).then(source_name) });
         }
+        if line.len() > MAX_BYTES {
+            return Err(PinError::TooLong { source_name: source_name() });
+        }
+        // U+FEFF is a byte-order mark; U+FFFD stands for what was typed and is not text.
+        if line.contains(|character: char| character.is_control() || "\u{feff}\u{fffd}".contains(character)) {
+            return Err(PinError::NotText { source_name: source_name() });
+        }
+        Ok(Pin(text))
     }
 
     /// Its length, in characters.
@@ -127,12 +139,6 @@ impl PinSource {
     /// # Errors
     /// [`PinError`], which never holds the PIN.
     pub fn read(&self, prompt: &str) -> Result<Pin, PinError> {
-        let named = |error| match error {
-            PinError::Empty { .. } if !self.is_person() => {
-                PinError::Empty { source_name: Some(self.to_string()) }
-            }
-            other => other,
-        };
         let text = match self {
             PinSource::Prompt => terminal::ask(prompt)?,
             PinSource::File(path) => {
@@ -153,7 +159,7 @@ impl PinSource {
             }
             PinSource::Value(value) => value.clone(),
         };
-        Pin::new(text).map_err(named)
+        Pin::new(text, self)
     }
 
     /// What is unsafe about this source, for a warning: who else can read it.
@@ -260,12 +266,8 @@ fn first_line(reader: impl Read, source: &PinSource) -> Result<SecretString, Pin
         std::str::from_utf8(&bytes).map_err(|_| PinError::NotText { source_name: source.to_string() })?;
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.contains(['\n', '\r']) || line.len() > MAX_BYTES {
+    if line.contains(['\n', '\r']) {
         return Err(PinError::NotOneLine { source_name: source.to_string() });
-    }
-    // A byte-order mark or a stray control character makes a PIN that the device counts as a wrong one.
-    if line.contains(|character: char| character.is_control() || character == '\u{feff}') {
-        return Err(PinError::NotText { source_name: source.to_string() });
     }
     Ok(SecretString::from(line))
 }
@@ -277,7 +279,9 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<String, PinError> {
-        first_line(bytes, &PinSource::Descriptor(3)).map(|pin| pin.expose_secret().to_owned())
+        let source = PinSource::Descriptor(3);
+        let pin = Pin::new(first_line(bytes, &source)?, &source)?;
+        Ok(pin.expose().expose_secret().to_owned())
     }
 
     #[test]
@@ -291,7 +295,8 @@ mod tests {
     #[test]
     fn what_is_not_a_pin_file_is_refused_without_repeating_it() {
         assert!(matches!(read(b"1234\nsecond"), Err(PinError::NotOneLine { .. })));
-        assert!(matches!(read(&[b'1'; 2000]), Err(PinError::NotOneLine { .. })));
+        assert!(matches!(read(&[b'1'; 2000]), Err(PinError::TooLong { .. })));
+        assert!(matches!(read(b"\n"), Err(PinError::Empty { .. })));
         for text in [&b"12\xff"[..], b"\xef\xbb\xbf1234\n", b"12\x00", b"12\x1b[A"] {
             assert!(matches!(read(text), Err(PinError::NotText { .. })));
         }

@@ -16,7 +16,7 @@ pub use error::{FileError, FileUse, FileUseError};
 pub use input::InputFile;
 pub use log::{Log, LogError};
 pub use output::Output;
-pub use replace::{create_private, replace_private, stop_replacing};
+pub use replace::{create_private, open_private, replace_private, stop_replacing};
 
 use std::fs::{self, File};
 use std::io::{self, Read};

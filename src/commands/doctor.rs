@@ -62,6 +62,7 @@ pub(crate) fn run(arguments: &Doctor, context: &Context, terminal: &Terminal) ->
     }
     surroundings::clock(&mut report)?;
     surroundings::core_dumps(&mut report)?;
+    surroundings::swap(&mut report)?;
     match context.pin_source(uris.first()) {
         Ok(source) => surroundings::pin_source(&source, &mut report)?,
         Err(error) => report.error("PIN source", &error)?,

@@ -189,7 +189,7 @@ impl Cache {
 
     fn replace(&self, ending: &str, bytes: &[u8]) -> Result<(), CacheError> {
         let file = self.file(ending);
-        save::replace_private(&file, bytes).map_err(|source| CacheError::Write { file, source })
+        save::replace_private(&file, bytes, 0o600).map_err(|source| CacheError::Write { file, source })
     }
 }
 

@@ -143,7 +143,7 @@ impl CredentialsFile {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         // A link that leads to nothing is completed.
-        save::create_private(path, bytes)
+        save::create_private(path, bytes, 0o600)
     }
 }
 

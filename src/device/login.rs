@@ -11,7 +11,7 @@ use super::error::LoginError;
 use super::login_memory::{Account, LoginMemory};
 use super::present::Device;
 use super::session::Session;
-use super::token_info::{PinState, PinTries};
+use super::token_info::{PinLength, PinState, PinTries};
 use super::user_type::UserType;
 use crate::pin::{Pin, PinError, PinSource};
 use crate::uri::Uri;
@@ -141,7 +141,8 @@ impl Login {
             return Ok(None);
         }
         refuse_early(&state, target, self.use_last_try)?;
-        let pin = target.read_pin(&self.source, &self.memory)?;
+        let length = PinLength::to_heed(&state, target.user, self.use_last_try);
+        let pin = target.read_pin(&self.source, &self.memory, length)?;
         Ok(Some(self.pin.get_or_init(|| pin)))
     }
 }
@@ -190,11 +191,19 @@ pub(super) fn log_in(
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
+    let length = PinLength::to_heed(&before, target.user, options.use_last_try);
     let before = before.tries_of(target.user);
     let mut may_be_wrong_again = is_person && !before.count_low;
     let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
-        let pin = target.read_pin(source, &options.memory)?;
+        let pin = match target.read_pin(source, &options.memory, length) {
+            Err(LoginError::WrongLength { length, accepted, .. }) if may_have_wrong_form_again => {
+                may_have_wrong_form_again = false;
+                notice(Notice::WrongForm { device: name(), sent: length, accepted: Some(accepted) });
+                continue;
+            }
+            read => read?,
+        };
         if !is_person && pin.has_outer_blank() {
             notice(Notice::OuterBlank { source: source.to_string() });
         }
@@ -281,8 +290,24 @@ impl<'a> LoginTarget<'a> {
         Account::of(self.device, self.user)
     }
 
-    fn read_pin(self, source: &PinSource, memory: &LoginMemory) -> Result<Pin, LoginError> {
-        memory.pin(&self.account(), source, &self.name(), &self.prompt())
+    /// A PIN that the device would count as a wrong one for its length alone is not returned.
+    fn read_pin(
+        self,
+        source: &PinSource,
+        memory: &LoginMemory,
+        length: PinLength,
+    ) -> Result<Pin, LoginError> {
+        let pin = memory.pin(&self.account(), source, &self.name(), &self.prompt())?;
+        match length.in_words_without(&pin) {
+            // The kind's own words: ykcs11 states the length of the management key as the longest.
+            Some(by_device) => Err(LoginError::WrongLength {
+                device: self.name(),
+                length: pin.length(),
+                accepted: self.device.kind().pin_length().map_or(by_device, str::to_owned),
+                person: source.is_person(),
+            }),
+            None => Ok(pin),
+        }
     }
 
     /// None where the device does not answer.
@@ -404,7 +429,7 @@ fn about_pin(
         {
             let sent = pin.length();
             let by_device = target.device.pin_state().length;
-            let accepted = kind.pin_length().map(str::to_owned).or_else(|| by_device.in_words_without(sent));
+            let accepted = kind.pin_length().map(str::to_owned).or_else(|| by_device.in_words_without(pin));
             Ok(LoginError::WrongForm {
                 device: name,
                 error,

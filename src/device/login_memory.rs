@@ -158,9 +158,9 @@ mod tests {
     #[test]
     fn a_pin_that_can_be_had_once_serves_all_until_it_is_refused() {
         let memory = LoginMemory::default();
-        let right = Pin::new(SecretString::from("1")).unwrap();
         // No such descriptor: reading it fails.
         let once = PinSource::Descriptor(4095);
+        let right = Pin::new(SecretString::from("1"), &once).unwrap();
         memory.was_right(&account(), &once, &right);
         assert!(pin(&memory, &once).is_ok());
         memory.was_refused(&account(), Some(&right));

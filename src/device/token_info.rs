@@ -7,9 +7,12 @@ use cryptoki_sys::{
     CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_INITIALIZED, CKF_USER_PIN_LOCKED,
 };
 
+use secrecy::ExposeSecret;
+
 use super::call::CallError;
 use super::module::{Module, trim};
 use super::user_type::UserType;
+use crate::pin::Pin;
 use crate::uri;
 
 /// What a device says of its PINs. It costs no try to ask.
@@ -44,10 +47,22 @@ impl PinLength {
     /// No PIN is longer: what is larger is CK_UNAVAILABLE_INFORMATION or CK_EFFECTIVELY_INFINITE.
     const LONGEST: u64 = 1024;
 
-    /// `6 to 8 characters`, where the device says something that can be, and that `sent` characters are not.
-    pub(super) fn in_words_without(self, sent: usize) -> Option<String> {
+    /// What is heeded before a PIN is sent: not of a security officer's secret, which has rules of its own (a management key
+    /// has 48 digits where the device says 8), and not where the caller takes the risk of a refusal.
+    pub(super) fn to_heed(state: &PinState, user: UserType, takes_risk: bool) -> Self {
+        match user {
+            UserType::User if !takes_risk => state.length,
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    /// `6 to 8 characters`, where the device says something that can be, and that `pin` has not.
+    pub(super) fn in_words_without(self, pin: &Pin) -> Option<String> {
         let PinLength { least, most } = self;
-        if most == 0 || most < least || most > Self::LONGEST || (least..=most).contains(&(sent as u64)) {
+        // The device means bytes; some modules count characters.
+        let lengths = [pin.length(), pin.expose().expose_secret().len()];
+        let fits = lengths.iter().any(|&length| (least..=most).contains(&(length as u64)));
+        if most == 0 || most < least || most > Self::LONGEST || fits {
             return None;
         }
         Some(if least == most {
@@ -179,15 +194,22 @@ impl DeviceInfo {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::pin::PinSource;
 
     #[test]
     fn a_range_of_lengths_is_said_where_it_can_be_one_and_explains_something() {
-        let said = |least, most| PinLength { least, most }.in_words_without(5);
+        let pin = |text: &str| Pin::new(SecretString::from(text), &PinSource::Prompt).unwrap();
+        let said = |least, most| PinLength { least, most }.in_words_without(&pin("12345"));
         assert_eq!(said(6, 8).as_deref(), Some("6 to 8 characters"));
         assert_eq!(said(8, 8).as_deref(), Some("8 characters"));
         for (least, most) in [(0, 0), (8, 6), (4, 8), (5, 5), (6, u64::MAX), (u64::MAX, u64::MAX)] {
             assert_eq!(said(least, most), None, "{least}, {most}");
         }
+        // 4 characters in 8 bytes.
+        let accepted = |least, most| PinLength { least, most }.in_words_without(&pin("äöüß")).is_none();
+        assert!(accepted(4, 4) && accepted(8, 8) && !accepted(5, 7));
     }
 }

@@ -45,8 +45,14 @@ pub enum PinError {
         /// What was named.
         source_name: String,
     },
+    /// More than a device accepts.
+    #[error("the PIN from {source_name} is longer than 1024 bytes; it was not sent to the device")]
+    TooLong {
+        /// Where it came from.
+        source_name: String,
+    },
     /// Not UTF-8, or with a byte-order mark or control characters.
-    #[error("the PIN from {source_name} is not plain UTF-8 text")]
+    #[error("the PIN from {source_name} is not plain UTF-8 text; it was not sent to the device")]
     NotText {
         /// Where it came from.
         source_name: String,
@@ -84,6 +90,7 @@ impl Explain for PinError {
             }
             PinError::Empty { source_name: None } => "run the command again and type the PIN",
             PinError::Empty { .. } => "give the PIN there; an empty one would cost an attempt",
+            PinError::TooLong { .. } => "check that the source is the PIN and nothing else",
             PinError::NotOneLine { .. } => "it must hold the PIN and nothing else",
             PinError::IsTerminal { .. } => "use --pin-source prompt, which asks without showing the PIN",
             PinError::NotAPath => {
@@ -93,7 +100,7 @@ impl Explain for PinError {
                 "correct --pin-source, or leave it out to be asked at the terminal"
             }
             PinError::NotText { .. } => {
-                "save the PIN as UTF-8 text without a byte-order mark or control characters"
+                "give the PIN as UTF-8 text without a byte-order mark, control characters or arrow keys"
             }
             PinError::Command => "let the command write the PIN to a pipe and use --pin-source fd:NUMBER",
         };

@@ -13,6 +13,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use secrecy::SecretString;
 
 use super::PinError;
+use super::keys::Keys;
 use crate::printable::printable;
 
 const TERMINAL: &str = "/dev/tty";
@@ -46,7 +47,7 @@ pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     // A device's label is part of it.
     let answer = write!(terminal, "{}", printable(prompt)).and_then(|()| {
         rpassword::read_password_with_config(
-            ConfigBuilder::new().input_reader(input).output_discard().build(),
+            ConfigBuilder::new().input_reader(Keys::of(input)).output_discard().build(),
         )
     });
     put_back();

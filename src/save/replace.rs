@@ -1,13 +1,13 @@
 //! Replacing a file whole; and writing into one that cannot be replaced.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FallocateFlags, Stat, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, FallocateFlags, OFlags, Stat, StatxAttributes, StatxFlags};
 
 use super::FileError;
 use super::attributes::{Attributes, NotKept};
@@ -64,31 +64,43 @@ pub(super) fn replace_whole(
     Ok(not_kept)
 }
 
-/// Makes a file with `bytes` that only its owner can read. Nobody ever sees a part of it.
+/// Creates a file with `bytes` and `mode`, whatever the umask. Nobody ever sees a part of it, or sees it with another mode.
 ///
 /// # Errors
 /// What the system said: [`io::ErrorKind::AlreadyExists`] if there is one.
-pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_private(&Place::of(path)?, bytes, |temporary| temporary.take_free_place())
+pub fn create_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_private(&Place::of(path)?, bytes, mode, |temporary| temporary.take_free_place())
 }
 
 /// The same in place of what has this name, if anything has; a link is replaced itself.
 ///
 /// # Errors
 /// What the system said; what was there is then as it was.
-pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_private(&Place::of_name(path)?, bytes, |temporary| temporary.take_place())
+pub fn replace_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_private(&Place::of_name(path)?, bytes, mode, |temporary| temporary.take_place())
+}
+
+/// Opens a file to read it, as the others here find it: root follows no link that somebody else could have made. A pipe is not
+/// waited for.
+///
+/// # Errors
+/// [`FileError`].
+pub fn open_private(path: &Path) -> Result<File, FileError> {
+    let opened = Place::of(path).and_then(|place| place.open(OFlags::RDONLY));
+    opened.map_err(|source| FileError::open(path, source))
 }
 
 fn write_private(
     place: &Place,
     bytes: &[u8],
+    mode: u32,
     take_place: impl FnOnce(Temporary<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let temporary = Temporary::beside(place, 0o600)?;
     let mut file = temporary.file();
     file.write_all(bytes)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()?;
     take_place(temporary)?;
     let _ = place.sync_folder();

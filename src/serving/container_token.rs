@@ -1,8 +1,8 @@
 //! The token of the container credentials endpoint: in a file that only its owner can read, or also its group.
 
-use std::fs::{self, File, Permissions};
+use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::error::{Exit, Explain};
-use crate::save;
+use crate::save::{self, FileError};
 
 /// The mode of the token file if nothing else is asked for.
 pub const CONTAINER_TOKEN_MODE: u32 = 0o600;
@@ -32,26 +32,26 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
         random.map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
         Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
     };
-    let made = match fs::symlink_metadata(path) {
+    let text = |token: &str| SecretString::from(token.to_owned());
+    match fs::symlink_metadata(path) {
         // After a disk was full.
         Ok(file) if file.is_file() && file.len() == 0 => {
-            new().and_then(|token| save::replace_private(path, token.as_bytes())).map(|()| true)
+            let token = new().map_err(failed)?;
+            save::replace_private(path, token.as_bytes(), mode).map_err(failed)?;
+            return Ok(text(&token));
         }
-        Ok(_) => Ok(false),
+        Ok(_) => {}
         // It is never seen without its token.
-        Err(_) => match new().and_then(|token| save::create_private(path, token.as_bytes())) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-            result => result.map(|()| true),
-        },
-    };
-    let is_new = made.map_err(failed)?;
-    // A descriptor, so that what is looked at is what is read; a pipe is not waited for.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
-    if is_new {
-        // It was asked for.
-        file.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
+        Err(_) => {
+            let token = new().map_err(failed)?;
+            match save::create_private(path, token.as_bytes(), mode) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                result => return result.map(|()| text(&token)).map_err(failed),
+            }
+        }
     }
+    // A descriptor, so that what is looked at is what is read.
+    let file = save::open_private(path)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.mode() & 0o077 & !mode != 0 {
         let is_for_group = metadata.mode() & 0o037 == 0;
@@ -77,6 +77,9 @@ pub enum ContainerTokenError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It cannot be opened.
+    #[error("the token file: {0}")]
+    Opening(#[from] FileError),
     /// Others than its owner can read it, or it is not a regular file.
     #[error("the token file {path:?} can be read by others (mode {mode:04o}), or is not a regular file")]
     Open {
@@ -100,6 +103,7 @@ impl Explain for ContainerTokenError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             ContainerTokenError::File { .. } => return None,
+            ContainerTokenError::Opening(error) => return error.hint(),
             ContainerTokenError::Open { is_for_group: true, .. } => {
                 "run chmod 600 on it, or give --container-token-mode 0640 to share it with its group"
             }

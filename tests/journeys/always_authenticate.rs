@@ -92,16 +92,21 @@ fn a_device_that_requires_no_login_gets_a_pin_that_was_asked_for() {
 fn a_card_whose_key_requires_its_pin_each_time_and_does_not_say_so_gets_it() {
     // The PIN policy "always" in slot 9a: OpenSC, which knows of it in slot 9c alone, takes the user for logged out when the
     // card asks, and knows no context login then.
-    for (module, refused) in [(OPENSC, 4), (YKCS11, 1)] {
+    // What the second signature taught holds for the third.
+    for (module, unknown) in [(OPENSC, 2), (YKCS11, 1)] {
         let (card, desk) = (PivCard::inserted(&["--key", "9a=rsa2048:always"]), Desk::without_device());
         desk.write("tokens.json", UNSIGNED);
         let run = card.countersign(&desk, module, &["sign", "--key", "pkcs11:id=%01", "tokens.json"]);
         behind_faults_of(&module_path(module), run, &desk, "").go().exits(0).says("3 signed and verified");
         assert!(openssl_accepts(&desk, "tokens.json", &card.public_key("9a")), "{module}");
-        // One PIN a signature: the first signature needs none but the login's.
-        assert_eq!(card.count("20 0080 8", ""), 3, "{module}");
-        // OpenSC tries each refused signature twice by itself; what the second one taught holds for the third.
-        assert_eq!(card.count("87 079a", "6982"), refused, "{module}");
+        // ykcs11 2.7 reads the policy and says so: then nothing is refused.
+        let refused = calls(&desk, "C_Sign") - 3;
+        assert!(refused == unknown || (module == YKCS11 && refused == 0), "{module}: {refused}");
+        // One PIN a signature. The first one needs none but the login's, where the policy is unknown.
+        assert_eq!(card.count("20 0080 8", ""), if refused == 0 { 4 } else { 3 }, "{module}");
+        // OpenSC before 0.24 sends a refused signature twice by itself.
+        let at_card = card.count("87 079a", "6982");
+        assert!([refused, 2 * refused].contains(&at_card), "{module}: {at_card}");
         assert_eq!(card.pin_tries(), "3", "{module}");
     }
 }

@@ -337,3 +337,29 @@ fn a_login_that_is_about_to_return_is_not_cut_off_by_a_signal() {
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&SIGN).with_pin().go().exits(0);
 }
+
+#[test]
+fn a_limit_of_open_files_loses_nothing_and_is_named() {
+    let desk = Desk::new();
+    let (mut signed, mut named) = (false, false);
+    // From the first number with which the program itself can be loaded.
+    for limit in 4..48 {
+        desk.write("tokens.json", UNSIGNED);
+        let wrapper = ["prlimit", &format!("--nofile={limit}")];
+        let done = desk.countersign_under(&wrapper, &SIGN).with_pin().go();
+        let said = done.stderr();
+        match done.code() {
+            0 => {
+                signed = true;
+                assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"), "{limit}");
+            }
+            code => {
+                assert!((1..=7).contains(&code) && said.contains("error: "), "{limit}: {code}, {said}");
+                assert_eq!(desk.read("tokens.json"), UNSIGNED, "{limit}: {said}");
+            }
+        }
+        assert!(!said.contains("somebody else") && !said.contains("panicked"), "{limit}: {said}");
+        named |= said.contains("ulimit -n");
+    }
+    assert!(signed && named);
+}

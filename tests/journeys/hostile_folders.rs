@@ -58,6 +58,13 @@ fn root_follows_no_link_in_a_folder_that_others_can_write_to() {
     desk.countersign(&log).with_pin().go().exits(1);
     let update = server.run("update", &["--once"]).env("AWS_SHARED_CREDENTIALS_FILE", link);
     update.go().exits(1).says(refused);
+    let token = desk.path("roots.token");
+    desk.write("roots.token", b"a-secret-of-roots-that-others-chose");
+    fs::set_permissions(&token, Permissions::from_mode(0o600)).unwrap();
+    let token_link = others.join("link.token");
+    symlink(&token, &token_link).unwrap();
+    let token_option = ["--port", "0", "--container-token-file", token_link.to_str().unwrap()];
+    server.run("serve", &token_option).go().exits(1).says(refused);
     assert_eq!(desk.read("roots.json"), UNSIGNED);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
     assert!(server.aws.log().is_empty());

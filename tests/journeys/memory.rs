@@ -68,6 +68,29 @@ fn a_renewal_that_fails_leaves_nothing_of_an_answer_in_memory() {
     serving.stop();
 }
 
+#[test]
+fn memory_is_locked_where_its_limit_allows_that_and_doctor_warns_elsewhere() {
+    let server = Server::new();
+    let serving = Serving::start(&server, &[]);
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", serving.running.pid().as_raw_nonzero())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+    let locked: usize = locked.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(locked > 0, "{status}");
+    serving.stop();
+
+    server.desk.write("swaps", b"Filename Type Size Used Priority\n/dev/sda2 partition 1048572 0 -2\n");
+    let warning = "this computer has swap space and limits locked memory";
+    for (limits, is_warned) in
+        [("", false), ("setpriv --bounding-set -ipc_lock prlimit --memlock=65536", true)]
+    {
+        let script = format!("mount --bind swaps /proc/swaps && exec {limits} \"$@\"");
+        let run = server.desk.countersign_after_mounting(&script, &["doctor"]).with_pin();
+        let said = run.go().exits(0).stdout();
+        assert_eq!(said.contains(warning), is_warned, "{said}");
+    }
+}
+
 /// The secret key and the session token of each credential that was given out.
 fn secrets(server: &Server) -> Vec<[String; 2]> {
     let log = server.aws.log();

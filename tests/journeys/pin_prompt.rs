@@ -7,6 +7,7 @@ use expectrl::process::Healthcheck;
 use expectrl::{ControlCode, Expect, Session};
 
 use crate::support::desk::{Desk, PIN, SIGNKEY};
+use crate::support::faults::{calls, variables};
 use crate::support::openssl::openssl_accepts;
 use crate::support::parts::{softhsm_module, tool};
 use crate::support::running::eventually;
@@ -116,6 +117,56 @@ fn an_empty_answer_and_ctrl_d_are_not_sent_to_the_device() {
         terminal.send(answer).unwrap();
         let said = ends(terminal, 5);
         assert!(said.contains("the PIN is empty; it was not sent to the device"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_typed_and_is_not_a_pin_costs_no_attempt() {
+    let desk = Desk::new();
+    // Latin-1, a tab, an arrow key, more than any device accepts.
+    let long = "1".repeat(100_000);
+    for (typed, why) in [
+        (b"caf\xe9".as_slice(), "is not plain UTF-8 text"),
+        (b"swordfish\t", "is not plain UTF-8 text"),
+        (b"swordfish\x1b[D", "is not plain UTF-8 text"),
+        (long.as_bytes(), "is longer than 1024 bytes"),
+    ] {
+        desk.write("tokens.json", UNSIGNED);
+        let log = desk.path("calls");
+        let [module, behind, faults] = &variables("");
+        let variables = [module, behind, faults].map(|(name, value)| (*name, value.as_str()));
+        let variables = [&variables[..], &[("FAULT_LOG", log.to_str().unwrap())]].concat();
+        let mut terminal = run(&desk, &["sign", "--key", SIGNKEY, "tokens.json"], &variables);
+        terminal.expect("): ").unwrap();
+        terminal.send(typed).unwrap();
+        terminal.send("\r").unwrap();
+        let said = ends(terminal, 5);
+        let expected = format!("the PIN from the terminal {why}; it was not sent to the device");
+        assert!(said.contains(&expected), "{said}");
+        assert_eq!(calls(&desk, "C_Login"), 0);
+        assert_eq!(desk.read("tokens.json"), UNSIGNED);
+    }
+    // What is deleted again is not part of it.
+    let mut terminal = sign(&desk);
+    terminal.expect("): ").unwrap();
+    terminal.send(b"caf\xe9\x15\t\x7f").unwrap();
+    terminal.send_line(PIN).unwrap();
+    ends(terminal, 0);
+}
+
+#[test]
+fn a_person_types_a_pin_of_a_length_that_the_device_states() {
+    let desk = Desk::new();
+    for (second, code) in [(PIN, 0), ("12", 5)] {
+        let mut terminal = sign(&desk);
+        terminal.expect("): ").unwrap();
+        terminal.send_line("123").unwrap();
+        terminal.expect("a PIN of 3 characters has the wrong form for officer").unwrap();
+        terminal.expect("which accepts 4 to 255 characters; no attempt was used up").unwrap();
+        terminal.expect("): ").unwrap();
+        terminal.send_line(second).unwrap();
+        let said = ends(terminal, code);
+        assert_eq!(said.contains("has 2 characters; it was not sent"), code == 5, "{said}");
     }
 }
 

@@ -3,7 +3,7 @@
 use expectrl::Expect;
 
 use crate::support::desk::{Desk, PIN, SIGNKEY};
-use crate::support::faults::{COMMAND, SIGN, behind_faults_of, calls, untouched, with_faults};
+use crate::support::faults::{COMMAND, SIGN, behind_faults, behind_faults_of, calls, untouched, with_faults};
 use crate::support::pinned::pinned;
 use crate::support::piv_card::{OPENSC, PivCard, YKCS11, module_path};
 use crate::support::terminal;
@@ -116,26 +116,34 @@ fn a_pin_does_not_go_to_another_device_because_one_cannot_be_read() {
 #[test]
 fn a_pin_of_the_wrong_form_is_not_a_wrong_one() {
     let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]), Desk::without_device());
-    // ykcs11 looks at the length before it asks the card, and says CKR_ARGUMENTS_BAD; OpenSC says its own word for it.
-    for (module, pin, code, accepts) in [
-        (YKCS11, "1234", "CKR_ARGUMENTS_BAD", "6 to 8"),
-        (YKCS11, "123456789", "CKR_ARGUMENTS_BAD", "6 to 8"),
-        (YKCS11, "1234567890123", "CKR_ARGUMENTS_BAD", "6 to 8"),
-        (OPENSC, "123456789", "CKR_PIN_LEN_RANGE", "4 to 8"),
+    // By the lengths that the module states no PIN of them is sent. ykcs11 states that of the management key as the longest;
+    // it looks at the length of a PIN before it asks the card, and says CKR_ARGUMENTS_BAD.
+    for (module, pin, is_sent, accepts) in [
+        (YKCS11, "1234", false, "6 to 8"),
+        (YKCS11, "123456789", true, "6 to 8"),
+        (YKCS11, "1234567890123", true, "6 to 8"),
+        (OPENSC, "123456789", false, "4 to 8"),
     ] {
         desk.write("tokens.json", UNSIGNED);
         let _ = std::fs::remove_file(desk.path("calls"));
         let run = card.countersign(&desk, module, &["sign", "tokens.json"]);
         let run = run.env("COUNTERSIGN_PIN_SOURCE", card.pin_source(pin));
         let count = pin.len();
-        behind_faults_of(&module_path(module), run, &desk, "")
-            .go()
-            .exits(5)
-            .says(&format!("has the wrong form (C_Login said {code}): {count} characters were sent"))
+        let done = behind_faults_of(&module_path(module), run, &desk, "").go().exits(5);
+        if is_sent {
+            done.says(&format!(
+                "has the wrong form (C_Login said CKR_ARGUMENTS_BAD): {count} characters were sent"
+            ))
             .says(&format!("the device accepts PINs of {accepts} characters"))
             .says("no attempt was used up")
             .says("help: correct the PIN source, then repeat the command");
-        assert_eq!(calls(&desk, "C_Login"), 1, "{module}: {count}");
+        } else {
+            done.says(&format!(
+                "has {count} characters; it was not sent, as the device accepts {accepts} characters"
+            ))
+            .says("help: correct the PIN source; --use-last-try sends the PIN all the same");
+        }
+        assert_eq!(calls(&desk, "C_Login"), usize::from(is_sent), "{module}: {count}");
         untouched(&desk);
     }
     assert_eq!(card.count("20 0080 8", ""), 0, "no PIN came to the card");
@@ -145,29 +153,23 @@ fn a_pin_of_the_wrong_form_is_not_a_wrong_one() {
 #[test]
 fn a_management_key_that_cannot_be_one_says_what_one_is() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
+    // ykcs11 2.7 takes 46 digits for a wrong key, not for one of the wrong form.
     for digits in [46, 10] {
         desk.write("key", "01".repeat(digits / 2).as_bytes());
         let keygen = ["keygen", "--slot", "9a", "--so-pin-source", "file:key"];
-        card.countersign(&desk, YKCS11, &keygen)
-            .go()
-            .exits(5)
-            .says("the management key for YubiKey PIV #11223344")
-            .says(&format!(
-                "has the wrong form (C_Login said CKR_ARGUMENTS_BAD): {digits} characters were sent"
-            ))
-            .says("48 hexadecimal digits");
+        let said = card.countersign(&desk, YKCS11, &keygen).go().exits(5).stderr();
+        let name = "the management key for YubiKey PIV #11223344 (YubiKey YK5)";
+        let form =
+            format!("has the wrong form (C_Login said CKR_ARGUMENTS_BAD): {digits} characters were sent");
+        let wrong = "is wrong (C_Login said CKR_PIN_INCORRECT)";
+        assert!([&form, wrong].iter().any(|what| said.contains(&format!("{name} {what}"))), "{said}");
+        assert!(said.contains("48 hexadecimal digits"), "{said}");
     }
 }
 
 #[test]
 fn a_pin_of_the_wrong_form_is_a_wrong_one_where_the_device_counts_it() {
     let desk = Desk::new();
-    desk.write("short", b"123");
-    let short = [&SIGN[..], &["--pin-source", "file:short"]].concat();
-    with_faults(&desk, &short, "C_Login=0xa2")
-        .go()
-        .exits(5)
-        .says("the device accepts PINs of 4 to 255 characters");
     with_faults(&desk, &SIGN, "C_Login=0xa2").go().exits(5).says("no attempt was used up");
     let reads = calls(&desk, "C_GetTokenInfo");
     // CKR_PIN_LEN_RANGE, CKR_PIN_INVALID, CKR_ARGUMENTS_BAD, CKR_OBJECT_HANDLE_INVALID.
@@ -191,6 +193,45 @@ fn a_pin_of_the_wrong_form_is_a_wrong_one_where_the_device_counts_it() {
             assert_eq!(said.contains("is wrong (C_Login said"), flags == moved, "{code}, {flags}: {said}");
             assert_eq!(calls(&desk, "C_Login"), 1, "{code}, {flags}");
         }
+    }
+}
+
+#[test]
+fn a_pin_that_the_device_cannot_have_costs_no_attempt() {
+    let desk = Desk::new();
+    // By the lengths that SoftHSM states.
+    for pin in ["123", &"1".repeat(256)] {
+        desk.write("given", pin.as_bytes());
+        let sign = [&SIGN[..], &["--pin-source", "file:given"]].concat();
+        with_faults(&desk, &sign, "")
+            .go()
+            .exits(5)
+            .says(&format!(
+                ") has {} characters; it was not sent, as the device accepts 4 to 255 characters",
+                pin.len()
+            ))
+            .says("help: correct the PIN source; --use-last-try sends the PIN all the same");
+        assert_eq!(calls(&desk, "C_Login"), 0);
+        untouched(&desk);
+        // Some devices state lengths that their PINs do not have.
+        with_faults(&desk, &[&sign[..], &["--use-last-try"]].concat(), "C_Login=0xa2")
+            .go()
+            .exits(5)
+            .says("has the wrong form (C_Login said CKR_PIN_LEN_RANGE)")
+            .says("the device accepts PINs of 4 to 255 characters");
+        assert_eq!(calls(&desk, "C_Login"), 1);
+    }
+    for (pin, why) in
+        [("1".repeat(1025), "is longer than 1024 bytes"), ("12\u{7}34".into(), "is not plain UTF-8 text")]
+    {
+        let run = desk.countersign(&[&SIGN[..], &["--pin-source", "env:GIVEN"]].concat()).env("GIVEN", &pin);
+        desk.write("tokens.json", UNSIGNED);
+        let _ = std::fs::remove_file(desk.path("calls"));
+        behind_faults(run, &desk, "").go().exits(5).says(&format!(
+            "the PIN from the environment variable GIVEN {why}; it was not sent to the device"
+        ));
+        assert_eq!(calls(&desk, "C_Login"), 0);
+        untouched(&desk);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::support::authority::{Authority, Leaf};
 use crate::support::clock;
 use crate::support::desk::{Desk, PIN};
 use crate::support::faults::{calls, faulty};
+use crate::support::parts::softhsm_module;
 use crate::support::roles_anywhere::RolesAnywhere;
 use crate::support::running::{PulledOut, eventually};
 use crate::support::server::Server;
@@ -40,6 +41,17 @@ fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_on
     assert_eq!(serving.access_key(), *server.aws.access_keys().last().unwrap());
     let (status, health) = serving.health();
     assert_eq!((status, &health["roles"][0]["last_error"]), (200, &Value::Null));
+    serving.stop();
+}
+
+#[test]
+fn p11_kit_is_asked_once_for_its_modules() {
+    // libp11-kit keeps what each question takes, which a service would ask for years.
+    let server = Server::new();
+    let modules = [("softhsm2.module", &*format!("module: {}\n", softhsm_module()))];
+    let serving = Serving::of(&server, server.run_under_p11_kit(&modules, "serve", &["--port", "0"]));
+    server.desk.write("p11-kit-modules/softhsm2.module", b"module: /no/such/module.so\n");
+    serving.running.signal(Signal::HUP).says("role=demo renewed");
     serving.stop();
 }
 

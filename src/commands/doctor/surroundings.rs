@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
 
 use super::report::Report;
+use crate::lifecycle::memory;
 
 /// Before this program was written no clock was right: 2026-01-01.
 const EARLIEST: i64 = 1_767_225_600;
@@ -39,6 +40,20 @@ pub(super) fn core_dumps(report: &mut Report<'_>) -> Result<(), Error> {
             Some("ulimit -c 0"),
         ),
     }
+}
+
+/// Says something only where memory could be swapped out.
+pub(super) fn swap(report: &mut Report<'_>) -> Result<(), Error> {
+    // A heading, and a line for each place.
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default().lines().count() > 1;
+    if !swaps || memory::is_locked() {
+        return Ok(());
+    }
+    report.warning(
+        "swap",
+        "this computer has swap space and limits locked memory: a PIN or a credential could be written to a disk",
+        Some("ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), or encrypt the swap space"),
+    )
 }
 
 /// Where a PIN would come from, and who else can read it. It is sent nowhere.

@@ -55,6 +55,20 @@ pub enum LoginError {
         /// The device's kind.
         kind: ModuleKind,
     },
+    /// A PIN that the device cannot have, by the lengths that it states.
+    #[error(
+        "the PIN for {device} has {length} characters; it was not sent, as the device accepts {accepted}"
+    )]
+    WrongLength {
+        /// The device.
+        device: String,
+        /// How many characters it has.
+        length: usize,
+        /// How many the device accepts, in words.
+        accepted: String,
+        /// Whether a person typed it.
+        person: bool,
+    },
     /// The PIN is locked.
     #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
     Locked {
@@ -151,6 +165,12 @@ impl Explain for LoginError {
             }
             LoginError::WrongForm { person: true, .. } => "repeat the command, and type it in the right form",
             LoginError::WrongForm { person: false, .. } => "correct the PIN source, then repeat the command",
+            LoginError::WrongLength { person: true, .. } => {
+                "repeat the command, and type the whole PIN; --use-last-try sends it all the same"
+            }
+            LoginError::WrongLength { person: false, .. } => {
+                "correct the PIN source; --use-last-try sends the PIN all the same, if it is right"
+            }
             LoginError::Locked { kind, .. } => kind.unblocking(),
             LoginError::NotEntered { .. } => "repeat the command, and enter the PIN on the device",
             LoginError::Expired { .. } => "change it with the device's own tool, or pkcs11-tool --change-pin",

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use cryptoki_sys::CK_FUNCTION_LIST;
 use libloading::Library;
@@ -24,9 +25,30 @@ pub(in crate::device) struct P11KitModule {
     pub(in crate::device) init_reserved: Option<String>,
 }
 
-/// Asks libp11-kit for the modules it is configured with, in its order. Initialises none of them. Also returns its last
-/// message, which names a module that it could not load.
-pub(in crate::device) fn p11_kit_modules() -> Result<(Vec<P11KitModule>, Option<String>), libloading::Error> {
+/// The modules that libp11-kit is configured with, in its order, and its last message, which names a module that it could not
+/// load.
+type Configured = (Vec<P11KitModule>, Option<String>);
+
+/// Asks libp11-kit for the modules it is configured with. Initialises none of them.
+///
+/// A process is told once. libp11-kit frees what a list takes (about 30 kB) only by unloading its modules, which a service
+/// that asks at each renewal cannot do: modules that are unloaded and loaded again misbehave.
+pub(in crate::device) fn p11_kit_modules() -> Result<Configured, libloading::Error> {
+    static CONFIGURED: Mutex<Option<Configured>> = Mutex::new(None);
+    let known = || CONFIGURED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(configured) = &*known() {
+        return Ok(configured.clone());
+    }
+    // Not under the lock: a module may never return from being loaded.
+    let configured = load()?;
+    // Without any, somebody may yet install one.
+    if !configured.0.is_empty() {
+        *known() = Some(configured.clone());
+    }
+    Ok(configured)
+}
+
+fn load() -> Result<Configured, libloading::Error> {
     type Modules = *mut *mut CK_FUNCTION_LIST;
     // SAFETY: libp11-kit's constructors have no preconditions. The signatures below are those of p11-kit/p11-kit.h,
     // where a CK_FUNCTION_LIST is cryptoki_sys's. The library is never unloaded (forgotten below).
@@ -35,7 +57,7 @@ pub(in crate::device) fn p11_kit_modules() -> Result<(Vec<P11KitModule>, Option<
         let set_progname = library.get::<unsafe extern "C" fn(*const c_char)>(b"p11_kit_set_progname\0")?;
         let be_quiet = library.get::<unsafe extern "C" fn()>(b"p11_kit_be_quiet\0")?;
         let message = library.get::<unsafe extern "C" fn() -> *const c_char>(b"p11_kit_message\0")?;
-        let load = library
+        let modules_load = library
             .get::<unsafe extern "C" fn(*const c_char, c_int) -> Modules>(b"p11_kit_modules_load\0")?;
         let get_name = library.get::<unsafe extern "C" fn(*mut CK_FUNCTION_LIST) -> *mut c_char>(
             b"p11_kit_module_get_name\0",
@@ -51,7 +73,7 @@ pub(in crate::device) fn p11_kit_modules() -> Result<(Vec<P11KitModule>, Option<
 
         be_quiet();
         set_progname(c"countersign".as_ptr());
-        let list = load(ptr::null(), 0);
+        let list = modules_load(ptr::null(), 0);
         let last_message = message();
         let last_message = (!last_message.is_null())
             .then(|| CStr::from_ptr(last_message).to_string_lossy().into_owned())

@@ -82,6 +82,8 @@ fn general(line: &str) -> String {
         (r"\b\d+ (ms|minutes?|hours?|days?|years?) (old|ago)", "…"),
         (r"\b\d+ ms\b", "…"),
         (r"/usr/lib/([a-z0-9_]+-linux-gnu/)?softhsm/libsofthsm2.so", "/usr/lib/softhsm/libsofthsm2.so"),
+        // A name as openssl prints it, with or without blanks as its version does.
+        (r"\b(C|ST|L|O|OU|CN) = ", "$1="),
         (r"[─ ]{2,}", " "),
     ] {
         line = Regex::new(pattern).expect("a pattern").replace_all(&line, name).into_owned();

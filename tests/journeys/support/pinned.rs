@@ -1,6 +1,7 @@
 //! Texts that people read are pinned in `tests/pinned/`, one file a case, to be reviewed like code. After a change on
 //! purpose, `SNAPSHOTS=overwrite cargo test` rewrites them.
 
+use regex::Regex;
 use snapbox::Data;
 
 use crate::support::desk::Desk;
@@ -28,6 +29,8 @@ fn neutral(text: &str, desk: &Desk) -> String {
         .replace(softhsm_module(), "SOFTHSM")
         .replace(&fault_module().display().to_string(), "FAULTS");
     let text = hide_ages(&text);
+    // What doctor says of a computer with swap space, in two lines.
+    let text = Regex::new(r"(?m)^warning +swap .*\n.*\n").expect("a pattern").replace_all(&text, "");
     hide_after(&hide_after(&hide_after(&text, "serial "), "serial="), "\"serial\": \"")
 }
 

@@ -6,6 +6,7 @@ use crate::support::authority::{Authority, Leaf, text};
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::behind_faults;
 use crate::support::leaks::Secrets;
+use crate::support::p11_kit::under_p11_kit;
 use crate::support::roles_anywhere::{PROFILE, ROLE, RolesAnywhere, TRUST_ANCHOR};
 use crate::support::run::{Done, Run};
 
@@ -62,14 +63,24 @@ impl Server {
     }
 
     pub fn run_but(&self, command: &str, changed: &[(&str, &str)], more: &[&str]) -> Run {
-        let options = self.options_but(changed);
-        let arguments: Vec<&str> = [command]
-            .into_iter()
-            .chain(options.iter().map(String::as_str))
-            .chain(more.iter().copied())
-            .collect();
+        self.trusted_by(self.desk.countersign(&self.arguments(command, changed, more)))
+    }
+
+    /// A run with p11-kit configured by `modules` alone.
+    pub fn run_under_p11_kit(&self, modules: &[(&str, &str)], command: &str, more: &[&str]) -> Run {
+        let arguments = self.arguments(command, &[], more);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.trusted_by(under_p11_kit(&self.desk, modules, &arguments))
+    }
+
+    fn arguments(&self, command: &str, changed: &[(&str, &str)], more: &[&str]) -> Vec<String> {
+        let more = more.iter().copied().map(str::to_owned);
+        [command.to_owned()].into_iter().chain(self.options_but(changed)).chain(more).collect()
+    }
+
+    fn trusted_by(&self, run: Run) -> Run {
         let bundle: PathBuf = self.aws.ca();
-        self.desk.countersign(&arguments).with_pin().env("AWS_CA_BUNDLE", text(&bundle))
+        run.with_pin().env("AWS_CA_BUNDLE", text(&bundle))
     }
 
     /// `credential-process` without a cache, behind the module that counts calls.
