@@ -83,8 +83,17 @@ impl Way<'_> {
     }
 }
 
+/// The access key that the AWS CLI signs with.
+pub fn key_of_aws_cli(desk: &Desk, moto: &Moto, way: &Way<'_>) -> String {
+    let output = aws_cli(desk, moto, way, &["--debug", "sts", "get-caller-identity"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let (_, rest) = said.split_once("Credential=").unwrap_or_else(|| panic!("nothing is signed: {said}"));
+    rest.split('/').next().expect("a split has a first part").to_owned()
+}
+
 /// Only what is at the desk is found: no file of the caller's, no network, and no other way than the one.
-fn at_desk<'a>(command: &'a mut Command, desk: &Desk, way: &Way<'_>) -> &'a mut Command {
+pub fn at_desk<'a>(command: &'a mut Command, desk: &Desk, way: &Way<'_>) -> &'a mut Command {
     command
         .env("HOME", desk.folder())
         .env("AWS_CONFIG_FILE", desk.path("aws-config"))
