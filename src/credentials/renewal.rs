@@ -33,6 +33,15 @@ pub struct Renewal {
     waits_for_person: bool,
 }
 
+/// When a renewal that failed is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextAttempt {
+    /// Without being asked.
+    In(Duration),
+    /// When somebody asks, or the file of the PIN holds another one: the PIN was wrong, and is not sent again.
+    WhenAsked,
+}
+
 impl Renewal {
     /// At once.
     pub fn due(clock: Arc<Clock>) -> Self {
@@ -57,12 +66,16 @@ impl Renewal {
     }
 
     /// After none came.
-    pub fn failed(&mut self, error: &Error) {
+    pub fn failed(&mut self, error: &Error) -> NextAttempt {
         let pause = LONGEST_PAUSE.min(1 << self.failures.min(6));
         self.failures = self.failures.saturating_add(1);
         self.at = self.clock.now() + pause;
         self.mark = self.clock.mark();
         self.waits_for_person = error.exit() == Exit::Pin;
+        match self.waits_for_person {
+            true => NextAttempt::WhenAsked,
+            false => NextAttempt::In(self.remaining()),
+        }
     }
 
     /// Whether nothing but a person can help: another attempt could lock the device.
