@@ -96,7 +96,7 @@ pub(crate) struct CredentialProcess {
 /// Write temporary credentials into the AWS credentials file, and renew them
 ///
 /// One profile of the file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials) is changed; everything else in it stays
-/// byte for byte. Renewed at half of their life. SIGHUP renews at once, SIGTERM ends.
+/// byte for byte. Renewed at half of their life at the latest. SIGHUP renews at once, SIGTERM ends.
 #[derive(Debug, Args)]
 #[command(
     args_override_self = true,
@@ -123,7 +123,7 @@ pub(crate) struct Update {
 ///
 /// SDKs find it by AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:9911, or, the container way, by
 /// AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/creds/ROLE with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Renewed in
-/// the background at half of their life; old ones are handed out until they really end. SIGHUP renews at once.
+/// the background at half of their life at the latest; old ones are handed out until they really end. SIGHUP renews at once.
 #[derive(Debug, Args)]
 #[command(
     args_override_self = true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::jitter;
-use super::lifetime::due_at;
+use super::lifetime::due_in_background_at;
 use crate::error::{Error, Exit};
 use crate::rolesanywhere::Credentials;
 
@@ -62,7 +62,7 @@ impl Renewal {
         }
         // The clocks' whole seconds make the shortest session one shorter.
         let spread = if left >= LONG - 30 { jitter::up_to(SPREAD) } else { Duration::ZERO };
-        self.at = due_at(now, end) - i64::try_from(spread.as_secs()).unwrap_or_default();
+        self.at = due_in_background_at(now, end) - i64::try_from(spread.as_secs()).unwrap_or_default();
     }
 
     /// After none came.
@@ -150,11 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn long_credentials_are_renewed_at_half_of_their_life_or_a_little_earlier() {
-        for life in [900_u32, 3600, 43_200] {
-            let remaining = renewed(life.into()).remaining().as_secs();
-            let life = u64::from(life);
-            let latest = life / 2;
+    fn long_credentials_are_renewed_when_they_are_due_or_a_little_earlier() {
+        for (life, latest) in [(900, 225), (3600, 1800), (43_200, 21_600)] {
+            let remaining = renewed(life).remaining().as_secs();
             assert!(
                 (latest - SPREAD.as_secs() - PATIENCE..=latest).contains(&remaining),
                 "{life}: {remaining}"
@@ -163,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn short_credentials_are_renewed_at_half_their_life() {
-        for life in [599_u32, 300, 100] {
-            is_about(&renewed(life.into()), u64::from(life - life / 2));
+    fn short_credentials_are_renewed_at_a_quarter_of_their_life() {
+        for (life, due) in [(600, 150), (300, 75), (100, 25)] {
+            is_about(&renewed(life), due);
         }
     }
 
@@ -185,7 +183,7 @@ mod tests {
             is_about(&renewal, pause);
         }
         renewal.succeeded(&credentials(&clock, 100));
-        is_about(&renewal, 50);
+        is_about(&renewal, 25);
         renewal.failed(&NoNetwork.into());
         is_about(&renewal, 1);
     }

@@ -38,7 +38,7 @@ fn is_whole(server: &Server) {
 }
 
 #[test]
-fn short_credentials_are_renewed_at_half_their_life_until_a_signal_ends_it() {
+fn short_credentials_are_renewed_in_time_until_a_signal_ends_it() {
     let server = Server::new();
     let mut update = Running::of(&server, renewing(&server, 4));
     update.says_times(3, "[work] is good until");

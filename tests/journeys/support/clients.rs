@@ -56,6 +56,14 @@ pub fn boto3_with(desk: &Desk, moto: &Moto, way: &Way<'_>, options: &[&str]) -> 
     if output.status.success() { Ok(document) } else { Err(document["error"].clone()) }
 }
 
+/// What sessions of boto3 that run side by side sign with over time; see `tests/aws/clients/over_time.py`.
+pub fn boto3_over_time(desk: &Desk, way: &Way<'_>, options: &[&str]) -> Value {
+    let mut command = python("clients/over_time.py");
+    let output = at_desk(&mut command, desk, way).args(options).output().expect("Python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 /// The AWS CLI, version 1.
 pub fn aws_cli(desk: &Desk, moto: &Moto, way: &Way<'_>, arguments: &[&str]) -> Output {
     at_desk(&mut installed("aws"), desk, way)
