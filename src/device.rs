@@ -39,7 +39,7 @@ pub use call::CallError;
 pub use cause::{
     Absence, Cause, Denied, ServiceCause, SmartCardCause, SmartCards, SoftHsmCause, YubiHsmCause,
 };
-pub use choose::{Chosen, KeyRequest, StoredCertificate, choose};
+pub use choose::{Chosen, KeyRequest, NamedCertificate, StoredCertificate, choose};
 pub use error::{
     Candidate, DeviceError, KeyError, LoginError, ModuleError, ProvisionError, SignError, UniqueAttribute,
 };

@@ -19,5 +19,5 @@ pub use config::{ConfigError, RoleOptions, ServedRole};
 pub use container_token::{CONTAINER_TOKEN_MODE, ContainerTokenError, container_token};
 pub use http::{Listener, NotListening, RequestEvent, RequestObserver};
 pub use notify::{Systemd, Watchdog};
-pub use renewals::{NextAttempt, RenewalEvent, Renewals};
+pub use renewals::{RenewalEvent, Renewals};
 pub use roles::{Role, Roles};

@@ -118,7 +118,8 @@ pub(crate) struct CredentialProcess {
 /// Keep a profile in the AWS credentials file valid
 ///
 /// Writes temporary credentials into one profile of the file (AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials), and renews
-/// them at half of their life. Everything else in the file stays byte for byte. SIGHUP renews at once, SIGTERM ends.
+/// them at half of their life at the latest. Everything else in the file stays byte for byte. SIGHUP renews at once, SIGTERM
+/// ends.
 #[derive(Debug, Args)]
 #[command(
     args_override_self = true,
@@ -155,8 +156,8 @@ pub(crate) struct Update {
 /// As a container credentials endpoint, they find it by AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE and
 /// AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/creds/ROLE
 ///
-/// Credentials are renewed in the background at half of their life; the old ones are served until they expire. SIGHUP renews at
-/// once.
+/// Credentials are renewed in the background at half of their life at the latest; the old ones are served until they expire.
+/// SIGHUP renews at once.
 #[derive(Debug, Args)]
 #[command(
     args_override_self = true,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use countersign::credentials::{Clock, CredentialOptions, CredentialRequest, Event, Observer, Provider};
+use countersign::credentials::{
+    Clock, CredentialOptions, CredentialRequest, Event, NextAttempt, Observer, Provider,
+};
 use countersign::duration::in_words;
 use countersign::error::{Error, Exit};
 use countersign::rolesanywhere::SkippedRoot;
@@ -122,5 +124,13 @@ pub(crate) fn tell(event: &Event<'_>, options: &Context, terminal: &Terminal) {
         Event::AttemptFailed { attempts, error, pause } => {
             log(format!("try={attempts} error={:?} pause_ms={}", error.to_string(), pause.as_millis()))
         }
+    }
+}
+
+/// When a renewal that failed is tried again, in words.
+pub(super) fn next_attempt(next: NextAttempt) -> String {
+    match next {
+        NextAttempt::WhenAsked => "when SIGHUP asks for it or the PIN's file was corrected".to_owned(),
+        NextAttempt::In(pause) => format!("in {}", in_words(pause)),
     }
 }

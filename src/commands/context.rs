@@ -98,7 +98,7 @@ impl Context {
     pub(crate) fn choose(&self, key: &Key, policy: Policy, terminal: &Terminal) -> Result<Chosen, Error> {
         let uris = parse_key_uris(&key.uris)?;
         let modules = self.load_modules(&uris, terminal)?;
-        let chosen = choose(&modules, &KeyRequest { uris, policy })?;
+        let chosen = choose(&modules, &KeyRequest { uris, policy, certificate: None })?;
         for uri in &chosen.passed_over {
             terminal.say(&format!("not present: {}", uri.shown()));
         }

@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use countersign::credentials::{Clock, Event};
-use countersign::duration::in_words;
 use countersign::error::Error;
 use countersign::save;
 use countersign::serving::{
-    Listener, NextAttempt, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole,
-    Service, Systemd, container_token,
+    Listener, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole, Service, Systemd,
+    container_token,
 };
 
 use super::aws;
@@ -110,12 +109,7 @@ fn tell(event: &RenewalEvent<'_>, terminal: &Terminal) {
             format!("role={role} renewed expiration={}", credentials.expiration().as_str())
         }
         RenewalEvent::Failed { role, error, next } => {
-            let next = match next {
-                NextAttempt::WhenAsked => {
-                    "when SIGHUP asks for it or the PIN's file was corrected".to_owned()
-                }
-                NextAttempt::In(pause) => format!("in {}", in_words(*pause)),
-            };
+            let next = aws::next_attempt(*next);
             format!("role={role} not renewed, next attempt {next}: {error}")
         }
     });

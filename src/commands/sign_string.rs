@@ -20,7 +20,8 @@ pub(crate) fn run(arguments: &SignString, context: &Context, terminal: &Terminal
     }
     let (key_uri, certificate) =
         key_and_certificate(arguments.private_key.as_deref(), arguments.certificate.as_deref(), None)?;
-    let request = KeyRequest { uris: vec![key_uri], policy: Policy::ANY_KEY };
+    let request =
+        KeyRequest { uris: vec![key_uri], policy: Policy::ANY_KEY, certificate: certificate.named()? };
     let mut chosen = context.access().choose(&request, &|event| context.tell(&event, terminal))?;
     let candidates = match arguments.certificate {
         Some(_) => Some(certificate.read(&chosen)?),

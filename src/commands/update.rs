@@ -55,16 +55,16 @@ pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) ->
     drop(credentials);
     give_up_at(renewal.end());
     loop {
-        LIFECYCLE.wait_for_renewal(|| renewal.remaining());
-        match renewal.renew()? {
+        let asked = LIFECYCLE.wait_for_renewal(|| renewal.remaining());
+        match renewal.renew(asked)? {
             Renewed::Done(credentials) => {
                 terminal.warn_of(renewal.not_kept());
                 told(&credentials);
                 give_up_at(renewal.end());
             }
             Renewed::NotYet { error, next, valid_for } => terminal.log(&format!(
-                "not renewed, tried again in {}, good for {} more: {error}",
-                in_words(next),
+                "not renewed, next attempt {}, good for {} more: {error}",
+                aws::next_attempt(next),
                 in_words(valid_for)
             )),
         }

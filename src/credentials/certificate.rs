@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::certificate::{Certificate, Flaw, chain_of, identity_of};
 use crate::certificate_file;
-use crate::device::{Chosen, Device, SigningKey, StoredCertificate};
+use crate::device::{Chosen, Device, NamedCertificate, SigningKey, StoredCertificate};
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Algorithm, Identity};
 use crate::signature::PublicKey;
@@ -55,6 +55,23 @@ pub struct CertificateCandidates {
 }
 
 impl CertificateSource {
+    /// What is known of it before a device is chosen: of several devices, the one that holds its key is meant.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no certificate.
+    pub fn named(&self) -> Result<Option<NamedCertificate>, Error> {
+        Ok(match self {
+            CertificateSource::File { path, .. } => {
+                let found = certificate_file::read(path)?;
+                let keys = found.iter().map(|certificate| certificate.public_key().clone());
+                Some(NamedCertificate::InFile(keys.collect()))
+            }
+            CertificateSource::OnDevice { named, .. } => {
+                named.clone().filter(|uri| uri.names_object()).map(NamedCertificate::OnDevice)
+            }
+        })
+    }
+
     /// Reads all that could be it: the files again each time, since certificates are renewed while a server runs.
     ///
     /// # Errors

@@ -5,6 +5,10 @@
 /// (botocore: 15 minutes, of which 10 are mandatory; the C++ SDK the same): by then there must be new ones.
 const LATEST: i64 = 30 * 60;
 
+/// What serves others renews so long before the end: botocore takes what its metadata service hands out shortly before the end
+/// for good for 10 minutes more before it asks again, and other SDKs do much the same.
+const LATEST_IN_BACKGROUND: i64 = 20 * 60;
+
 /// What credentials are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -36,9 +40,28 @@ pub fn due_at(since: i64, end: i64) -> i64 {
     since.saturating_add(if early.saturating_mul(4) >= life { half.min(early) } else { half })
 }
 
+/// The same for what is handed out while it is renewed in the background: 20 minutes before the end too, but not before a
+/// quarter of their life has passed. Of AWS's shortest sessions, of 900 seconds, those that are handed out are good for 11
+/// minutes.
+pub(super) fn due_in_background_at(since: i64, end: i64) -> i64 {
+    let life = end.saturating_sub(since).max(0);
+    let early = (life - LATEST_IN_BACKGROUND).max(life.unsigned_abs().div_ceil(4).cast_signed());
+    due_at(since, end).min(since.saturating_add(early))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Standing, due_at};
+    use super::{Standing, due_at, due_in_background_at};
+
+    #[test]
+    fn in_the_background_short_sessions_are_due_earlier() {
+        for (life, due) in
+            [(0, 0), (1, 1), (60, 15), (900, 225), (1200, 300), (1800, 600), (2400, 600), (3600, 1800)]
+        {
+            assert_eq!(due_in_background_at(1000, 1000 + life), 1000 + due, "{life}");
+        }
+        assert_eq!(due_in_background_at(1000, 900), 1000);
+    }
 
     #[test]
     fn credentials_are_due_at_half_of_their_life_and_half_an_hour_before_their_end_if_it_is_long_enough() {

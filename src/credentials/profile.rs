@@ -1,11 +1,11 @@
 //! One profile of the credentials file, renewed before its credentials expire.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::credentials_file::CredentialsFile;
 use super::provider::Provider;
-use super::renewal::Renewal;
+use super::renewal::NextAttempt;
+use super::renewing::Renewing;
 use crate::error::Error;
 use crate::rolesanywhere::{Credentials, ProfileName};
 use crate::save::NotKept;
@@ -13,10 +13,9 @@ use crate::save::NotKept;
 /// Keeps one profile valid. The caller waits for [`ProfileRenewal::remaining`], or for somebody who asks, and calls
 /// [`ProfileRenewal::renew`].
 pub struct ProfileRenewal<'a> {
-    provider: Provider<'a>,
+    renewing: Renewing<'a>,
     file: CredentialsFile,
     profile: ProfileName,
-    renewal: Renewal,
     /// When what the file holds ends, in Unix seconds.
     end: i64,
     not_kept: NotKept,
@@ -27,12 +26,12 @@ pub struct ProfileRenewal<'a> {
 pub enum Renewed {
     /// The file holds new credentials.
     Done(Credentials),
-    /// The file holds what it held, which is still valid.
+    /// The file holds what it held.
     NotYet {
         /// Why.
         error: Error,
-        /// How long until the next attempt.
-        next: Duration,
+        /// When it is tried again.
+        next: NextAttempt,
         /// How long the old credentials are still valid.
         valid_for: Duration,
     },
@@ -44,15 +43,14 @@ impl<'a> ProfileRenewal<'a> {
     /// # Errors
     /// As [`Provider::credentials`] and [`CredentialsFile::write`].
     pub fn start(
-        mut provider: Provider<'a>,
+        provider: Provider<'a>,
         file: CredentialsFile,
         profile: ProfileName,
     ) -> Result<(Self, Credentials), Error> {
-        let (credentials, not_kept) = obtain_and_write(&mut provider, &file, &profile)?;
-        let mut renewal = Renewal::due(Arc::clone(provider.clock()));
-        renewal.succeeded(&credentials);
+        let mut renewing = Renewing::of(provider);
+        let (credentials, not_kept) = obtain_and_write(&mut renewing, &file, &profile)?;
         let end = credentials.expiration().unix_seconds();
-        Ok((ProfileRenewal { provider, file, profile, renewal, end, not_kept }, credentials))
+        Ok((ProfileRenewal { renewing, file, profile, end, not_kept }, credentials))
     }
 
     /// The file.
@@ -72,40 +70,44 @@ impl<'a> ProfileRenewal<'a> {
 
     /// How long until the next renewal.
     pub fn remaining(&self) -> Duration {
-        self.renewal.remaining()
+        self.renewing.remaining()
     }
 
-    /// Renews the profile now.
+    /// Renews the profile now; also with a PIN that was refused, if somebody asked.
     ///
     /// # Errors
-    /// The PIN was wrong, or the old credentials have ended: there is nothing to wait for.
-    pub fn renew(&mut self) -> Result<Renewed, Error> {
-        match obtain_and_write(&mut self.provider, &self.file, &self.profile) {
+    /// The old credentials have ended: whoever starts this again is of more use than another attempt. A wrong PIN is none,
+    /// since a program that is started anew sends it again.
+    pub fn renew(&mut self, asked: bool) -> Result<Renewed, Error> {
+        if asked {
+            self.renewing.forget_refused_pin();
+        }
+        match obtain_and_write(&mut self.renewing, &self.file, &self.profile) {
             Ok((credentials, not_kept)) => {
                 self.not_kept = not_kept;
                 self.end = credentials.expiration().unix_seconds();
-                self.renewal.succeeded(&credentials);
                 Ok(Renewed::Done(credentials))
             }
             Err(error) => {
-                self.renewal.failed(&error);
-                let left = self.end - self.provider.clock().now();
-                if self.renewal.waits_for_person() || left <= 0 {
+                let next = self.renewing.failed(&error);
+                let left = self.end - self.renewing.clock().now();
+                if next != NextAttempt::WhenAsked && left <= 0 {
                     return Err(error);
                 }
-                let valid_for = Duration::from_secs(left.unsigned_abs());
-                Ok(Renewed::NotYet { error, next: self.renewal.remaining(), valid_for })
+                let valid_for = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+                Ok(Renewed::NotYet { error, next, valid_for })
             }
         }
     }
 }
 
 fn obtain_and_write(
-    provider: &mut Provider<'_>,
+    renewing: &mut Renewing<'_>,
     file: &CredentialsFile,
     profile: &ProfileName,
 ) -> Result<(Credentials, NotKept), Error> {
-    let credentials = provider.credentials()?;
+    let credentials = renewing.obtain()?;
     let not_kept = file.write(profile, &credentials)?;
+    renewing.succeeded(&credentials);
     Ok((credentials, not_kept))
 }

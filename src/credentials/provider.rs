@@ -188,7 +188,11 @@ impl<'a> Provider<'a> {
         let observer = self.observer;
         let on_the_way = |event: AccessEvent<'_>| observer(Event::Device(event));
         // `aws_signing_helper`, which this stands in for, has no rule either.
-        let wanted = KeyRequest { uris: vec![self.request.key.clone()], policy: Policy::ANY_KEY };
+        let wanted = KeyRequest {
+            uris: vec![self.request.key.clone()],
+            policy: Policy::ANY_KEY,
+            certificate: self.request.certificate.named()?,
+        };
         let mut chosen = self.access.choose(&wanted, &on_the_way)?;
         let candidates = self.request.certificate.read(&chosen)?;
         chosen.prefer(candidates.public_keys());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::jitter;
-use super::lifetime::due_at;
+use super::lifetime::due_in_background_at;
 use crate::error::{Error, Exit};
 use crate::rolesanywhere::Credentials;
 
@@ -33,6 +33,15 @@ pub struct Renewal {
     waits_for_person: bool,
 }
 
+/// When a renewal that failed is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextAttempt {
+    /// Without being asked.
+    In(Duration),
+    /// When somebody asks, or the file of the PIN holds another one: the PIN was wrong, and is not sent again.
+    WhenAsked,
+}
+
 impl Renewal {
     /// At once.
     pub fn due(clock: Arc<Clock>) -> Self {
@@ -53,16 +62,20 @@ impl Renewal {
         }
         // The clocks' whole seconds make the shortest session one shorter.
         let spread = if left >= LONG - 30 { jitter::up_to(SPREAD) } else { Duration::ZERO };
-        self.at = due_at(now, end) - i64::try_from(spread.as_secs()).unwrap_or_default();
+        self.at = due_in_background_at(now, end) - i64::try_from(spread.as_secs()).unwrap_or_default();
     }
 
     /// After none came.
-    pub fn failed(&mut self, error: &Error) {
+    pub fn failed(&mut self, error: &Error) -> NextAttempt {
         let pause = LONGEST_PAUSE.min(1 << self.failures.min(6));
         self.failures = self.failures.saturating_add(1);
         self.at = self.clock.now() + pause;
         self.mark = self.clock.mark();
         self.waits_for_person = error.exit() == Exit::Pin;
+        match self.waits_for_person {
+            true => NextAttempt::WhenAsked,
+            false => NextAttempt::In(self.remaining()),
+        }
     }
 
     /// Whether nothing but a person can help: another attempt could lock the device.
@@ -137,11 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn long_credentials_are_renewed_at_half_of_their_life_or_a_little_earlier() {
-        for life in [900_u32, 3600, 43_200] {
-            let remaining = renewed(life.into()).remaining().as_secs();
-            let life = u64::from(life);
-            let latest = life / 2;
+    fn long_credentials_are_renewed_when_they_are_due_or_a_little_earlier() {
+        for (life, latest) in [(900, 225), (3600, 1800), (43_200, 21_600)] {
+            let remaining = renewed(life).remaining().as_secs();
             assert!(
                 (latest - SPREAD.as_secs() - PATIENCE..=latest).contains(&remaining),
                 "{life}: {remaining}"
@@ -150,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn short_credentials_are_renewed_at_half_their_life() {
-        for life in [599_u32, 300, 100] {
-            is_about(&renewed(life.into()), u64::from(life - life / 2));
+    fn short_credentials_are_renewed_at_a_quarter_of_their_life() {
+        for (life, due) in [(600, 150), (300, 75), (100, 25)] {
+            is_about(&renewed(life), due);
         }
     }
 
@@ -172,7 +183,7 @@ mod tests {
             is_about(&renewal, pause);
         }
         renewal.succeeded(&credentials(&clock, 100));
-        is_about(&renewal, 50);
+        is_about(&renewal, 25);
         renewal.failed(&NoNetwork.into());
         is_about(&renewal, 1);
     }

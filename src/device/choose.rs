@@ -1,5 +1,9 @@
 //! Which device is selected. Decided without a PIN: by the URIs, and by what the devices show to anyone.
 
+mod certified;
+
+pub use certified::NamedCertificate;
+
 use super::call::CallError;
 use super::error::{Candidate, DeviceError, KeyError};
 use super::key_facts::{KeyFacts, NameBy, Policy};
@@ -19,6 +23,8 @@ pub struct KeyRequest {
     pub uris: Vec<Uri>,
     /// What the key must fulfil when no URI names it.
     pub policy: Policy,
+    /// The certificate that chooses among several devices.
+    pub certificate: Option<NamedCertificate>,
 }
 
 /// The selected device, and the URI that named it.
@@ -75,7 +81,7 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
     }
     for (index, uri) in uris.iter().enumerate() {
         let fitting = sight.fitting(uri, modules.named);
-        if let Some(found) = one_of(fitting, &present, uri, by_uri, request.policy)? {
+        if let Some(found) = one_of(fitting, &present, uri, by_uri, request)? {
             let passed_over = uris[..index].to_vec();
             let Fitting { device, keys: shown } = found;
             return Ok(Chosen {
@@ -268,7 +274,7 @@ fn one_of(
     present: &[Device],
     uri: &Uri,
     by_uri: bool,
-    policy: Policy,
+    request: &KeyRequest,
 ) -> Result<Option<Fitting>, Error> {
     let mut shown: Vec<Fitting> = Vec::new();
     let mut failure = None;
@@ -276,7 +282,7 @@ fn one_of(
         match shown_without_pin(&device, uri) {
             Ok(mut keys) => {
                 if !by_uri {
-                    keys.retain(|key| key.facts.unfit_reasons(policy).is_empty());
+                    keys.retain(|key| key.facts.unfit_reasons(request.policy).is_empty());
                 }
                 shown.push(Fitting { device, keys });
             }
@@ -294,6 +300,11 @@ fn one_of(
         shown.retain(can_hold_key);
     }
     drop_second_views(&mut shown);
+    if shown.len() > 1
+        && let Some(certificate) = &request.certificate
+    {
+        certified::keep_holders(&mut shown, uri, certificate)?;
+    }
     if shown.len() <= 1 {
         return Ok(shown.pop());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::roles::Roles;
-use crate::credentials::{Clock, Provider, Renewal};
+use crate::credentials::{Clock, NextAttempt, Provider, Renewing};
 use crate::error::Error;
 use crate::rolesanywhere::Credentials;
 
@@ -12,13 +12,12 @@ use crate::rolesanywhere::Credentials;
 /// calls [`Renewals::renew`].
 pub struct Renewals<'a> {
     roles: Arc<Roles>,
-    renewing: Vec<Renewing<'a>>,
+    renewing: Vec<Role<'a>>,
 }
 
-struct Renewing<'a> {
+struct Role<'a> {
     name: String,
-    provider: Provider<'a>,
-    renewal: Renewal,
+    renewing: Renewing<'a>,
 }
 
 /// What came of a renewal. The words are the caller's.
@@ -49,22 +48,12 @@ pub enum RenewalEvent<'a> {
     },
 }
 
-/// When a renewal that failed is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextAttempt {
-    /// Without being asked.
-    In(Duration),
-    /// When somebody asks, or the file of the PIN holds another one: the PIN was wrong, and is not sent again.
-    WhenAsked,
-}
-
 impl<'a> Renewals<'a> {
     /// Renewals of roles that have nothing yet, by name, which end by `clock`.
     pub fn new(providers: Vec<(String, Provider<'a>)>, clock: &Arc<Clock>) -> Self {
         let names = providers.iter().map(|(name, provider)| (name.clone(), provider.role().clone()));
         let roles = Arc::new(Roles::new(names, Arc::clone(clock)));
-        let renewing =
-            |(name, provider)| Renewing { name, provider, renewal: Renewal::due(Arc::clone(clock)) };
+        let renewing = |(name, provider)| Role { name, renewing: Renewing::of(provider) };
         Renewals { roles, renewing: providers.into_iter().map(renewing).collect() }
     }
 
@@ -82,7 +71,7 @@ impl<'a> Renewals<'a> {
         let mut failed = Vec::new();
         let mut is_any_good = false;
         for (index, role) in self.renewing.iter_mut().enumerate() {
-            match role.provider.credentials() {
+            match role.renewing.obtain() {
                 Ok(credentials) => {
                     observer(RenewalEvent::Obtained { role: &role.name, credentials: &credentials });
                     role.succeeded(credentials, &self.roles);
@@ -103,17 +92,17 @@ impl<'a> Renewals<'a> {
 
     /// How long no role is due.
     pub fn remaining(&self) -> Duration {
-        self.renewing.iter().map(Renewing::remaining).min().unwrap_or(Duration::MAX / 4)
+        self.renewing.iter().map(|role| role.renewing.remaining()).min().unwrap_or(Duration::MAX / 4)
     }
 
     /// Renews the roles that are due, or all of them, because somebody asks, and tells `observer` of each.
     pub fn renew(&mut self, all: bool, observer: &dyn Fn(RenewalEvent<'_>)) {
         if all {
-            self.renewing.iter().for_each(|role| role.provider.forget_refused_pin());
+            self.renewing.iter().for_each(|role| role.renewing.forget_refused_pin());
         }
         for role in &mut self.renewing {
-            if all || role.is_due() {
-                match role.provider.credentials() {
+            if all || role.renewing.is_due() {
+                match role.renewing.obtain() {
                     Ok(credentials) => {
                         observer(RenewalEvent::Renewed { role: &role.name, credentials: &credentials });
                         role.succeeded(credentials, &self.roles);
@@ -125,30 +114,14 @@ impl<'a> Renewals<'a> {
     }
 }
 
-impl Renewing<'_> {
-    fn is_due(&self) -> bool {
-        self.remaining().is_zero()
-    }
-
-    /// How long until it is due, or until the PIN's source is to be looked at again.
-    fn remaining(&self) -> Duration {
-        match self.renewal.waits_for_person() && self.provider.has_new_pin() {
-            true => Duration::ZERO,
-            false => self.renewal.remaining(),
-        }
-    }
-
+impl Role<'_> {
     fn succeeded(&mut self, credentials: Credentials, roles: &Roles) {
-        self.renewal.succeeded(&credentials);
+        self.renewing.succeeded(&credentials);
         roles.renewed(&self.name, credentials);
     }
 
     fn failed(&mut self, error: &Error, roles: &Roles, observer: &dyn Fn(RenewalEvent<'_>)) {
-        self.renewal.failed(error);
-        let next = match self.renewal.waits_for_person() {
-            true => NextAttempt::WhenAsked,
-            false => NextAttempt::In(self.renewal.remaining()),
-        };
+        let next = self.renewing.failed(error);
         observer(RenewalEvent::Failed { role: &self.name, error, next });
         roles.failed(&self.name, &error.to_string());
     }
@@ -161,8 +134,8 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{NextAttempt, RenewalEvent, Renewals};
-    use crate::credentials::{Clock, CredentialOptions, CredentialRequest, Provider};
+    use super::{RenewalEvent, Renewals};
+    use crate::credentials::{Clock, CredentialOptions, CredentialRequest, NextAttempt, Provider};
     use crate::device::{DeviceAccess, LoginMemory, LoginOptions, ModuleChoice, UserType};
     use crate::error::Exit;
 

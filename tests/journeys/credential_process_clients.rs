@@ -2,40 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::authority::text;
-use crate::support::clients::{Moto, Way, aws_cli, boto3, boto3_with};
-use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::clients::{Moto, aws_cli, boto3, boto3_with};
+use crate::support::credential_profile::{DEVICE, server_with_profile};
+use crate::support::desk::Desk;
 use crate::support::faults::calls;
-use crate::support::parts::{fault_module, softhsm_module};
-use crate::support::roles_anywhere::{PROFILE, ROLE, TRUST_ANCHOR};
-use crate::support::server::Server;
-
-const DEVICE: Way<'_> = Way::Process { profile: "device" };
-
-/// A server with `[profile device]` in its `aws-config`. The options are as people write them for aws_signing_helper; what
-/// only a test needs stands in a script of the program's name, since the clients pass no variables of their own.
-fn server_with_profile(options: &str) -> Server {
-    let server = Server::new();
-    let script = format!(
-        "#!/bin/sh\nexport AWS_CA_BUNDLE='{}' COUNTERSIGN_MODULE='{}' FAULT_MODULE='{}' FAULT_LOG=calls\n\
-         unset NO_PROXY\nexec {} \"$@\"\n",
-        text(&server.aws.ca()),
-        text(&fault_module()),
-        softhsm_module(),
-        env!("CARGO_BIN_EXE_countersign"),
-    );
-    let program = server.desk.write("countersign", script.as_bytes());
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let profile = format!(
-        "[profile device]\ncredential_process = {} credential-process --certificate server.pem \
-         --private-key \"{SIGNKEY}\" --intermediates intermediates.pem --role-arn {ROLE} --profile-arn {PROFILE} \
-         --trust-anchor-arn {TRUST_ANCHOR} --endpoint {} --pin-source file:device/pin {options}\n",
-        text(&program),
-        server.aws.url(),
-    );
-    server.desk.write("aws-config", profile.as_bytes());
-    server
-}
 
 fn used(desk: &Desk, moto: &Moto) -> Value {
     boto3(desk, moto, &DEVICE)["calls"][0].clone()

@@ -70,7 +70,7 @@ fn a_session_that_is_lost_is_opened_again_once_and_the_run_goes_on() {
     with_faults(&desk, &SIGN, "C_Sign:2=lost").go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
     assert_eq!((calls(&desk, "C_Login"), calls(&desk, "C_Sign")), (2, 4));
-    // Lost again at the next try of the same signature.
+    // Lost again at the next attempt of the same signature.
     with_faults(&desk, &SIGN, "C_Sign:2=lost,C_Sign:3=lost")
         .go()
         .exits(6)

@@ -18,6 +18,7 @@ mod certificate_files;
 mod certificate_names;
 mod certificate_of_key;
 mod chain_dates;
+mod clients_over_a_renewal;
 mod cmu;
 mod credential_cache;
 mod credential_process;

@@ -5,10 +5,11 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::authority::{Authority, Leaf, text};
-use crate::support::desk::{PIN, SIGNKEY};
+use crate::support::desk::{Desk, PIN, SIGNKEY};
 use crate::support::faults::calls;
 use crate::support::openssl::openssl;
 use crate::support::preparing::{p11tool, pkcs11_tool};
+use crate::support::roles_anywhere::RolesAnywhere;
 use crate::support::server::Server;
 
 const ON_DEVICE: &str = "pkcs11:token=officer;id=%01;type=cert";
@@ -220,4 +221,48 @@ fn a_certificate_that_shows_only_after_login_is_found_there() {
     let absent = [("--certificate", "pkcs11:token=officer;id=%77;type=cert")];
     server.fails(server.counted(&absent, &[]), 4).says("has no certificate for the key");
     assert_eq!(calls(desk, "C_Login"), 1);
+}
+
+#[test]
+fn of_several_devices_the_one_that_holds_the_certificate_s_key_is_taken() {
+    let (desk, authority) = (Desk::provisioned(&["--keys", "signkey", "--also", "backup"]), Authority::new());
+    let server = Server { aws: RolesAnywhere::trusting(&authority), desk, authority };
+    let desk = &server.desk;
+    let taken = |changed: &[(&str, &str)], device: &str| {
+        let done = server.done(server.counted(changed, &["-v"])).exits(0);
+        assert!(done.stderr().contains(&format!("{device} (SoftHSM")), "{}", done.stderr());
+        assert_eq!((calls(desk, "C_Login"), calls(desk, "C_Sign")), (1, 1), "{changed:?}");
+    };
+    for device in ["officer", "backup"] {
+        let key = format!("pkcs11:token={device};id=%01;type=private");
+        let public_key = format!("{device}.pub");
+        desk.countersign(&["public-key", "--key", &key, "-o", &public_key]).go().exits(0);
+        server.certify(&public_key, &Leaf::default());
+        // In a file.
+        taken(&[("--private-key", "")], device);
+        taken(&[("--private-key", "pkcs11:id=%01")], device);
+        // On the device.
+        let (pem, der) = (desk.path("server.pem"), desk.path("server.der"));
+        openssl(&["x509", "-in", text(&pem), "-outform", "DER", "-out", text(&der)]);
+        let put = ["--token-label", device, "--write-object", text(&der), "--type", "cert", "--id", "77"];
+        pkcs11_tool(desk, &[&put[..], &["--label", &format!("of-{device}")]].concat());
+        let certificate = format!("pkcs11:object=of-{device};type=cert");
+        taken(&[("--private-key", ""), ("--certificate", &certificate)], device);
+        taken(&[("--private-key", "pkcs11:id=%01"), ("--certificate", &certificate)], device);
+        let sign = ["sign-string", "--certificate", &certificate];
+        desk.countersign(&sign).with_pin().go().exits(0).says(&format!("token={device}"));
+    }
+    // One whose key is on neither chooses none, and no PIN is sent.
+    let other = ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    server.authority.issue_with_key(desk.folder(), "other", &other, &Leaf::default());
+    for key in ["", "pkcs11:id=%01"] {
+        server.fails(server.counted(&[("--private-key", key), ("--certificate", "other.pem")], &[]), 4);
+        assert_eq!(calls(desk, "C_Login"), 0);
+    }
+    // Nor is one sent while another device, which shows nothing without it, may hold the key as well.
+    for (kind, id) in [("cert", "01"), ("pubkey", "01"), ("cert", "77")] {
+        pkcs11_tool(desk, &["--delete-object", "--type", kind, "--id", id]);
+    }
+    server.fails(server.counted(&[("--private-key", "")], &[]), 4).says("not all show their keys");
+    assert_eq!(calls(desk, "C_Login"), 0);
 }

@@ -2,6 +2,7 @@
 //! and what they do differently does not show.
 
 pub mod kryoptic;
+mod kryoptic_server;
 mod nss;
 mod opencryptoki;
 mod p11_kit_server;

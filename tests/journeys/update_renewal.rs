@@ -7,7 +7,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::support::clock;
 use crate::support::credentials_file::{FILE, last_given, parts, read_by_boto3};
+use crate::support::desk::PIN;
 use crate::support::faults::{calls, faulty};
 use crate::support::run::Run;
 use crate::support::running::{PulledOut, Running, eventually};
@@ -36,7 +38,7 @@ fn is_whole(server: &Server) {
 }
 
 #[test]
-fn short_credentials_are_renewed_at_half_their_life_until_a_signal_ends_it() {
+fn short_credentials_are_renewed_in_time_until_a_signal_ends_it() {
     let server = Server::new();
     let mut update = Running::of(&server, renewing(&server, 4));
     update.says_times(3, "[work] is good until");
@@ -79,7 +81,7 @@ fn a_network_that_fails_for_a_while_is_tried_again() {
     ]));
     let mut update = Running::of(&server, renewing(&server, 3600));
     update.says("[work] is good until").signal(Signal::HUP);
-    update.says("not renewed, tried again in 1 second").says_times(2, "[work] is good until");
+    update.says("not renewed, next attempt in 1 second").says_times(2, "[work] is good until");
     assert_eq!(server.aws.log().len(), 6);
     update.signal(Signal::TERM);
     update.ends(0);
@@ -93,7 +95,7 @@ fn a_network_that_stays_away_is_tried_with_growing_pauses_until_the_credentials_
     let mut update = Running::of(&server, renewing(&server, 6));
     update.says("[work] is good until").signal(Signal::HUP);
     let said = update.ends(9);
-    assert!(said.contains("tried again in 1 second") && said.contains("tried again in 2 seconds"), "{said}");
+    assert!(said.contains("next attempt in 1 second") && said.contains("next attempt in 2 seconds"), "{said}");
     let (_, own) = parts(&server.desk.read(FILE_NAME), "work");
     assert_eq!(own.len(), 3);
 }
@@ -117,21 +119,53 @@ fn a_device_that_stays_away_ends_it_when_the_credentials_end() {
     let run = faulty(&server, renewing(&server, 4), "C_Sign:2=gone:0x32");
     let mut update = Running::of(&server, run);
     let said = update.ends(3);
-    assert!(said.contains("tried again in 1 second"), "{said}");
+    assert!(said.contains("next attempt in 1 second"), "{said}");
     assert_eq!(server.aws.log().len(), 1);
     is_whole(&server);
 }
 
 #[test]
-fn a_pin_that_has_become_wrong_is_sent_once_and_ends_it() {
+fn a_pin_that_has_become_wrong_is_sent_once_and_a_corrected_one_without_being_asked() {
     let server = Server::new();
     let mut update = Running::of(&server, faulty(&server, renewing(&server, 3600), ""));
     update.says("[work] is good until").hides("999999");
     assert_eq!(calls(&server.desk, "C_Login"), 1);
     server.desk.write("device/pin", b"999999\n");
-    update.signal(Signal::HUP);
-    update.ends(5);
-    assert_eq!(calls(&server.desk, "C_Login"), 2);
+    for times in 1..3 {
+        update.signal(Signal::HUP).says_times(times, "not renewed, next attempt when SIGHUP asks for it");
+        assert_eq!(calls(&server.desk, "C_Login"), 1 + times);
+    }
+    is_whole(&server);
+    // Another wrong one is sent once, too.
+    update.hides("888888");
+    server.desk.write("device/pin", b"888888\n");
+    update.says_times(3, "not renewed, next attempt when SIGHUP asks for it");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(calls(&server.desk, "C_Login"), 4);
+    server.desk.write("device/pin", format!("{PIN}\n").as_bytes());
+    update.says_times(2, "[work] is good until");
+    assert_eq!(calls(&server.desk, "C_Login"), 5);
+    update.signal(Signal::TERM);
+    update.ends(0);
+    is_whole(&server);
+}
+
+#[test]
+fn it_waits_for_the_right_pin_although_the_credentials_have_ended() {
+    let server = Server::new();
+    let mut update = Running::of(&server, renewing(&server, 4));
+    update.says("[work] is good until").hides("999999");
+    server.desk.write("device/pin", b"999999\n");
+    update.says("not renewed, next attempt when SIGHUP asks for it");
+    let log = server.aws.log();
+    let end = log.last().unwrap()["credential"]["expiration"].as_str().unwrap();
+    let end: jiff::Timestamp = end.parse().unwrap();
+    eventually("the end of the credentials", || (clock::now() > end).then_some(()));
+    update.signal(Signal::HUP).says_times(2, "not renewed, next attempt when SIGHUP asks for it");
+    let written = update.said().matches("[work] is good until").count();
+    server.desk.write("device/pin", format!("{PIN}\n").as_bytes());
+    update.says_times(written + 1, "[work] is good until").signal(Signal::TERM);
+    update.ends(0);
     is_whole(&server);
 }
 

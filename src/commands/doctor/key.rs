@@ -24,7 +24,7 @@ pub(super) fn check(
     must_sign: bool,
     report: &mut Report<'_>,
 ) -> Result<bool, Error> {
-    let request = KeyRequest { uris: uris.to_vec(), policy: Policy::default() };
+    let request = KeyRequest { uris: uris.to_vec(), policy: Policy::default(), certificate: None };
     let chosen = match choose(modules, &request) {
         Ok(chosen) => chosen,
         // Without a URI the question may have no answer, and nobody asked it.
@@ -101,7 +101,7 @@ fn try_signing(
         [] => Policy::default(),
         _ => Policy::ANY_KEY,
     };
-    let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy })?;
+    let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy, certificate: None })?;
     let mut key =
         chosen.log_in(&context.access().login, &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
     let payload = Payload::message(b"countersign doctor: a signature that means nothing");

@@ -56,6 +56,14 @@ pub fn boto3_with(desk: &Desk, moto: &Moto, way: &Way<'_>, options: &[&str]) -> 
     if output.status.success() { Ok(document) } else { Err(document["error"].clone()) }
 }
 
+/// What sessions of boto3 that run side by side sign with over time; see `tests/aws/clients/over_time.py`.
+pub fn boto3_over_time(desk: &Desk, way: &Way<'_>, options: &[&str]) -> Value {
+    let mut command = python("clients/over_time.py");
+    let output = at_desk(&mut command, desk, way).args(options).output().expect("Python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 /// The AWS CLI, version 1.
 pub fn aws_cli(desk: &Desk, moto: &Moto, way: &Way<'_>, arguments: &[&str]) -> Output {
     at_desk(&mut installed("aws"), desk, way)
@@ -83,8 +91,17 @@ impl Way<'_> {
     }
 }
 
+/// The access key that the AWS CLI signs with.
+pub fn key_of_aws_cli(desk: &Desk, moto: &Moto, way: &Way<'_>) -> String {
+    let output = aws_cli(desk, moto, way, &["--debug", "sts", "get-caller-identity"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let (_, rest) = said.split_once("Credential=").unwrap_or_else(|| panic!("nothing is signed: {said}"));
+    rest.split('/').next().expect("a split has a first part").to_owned()
+}
+
 /// Only what is at the desk is found: no file of the caller's, no network, and no other way than the one.
-fn at_desk<'a>(command: &'a mut Command, desk: &Desk, way: &Way<'_>) -> &'a mut Command {
+pub fn at_desk<'a>(command: &'a mut Command, desk: &Desk, way: &Way<'_>) -> &'a mut Command {
     command
         .env("HOME", desk.folder())
         .env("AWS_CONFIG_FILE", desk.path("aws-config"))

@@ -31,12 +31,6 @@ pub fn off_by(run: Run, offset: &str) -> Run {
     with(run, variables(moved() + duration(offset)))
 }
 
-/// A run whose clock is off from all others by what a file says, `+480`, at each moment.
-pub fn read_from(run: Run, file: &Path) -> Run {
-    let run = with(run, variables(SignedDuration::ZERO));
-    run.without_env("FAKETIME").env("FAKETIME_TIMESTAMP_FILE", file).env("FAKETIME_NO_CACHE", "1")
-}
-
 /// A run that takes place at a time in UTC, as faketime writes it: `2020-01-01 00:00:00`.
 pub fn at(run: Run, time: &str) -> Run {
     with(run, variables(SignedDuration::ZERO)).env("FAKETIME", format!("@{time}")).env("TZ", "UTC")

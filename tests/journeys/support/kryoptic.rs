@@ -1,11 +1,11 @@
 //! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that want their PIN each time, and a PIN that locks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::support::desk::Desk;
 use crate::support::parts::build;
-use crate::support::real_modules::{PIN, generate_key, initialise};
+use crate::support::real_modules::{PIN, generate_key, initialise, pkcs11_tool};
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 
@@ -36,12 +36,22 @@ impl Kryoptic {
     }
 
     pub fn countersign(&self, arguments: &[&str]) -> Run {
-        self.desk
-            .countersign(arguments)
-            .env("KRYOPTIC_CONF", self.desk.path("kryoptic.conf"))
-            .env("COUNTERSIGN_MODULE", module())
-            .env("COUNTERSIGN_PIN_SOURCE", "file:pin")
+        at(&self.desk, self.desk.countersign(arguments))
     }
+}
+
+/// A run with the device at a desk.
+pub fn at(desk: &Desk, run: Run) -> Run {
+    run.env("KRYOPTIC_CONF", desk.path("kryoptic.conf"))
+        .env("COUNTERSIGN_MODULE", module())
+        .env("COUNTERSIGN_PIN_SOURCE", "file:pin")
+}
+
+/// Another PIN for the device of this configuration, by OpenSC's tool; it gives all attempts back.
+pub fn change_pin(configuration: &Path, new: &str) {
+    let configuration = format!("KRYOPTIC_CONF={}", configuration.display());
+    let change = ["--token-label", "officer", "--login", "--pin", PIN, "--change-pin", "--new-pin", new];
+    pkcs11_tool(&["env", &configuration], &module(), &change);
 }
 
 /// The module, built once.
