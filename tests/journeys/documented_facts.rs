@@ -30,7 +30,7 @@ fn the_readme_lists_the_packages_that_the_demo_installs() {
 /// The packages that a script installs.
 fn packages_of(script: &str) -> BTreeSet<String> {
     let text = read(script).replace("\\\n", " ");
-    let line = text.lines().find_map(|line| line.strip_prefix("scripts/install-packages "));
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("scripts/install-packages "));
     words(line.unwrap_or_else(|| panic!("{script} installs packages")))
 }
 

@@ -57,6 +57,16 @@ fn the_units_give_options_that_the_program_knows_and_a_pin_file_as_systemd_makes
 }
 
 #[test]
+fn the_example_of_a_configuration_is_one_that_serve_reads() {
+    let desk = Desk::without_device();
+    let example = root().join("packaging/serve.toml");
+    let arguments = ["serve", "--config", example.to_str().unwrap(), "--port", "0"];
+    // It goes on to the device, which is not there.
+    let done = desk.countersign(&arguments).env("COUNTERSIGN_MODULE", "/nowhere.so").go().exits(3);
+    assert!(done.stderr().contains("/nowhere.so"), "{}", done.stderr());
+}
+
+#[test]
 fn every_setting_of_the_units_has_its_reason() {
     for unit in UNITS {
         let service = text_of(unit)
