@@ -76,8 +76,8 @@ impl<'a> ProfileRenewal<'a> {
     /// Renews the profile now; also with a PIN that was refused, if somebody asked.
     ///
     /// # Errors
-    /// The old credentials have ended: whoever starts this again is of more use than another attempt. A wrong PIN is none,
-    /// since a program that is started anew sends it again.
+    /// The old credentials have ended: starting the program again is of more use than another attempt. That does not apply to a wrong
+    /// PIN, which a program that is started again would send again.
     pub fn renew(&mut self, asked: bool) -> Result<Renewed, Error> {
         if asked {
             self.renewing.forget_refused_pin();

@@ -75,11 +75,12 @@ pub(crate) fn forget_old_words() {
 
 /// Where words go, with colors as they are wanted.
 pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
-    let ours: Box<dyn Write> = match OURS.get().map(File::try_clone) {
-        Some(Ok(ours)) if ours.is_terminal() => Box::new(Patient(ours)),
-        Some(Ok(ours)) => Box::new(ours),
-        _ if io::stderr().is_terminal() => Box::new(Patient(io::stderr())),
-        _ => Box::new(io::stderr()),
+    // Not a copy of it, which a limit of open files refuses.
+    let ours: Box<dyn Write> = match OURS.get() {
+        Some(ours) if ours.is_terminal() => Box::new(Patient(ours)),
+        Some(ours) => Box::new(ours),
+        None if io::stderr().is_terminal() => Box::new(Patient(io::stderr())),
+        None => Box::new(io::stderr()),
     };
     let choice = match OURS.get() {
         Some(ours) => AutoStream::choice(ours),
@@ -95,9 +96,9 @@ pub(crate) fn go_on() {
 
 /// Waits for a terminal that was told to stop.
 pub(crate) fn finish() {
-    match OURS.get().map(File::try_clone) {
-        Some(Ok(ours)) => held::finish(ours),
-        _ => held::finish(io::stderr()),
+    match OURS.get() {
+        Some(ours) => held::finish(ours),
+        None => held::finish(io::stderr()),
     }
 }
 

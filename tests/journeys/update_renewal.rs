@@ -95,7 +95,10 @@ fn a_network_that_stays_away_is_tried_with_growing_pauses_until_the_credentials_
     let mut update = Running::of(&server, renewing(&server, 6));
     update.says("[work] is good until").signal(Signal::HUP);
     let said = update.ends(9);
-    assert!(said.contains("next attempt in 1 second") && said.contains("next attempt in 2 seconds"), "{said}");
+    assert!(
+        said.contains("next attempt in 1 second") && said.contains("next attempt in 2 seconds"),
+        "{said}"
+    );
     let (_, own) = parts(&server.desk.read(FILE_NAME), "work");
     assert_eq!(own.len(), 3);
 }

@@ -41,7 +41,7 @@ fn waits_while_one_attempt_is_left(server: &Server, running: &Running<'_>, renew
     running.hides(PIN);
     running.hides(NEW_PIN);
     let already = running.said().matches(renewed).count();
-    while !signed_with(server, "file:wrong-pin").contains("one try is left before the PIN is locked") {}
+    while !signed_with(server, "file:wrong-pin").contains("one attempt is left before the PIN") {}
     for times in 1..3 {
         running.signal(Signal::HUP).says_times(times, WAITS);
     }
