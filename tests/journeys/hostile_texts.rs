@@ -46,7 +46,9 @@ fn a_user_who_may_start_no_thread_is_told_so() {
     };
     let program = Path::new(env!("CARGO_BIN_EXE_countersign"));
     let copy = desk.path("program");
-    std::fs::copy(program, &copy).unwrap();
+    // By another process: a child that another test starts meanwhile would hold the file open for writing, and it could not be
+    // executed.
+    crate::support::parts::tool("cp", &[program.as_os_str(), copy.as_os_str()]);
     for path in [desk.folder(), &copy] {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }

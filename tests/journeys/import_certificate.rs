@@ -163,11 +163,15 @@ fn der_and_stdin_do_as_well() {
     desk.write("officer.der", &der);
     import(&desk, &["officer.der"]).exits(0);
     let from_stdin = desk.countersign(&["import-certificate", "--key", KEY, "-"]).with_pin();
-    from_stdin.stdin(&desk.read("officer.pem")).go().exits(0).says("is there already");
+    from_stdin
+        .stdin(&desk.read("officer.pem"))
+        .go()
+        .exits(0)
+        .says("This certificate is already on the device.");
     // With what openssl x509 -text and mail programs put around it.
     let with_text = openssl(&["x509", "-in", &text(&desk, "officer.pem"), "-text"]);
     desk.write("officer.txt", &[b"Dear officer,\r\n".as_slice(), &with_text, b"regards\n"].concat());
-    import(&desk, &["officer.txt"]).exits(0).says("is there already");
+    import(&desk, &["officer.txt"]).exits(0).says("This certificate is already on the device.");
 }
 
 #[test]

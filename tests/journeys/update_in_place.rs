@@ -66,7 +66,7 @@ fn a_token_file_that_is_mounted_by_itself_is_refused_before_the_pin_is_asked_for
     let sign = ["sign", "--key", crate::support::desk::SIGNKEY, "tokens.json"];
     let run = server.desk.countersign_after_mounting(script, &sign);
     let done = run.with_pin().behind_faults(&server.desk, "").go().exits(1);
-    assert!(done.stderr().contains("mounted by itself"), "{}", done.stderr());
+    assert!(done.stderr().contains("is a mount point of its own"), "{}", done.stderr());
     let calls = fs::read_to_string(server.desk.path("calls")).unwrap_or_default();
     assert!(!calls.contains("C_Login"), "{calls}");
 }
