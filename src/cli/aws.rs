@@ -281,7 +281,7 @@ pub(crate) enum SignatureFormat {
 /// Print a certificate's data, as aws_signing_helper does
 ///
 /// For a file: the key type, the certificate as DER in base64, and the serial number in decimal, as JSON. For a pkcs11: URI: a
-/// list of the certificates that it matches, each with its SHA-1 fingerprint, its subject and its own URI. CloudTrail's names
+/// list of the certificates that it matches, each with its SHA-1 fingerprint, its subject, issuer and serial number, and its own URI. CloudTrail's names
 /// for the certificate are printed on stderr and are in the --json document.
 #[derive(Debug, Args)]
 #[command(

@@ -67,14 +67,18 @@ fn on_device(uri: Uri, context: &Context, terminal: &Terminal) -> Result<(), Err
     for (index, (certificate, uri)) in matches.iter().enumerate() {
         let (fingerprint, subject) = (sha1(certificate), one_line(&certificate.subject()));
         terminal.report(&format!("{}) {fingerprint} \"{subject}\"", index + 1))?;
-        // A tab: `report` is for lines in which nothing moves the cursor.
+        let issuer = one_line(&certificate.issuer());
+        // Tabs: `report` is for lines in which nothing moves the cursor.
         if !terminal.wants_json() {
-            terminal.data(format!("\tURI: {uri}\n").as_bytes())?;
+            let serial = certificate.serial_hex();
+            let lines = format!("\tIssuer: \"{issuer}\"\n\tSerial: {serial}\n\tURI: {uri}\n");
+            terminal.data(lines.as_bytes())?;
         }
         say_cloudtrail(certificate, terminal);
         let mut document = helper_members(certificate);
         document.insert("uri".into(), uri.as_str().into());
         document.insert("sha1".into(), fingerprint.into());
+        document.insert("issuer".into(), issuer.into());
         document.insert("cloudtrail".into(), cloudtrail(certificate));
         documents.push(Value::Object(document));
     }

@@ -146,6 +146,16 @@ impl ModuleKind {
         self.row().misreads_unwrap
     }
 
+    /// What to do about a device that says CKR_DEVICE_MEMORY.
+    pub(super) fn when_full(self) -> &'static str {
+        self.row().when_full
+    }
+
+    /// What it means that a login says CKR_OBJECT_HANDLE_INVALID, where the PIN names whom to log in.
+    pub(super) fn when_user_unknown(self) -> Option<&'static str> {
+        self.row().when_user_unknown
+    }
+
     /// How a locked PIN is unblocked.
     pub(super) fn unblocking(self) -> &'static str {
         self.row().unblocking
@@ -207,6 +217,8 @@ struct Row {
     when_it_locks: &'static str,
     misreads_unwrap: bool,
     when_rejected: Option<&'static str>,
+    when_full: &'static str,
+    when_user_unknown: Option<&'static str>,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
     pin_length: Option<&'static str>,
@@ -234,6 +246,8 @@ const OTHER: Row = Row {
     when_it_locks: "most lock after three",
     misreads_unwrap: false,
     when_rejected: None,
+    when_full: "the device is full: countersign list --login shows what can go; remove it with the device's own tool",
+    when_user_unknown: None,
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
@@ -258,6 +272,11 @@ static TABLE: [Row; 14] = [
         when_rejected: Some(
             "a capability is missing: the authentication key whose number begins the PIN must have it and, to make an \
              object, be able to give it; so must the key that signs (yubihsm-shell: get objectinfo)",
+        ),
+        when_full: "if audit is forced, its log is full: read it (yubihsm-shell --action get-logs), then free it (--action \
+                    set-log-index); if not, objects must go: countersign list --login shows them",
+        when_user_unknown: Some(
+            "the device has no authentication key with the number that the PIN begins with",
         ),
         unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
                      its connector",

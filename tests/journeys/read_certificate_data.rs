@@ -92,10 +92,13 @@ fn a_device_s_certificates_are_listed_as_the_helper_does_each_with_a_uri_of_its_
         "pkcs11:object=signkey;type=private",
     ] {
         let done = read(&desk, uri, &[]).exits(0).says("CloudTrail: sourceIdentity CN=server1-demo");
+        let serial = x509(&desk, "first.pem", &["-serial"]).to_lowercase();
+        let serial = serial.trim_start_matches('0');
         assert_eq!(
             done.stdout(),
             format!(
-                "Matching identities\n1) {} \"CN=server1-demo\"\n\tURI: pkcs11:token=officer;id=%01;type=cert\n",
+                "Matching identities\n1) {} \"CN=server1-demo\"\n\tIssuer: \"CN=countersign demo CA\"\n\tSerial: {serial}\n\
+                 \tURI: pkcs11:token=officer;id=%01;type=cert\n",
                 fingerprint("first.pem")
             )
         );
@@ -110,6 +113,7 @@ fn a_device_s_certificates_are_listed_as_the_helper_does_each_with_a_uri_of_its_
     assert_eq!(found.len(), 2);
     for (file, label) in [("first.pem", "signkey"), ("renewed.pem", "renewed")] {
         let one = found.iter().find(|one| one["sha1"] == fingerprint(file)).unwrap();
+        assert_eq!(one["issuer"], x509(&desk, file, &["-issuer", "-nameopt", "RFC2253"]));
         let uri = one["uri"].as_str().unwrap();
         assert!(uri.contains(&format!("object={label}")), "{uri}");
         // The URI leads back to it, and to it alone.

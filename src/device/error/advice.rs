@@ -14,9 +14,7 @@ pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str
         Some(RvError::DeviceRemoved | RvError::TokenNotPresent) => {
             "plug the device in again, then repeat the command"
         }
-        Some(RvError::DeviceMemory) => {
-            "the device is full: countersign list --login shows what can go; remove it with the device's own tool"
-        }
+        Some(RvError::DeviceMemory) => kind.when_full(),
         Some(RvError::HostMemory) => "free memory on this host, then repeat the command",
         _ => kind.recovering(),
     }

@@ -133,7 +133,7 @@ impl Explain for LoginError {
                 let left = tries_left(*tries, *user, *kind);
                 std::iter::once(left).chain(kind.pin_form().map(str::to_owned)).collect()
             }
-            LoginError::WrongForm { accepted, is_uncounted, user, kind, .. } => {
+            LoginError::WrongForm { error, accepted, is_uncounted, user, kind, .. } => {
                 let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
                 let form = match secret {
                     Some(secret) => Some(secret.when_wrong.to_owned()),
@@ -141,7 +141,8 @@ impl Explain for LoginError {
                 };
                 let special = kind.pin_form().filter(|_| secret.is_none()).map(str::to_owned);
                 let uncounted = is_uncounted.then(|| "no attempt was used up".to_owned());
-                form.into_iter().chain(special).chain(uncounted).collect()
+                let unknown = kind.when_user_unknown().filter(|_| error.is(RvError::ObjectHandleInvalid));
+                unknown.map(str::to_owned).into_iter().chain(form).chain(special).chain(uncounted).collect()
             }
             LoginError::Failed { kind, .. } => kind.pin_form().map(str::to_owned).into_iter().collect(),
             _ => Vec::new(),

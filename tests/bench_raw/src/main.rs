@@ -1,14 +1,17 @@
 //! The least that signs N digests on a device: the PKCS#11 calls that countersign cannot do without, in a row, and
 //! nothing else. Nothing is chosen, checked or verified. scripts/bench compares countersign's time and memory with it.
 //!
-//! `bench_raw MODULE DEVICE-LABEL KEY-ID PIN-FILE DIGESTS [SIGNATURES]`
+//! `bench_raw MODULE DEVICE-LABEL KEY-ID PIN-FILE DIGESTS [SIGNATURES [URL CA]]`
 //!
-//! KEY-ID is a number, DIGESTS a file with 32 bytes for each token. SIGNATURES is written if it is named.
+//! KEY-ID is a number, DIGESTS a file with 32 bytes for each token. SIGNATURES is written if it is named. With a URL the
+//! signatures go there in one POST request over TLS, by a server whose certificate is under CA, and the answer is read.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::{env, fs, ptr};
 
 use cryptoki_sys::*;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// The DER before the digest in a DigestInfo of SHA-256 (RFC 8017 section 9.2, note 1).
 const SHA256_PREFIX: [u8; 19] = [
@@ -31,7 +34,9 @@ macro_rules! call {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [path, label, id, pin_file, digests, to @ ..] = &arguments[..] else {
-        return Err("usage: bench_raw MODULE DEVICE-LABEL KEY-ID PIN-FILE DIGESTS [SIGNATURES]".into());
+        return Err(
+            "usage: bench_raw MODULE DEVICE-LABEL KEY-ID PIN-FILE DIGESTS [SIGNATURES [URL CA]]".into()
+        );
     };
     let mut id = [id.parse::<u8>()?];
     let mut pin = fs::read_to_string(pin_file)?.trim_end().to_owned().into_bytes();
@@ -104,8 +109,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     call!(module.C_Finalize(ptr::null_mut()));
-    if let [path] = to {
-        fs::write(path, signatures)?;
+    if let [path, ..] = to {
+        fs::write(path, &signatures)?;
     }
+    if let [_, url, ca] = to {
+        post(url, &fs::read(ca)?, &signatures)?;
+    }
+    Ok(())
+}
+
+/// Sends one request. That the server refuses what nobody signed for it is all the same here.
+fn post(url: &str, ca: &[u8], body: &[u8]) -> Result<(), Box<dyn Error>> {
+    let mut roots = Vec::new();
+    for item in parse_pem(ca) {
+        if let PemItem::Certificate(certificate) = item? {
+            roots.push(certificate);
+        }
+    }
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    let agent = ureq::Agent::config_builder().tls_config(tls.build()).http_status_as_error(false);
+    agent.build().new_agent().post(url).send(body)?.body_mut().read_to_vec()?;
     Ok(())
 }

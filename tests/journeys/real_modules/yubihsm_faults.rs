@@ -53,7 +53,9 @@ fn a_pin_without_the_number_of_an_authentication_key_never_reaches_the_device() 
     // The module calls this one wrong.
     refused(&desk, sign(&device, &desk, Some("wrong-password")), 5).says("0001password");
     assert_eq!(device.login_attempts(), before);
-    refused(&desk, sign(&device, &desk, Some(&format!("0002{PIN}"))), 5).says("0001password");
+    refused(&desk, sign(&device, &desk, Some(&format!("0002{PIN}"))), 5)
+        .says("the device has no authentication key with the number that the PIN begins with")
+        .says("0001password");
     assert_eq!(device.login_attempts(), before + 1);
 }
 
@@ -142,7 +144,9 @@ fn a_full_log_with_forced_audit_stops_all_signing_until_it_is_freed() {
     device.shell(&["--action", "put-option", "--opt-name", "force-audit", "--opt-value", "01"]);
     let lists = || device.shell_ends(&["--action", "list-objects"]).status.success();
     assert!((0..70).any(|_| !lists()), "the log never filled up");
-    refused(&desk, sign(&device, &desk, None), 3).says("CKR_DEVICE_MEMORY");
+    refused(&desk, sign(&device, &desk, None), 3)
+        .says("CKR_DEVICE_MEMORY")
+        .says("if audit is forced, its log is full: read it (yubihsm-shell --action get-logs)");
     let log = device.shell(&["--action", "get-logs"]);
     let last = log.lines().rev().find_map(|line| line.strip_prefix("item:")?.split(" -- ").next());
     device.shell(&["--action", "set-log-index", "--log-index", last.unwrap().trim()]);
