@@ -249,7 +249,7 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = inventory(&modules, &Uri::default(), Some(&login), &mut |_| {});
         return;
     }
-    let request = KeyRequest { uris: Vec::new(), policy: Policy::ANY_KEY };
+    let request = KeyRequest { uris: Vec::new(), policy: Policy::ANY_KEY, certificate: None };
     let Ok(chosen) = choose(&modules, &request) else { return };
     let Ok(open) = chosen.log_in(&login, &mut |_| {}) else { return };
     let Ok(mut key) = open.signing_key(Policy::ANY_KEY) else { return };
