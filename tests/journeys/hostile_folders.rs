@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::support::clock;
 use crate::support::credentials_file::FILE;
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::running::eventually;
@@ -162,7 +163,7 @@ fn what_a_killed_run_left_is_removed_and_nothing_else() {
     let desk = &server.desk;
     let cache = desk.path(".cache/countersign/credentials");
     server.done(server.run("credential-process", &[])).exits(0);
-    let old = SystemTime::now() - Duration::from_secs(120);
+    let old = SystemTime::from(clock::now()) - Duration::from_secs(120);
     let leave = |path: &Path, written: SystemTime| {
         fs::write(path, b"a secret").unwrap();
         let file = File::options().append(true).open(path).unwrap();
@@ -180,7 +181,7 @@ fn what_a_killed_run_left_is_removed_and_nothing_else() {
     let locked = leave(&in_use, old);
     locked.try_lock().unwrap();
     let young = desk.path(".countersign-00000000aaaaaaaa.tmp");
-    leave(&young, SystemTime::now());
+    leave(&young, clock::now().into());
     let foreign = desk.path("notes.tmp");
     leave(&foreign, old);
     desk.write("tokens.json", UNSIGNED);

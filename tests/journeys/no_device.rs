@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::support::clock;
 use crate::support::desk::Desk;
 use crate::support::fake_pcscd::{Manner, READER, hold_card, listen};
 use crate::support::faults::behind_faults;
@@ -137,8 +138,12 @@ fn the_printed_rule_lets_the_user_in_where_pcscd_asks_polkit() {
     let Some(polkit) = Polkit::start(&desk) else { return };
     let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     for module in BOTH {
-        let run =
-            || through(module_path(module), polkit.socket())(desk.countersign_under(&nobody, &["list"])).go();
+        let run = || {
+            through(module_path(module), polkit.socket())(clock::of_system(
+                desk.countersign_under(&nobody, &["list"]),
+            ))
+            .go()
+        };
         let refused = run();
         let said = refused.stderr();
         assert!(said.contains("polkit's action org.debian.pcsc-lite.access_pcsc is refused"), "{said}");

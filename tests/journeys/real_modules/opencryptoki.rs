@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::support::clock;
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::openssl::{openssl, openssl_accepts};
 use crate::support::parts::{softhsm_module, tool, where_it_may_mount};
@@ -228,7 +229,7 @@ fn a_user_who_is_not_in_its_group_is_told_of_the_group() {
     for arguments in [&["list"][..], &["sign", "tokens.json", "-o", "-"], &["doctor"]] {
         let words = [&opencryptoki.enter()[..], &user, &there].concat();
         let run = opencryptoki.desk.countersign_under(&words, &[&["--module", &module], arguments].concat());
-        let done = run.go().exits(3);
+        let done = clock::of_system(run).go().exits(3);
         let said = done.stdout() + &done.stderr();
         assert!(said.contains("openCryptoki serves the members of the group pkcs11 only"), "{said}");
         assert!(said.contains("usermod -aG pkcs11") && !said.contains("unplug"), "{said}");

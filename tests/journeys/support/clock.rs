@@ -26,6 +26,12 @@ pub fn set(command: &mut Command) -> &mut Command {
     }
 }
 
+/// A run by the system's own clock. A process that becomes another user needs it: faketime's memory stays the first user's, and it
+/// waits for that forever.
+pub fn of_system(run: Run) -> Run {
+    run.without_env("LD_PRELOAD")
+}
+
 /// A run whose clock is off by so much from all others, as faketime writes it: `-15m`.
 pub fn off_by(run: Run, offset: &str) -> Run {
     with(run, variables(moved() + duration(offset)))

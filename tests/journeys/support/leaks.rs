@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aho_corasick::AhoCorasick;
 use rustix::process::Pid;
 
 use crate::support::desk::PIN;
@@ -46,8 +47,11 @@ impl Secrets {
     #[track_caller]
     pub fn are_not_in(&self, place: &str, text: &[u8]) {
         self.pin_is_not_in(place, text);
-        for secret in &self.given {
-            assert!(!contains(text, secret), "{secret:?} is in {place}: {}", String::from_utf8_lossy(text));
+        // All at once: a service that ran for long was given thousands.
+        let given = AhoCorasick::new(&self.given).expect("few enough secrets");
+        if let Some(found) = given.find(text) {
+            let secret = &self.given[found.pattern()];
+            panic!("{secret:?} is in {place}: {}", String::from_utf8_lossy(text));
         }
     }
 
