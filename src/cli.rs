@@ -216,7 +216,7 @@ pub(crate) struct NotRun {
 
 /// The command line of this process.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, NotRun> {
-    let mut commands = Cli::command();
+    let mut commands = options();
     // Only then: a command that is changed comes last in clap's lists of commands.
     let is_in_trial = arguments
         .iter()
@@ -225,8 +225,8 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, NotRun> {
         let hidden = Arg::new(IN_TRIAL).long(IN_TRIAL).hide(true).action(ArgAction::SetTrue);
         commands = commands.mut_subcommand("list", |list| list.arg(hidden));
     }
-    let tree = with_help(commands);
-    let matches = match tree.clone().try_get_matches_from(&arguments) {
+    let mut tree = with_help(commands);
+    let matches = match tree.try_get_matches_from_mut(&arguments) {
         Ok(matches) => matches,
         Err(error) => return Err(explained(error, tree, &arguments)),
     };
@@ -277,20 +277,25 @@ fn commands_with(tree: &ClapCommand, option: Option<&ContextValue>) -> Vec<Strin
     commands.map(|command| command.get_name().to_owned()).collect()
 }
 
+/// The commands and options, without help pages. What the environment gives is read when this is made.
+pub(crate) fn options() -> ClapCommand {
+    Cli::command()
+}
+
 /// Every variable that an option takes its value from.
-pub(crate) fn variables() -> BTreeSet<OsString> {
+pub(crate) fn variables(options: &ClapCommand) -> BTreeSet<OsString> {
     fn of(command: &ClapCommand, found: &mut BTreeSet<OsString>) {
         found.extend(command.get_arguments().filter_map(|argument| argument.get_env()).map(OsStr::to_owned));
         command.get_subcommands().for_each(|command| of(command, found));
     }
     let mut found = BTreeSet::new();
-    of(&Cli::command(), &mut found);
+    of(options, &mut found);
     found
 }
 
 /// The tree, with help pages that fit a terminal.
 pub(crate) fn tree() -> ClapCommand {
-    with_help(Cli::command())
+    with_help(options())
 }
 
 /// Builds the tree: no option can be added afterwards.
@@ -376,8 +381,7 @@ mod tests {
 
     #[test]
     fn every_example_is_a_command_line_that_the_program_accepts() {
-        let mut tree = tree();
-        tree.build();
+        let tree = tree();
         let commands = tree
             .get_subcommands()
             .flat_map(|command| [vec![command], command.get_subcommands().collect()].concat());

@@ -22,11 +22,10 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     LIFECYCLE.harden();
-    cli::variables().iter().for_each(environment::forget_if_empty);
+    let options = cli::options();
+    cli::variables(&options).iter().for_each(environment::forget_if_empty);
     environment::quieten_modules();
-    let mut tree = cli::tree();
-    tree.build();
-    let given = compatible::read(&tree, std::env::args_os());
+    let given = compatible::read(&options, std::env::args_os());
     given.overruled.iter().for_each(environment::forget);
     let cli = match cli::parse(given.arguments) {
         Ok(cli) => cli,

@@ -76,13 +76,12 @@ pub(crate) fn instead_of(option: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::{instead_of, read};
-    use crate::cli::tree;
+    use crate::cli::options;
 
     fn of(arguments: &[&str]) -> (Vec<String>, Vec<String>) {
-        let mut tree = tree();
-        tree.build();
+        let options = options();
         let given = ["countersign"].iter().chain(arguments).map(|argument| (*argument).into());
-        let read = read(&tree, given);
+        let read = read(&options, given);
         let text = |argument: std::ffi::OsString| argument.into_string().unwrap();
         (read.arguments.into_iter().skip(1).map(text).collect(), read.overruled)
     }
