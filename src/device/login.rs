@@ -202,7 +202,11 @@ pub(super) fn log_in(
                 notice(Notice::WrongForm { device: name(), sent: length, accepted: Some(accepted) });
                 continue;
             }
-            read => read?,
+            Err(error) => {
+                remember_refusal(&options.memory, target, &error, None);
+                return Err(error);
+            }
+            Ok(pin) => pin,
         };
         if !is_person && pin.has_outer_blank() {
             notice(Notice::OuterBlank { source: source.to_string() });
@@ -238,12 +242,13 @@ pub(super) fn log_in(
     }
 }
 
-/// What the device said of this PIN counts for every later login of the process.
+/// What the device said of this PIN, or says of the length of all, counts for every later login of the process.
 fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &LoginError, pin: Option<&Pin>) {
     if matches!(
         failure,
         LoginError::Wrong { .. }
             | LoginError::WrongForm { .. }
+            | LoginError::WrongLength { .. }
             | LoginError::Locked { .. }
             | LoginError::Expired { .. }
     ) {

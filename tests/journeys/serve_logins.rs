@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::support::desk::PIN;
 use crate::support::faults::{calls, faulty};
+use crate::support::run::Run;
 use crate::support::running::eventually;
 use crate::support::server::Server;
 use crate::support::serving::Serving;
@@ -58,19 +59,22 @@ fn a_wrong_pin_is_sent_once_for_all_roles_and_a_corrected_one_without_being_aske
     serving.stop();
 }
 
-#[test]
-fn a_pin_that_can_be_read_once_serves_all_roles() {
-    let server = Server::new();
+/// With a PIN that can be read once.
+fn with_descriptor(server: &Server) -> Run {
     let options = server.options_but(&[]);
     let arguments: Vec<&str> = ["serve", "--port", "0", "--pin-source", "fd:7"]
         .into_iter()
-        .chain(with_roles(&server))
+        .chain(with_roles(server))
         .chain(options.iter().map(String::as_str))
         .collect();
     let script = ["sh", "-c", "exec 7<device/pin; exec \"$@\"", "sh"];
-    let run = server.desk.countersign_under(&script, &arguments);
-    let run = run.env("AWS_CA_BUNDLE", server.aws.ca());
-    let running = crate::support::running::Running::of(&server, run);
+    server.desk.countersign_under(&script, &arguments).env("AWS_CA_BUNDLE", server.aws.ca())
+}
+
+#[test]
+fn a_pin_that_can_be_read_once_serves_all_roles() {
+    let server = Server::new();
+    let running = crate::support::running::Running::of(&server, with_descriptor(&server));
     running.says("listening on");
     for role in ROLES {
         running.says(&format!("role={role} expiration="));

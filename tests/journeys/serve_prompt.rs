@@ -100,3 +100,27 @@ fn a_person_types_the_pin_once_also_for_a_key_that_requires_it_each_time() {
         }
     }
 }
+
+#[test]
+fn a_person_who_types_no_pin_of_the_device_is_not_asked_again_for_another_role() {
+    let server = Server::new();
+    let role = |name: &str| {
+        format!("[[role]]\nname = \"{name}\"\nrole-arn = \"arn:aws:iam::123456789012:role/{name}\"\n")
+    };
+    server.desk.write("serve.toml", ["one", "two"].map(role).concat().as_bytes());
+    let options = server.options_but(&[("--role-arn", "")]);
+    let arguments: Vec<&str> = ["serve", "--port", "0", "--config", "serve.toml"]
+        .into_iter()
+        .chain(options.iter().map(String::as_str))
+        .collect();
+    let (bundle, log) = (server.aws.ca(), server.desk.path("calls"));
+    let environment = [("AWS_CA_BUNDLE", text(&bundle)), ("FAULT_LOG", text(&log))];
+    let mut terminal = run_with_faults(&server.desk, &arguments, "", &environment);
+    for _ in 0..2 {
+        terminal.expect("): ").unwrap();
+        terminal.send_line("123").unwrap();
+    }
+    let said = ends(terminal, 5);
+    assert!(said.contains("has 3 characters; it was not sent"), "{said}");
+    assert_eq!(calls(&server.desk, "C_Login"), 0);
+}
