@@ -4,8 +4,9 @@ Prints one line, `READY port=… control=… ca=… log=… url=…`, and serves
 that a test that was killed leaves nothing behind. roles_anywhere/faults.py says how to make it misbehave.
 
 With `--many` alone it hosts a service for each test, because Python takes longer to start than a test to run. A line of
-stdin is `{"start": [options]}` or `{"stop": port}`; the answer is a service's line as above, or `STOPPED`. It issues
-certificates too: `{"issue": [options of issue_certificate.py]}` is answered by `ISSUED`.
+stdin is `{"start": [options]}` or `{"stop": control}`; the answer is a service's line as above, or `STOPPED`. It issues
+certificates too: `{"issue": [options of issue_certificate.py]}` is answered by `ISSUED`. What fails is answered by the error,
+as a text of JSON, and concerns that test alone.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import issue_certificate
@@ -32,17 +34,24 @@ def host_many():
     running = {}
     print("READY", flush=True)
     for line in sys.stdin:
-        request = json.loads(line)
-        if "stop" in request:
-            running.pop(request["stop"]).stop()
-            answer = "STOPPED"
-        elif "issue" in request:
-            issue_certificate.main(request["issue"])
-            answer = "ISSUED"
-        else:
-            service = Running(read_options(request["start"]))
-            running[service.port], answer = service, service.ready
+        try:
+            answer = answer_to(json.loads(line), running)
+        except (Exception, SystemExit):
+            answer = json.dumps(traceback.format_exc())
         print(answer, flush=True)
+
+
+def answer_to(request, running):
+    if "stop" in request:
+        running.pop(request["stop"]).stop()
+        return "STOPPED"
+    if "issue" in request:
+        issue_certificate.main(request["issue"])
+        return "ISSUED"
+    service = Running(read_options(request["start"]))
+    # A port of services is taken twice: on 127.0.0.1 and on ::1.
+    running[service.control] = service
+    return service.ready
 
 
 class Running:
@@ -61,8 +70,8 @@ class Running:
             settings.tls = tls.make(options.folder, names, options.expired_server_certificate)
         service = Service(options.address, options.port, settings)
         control = Control("127.0.0.1", settings)
-        self.port = service.server_port
-        self.ready = ready(options, settings, self.port, control.server_port)
+        self.control = control.server_port
+        self.ready = ready(options, settings, service.server_port, self.control)
         self._servers = (service, control)
         for server in self._servers:
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

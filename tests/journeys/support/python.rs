@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -16,6 +17,7 @@ pub struct PythonServer {
     process: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    stderr: File,
     ready: Ready,
 }
 
@@ -24,21 +26,23 @@ pub struct Ready(String);
 
 impl PythonServer {
     pub fn start(script: &str, options: &[&str]) -> Self {
-        let mut errors = tempfile::tempfile().expect("a temporary file");
+        let stderr = tempfile::tempfile().expect("a temporary file");
         let mut process = python(script)
             .args(options)
             // It ends when this pipe does, so it cannot outlive a test program that was killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(errors.try_clone().expect("a file can be opened twice"))
+            .stderr(stderr.try_clone().expect("a file can be opened twice"))
+            // It says where it was if it crashes.
+            .env("PYTHONFAULTHANDLER", "1")
             .spawn()
             .expect("Python starts");
         let stdin = process.stdin.take().expect("a pipe");
         let stdout = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut server = PythonServer { process, stdin, stdout, ready: Ready(String::new()) };
-        server.ready = Ready(server.line());
-        let ready = &server.ready.0;
-        assert!(ready.starts_with("READY"), "{script}: {ready}{}", said(&mut errors));
+        let mut server = PythonServer { process, stdin, stdout, stderr, ready: Ready(String::new()) };
+        let ready = server.line();
+        assert!(ready.starts_with("READY"), "{script}: {ready}{}", server.end());
+        server.ready = Ready(ready);
         server
     }
 
@@ -49,8 +53,19 @@ impl PythonServer {
 
     /// A line for its stdin, and the line of its stdout that answers it.
     pub fn ask(&mut self, request: &Value) -> Ready {
-        writeln!(self.stdin, "{request}").expect("the server reads");
-        Ready(self.line())
+        let line = match writeln!(self.stdin, "{request}") {
+            Ok(()) => self.line(),
+            Err(_) => String::new(),
+        };
+        assert!(!line.is_empty(), "no answer to {request}{}", self.end());
+        Ready(line)
+    }
+
+    /// How it ended and what it said, for a message.
+    fn end(&mut self) -> String {
+        // A process that has closed its stdout may take a moment to end.
+        std::thread::sleep(Duration::from_millis(200));
+        format!("\n{:?}\n{}", self.process.try_wait(), said(&mut self.stderr))
     }
 
     fn line(&mut self) -> String {
