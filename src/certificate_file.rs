@@ -6,10 +6,10 @@ use crate::certificate::{Certificate, CertificateError, certificates_from_pem};
 use crate::error::{Error, Exit, Explain};
 use crate::save::{self, FileError};
 
-/// More than any chain or bundle of roots.
+/// Larger than any chain or bundle of roots.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The certificates of a file, PEM or DER, in its order; `-` reads stdin.
+/// The certificates of a file, PEM or DER, in their order; `-` reads stdin.
 ///
 /// # Errors
 /// The file cannot be read, or holds no certificate.

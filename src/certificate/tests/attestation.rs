@@ -20,7 +20,7 @@ fn a_statement_by_a_device_of_firmware_5_counts() {
         firmware: Some("5.4.3".into()),
         serial: Some("19088855".into()),
         form_factor: Some(FormFactor::UsbAKeychain),
-        // By the device's certificate.
+        // From the device's certificate.
         fips: Some(true),
         pin_policy: Some(PinPolicy::Once),
         touch_policy: Some(TouchPolicy::Cached),
@@ -114,7 +114,7 @@ fn a_dead_end_of_the_same_name_and_key_or_a_strangers_statement_before_the_genui
 fn many_certificates_of_one_name_take_no_longer() {
     let [statement, device, root] = samples(["statement", "device", "root"]);
     let mut certificates = vec![statement.clone(), device];
-    // None of them is like another: the signatures differ.
+    // All differ in their signatures.
     for byte in 0..=255 {
         let mut der = sample("dead-end").der().to_vec();
         *der.last_mut().unwrap() = byte;

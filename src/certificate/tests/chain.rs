@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::{sample, samples};
 use crate::certificate::{Certificate, chain_at_any_time, chain_of};
 
-/// When all samples are valid.
+/// A time at which all samples are valid.
 fn then() -> SystemTime {
     sample("root").not_before() + Duration::from_secs(86_400)
 }

@@ -10,7 +10,7 @@ fn text(name: &str) -> String {
     std::fs::read_to_string(sample_path(name)).unwrap()
 }
 
-/// The same with lines of so many characters.
+/// The same with lines of this many characters.
 fn wrapped(pem: &str, length: usize, end: &str) -> String {
     let lines: Vec<&str> = pem.lines().collect();
     let body = lines[1..lines.len() - 1].concat();
@@ -69,7 +69,7 @@ fn a_block_that_is_not_a_certificate_or_is_damaged_is_refused() {
     let root = text("root");
     let trusted = text("trusted");
     assert_eq!(found(&trusted), Err(CertificateError::TrustedPem));
-    // Not left out beside others: it may be the one that is wanted.
+    // Not skipped beside others: it may be the one that was meant.
     assert_eq!(found(format!("{root}{trusted}")), Err(CertificateError::TrustedPem));
     let request = "-----BEGIN CERTIFICATE REQUEST-----\nQUJD\n-----END CERTIFICATE REQUEST-----\n";
     assert_eq!(found(request), Err(CertificateError::OtherPem { found: "CERTIFICATE REQUEST".into() }));

@@ -9,7 +9,7 @@ use crate::certificate::{
 };
 use crate::signature::{Payload, PublicKey};
 
-/// Signs itself with a key that is then forgotten.
+/// A certificate signed by its own key, which is then discarded.
 fn self_signed(request: &CertificateRequest) -> (Certificate, String) {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     // RFC 5480 section 2: the point behind what says P-256.
