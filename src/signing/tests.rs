@@ -16,7 +16,7 @@ use crate::tokenfile::{Change, Signed as InFileSigned, TokenFile};
 const QUORUM: &[u8] = include_bytes!("../../tests/samples/aws-quorum-user-unsigned.json");
 const MFA: &[u8] = include_bytes!("../../tests/samples/aws-mfa-unsigned.json");
 
-/// A key in memory, as no user has one.
+/// A key in memory, unlike any user's.
 struct Key(RsaKeyPair);
 
 impl Key {
@@ -37,7 +37,7 @@ impl Key {
     }
 }
 
-/// AWS's sample with approvals of these users by these keys.
+/// AWS's sample with approvals by these users with these keys.
 fn approved(by: &[(&str, &Key)]) -> TokenFile {
     let mut file = TokenFile::parse(QUORUM).unwrap();
     for (username, key) in by {
@@ -147,7 +147,8 @@ fn every_file_that_is_not_done_gets_its_line_in_the_log() {
     }
     assert_eq!((&lines[0]["signatures"], &lines[1]["signatures"]), (&1.into(), &0.into()));
     assert!(lines[0]["error"].as_str().unwrap().contains("--username"));
-    // When all files are done, an early end is of no file; a failure is of what else was to be written.
+    // When all files are done, an early end concerns none of them; a failure is about what else was to be
+    // written.
     progress.file_done();
     progress.file_done();
     trail.ended_early(EarlyEnd::Interrupted);
