@@ -1,7 +1,8 @@
-//! Text that comes from the network, on its way to people.
+//! Text from the network, made safe to show to people.
 
-/// One line of at most `most` characters: white space and control characters become one blank, and characters that
-/// show nothing or turn the direction of writing (Unicode's Cf) are left out, so that nothing can be faked with them.
+/// One line of at most `most` characters. White space and control characters become one blank, and characters
+/// that are invisible or change the direction of writing (Unicode's Cf) are removed, so that nothing can be
+/// faked with them.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length = 0;

@@ -7,7 +7,7 @@ fn host(region: &str, fips: bool, dual_stack: bool) -> String {
     Endpoint::in_region(&region.parse().unwrap(), EndpointVariant { fips, dual_stack }).host
 }
 
-/// What botocore 1.44 makes of its rules for Roles Anywhere, `rolesanywhere.` left out.
+/// What botocore 1.44 derives from its rules for Roles Anywhere, with `rolesanywhere.` left out.
 #[test]
 fn every_partition_has_its_hosts() {
     let cases = [
