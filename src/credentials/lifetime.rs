@@ -32,7 +32,7 @@ impl Standing {
 }
 
 /// When to renew credentials that were obtained at `since` and expire at `end`: after half of their life, or
-/// half an hour before they expire if a quarter of their life has passed by then.
+/// half an hour before they expire if that comes first and a quarter of their life has passed by then.
 pub fn due_at(since: i64, end: i64) -> i64 {
     let life = end.saturating_sub(since).max(0);
     let half = life - life / 2;
