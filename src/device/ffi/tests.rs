@@ -1,4 +1,4 @@
-//! The layer on function lists that answer as no module should.
+//! This layer with function lists that answer as no module should.
 
 #![allow(non_snake_case, clippy::undocumented_unsafe_blocks)]
 
@@ -13,17 +13,18 @@ use cryptoki_sys::*;
 use super::{Functions, RawSession};
 use crate::device::call::CallError;
 
-/// What the module of this thread's test does.
+/// How the module of this thread's test behaves.
 #[derive(Default)]
 struct Script {
-    /// The answers to C_FindObjects: the code, the handles, and how many it says there are.
+    /// The answers to C_FindObjects: the code, the handles, and how many the module claims to return.
     batches: Vec<(CK_RV, Vec<CK_OBJECT_HANDLE>, CK_ULONG)>,
-    /// What C_Sign says at each call: the code and the length.
+    /// The answers to each C_Sign: the code and the length.
     signs: Vec<(CK_RV, CK_ULONG)>,
-    /// What lengths C_GetAttributeValue says, when it is asked for one and when for the value; and the code.
+    /// The lengths that C_GetAttributeValue returns, when asked for the length and when for the value; and
+    /// the code.
     lengths: (CK_ULONG, CK_ULONG),
     attribute_code: CK_RV,
-    /// What C_GetSlotList counts.
+    /// The number of slots that C_GetSlotList reports.
     slots: CK_ULONG,
     calls: Vec<String>,
 }
@@ -65,7 +66,7 @@ unsafe extern "C" fn C_FindObjects(
     with(|script| {
         let (code, handles, says) = match script.batches.len() {
             0 => (CKR_OK, Vec::new(), 0),
-            // The last one is forever.
+            // The last one is repeated forever.
             1 => script.batches[0].clone(),
             _ => script.batches.remove(0),
         };
@@ -263,7 +264,7 @@ fn a_session_is_closed_once() {
     assert_eq!(with(|script| std::mem::take(&mut script.calls)), ["close"]);
 }
 
-/// A module that is started without locks only, and called by several threads.
+/// A module that only starts without locks, called by several threads.
 mod without_locks {
     use super::*;
 
