@@ -1,5 +1,5 @@
-//! Files of certificates and public keys as people get them: read where openssl reads them, else named with the command that
-//! converts them.
+//! Files of certificates and public keys in the forms that people get: read if openssl reads them, otherwise
+//! reported with the command that converts them.
 
 use std::process::Command;
 
@@ -73,7 +73,7 @@ fn a_public_key_is_read_however_its_lines_are() {
         desk.write(name, text.as_bytes());
         desk.countersign(&["verify", "--public-key", name, "tokens.json"]).go().exits(0);
     }
-    // openssl, which is strict about some of them, reads AWS's way.
+    // openssl, which is strict about some of them, reads AWS's form.
     openssl(&["pkey", "-pubin", "-noout", "-in", &text(&desk, "one-line.pem")]);
 }
 

@@ -1,4 +1,4 @@
-//! Which certificate speaks for a key: `countersign certificate`, among several that are on the device.
+//! Which certificate belongs to a key: `countersign certificate`, with several certificates on the device.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::Desk;
@@ -88,7 +88,7 @@ fn an_expired_one_is_better_than_none_and_is_said_to_be_expired() {
 fn a_certificate_under_another_id_is_found_by_its_public_key() {
     let desk = desk_with(&Authority::new(), &[("elsewhere", Leaf::default(), "77")]);
     assert_eq!(certificate_of(&desk, KEY).as_bytes(), desk.read("elsewhere.pem"));
-    // And leads back to the key.
+    // And it leads back to the key.
     let key = "pkcs11:token=officer;id=%77;type=cert";
     desk.countersign(&["csr", "--key", key, "--subject", "CN=a", "-o", "csr.pem"]).with_pin().go().exits(0);
     assert_eq!(openssl_reads_request(&text(&desk, "csr.pem"), &["-pubkey"]), desk.read("officer.pub"));
@@ -110,7 +110,7 @@ fn what_is_not_a_certificate_hides_none() {
     for broken_first in [true, false] {
         let desk = desk_with_key("rsa:2048");
         let put_broken = || {
-            // A certificate of which the end is missing: it has the key's id, and begins as the right one does.
+            // A truncated certificate: it has the key's id, and begins like the right one.
             let der = openssl(&["x509", "-in", &text(&desk, "fit.pem"), "-outform", "DER"]);
             desk.write("broken.der", &der[..der.len() / 2]);
             put_broken_object(&desk, "broken.der");
@@ -130,7 +130,7 @@ fn what_is_not_a_certificate_hides_none() {
     }
 }
 
-/// pkcs11-tool parses what it writes, so the device is given a whole certificate, and its file is cut short.
+/// pkcs11-tool parses what it writes, so the device gets a whole certificate, whose file is then cut short.
 fn put_broken_object(desk: &Desk, broken: &str) {
     use std::fs;
     let tokens = || {
@@ -157,14 +157,14 @@ fn put_broken_object(desk: &Desk, broken: &str) {
     let object = tokens().into_iter().find(|file| !before.contains(file)).expect("a file of the new object");
     let mut bytes = fs::read(&object).unwrap();
     let at = bytes.windows(whole.len()).position(|window| window == whole).expect("the certificate's bytes");
-    // Of the same length, lest the file of the device itself is broken.
+    // Of the same length, or the file of the device itself would be broken.
     let mut cut = desk.read(broken);
     cut.resize(whole.len(), 0);
     bytes[at..at + whole.len()].copy_from_slice(&cut);
     fs::write(&object, bytes).unwrap();
 }
 
-/// Somebody put each under the other's id: the public key decides, and no signature is made to find out.
+/// Each was stored under the other's id: the public key decides, and no signature is made to find out.
 #[test]
 fn two_certificates_that_were_swapped_are_still_told_apart() {
     let desk = Desk::provisioned(&["--keys", "rsa3072,alwayskey"]);
@@ -230,7 +230,7 @@ fn a_certificate_whose_curve_is_written_out_is_read_and_named() {
         put_certificate(&desk, "explicit.pem", id, "explicit");
         let uri = format!("pkcs11:token=officer;id=%{id};type=cert");
         let done = desk.countersign(&["certificate", "--key", &uri, "--json"]).go().exits(0).json();
-        // The same key as openssl has it when it names the curve.
+        // The same key in openssl's form with a named curve.
         let spki = openssl(&["ec", "-in", &key, "-pubout", "-param_enc", "named_curve", "-outform", "DER"]);
         let digest = openssl_sha256(&desk, &spki);
         assert_eq!(done["public_key_sha256"], digest, "{name}");

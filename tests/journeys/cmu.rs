@@ -64,7 +64,7 @@ fn a_cmu_file_whose_public_key_is_another_one_does_not_verify() {
     desk.write("authdata.json", document.to_string().as_bytes());
     let verify = ["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"];
     desk.countersign(&verify).go().exits(8).says("its \"PublicKey\" is not the key");
-    // Replaced signatures do not stay beside another key.
+    // Replaced signatures must not stay beside another key.
     let sign = ["sign", "--force", "--no-public-key", "--key", SIGNKEY, "authdata.json"];
     desk.countersign(&sign).with_pin().go().exits(0);
     assert_eq!(json(&desk, "authdata.json")["PublicKey"], "");

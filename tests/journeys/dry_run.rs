@@ -1,4 +1,4 @@
-//! `credential-process --dry-run`: everything but sending, and where it would have been sent.
+//! `credential-process --dry-run`: everything except sending, and where the request would have gone.
 
 use crate::support::desk::SIGNKEY;
 use crate::support::faults::calls;
@@ -28,7 +28,7 @@ fn it_says_all_that_would_be_sent_and_sends_nothing() {
     }
     done.says("Nothing was sent (--dry-run).");
     assert_eq!(server.aws.log().len(), 0);
-    // And nothing was kept.
+    // And nothing was stored.
     assert!(!server.desk.path(".cache").exists());
 }
 

@@ -1,4 +1,4 @@
-//! Modules that print, exit, abort or crash: somebody else's code in this process.
+//! Modules that print, exit, abort or crash: foreign code in this process.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ fn what_a_module_prints_is_not_in_the_data() {
     assert!(openssl_accepts(&desk, "signed.json", "device/signkey.pub.pem"));
     let listed = with_faults(&desk, &["list", "--json"], CHATTY).go().exits(0);
     assert!(listed.json()["modules"].is_array());
-    // Where somebody looks for a fault it is shown, with the words and not with the data.
+    // It is shown to people who look for a fault, beside the messages and not among the data.
     let arguments = [&["-v"], &arguments[..]].concat();
     let verbose =
         with_faults(&desk, &arguments, CHATTY).stdin(UNSIGNED).go().exits(0).says("ACME module 1.2");
@@ -84,7 +84,7 @@ fn beside_softhsm(desk: &Desk, arguments: &[&str], faults: &str) -> Run {
     variables(faults).into_iter().skip(1).fold(run, |run, (name, value)| run.env(name, value))
 }
 
-/// Another file: both would be one library otherwise, and started twice.
+/// A copy: otherwise both would be one library, initialized twice.
 fn copy_of_softhsm(desk: &Desk) -> std::path::PathBuf {
     let copy = desk.path("good.so");
     std::fs::copy(Path::new(softhsm_module()), &copy).unwrap();

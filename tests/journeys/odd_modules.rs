@@ -4,7 +4,7 @@ use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::{SIGN, calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
 
-/// Signs with what goes wrong, as if nothing did.
+/// Signs with these faults, as if there were none.
 #[track_caller]
 fn signs(faults: &str) -> Desk {
     let desk = Desk::new();
@@ -14,7 +14,7 @@ fn signs(faults: &str) -> Desk {
     desk
 }
 
-/// A Luna's.
+/// A Luna's behaves like this.
 #[test]
 fn a_module_whose_list_of_interfaces_fails_is_used_by_its_function_list() {
     for code in ["0x54", "0x5", "0x7"] {
@@ -56,7 +56,7 @@ fn a_search_that_gives_one_object_at_a_time_finds_all() {
     let keys = |listed: &str| listed.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(keys(&one_by_one), keys(&all));
     assert!(keys(&all).len() > 5, "{all}");
-    // The first that is given is not the only one.
+    // The first handle returned is not the only one.
     for faults in ["", "C_FindObjects=few:1"] {
         let done = with_faults(&desk, &["public-key"], faults).go().exits(4);
         assert!(done.stderr().contains("keys match"), "{faults}: {}", done.stderr());
@@ -85,7 +85,7 @@ fn what_a_module_does_not_search_by_is_compared_here() {
             .go()
             .exits(exit);
     }
-    // What is refused for another reason is not asked for again and again.
+    // A search refused for another reason is not repeated again and again.
     let done = with_faults(&desk, &SIGN, "C_FindObjectsInit=0x30").go().exits(3);
     done.says("C_FindObjectsInit said CKR_DEVICE_ERROR");
     untouched(&desk);
@@ -113,7 +113,7 @@ fn lengths_that_cannot_be_are_errors() {
             let done =
                 with_faults(&desk, &["sign", "--key", SIGNKEY, "--timeout", "20", "tokens.json"], &faults)
                     .go();
-            // Without an id or a label the key may still be the one that is meant.
+            // Even without an id or a label, the key may be the one that is meant.
             assert!(
                 [0, 4].contains(&done.code()),
                 "{attribute} {length}: {}\n{}",

@@ -156,7 +156,7 @@ fn output_goes_elsewhere_and_the_input_stays() {
         .exits(0);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
     assert!(openssl_accepts(&desk, "signed.json", "device/signkey.pub.pem"));
-    // Again, onto the file that is there now.
+    // Again, onto the existing file.
     desk.countersign(&["sign", "--key", SIGNKEY, "-o", "signed.json", "tokens.json"])
         .with_pin()
         .go()
@@ -169,7 +169,7 @@ fn a_pipe_is_signed_from_stdin_to_stdout() {
     let done = desk.countersign(&["sign", "--key", SIGNKEY, "-"]).with_pin().stdin(UNSIGNED).go().exits(0);
     desk.write("signed.json", done.stdout_bytes());
     assert!(openssl_accepts(&desk, "signed.json", "device/signkey.pub.pem"));
-    // What is signed already passes through unchanged.
+    // A file that is signed already passes through unchanged.
     let again =
         desk.countersign(&["sign", "--key", SIGNKEY, "-"]).stdin(&desk.read("signed.json")).go().exits(0);
     assert_eq!(again.stdout_bytes(), desk.read("signed.json"));
@@ -200,7 +200,7 @@ fn a_key_that_asks_for_its_pin_each_time_signs_every_token() {
     desk.countersign(&["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"]).with_pin().go().exits(0);
     desk.countersign(&["public-key", "--key", "pkcs11:object=alwayskey", "-o", "always.pub"]).go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "always.pub"));
-    // And messages: the bytes that CKM_SHA256_RSA_PKCS hashes on the device.
+    // The same for messages: bytes that CKM_SHA256_RSA_PKCS hashes on the device.
     let sha256 = [
         "sign",
         "--force",

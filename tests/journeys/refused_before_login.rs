@@ -1,4 +1,4 @@
-//! What `credential-process` refuses without asking anyone: no PIN is used, nothing is signed, nothing is sent.
+//! What `credential-process` refuses without asking anyone: no PIN is used, nothing is signed or sent.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::SIGNKEY;
@@ -7,7 +7,7 @@ use crate::support::roles_anywhere::{PROFILE, ROLE, TRUST_ANCHOR};
 use crate::support::run::Run;
 use crate::support::server::Server;
 
-/// An error, before which nothing was spent.
+/// Asserts an error before which nothing was spent.
 #[track_caller]
 fn refused(server: &Server, run: Run, code: i32, message: &str) {
     server.desk.write("calls", b"");

@@ -1,4 +1,5 @@
-//! `countersign sign-string`: a signature of the text that AWS's helper signs, in the helper's forms; openssl judges.
+//! `countersign sign-string`: a signature of the text that AWS's helper signs, in the helper's forms; openssl
+//! judges.
 
 use sha2::{Digest as _, Sha256};
 
@@ -7,12 +8,12 @@ use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::openssl;
 
-/// The text, made by openssl and the definition in the helper's documentation.
+/// The text, composed by openssl from the definition in the helper's documentation.
 fn signed_text(desk: &Desk, public_key: &str) -> Vec<u8> {
     let der = openssl(&["pkey", "-pubin", "-in", text(&desk.path(public_key)), "-outform", "DER"]);
     let is_ec = der.len() < 200;
     let key = if is_ec {
-        // The point is what the SubjectPublicKeyInfo ends with, of P-256 and P-384.
+        // For P-256 and P-384, the point is at the end of the SubjectPublicKeyInfo.
         der[der.len() - if der.len() < 100 { 65 } else { 97 }..].to_vec()
     } else {
         openssl(&[

@@ -17,7 +17,7 @@ from .pause import pause
 from .refusal import Refusal
 from .verify import Request, Session, verify
 
-# A client that neither speaks nor leaves.
+# For a client that neither speaks nor leaves.
 LONGEST_SILENCE = 60
 
 
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         self.request.close()
 
     def handle_one_request(self):
-        # The client may go away at any time, also on purpose.
+        # The client may disconnect at any time, even on purpose.
         try:
             super().handle_one_request()
         except (ConnectionError, ssl.SSLError, TimeoutError, ValueError):
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
             verdict, reply = "accepted", answer.credentials(session, self.now, lifetime)
         if do in ("cut", "truncate"):
             verdict = "faulted"
-        # Before the answer, so that a client that has it finds its request in the log.
+        # Before the answer, so that a client that has received it finds its request in the log.
         settings.record(
             {
                 "n": number,

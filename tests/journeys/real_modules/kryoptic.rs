@@ -1,4 +1,5 @@
-//! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that want their PIN each time, and a PIN that locks.
+//! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that require their PIN each time, and a PIN that
+//! locks.
 
 use crate::support::kryoptic::Kryoptic;
 use crate::support::openssl::openssl_accepts;
@@ -11,7 +12,7 @@ const SIGNKEY: &str = "pkcs11:token=officer;id=%01;type=private";
 fn a_module_with_interfaces_of_pkcs11_3_lists_and_signs() {
     let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
     lists_and_signs(&kryoptic.desk, SIGNKEY, &[], |arguments| kryoptic.countersign(arguments));
-    // Bytes of which the device makes the digest.
+    // Bytes whose digest the device computes.
     kryoptic.desk.write("officer.token", b"any bytes");
     let detached = ["sign", "--detached", "--json", "--key", SIGNKEY, "officer.token"];
     let document = kryoptic.countersign(&detached).go().exits(0).json();
@@ -39,7 +40,7 @@ fn wrong_pins_lock_the_device_after_the_last_try_that_was_asked_for() {
         tries += 1;
         assert!(tries < 10, "no last try after {tries}");
     }
-    // Of ten tries the last is kept, however often the command is repeated.
+    // The last of ten attempts is kept, however often the command is repeated.
     assert_eq!(tries, 9);
     for _ in 0..2 {
         refused().says("it was not used").says("--use-last-try");

@@ -18,7 +18,7 @@ use crate::support::run::Run;
 /// The device's URI.
 pub const DEVICE: &str = "pkcs11:token=YubiHSM";
 
-/// The number of the first authentication key, which comes before the password in a PIN of PKCS#11.
+/// The number of the first authentication key, which precedes the password in a PKCS#11 PIN.
 const FIRST_KEY: &str = "0001";
 
 pub struct YubiHsm {
@@ -28,7 +28,7 @@ pub struct YubiHsm {
 }
 
 impl YubiHsm {
-    /// A new device, with authentication key 1 alone.
+    /// A new device that has only authentication key 1.
     pub fn new() -> Self {
         Self::with_options(&[])
     }
@@ -43,7 +43,7 @@ impl YubiHsm {
         device
     }
 
-    /// The device remembers its objects and its log from one time to the next, and no sessions.
+    /// The device keeps its objects and its log across restarts, but no sessions.
     pub fn start_connector(&mut self, options: &[&str]) {
         self.stop_connector();
         let _ = fs::remove_file(self.memory("ready"));
@@ -61,7 +61,7 @@ impl YubiHsm {
         }
     }
 
-    /// The connector stays, without the device.
+    /// The connector stays, the device disappears.
     pub fn unplug(&self) {
         fs::write(self.memory("unplugged"), "").expect("a file is written");
     }
@@ -70,7 +70,7 @@ impl YubiHsm {
         fs::remove_file(self.memory("unplugged")).expect("it was unplugged");
     }
 
-    /// Others have so many of the device's 16 sessions.
+    /// Other programs use this many of the device's 16 sessions.
     pub fn sessions_in_use(&self, count: usize) {
         fs::write(self.memory("sessions-in-use"), count.to_string()).expect("a file is written");
     }
@@ -79,7 +79,7 @@ impl YubiHsm {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// A file of the device's memory.
+    /// A file in the device's memory.
     pub fn memory(&self, name: &str) -> PathBuf {
         self.path("device").join(name)
     }
@@ -88,13 +88,13 @@ impl YubiHsm {
         self.folder.path().join(name)
     }
 
-    /// How often the device was asked for a command (two hexadecimal digits), and answered so.
+    /// How often the device received a command (two hexadecimal digits), and gave this answer.
     pub fn count(&self, command: &str, answer: &str) -> usize {
         let commands = fs::read_to_string(self.memory("commands")).unwrap_or_default();
         commands.lines().filter(|line| line.starts_with(command) && line.ends_with(answer)).count()
     }
 
-    /// How often a session was asked for, with whatever authentication key and password.
+    /// How often a session was requested, with any authentication key and password.
     pub fn login_attempts(&self) -> usize {
         self.count("03 ", "")
     }
