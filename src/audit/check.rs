@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_number_that_there_is_is_not_followed_by_another_one() {
+    fn no_entry_follows_the_largest_number() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let line = format!("{{\"number\":{},\"previous\":\"{NO_LINE}\"}}\n", u64::MAX);

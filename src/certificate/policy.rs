@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_numbered_has_a_word_or_keeps_its_number() {
+    fn policies_have_a_name_or_keep_their_number() {
         let pin = [0, 1, 2, 3, 4, 5, 6, 255].map(|number| PinPolicy::from_number(number).name());
         let named = [Ok("never"), Ok("once"), Ok("always"), Ok("match-once"), Ok("match-always")];
         assert_eq!(pin, [&[Err(0)][..], &named, &[Err(6), Err(255)]].concat()[..]);

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_until_it_ends_and_is_due_at_half_of_its_life() {
+    fn cached_credentials_are_found_until_they_expire_and_are_due_after_half_of_their_life() {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(Clock::default()));
         let cache = open(folder.path(), &clock).unwrap();
         assert!(cache.read().is_none());
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_found_by_those_who_came_before_it_until_there_are_credentials() {
+    fn a_failure_is_found_by_processes_that_started_before_it_until_there_are_credentials() {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(Clock::default()));
         let cache = open(folder.path(), &clock).unwrap();
         let start = SystemTime::now() - Duration::from_secs(1);
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn other_options_have_another_name_and_a_pin_makes_none() {
+    fn other_options_have_another_name_and_the_pin_makes_no_difference() {
         let options = |key: &str| CredentialOptions { private_key: Some(key.into()), ..Default::default() };
         let name = |key: &str| name_of(&options(key), None);
         assert_eq!(name("pkcs11:object=a?pin-value=1234"), name("pkcs11:object=a?pin-value=4321"));

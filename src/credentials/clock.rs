@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_this_computers_until_aws_says_otherwise() {
+    fn the_time_is_this_computers_until_aws_reports_another() {
         let (clock, start) = (Clock::default(), wall() / 1000);
         is_about(clock.now(), start);
         is_about(clock.own(), start);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_says_when_it_gives_credentials_counts_for_their_end_and_dates_no_request() {
+    fn the_time_in_an_answer_with_credentials_decides_their_expiry_and_dates_no_request() {
         let (clock, start) = (Clock::default(), wall() / 1000);
         clock.heard(start - 5000, Duration::from_secs(100));
         is_about(clock.now(), start - 4900);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_correction_falls_when_the_clock_is_set() {
+    fn a_correction_ends_when_the_clock_is_set() {
         let (clock, start) = (Clock::default(), wall() / 1000);
         assert!(clock.is_ahead_by(7200));
         let mark = clock.mark();

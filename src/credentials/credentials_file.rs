@@ -194,7 +194,7 @@ mod tests {
     use crate::rolesanywhere::{Credentials, ProfileName};
 
     #[test]
-    fn looking_whether_it_can_be_written_makes_nothing_and_writing_makes_it_closed() {
+    fn the_check_creates_nothing_and_a_new_file_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let file = CredentialsFile { path: folder.path().join("home/.aws/credentials"), in_place: false };
         file.check_writable().unwrap();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_of_a_file_that_is_there_stays_and_is_told_of() {
+    fn the_mode_of_an_existing_file_stays_and_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = CredentialsFile { path: folder.path().join("credentials"), in_place: false };
         fs::write(file.path(), "[other]\nregion = eu-west-1\n").unwrap();

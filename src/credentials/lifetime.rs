@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_handed_out_until_they_end_and_not_a_second_longer() {
+    fn credentials_are_handed_out_until_they_expire_and_not_a_second_longer() {
         for (now, standing) in [
             (0, Standing::Fresh),
             (1799, Standing::Fresh),

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_due_when_the_clock_says_so_however_it_came_there() {
+    fn it_is_due_when_the_clock_says_so_even_after_a_jump() {
         let clock = Arc::new(Clock::default());
         let mut renewal = Renewal::due(Arc::clone(&clock));
         renewal.succeeded(&credentials(&clock, 3600));

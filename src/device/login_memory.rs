@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_that_can_be_had_once_serves_all_until_it_is_refused() {
+    fn a_pin_that_can_be_read_once_serves_all_until_it_is_refused() {
         let memory = LoginMemory::default();
         // There is no such descriptor, so reading it fails.
         let once = PinSource::Descriptor(4095);

@@ -201,7 +201,7 @@ mod tests {
     use crate::pin::PinSource;
 
     #[test]
-    fn a_range_of_lengths_is_said_where_it_can_be_one_and_explains_something() {
+    fn a_range_of_lengths_is_shown_if_it_is_plausible_and_explains_something() {
         let pin = |text: &str| Pin::new(SecretString::from(text), &PinSource::Prompt).unwrap();
         let said = |least, most| PinLength { least, most }.in_words_without(&pin("12345"));
         assert_eq!(said(6, 8).as_deref(), Some("6 to 8 characters"));

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_text_shows_and_takes_no_other_key_along() {
+    fn keys_that_are_not_text_show_and_swallow_no_other_key() {
         assert_eq!(text(b"caf\xe9\n"), "caf\u{fffd}\n");
         assert_eq!(text(b"\xe9\x89x\n"), "\u{fffd}x\n");
         assert_eq!(text(b"\xf0\n"), "\u{fffd}\n");

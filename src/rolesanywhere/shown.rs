@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_one_short_line_whatever_comes() {
+    fn any_text_becomes_one_short_line() {
         assert_eq!(one_line("\r\n a\t\tb\u{1b}[31m\u{202e}c\n", 80), "a b [31mc");
         assert_eq!(one_line("éééé", 3), "ééé…");
         assert_eq!(one_line("ab cd", 3), "ab…");

@@ -39,14 +39,14 @@ mod tests {
     }
 
     #[test]
-    fn an_rsa_key_stands_in_it_as_pkcs_1() {
+    fn it_contains_an_rsa_key_as_pkcs_1() {
         // { printf 'IAM RA\x30\x0c\x02\x05\x00\xc0\xff\xee\x01\x02\x03\x01\x00\x01'; } | openssl dgst -sha256
         let key = PublicKey::rsa(&[0xc0, 0xff, 0xee, 0x01], &[1, 0, 1]).unwrap();
         assert_eq!(digest(&key), RSA);
     }
 
     #[test]
-    fn an_ec_key_stands_in_it_as_its_point() {
+    fn it_contains_an_ec_key_as_its_point() {
         // { printf 'IAM RA\x04'; printf '\x11%.0s' $(seq 64); } | openssl dgst -sha256
         let p256 = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
         let point = [[4].as_slice(), &[0x11; 64]].concat();

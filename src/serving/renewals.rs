@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_role_can_be_had_at_first_it_is_an_error() {
+    fn if_no_role_has_credentials_at_first_it_is_an_error() {
         for all_required in [false, true] {
             let error =
                 without_module(&["a", "b"], &Arc::default()).start(all_required, &|_| {}).unwrap_err();

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_keeps_what_there_is_and_a_success_takes_its_reason_away() {
+    fn a_failure_keeps_the_credentials_and_a_success_clears_its_reason() {
         let clock = Arc::new(Clock::default());
         let roles = roles(&clock);
         roles.renewed("a", credentials(&clock, 900));

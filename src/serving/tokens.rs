@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_changed_or_that_another_process_gave_out_is_not_good() {
+    fn a_token_that_was_changed_or_issued_by_another_process_is_not_valid() {
         let tokens = Tokens::new();
         let token = tokens.make(Duration::from_secs(60)).unwrap();
         assert!(!Tokens::new().is_good(&token));

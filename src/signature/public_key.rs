@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_are_padded_make_the_same_key_and_zero_makes_none() {
+    fn padded_numbers_make_the_same_key_and_zero_makes_none() {
         let key = PublicKey::rsa(&[0xc0, 0x01], &[1, 0, 1]).unwrap();
         assert_eq!(PublicKey::rsa(&[0, 0, 0xc0, 0x01], &[0, 1, 0, 1]), Ok(key.clone()));
         assert_eq!(PublicKey::from_spki_der(key.spki_der()), Ok(key.clone()));

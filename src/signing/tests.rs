@@ -89,7 +89,7 @@ fn a_quorum_token_says_when_it_expires_and_who_approved_twice() {
 }
 
 #[test]
-fn each_fault_of_a_signature_is_told_apart() {
+fn each_fault_of_a_signature_is_distinguished() {
     let (key, other) = (Key::new(), Key::new());
     let verifier = Verifier::new(&key.public()).unwrap();
     let payload = crate::signature::Payload::message(b"text");
@@ -182,7 +182,7 @@ fn a_plan_signs_what_is_unsigned_and_keeps_the_rest() {
 }
 
 #[test]
-fn waiting_goes_on_while_the_error_may_pass_and_ends_with_what_was_in_the_way() {
+fn waiting_continues_while_the_error_may_pass_and_ends_with_the_obstacle() {
     let may_pass = || Error::from(NotNew { name: "tokens.json".into(), being_written: false });
     let patience = Duration::from_secs(60);
     let told = std::cell::Cell::new(0);

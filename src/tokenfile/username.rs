@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_cloudhsm_takes() {
+    fn only_names_that_cloudhsm_accepts_are_accepted() {
         for name in ["a", "Officer_1", &"x".repeat(31)] {
             assert_eq!(check_username(name), Ok(()));
         }

@@ -97,7 +97,7 @@ fn a_card_that_does_not_attest_signs_nothing_that_depends_on_it() {
 }
 
 #[test]
-fn elsewhere_there_are_claims_and_they_are_called_that() {
+fn other_devices_make_claims_that_are_called_claims() {
     let desk = desk_with_key("rsa:2048");
     let attest = ["attest", "--key", KEY];
     pinned(
@@ -116,7 +116,7 @@ fn elsewhere_there_are_claims_and_they_are_called_that() {
 }
 
 #[test]
-fn a_root_that_cannot_be_read_is_said_before_the_pin_is_asked_for() {
+fn an_unreadable_root_is_reported_before_the_pin_is_requested() {
     let desk = desk_with_key("rsa:2048");
     desk.write("garbage", b"garbage");
     for (root, code) in [("nowhere.pem", 1), ("garbage", 7), ("officer.pub", 7)] {
@@ -204,7 +204,7 @@ fn a_chain_of_the_same_shape_is_proof() {
 }
 
 #[test]
-fn what_newer_devices_say_is_shown_and_what_is_not_known_as_its_number() {
+fn facts_about_newer_devices_are_shown_and_unknown_ones_as_numbers() {
     const HEAD: &str = "1.3.6.1.4.1.41482.3.3 = DER:050704\n1.3.6.1.4.1.41482.3.7 = DER:020374CBB1\n";
     const FIPS: &str = "1.3.6.1.4.1.41482.3.10 = DER:07\n";
     for (policies, form, of_device, said, of_json) in [

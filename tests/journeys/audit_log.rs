@@ -12,7 +12,7 @@ fn lines(desk: &Desk) -> Vec<serde_json::Value> {
 const SIGN: [&str; 6] = ["sign", "--key", SIGNKEY, "--audit-log", "audit.log", "tokens.json"];
 
 #[test]
-fn each_attempt_leaves_a_line_also_a_failed_one() {
+fn each_attempt_leaves_a_line_even_a_failed_one() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     desk.write("wrong-pin", b"98-76-54");
@@ -100,7 +100,7 @@ fn what_cannot_be_logged_is_not_signed() {
 }
 
 #[test]
-fn a_write_that_was_announced_and_did_not_happen_can_be_told() {
+fn a_write_that_was_logged_and_did_not_happen_is_recognized() {
     let desk = Desk::new();
     for name in ["tokens.json", "other.json", "removed.json"] {
         desk.write(name, UNSIGNED);
@@ -135,7 +135,7 @@ fn a_write_that_was_announced_and_did_not_happen_can_be_told() {
 }
 
 #[test]
-fn writers_at_once_keep_the_chain() {
+fn concurrent_writers_keep_the_chain() {
     // A device each: SoftHSM rewrites its store at each login, and at that moment readers find no device.
     let desks: Vec<Desk> = (0..6).map(|_| Desk::new()).collect();
     let log = desks[0].path("audit.log");

@@ -124,7 +124,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn a_service_that_does_not_answer_is_given_up_and_asked_again() {
+fn a_service_that_does_not_answer_is_asked_again_after_a_timeout() {
     let server = Server::new();
     server.aws.next(json!({"do": "delay", "ms": 45_000}));
     let start = Instant::now();
@@ -135,7 +135,7 @@ fn a_service_that_does_not_answer_is_given_up_and_asked_again() {
 }
 
 #[test]
-fn nobody_there_is_said_with_the_endpoint() {
+fn an_endpoint_that_cannot_be_reached_is_named() {
     let server = Server::new();
     // A port that only root could listen on, and nobody does (tcpmux).
     let endpoint = "https://127.0.0.1:1";
@@ -145,7 +145,7 @@ fn nobody_there_is_said_with_the_endpoint() {
 }
 
 #[test]
-fn a_wrong_clock_is_said_and_corrected_once() {
+fn a_wrong_clock_is_reported_and_corrected_once() {
     for (offset, word) in [("-15m", "behind"), ("+2h", "ahead of")] {
         let server = Server::new();
         // According to the wrong clock, the certificate was not valid yet fifteen minutes ago.
@@ -162,7 +162,7 @@ fn a_wrong_clock_is_said_and_corrected_once() {
 }
 
 #[test]
-fn a_service_whose_clock_runs_wild_is_not_run_after() {
+fn a_service_with_an_erratic_clock_is_not_followed() {
     let server = Server::new();
     server.aws.next(json!([{"do": "skew", "seconds": 900}, {"do": "skew", "seconds": -900}]));
     server.fails(run(&server), 9).says("set this computer's clock");
@@ -286,7 +286,7 @@ fn a_proxy_is_used_only_when_it_is_asked_for() {
 }
 
 #[test]
-fn a_proxy_that_is_none_for_http_is_refused_and_one_that_is_dead_is_named() {
+fn a_proxy_that_does_not_speak_http_is_refused_and_a_dead_one_is_named() {
     let server = Server::new();
     let endpoint = format!("https://{BEHIND_PROXY}");
     let with = |url: &str| {
@@ -302,7 +302,7 @@ fn a_proxy_that_is_none_for_http_is_refused_and_one_that_is_dead_is_named() {
 }
 
 #[test]
-fn what_stands_in_no_proxy_is_read_as_curl_and_go_do() {
+fn no_proxy_is_read_as_curl_and_go_read_it() {
     let ((server, endpoint), proxy) = (behind_proxy(), Proxy::start());
     let port = server.aws.url().rsplit(':').next().unwrap().to_owned();
     let is_used = |list: &str| {
@@ -324,7 +324,7 @@ fn what_stands_in_no_proxy_is_read_as_curl_and_go_do() {
 }
 
 #[test]
-fn an_empty_variable_is_none_and_the_endpoints_variables_are_read() {
+fn an_empty_variable_counts_as_unset_and_the_endpoints_variables_are_read() {
     let server = Server::new();
     let switches = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "COUNTERSIGN_WITH_PROXY"];
     server.done(switches.into_iter().fold(run(&server), |run, name| run.env(name, ""))).exits(0);

@@ -84,7 +84,7 @@ fn a_token_that_is_not_a_digest() {
 }
 
 #[test]
-fn a_member_that_stands_twice() {
+fn a_member_that_occurs_twice() {
     refused("bad_duplicate", &sample_with("\"signed\": \"\"", "\"signed\": \"\", \"signed\": \"\""), 7);
 }
 
@@ -214,7 +214,7 @@ fn a_pin_source_that_is_not_there() {
 }
 
 #[test]
-fn no_terminal_to_ask_at() {
+fn no_terminal_for_the_prompt() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let done = desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).stdin(b"123456\n").go();
@@ -224,7 +224,7 @@ fn no_terminal_to_ask_at() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_advised_on_as_what_it_was_to_be() {
+fn the_advice_about_a_missing_file_fits_its_use() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let go = |arguments: &[&str]| desk.countersign(arguments).with_pin().go();

@@ -77,7 +77,7 @@ fn a_request_has_the_names_of_each_kind_as_other_programs_read_them() {
 }
 
 #[test]
-fn a_certificate_that_signs_itself_has_names_and_key_identifiers_that_pkilint_accepts() {
+fn a_self_signed_certificate_has_names_and_key_identifiers_that_pkilint_accepts() {
     for kind in ["rsa:2048", "ec:p384"] {
         let desk = desk_with_key(kind);
         csr(

@@ -27,7 +27,7 @@ fn ends_in(days: f64) -> Leaf {
 }
 
 #[test]
-fn of_several_certificates_the_one_that_is_fit_is_taken_wherever_it_stands() {
+fn of_two_certificates_the_suitable_one_is_chosen_in_any_order() {
     let authority = Authority::new();
     type Make = fn() -> Leaf;
     let unfit: [(&str, Make); 5] = [
@@ -54,7 +54,7 @@ fn of_several_certificates_the_one_that_is_fit_is_taken_wherever_it_stands() {
 }
 
 #[test]
-fn of_all_of_them_together_too() {
+fn of_many_certificates_the_suitable_one_is_chosen_too() {
     let desk = desk_with(
         &Authority::new(),
         &[
@@ -70,7 +70,7 @@ fn of_all_of_them_together_too() {
 }
 
 #[test]
-fn an_expired_one_is_better_than_none_and_is_said_to_be_expired() {
+fn an_expired_certificate_is_better_than_none_and_is_reported_as_expired() {
     let desk = desk_with(&Authority::new(), &[("expired", Leaf::expired(), "01")]);
     let done = desk.countersign(&["certificate", "--key", KEY, "-o", "out.pem"]).with_pin().go().exits(0);
     pinned("certificate_expired", &desk, &format!("{COMMAND} -o out.pem"), &without_what_varies(done));
@@ -95,7 +95,7 @@ fn a_certificate_under_another_id_is_found_by_its_public_key() {
 }
 
 #[test]
-fn no_certificate_needs_no_pin_to_be_found_or_missed() {
+fn finding_or_missing_a_certificate_requires_no_pin() {
     let desk = desk_with(&Authority::new(), &[("fit", Leaf::default(), "01")]);
     let found = desk.countersign(&["certificate", "--key", KEY]).go().exits(0);
     assert_eq!(found.stdout_bytes(), desk.read("fit.pem"));
@@ -166,7 +166,7 @@ fn put_broken_object(desk: &Desk, broken: &str) {
 
 /// Each was stored under the other's id: the public key decides, and no signature is made to find out.
 #[test]
-fn two_certificates_that_were_swapped_are_still_told_apart() {
+fn two_certificates_that_were_swapped_are_still_distinguished() {
     let desk = Desk::provisioned(&["--keys", "rsa3072,alwayskey"]);
     let authority = Authority::new();
     for (id, other) in [("02", "03"), ("03", "02")] {

@@ -19,7 +19,7 @@ fn obtains(server: &Server, changed: &[(&str, &str)]) -> Done {
 }
 
 #[test]
-fn of_an_intermediate_and_its_renewal_the_one_that_is_valid_is_sent_whatever_comes_first() {
+fn of_an_intermediate_and_its_renewal_the_valid_one_is_sent_in_any_order() {
     let server = Server::of(Authority::with_intermediate(), &[]);
     for days in [EXPIRED, NOT_YET] {
         let other = server.authority.certify_intermediate_again(days);
@@ -78,7 +78,7 @@ fn an_expired_intermediate_without_a_renewal_is_named_before_the_signature() {
 }
 
 #[test]
-fn an_intermediate_that_ends_soon_is_named() {
+fn an_intermediate_that_expires_soon_is_named() {
     let server = Server::of(Authority::with_intermediate(), &[]);
     server.desk.write("intermediates.pem", &server.authority.certify_intermediate_again((-1.0, 9.5)));
     obtains(&server, &[]).says("warning: the certificate CN=countersign test intermediate ends in 9 days 1");
@@ -86,7 +86,7 @@ fn an_intermediate_that_ends_soon_is_named() {
 
 /// A valid chain that ends below the root is better than one to the root with an expired certificate.
 #[test]
-fn a_renewal_whose_issuer_is_missing_is_better_than_an_expired_one_with_all_above() {
+fn a_renewal_without_its_issuer_is_better_than_an_expired_one_with_its_whole_chain() {
     const TWO: &[&str] = &["intermediate", "issuing"];
     let server = Server::of(Authority::with_intermediates(TWO), &[]);
     let upper = server.desk.read("intermediates.pem");

@@ -76,7 +76,7 @@ fn ten_that_start_at_once_make_one_request_and_one_signature() {
 }
 
 #[test]
-fn they_are_handed_out_again_for_half_of_their_life() {
+fn credentials_are_handed_out_again_for_half_of_their_life() {
     let server = Server::of(Authority::with_intermediate(), &["--lifetime", "240"]);
     let first = access_key(&server, run(&server, &[]));
     assert_eq!(access_key(&server, run(&server, &[])), first);
@@ -191,7 +191,7 @@ fn a_file_of_the_same_name_elsewhere_is_another_certificate() {
 }
 
 #[test]
-fn it_can_be_renewed_and_left_out() {
+fn it_can_be_refreshed_and_bypassed() {
     let server = Server::new();
     let first = access_key(&server, run(&server, &[]));
     let without = access_key(&server, run(&server, &["--no-cache"]));
@@ -324,7 +324,7 @@ fn is_not_used(server: &Server, folder: &PathBuf) {
 }
 
 #[test]
-fn without_a_place_for_it_all_works_without_it() {
+fn without_a_place_for_the_cache_everything_still_works() {
     let server = Server::new();
     let keys: Vec<String> = [
         run(&server, &[]).without_env("HOME"),

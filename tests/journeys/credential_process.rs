@@ -38,7 +38,7 @@ fn a_credential_costs_one_request() {
 }
 
 #[test]
-fn what_is_asked_for_is_what_was_said() {
+fn the_request_has_what_the_options_say() {
     let server = Server::new();
     let options = ["--session-duration", "900", "--role-session-name", "batch@host-7", "--no-cache"];
     server.done(server.run("credential-process", &options)).exits(0);

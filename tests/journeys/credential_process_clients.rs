@@ -51,7 +51,7 @@ fn ten_clients_at_once_cost_one_request_and_one_signature() {
 }
 
 #[test]
-fn credentials_that_end_soon_are_renewed_by_the_client_s_own_asking() {
+fn credentials_that_expire_soon_are_renewed_because_the_client_asks() {
     let (server, moto) = (server_with_profile(""), Moto::start());
     // boto3 asks for new ones at each call, as long as these expire within ten or fifteen minutes; after half
     // of their life it gets new ones.
@@ -81,7 +81,7 @@ fn a_client_passes_on_why_there_are_no_credentials() {
 }
 
 #[test]
-fn what_is_said_on_stderr_is_in_no_client_s_way() {
+fn messages_on_stderr_disturb_no_client() {
     let (server, moto) = (server_with_profile("--debug --no-cache"), Moto::start());
     let first = used(&server.desk, &moto);
     assert_eq!(first["sent_access_key"], json!([server.aws.access_keys()[0]]));

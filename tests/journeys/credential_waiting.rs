@@ -28,7 +28,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn who_waits_takes_over_the_failure_of_the_one_that_was_waited_for() {
+fn processes_share_the_failure_of_the_one_that_they_waited_for() {
     let server = Server::new();
     server.aws.next(json!({"do": "status", "status": 503, "times": 0}));
     let begin = Instant::now();
@@ -44,7 +44,7 @@ fn who_waits_takes_over_the_failure_of_the_one_that_was_waited_for() {
 }
 
 #[test]
-fn a_server_that_never_answers_keeps_nobody_for_a_minute_and_waiting_is_said() {
+fn a_server_that_never_answers_delays_nobody_for_a_minute_and_waiting_is_reported() {
     let server = Server::new();
     server.aws.next(json!({"do": "delay", "ms": 120_000, "times": 0}));
     let begin = Instant::now();
@@ -62,7 +62,7 @@ fn a_server_that_never_answers_keeps_nobody_for_a_minute_and_waiting_is_said() {
 }
 
 #[test]
-fn a_process_that_was_stopped_with_the_lock_stops_nobody_for_ever() {
+fn a_process_that_was_stopped_with_the_lock_blocks_nobody_forever() {
     let server = Server::new();
     server.aws.next(json!({"do": "delay", "ms": 1500}));
     let mut first = start(&server);

@@ -39,7 +39,7 @@ fn files() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn boto3_reads_what_was_written_and_all_that_was_there() {
+fn boto3_reads_what_was_written_and_everything_that_was_there() {
     let expiration = Expiration::parse("2026-03-01T02:02:03Z").unwrap();
     let credentials =
         Credentials::new("ASIANEW".into(), "new/key+%(a)s".into(), "new#token==".into(), expiration).unwrap();

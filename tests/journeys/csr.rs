@@ -60,7 +60,7 @@ fn requests_of_each_kind_of_key_are_accepted_by_openssl() {
 }
 
 #[test]
-fn a_larger_key_needs_nobody_s_leave() {
+fn a_larger_key_requires_no_permission() {
     let desk = desk_with_key("rsa:3072");
     let done = csr(&desk, &["--subject", "CN=a"]).exits(0);
     assert!(!done.stderr().contains("--allow-key-size"), "nobody said that: {}", done.stderr());
@@ -103,7 +103,7 @@ fn subjects_are_read_as_rfc_4514_writes_them() {
 
 /// In the DER the least specific part comes first.
 #[test]
-fn the_parts_stand_in_the_order_and_the_types_that_other_tools_write() {
+fn the_parts_have_the_order_and_the_types_that_other_tools_write() {
     let desk = desk_with_key("ec:p256");
     csr(&desk, &["--subject", FULL]).exits(0);
     let ours = of_request(&desk, &["-subject", "-nameopt", "multiline,show_type"]);
@@ -177,7 +177,7 @@ fn an_address_is_not_a_dns_name() {
 }
 
 #[test]
-fn a_certificate_that_signs_itself_is_valid_from_before_now_for_the_days_asked_for() {
+fn a_self_signed_certificate_is_valid_from_before_now_for_the_requested_days() {
     let desk = desk_with_key("ec:p256");
     let in_openssl = |options: &[&str]| {
         let certificate = ["x509", "-noout", "-in", &text(&desk, "made.pem")];
@@ -233,7 +233,7 @@ fn it_goes_to_stdout_to_a_file_or_into_the_document() {
 }
 
 #[test]
-fn what_the_key_is_otherwise_unfit_for_does_not_matter() {
+fn it_does_not_matter_what_else_the_key_is_unfit_for() {
     let desk = Desk::provisioned(&["--keys", "exportable,rsa1024"]);
     for id in ["05", "06"] {
         let key = format!("pkcs11:id=%{id}");
@@ -279,7 +279,7 @@ fn a_device_that_fails_leaves_no_file() {
 }
 
 #[test]
-fn a_key_that_is_not_there_is_said_so() {
+fn a_missing_key_is_reported() {
     let desk = desk_with_key("ec:p256");
     let run = |key: &str| desk.countersign(&["csr", "--key", key, "--subject", "CN=a"]).with_pin().go();
     run("pkcs11:token=officer;id=%09").exits(4).says("matches");

@@ -48,7 +48,7 @@ fn a_device_that_is_pulled_out_ends_the_run_wherever_it_was() {
 }
 
 #[test]
-fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_said_to_be_gone() {
+fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_reported_as_gone() {
     let desk = Desk::new();
     // A second login: after a lost session, for one signature, and as the user.
     let new_login = "C_Sign=newlogin,C_Login:2=0x91,C_Login:3=gone:0x30";
@@ -65,7 +65,7 @@ fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_said_to_be_gone() {
 }
 
 #[test]
-fn a_session_that_is_lost_is_opened_again_once_and_the_run_goes_on() {
+fn a_session_that_is_lost_is_opened_again_once_and_the_run_continues() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_Sign:2=lost").go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
@@ -215,7 +215,7 @@ fn schedule(seed: u64) -> String {
 }
 
 #[test]
-fn two_hundred_random_fault_schedules_end_with_a_right_file_or_an_untouched_one() {
+fn two_hundred_random_fault_schedules_end_with_a_correct_file_or_an_untouched_one() {
     let desk = Desk::new();
     let mut ends = std::collections::BTreeMap::<i32, usize>::new();
     for seed in 1..=200 {
@@ -238,7 +238,7 @@ fn two_hundred_random_fault_schedules_end_with_a_right_file_or_an_untouched_one(
 }
 
 #[test]
-fn what_was_decided_stands_although_the_device_hangs_when_it_is_let_go() {
+fn the_outcome_stands_even_if_the_device_hangs_when_it_is_released() {
     let desk = Desk::new();
     desk.write("wrong", b"999999");
     for call in ["C_Logout", "C_CloseSession:3", "C_Finalize"] {
@@ -291,7 +291,7 @@ fn every_call_has_an_end() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_up_no_end() {
+fn a_reader_that_does_not_read_delays_no_exit() {
     use std::os::fd::OwnedFd;
     use std::process::Stdio;
     let desk = Desk::new();

@@ -89,7 +89,7 @@ fn update_and_sign_keep_the_access_list_and_the_attributes() {
 }
 
 #[test]
-fn what_a_folder_gives_to_new_files_opens_none_that_is_replaced() {
+fn a_folders_default_access_list_opens_no_replaced_file() {
     let server = Server::new();
     let file = server.desk.write("aws-credentials", FILE.as_bytes());
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();

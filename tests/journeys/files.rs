@@ -100,7 +100,7 @@ fn special_files_are_written_to_and_not_replaced() {
 }
 
 #[test]
-fn a_new_output_file_has_the_mode_that_the_umask_wants() {
+fn a_new_output_file_has_the_mode_that_the_umask_gives() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--key", SIGNKEY, "-o", "out.json", "tokens.json"];
@@ -188,7 +188,7 @@ fn a_closed_stdout_does_not_crash() {
 }
 
 #[test]
-fn no_file_of_a_run_is_two_things_at_once() {
+fn no_file_of_a_run_has_two_uses() {
     let desk = Desk::new();
     let token = vec![7; 245];
     desk.write("officer.token", &token);

@@ -107,7 +107,7 @@ fn no_race_makes_root_replace_another_file() {
 }
 
 #[test]
-fn who_may_read_a_file_cannot_keep_others_from_changing_it() {
+fn a_user_who_may_read_a_file_cannot_keep_others_from_changing_it() {
     let server = Server::new();
     let desk = &server.desk;
     let held = |name: &str, bytes: &[u8]| {
@@ -137,7 +137,7 @@ fn who_may_read_a_file_cannot_keep_others_from_changing_it() {
 }
 
 #[test]
-fn who_holds_a_file_is_named() {
+fn the_process_that_holds_a_file_is_named() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let pipe = desk.path("pin-pipe");
@@ -238,7 +238,7 @@ fn root_is_warned_of_what_belongs_to_others() {
 }
 
 #[test]
-fn without_proc_it_is_said_that_the_pin_stays_in_the_environment() {
+fn without_proc_a_warning_says_that_the_pin_stays_in_the_environment() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--key", SIGNKEY, "--pin-source", "env:OFFICERS_PIN", "tokens.json"];

@@ -39,7 +39,7 @@ fn characters_that_act_on_a_terminal_reach_neither_a_terminal_nor_json() {
 }
 
 #[test]
-fn a_user_who_may_start_no_thread_is_told_so() {
+fn a_user_who_may_not_start_a_thread_is_told_so() {
     let desk = Desk::new();
     // The limit counts all processes of a user, except root's: this user has no others.
     let as_user: &[&str] = match rustix::process::geteuid().is_root() {

@@ -108,7 +108,7 @@ fn another_key_s_certificate_is_refused() {
 }
 
 #[test]
-fn the_leaf_is_found_wherever_it_stands_in_the_file() {
+fn the_leaf_is_found_anywhere_in_the_file() {
     let authority = Authority::with_intermediate();
     let read = |path: std::path::PathBuf| std::fs::read(path).unwrap();
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
@@ -156,7 +156,7 @@ fn ca_certificates_get_a_binary_id_of_their_own() {
 }
 
 #[test]
-fn der_and_stdin_do_as_well() {
+fn der_and_stdin_work_too() {
     let (desk, authority) = (desk_with_key("ec:p384"), Authority::new());
     issue(&desk, &authority, &Leaf::default(), "officer.pem");
     let der = openssl(&["x509", "-in", &text(&desk, "officer.pem"), "-outform", "DER"]);
@@ -201,7 +201,7 @@ fn what_is_not_a_certificate_is_refused_before_the_pin_is_asked_for() {
 }
 
 #[test]
-fn one_key_is_named() {
+fn exactly_one_key_must_be_named() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
     issue(&desk, &authority, &Leaf::default(), "officer.pem");
     let run = |options: &[&str]| {
@@ -237,7 +237,7 @@ fn finishes_when_repeated(desk: &Desk) {
 }
 
 #[test]
-fn a_renewal_is_asked_for() {
+fn a_renewal_must_be_requested() {
     let desk = desk_to_renew();
     let done = import(&desk, &["new.pem"]).exits(4);
     pinned("import_has_certificate", &desk, &format!("{COMMAND} new.pem"), &without_what_varies(done));
@@ -262,7 +262,7 @@ fn a_renewal_leaves_other_keys_certificates_alone() {
 }
 
 #[test]
-fn a_device_that_takes_no_certificate_keeps_the_old_one() {
+fn a_device_that_refuses_a_certificate_keeps_the_old_one() {
     for (name, faults) in [
         ("import_full", "C_CreateObject=0x31"),
         ("import_read_only", "C_OpenSession=rw:0xe2"),
@@ -281,7 +281,7 @@ fn a_device_that_takes_no_certificate_keeps_the_old_one() {
 }
 
 #[test]
-fn an_old_certificate_that_cannot_be_removed_is_said_to_be_there() {
+fn an_old_certificate_that_cannot_be_removed_is_reported() {
     let desk = desk_to_renew();
     let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
     let done = with_faults(&desk, &arguments, "C_DestroyObject=0x30").go().exits(3);
@@ -338,7 +338,7 @@ impl Drop for Killed {
 }
 
 #[test]
-fn of_two_certificates_of_the_key_in_one_file_the_one_that_ends_last_is_stored() {
+fn of_two_certificates_of_the_key_in_one_file_the_one_that_expires_last_is_stored() {
     for order in [["old.pem", "new.pem"], ["new.pem", "old.pem"]] {
         let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
         issue(&desk, &authority, &Leaf::expired(), "old.pem");
@@ -356,7 +356,7 @@ fn of_two_certificates_of_the_key_in_one_file_the_one_that_ends_last_is_stored()
 const OWN_IDS: &str = "C_CreateObject=own-ids";
 
 #[test]
-fn a_renewal_works_where_an_id_is_an_objects_own() {
+fn a_renewal_works_if_each_object_has_an_id_of_its_own() {
     let desk = desk_to_renew();
     let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
     let done = with_faults(&desk, &arguments, OWN_IDS).go().exits(0);
@@ -385,7 +385,7 @@ fn a_chain_is_stored_where_ids_are_short() {
 }
 
 #[test]
-fn where_an_id_is_an_objects_own_a_device_that_fails_or_a_run_that_is_killed_leaves_a_certificate() {
+fn if_each_object_has_an_id_of_its_own_a_failing_device_or_a_killed_run_leaves_a_certificate() {
     let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
     // Of the calls that create an object, the first is refused, the second stores under another id, the third
     // under the key's.

@@ -18,7 +18,7 @@ fn self_signed(desk: &Desk, days: &str, file: &str) {
 }
 
 #[test]
-fn each_kind_of_worse_certificate_is_refused_and_force_replaces_all_the_same() {
+fn each_kind_of_worse_certificate_is_refused_unless_forced() {
     let authority = Authority::new();
     type Make = fn() -> Leaf;
     let worse: [(&str, Make, &str); 5] = [
@@ -50,7 +50,7 @@ fn each_kind_of_worse_certificate_is_refused_and_force_replaces_all_the_same() {
 }
 
 #[test]
-fn one_that_is_there_already_does_not_make_a_better_one_go() {
+fn importing_one_that_is_there_already_removes_no_better_one() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
     issue(&desk, &authority, &ends_in(5.0), "old.pem");
     issue(&desk, &authority, &ends_in(20.0), "new.pem");
@@ -86,7 +86,7 @@ fn a_cas_certificate_replaces_a_self_signed_one_and_not_the_other_way_round() {
 }
 
 #[test]
-fn an_unfit_certificate_is_stored_where_there_is_none_and_said_to_be_unfit() {
+fn an_unfit_certificate_is_stored_with_a_warning_if_there_is_none() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
     issue(&desk, &authority, &Leaf::expired(), "expired.pem");
     import(&desk, &["expired.pem"])

@@ -27,7 +27,7 @@ fn changed(from: &str, to: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_brace_too_many_is_blamed_only_where_there_is_one() {
+fn a_stray_brace_is_blamed_only_if_there_is_one() {
     let brace = "one \"{\" too many";
     refused(include_bytes!("../samples/aws-mfa-unsigned-invalid.json")).says(brace);
     for (from, to) in [
@@ -83,7 +83,7 @@ fn the_commands_that_are_advised_make_a_file_that_is_signed() {
 }
 
 #[test]
-fn a_token_file_is_signed_whole_only_with_a_further_word() {
+fn a_token_file_is_signed_whole_only_with_force() {
     let curly = changed("\"version\"", "\u{201c}version\u{201d}");
     let cut_off = UNSIGNED[..150].to_vec();
     for bytes in [UNSIGNED.to_vec(), curly, cut_off, in_utf16("UTF-16"), in_utf16("UTF-16BE")] {

@@ -17,7 +17,7 @@ fn offering(desk: &Desk, mechanisms: &str) {
 }
 
 #[test]
-fn a_digest_is_signed_by_what_the_device_offers() {
+fn a_digest_is_signed_with_what_the_device_offers() {
     for (mechanisms, used) in
         [("CKM_RSA_PKCS,CKM_RSA_X_509", "CKM_RSA_PKCS"), ("CKM_RSA_X_509", "CKM_RSA_X_509")]
     {
@@ -55,7 +55,7 @@ fn a_message_is_hashed_here_where_the_device_does_not_hash() {
 }
 
 #[test]
-fn a_device_that_offers_nothing_that_would_do_is_reported() {
+fn a_device_without_a_usable_mechanism_is_reported() {
     let desk = Desk::new();
     offering(&desk, "CKM_SHA256_RSA_PKCS");
     desk.write("tokens.json", UNSIGNED);
@@ -65,7 +65,7 @@ fn a_device_that_offers_nothing_that_would_do_is_reported() {
 }
 
 #[test]
-fn a_mechanism_that_is_listed_and_refused_gives_way_to_the_next() {
+fn after_a_mechanism_that_is_listed_and_refused_the_next_is_tried() {
     let desk = Desk::new();
     let arguments = [&SIGN[..], &["--json"]].concat();
     let document = with_faults(&desk, &arguments, "C_SignInit:1=0x70,C_SignInit:3=0x70,C_SignInit:5=0x70")
@@ -116,7 +116,7 @@ fn a_key_that_is_bound_to_other_mechanisms_is_refused_with_their_list() {
 }
 
 #[test]
-fn a_key_that_is_bound_to_one_mechanism_signs_by_it() {
+fn a_key_that_is_bound_to_one_mechanism_signs_with_it() {
     let desk = Desk::provisioned(&["--keys", "none"]);
     bound_key(&desk, "RSA-X-509");
     let sign = ["sign", "--json", "--key", "pkcs11:object=bound", "tokens.json"];

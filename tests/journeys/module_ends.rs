@@ -57,7 +57,7 @@ fn a_module_that_ends_the_program_is_named_with_the_call_and_its_last_words() {
 }
 
 #[test]
-fn what_is_said_of_a_module_that_crashes_while_it_signs() {
+fn a_module_that_crashes_while_it_signs_is_reported() {
     let desk = Desk::new();
     let faults = "C_Sign=warn:libacme: assertion failed,C_Sign=crash";
     let done = with_faults(&desk, &SIGN, faults).go().exits(6);
@@ -65,7 +65,7 @@ fn what_is_said_of_a_module_that_crashes_while_it_signs() {
 }
 
 #[test]
-fn a_module_that_ends_the_program_after_all_was_said_changes_nothing() {
+fn a_module_that_ends_the_program_after_the_outcome_was_reported_changes_nothing() {
     let desk = Desk::new();
     for how in ["exit:9", "abort", "crash"] {
         for call in ["C_Logout", "C_CloseSession:2", "C_Finalize"] {

@@ -24,7 +24,7 @@ fn softhsm() -> String {
 const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
 
 #[test]
-fn without_a_module_p11_kit_says_which_there_are() {
+fn without_a_named_module_p11_kits_are_used() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     with_p11_kit(&desk, &[("softhsm2.module", &softhsm())], &SIGN).exits(0);
@@ -118,7 +118,7 @@ fn the_proxy_is_used_when_asked_for() {
 }
 
 #[test]
-fn no_configured_module_is_reported() {
+fn a_p11_kit_without_modules_is_reported() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     pinned(
@@ -130,7 +130,7 @@ fn no_configured_module_is_reported() {
 }
 
 #[test]
-fn no_libp11_kit_is_reported_with_the_loader_s_own_words() {
+fn a_missing_libp11_kit_is_reported_with_the_loader_s_own_words() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
@@ -323,7 +323,7 @@ fn no_device_at_all_is_reported() {
 
 /// ykcs11 does this while a card is inserted.
 #[test]
-fn a_slot_that_appears_while_slots_are_listed_keeps_nobody_waiting() {
+fn a_slot_that_appears_while_slots_are_listed_blocks_nothing() {
     let desk = Desk::new();
     for (arguments, listings) in [(&["list"][..], 8), (&SIGN, 4)] {
         let done =

@@ -78,7 +78,7 @@ fn through(module: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> impl Fn(Ru
 }
 
 #[test]
-fn without_pcscd_it_is_what_everything_names() {
+fn without_pcscd_every_command_names_it() {
     let desk = Desk::without_device();
     let opensc = through(module_path(OPENSC), desk.path("nowhere"));
     all_say(&desk, opensc, "pcscd, which smart cards are reached through, does not run", "pcscd.socket");
@@ -118,7 +118,7 @@ fn a_module_for_smart_cards_of_any_name_needs_pcscd() {
 }
 
 #[test]
-fn who_is_refused_by_polkit_gets_a_rule_to_paste() {
+fn a_user_whom_polkit_refuses_gets_a_rule_to_paste() {
     for (manner, action) in [
         (Manner::HangsUp, "org.debian.pcsc-lite.access_pcsc"),
         (Manner::SaysNo, "org.debian.pcsc-lite.access_pcsc"),
@@ -183,7 +183,7 @@ fn a_socket_that_may_not_be_opened_is_named() {
 }
 
 #[test]
-fn a_card_that_is_held_or_mute_is_told_from_none() {
+fn a_card_that_is_held_or_mute_is_distinguished_from_no_card() {
     for (manner, found, help) in [
         (Manner::CardIsHeld, format!("holds the card in the reader {READER} for itself"), ""),
         (Manner::CardIsMute, format!("the card in the reader {READER} does not answer"), "wipe its contacts"),
@@ -199,7 +199,7 @@ fn a_card_that_is_held_or_mute_is_told_from_none() {
 }
 
 #[test]
-fn a_card_that_another_program_has_for_itself_is_seen_through_both_modules() {
+fn a_card_that_another_program_holds_exclusively_is_seen_through_both_modules() {
     let (card, desk) = (PivCard::inserted(&[]), Desk::without_device());
     let _holder = hold_card(&card.socket_variable().1);
     for module in BOTH {
@@ -211,7 +211,7 @@ fn a_card_that_another_program_has_for_itself_is_seen_through_both_modules() {
 }
 
 #[test]
-fn a_reader_without_a_card_is_told_from_no_reader() {
+fn a_reader_without_a_card_is_distinguished_from_no_reader() {
     let (card, desk) = (PivCard::absent(), Desk::without_device());
     for module in BOTH {
         let surround = |run: Run| card.reached_by(run).env("COUNTERSIGN_MODULE", module_path(module));
@@ -282,7 +282,7 @@ fn the_owner_of_a_yubikey_is_not_sent_to_softhsms_configuration() {
 }
 
 #[test]
-fn a_yubihsm_is_told_of_its_configuration_and_its_connector() {
+fn errors_of_a_yubihsm_name_its_configuration_and_its_connector() {
     let desk = Desk::without_device();
     let module = named_module(&desk, "yubihsm_pkcs11.so");
     let run = |faults: &str, configuration: Option<&str>| {
@@ -317,7 +317,7 @@ fn a_yubihsm_is_told_of_its_configuration_and_its_connector() {
 }
 
 #[test]
-fn softhsms_configuration_and_folder_are_looked_at() {
+fn softhsms_configuration_and_folder_are_checked() {
     let desk = Desk::without_device();
     let folder = desk.path("tokens");
     let run = |configuration: &Path| {
@@ -343,7 +343,7 @@ fn softhsms_configuration_and_folder_are_looked_at() {
 }
 
 #[test]
-fn p11_kits_client_is_told_of_its_server() {
+fn errors_of_p11_kits_client_name_its_server() {
     let desk = Desk::without_device();
     let client = module("p11-kit-client.so");
     let run = |address: &str| {

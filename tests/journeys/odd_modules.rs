@@ -34,7 +34,7 @@ fn a_signature_is_two_calls_and_its_length_is_not_asked_for() {
 }
 
 #[test]
-fn a_module_that_refuses_the_question_for_the_length_signs() {
+fn a_module_that_refuses_to_state_the_length_signs() {
     signs("C_Sign=once");
 }
 
@@ -64,7 +64,7 @@ fn a_search_that_gives_one_object_at_a_time_finds_all() {
 }
 
 #[test]
-fn a_search_that_gives_the_same_objects_for_ever_is_an_error() {
+fn a_search_that_returns_the_same_objects_forever_is_an_error() {
     let desk = Desk::new();
     let done = with_faults(&desk, &SIGN, "C_FindObjects=again").go();
     done.exits(3).says("again and again");
@@ -72,7 +72,7 @@ fn a_search_that_gives_the_same_objects_for_ever_is_an_error() {
 }
 
 #[test]
-fn what_a_module_does_not_search_by_is_compared_here() {
+fn attributes_that_a_module_does_not_search_by_are_compared_here() {
     // CKA_ID, CKA_LABEL, CKA_TOKEN, and all of them.
     for refused in ["0x102", "0x3", "0x1"] {
         signs(&format!("C_FindObjectsInit=unknown:{refused}"));
@@ -104,7 +104,7 @@ fn a_module_that_cannot_lock_is_started_without() {
 }
 
 #[test]
-fn lengths_that_cannot_be_are_errors() {
+fn impossible_lengths_are_errors() {
     // CKA_ID, CKA_LABEL, CKA_KEY_TYPE, CKA_SENSITIVE.
     let desk = Desk::new();
     for attribute in ["0x102", "0x3", "0x100", "0x103"] {

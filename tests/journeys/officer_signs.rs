@@ -215,7 +215,7 @@ fn a_key_that_asks_for_its_pin_each_time_signs_every_token() {
 }
 
 #[test]
-fn the_other_mechanism_is_done_as_asked_and_warned_of() {
+fn the_other_mechanism_is_used_on_request_with_a_warning() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--mechanism", "sha256-rsa-pkcs", "--key", SIGNKEY, "tokens.json"];
@@ -281,7 +281,7 @@ fn each_pin_source_opens_the_device() {
 }
 
 #[test]
-fn json_says_what_was_signed_with_what() {
+fn json_says_what_was_signed_and_how() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let document = desk

@@ -121,7 +121,7 @@ fn an_empty_answer_and_ctrl_d_are_not_sent_to_the_device() {
 }
 
 #[test]
-fn what_is_typed_and_is_not_a_pin_costs_no_attempt() {
+fn typed_text_that_cannot_be_a_pin_costs_no_attempt() {
     let desk = Desk::new();
     // Latin-1, a tab, an arrow key, and more than any device accepts.
     let long = "1".repeat(100_000);

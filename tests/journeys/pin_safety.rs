@@ -10,7 +10,7 @@ use crate::support::terminal;
 use crate::support::token_files::UNSIGNED;
 
 #[test]
-fn a_locked_pin_is_reported_before_any_try() {
+fn a_locked_pin_is_reported_before_any_attempt() {
     let desk = Desk::new();
     let done = with_faults(&desk, &SIGN, "C_GetTokenInfo=flags:0x40000").go().exits(5);
     pinned("sign_locked_pin", &desk, COMMAND, &done);
@@ -27,7 +27,7 @@ fn a_pin_that_the_login_finds_locked_is_reported_the_same() {
 }
 
 #[test]
-fn the_last_try_is_withheld_unless_asked_for() {
+fn the_last_attempt_is_withheld_unless_requested() {
     let desk = Desk::new();
     let done = with_faults(&desk, &SIGN, "C_GetTokenInfo=flags:0x20000").go().exits(5);
     pinned("sign_last_try", &desk, COMMAND, &done);
@@ -64,7 +64,7 @@ fn a_wrong_pin_is_never_tried_on_a_second_device() {
 }
 
 #[test]
-fn the_state_of_the_pin_is_read_before_and_after_a_try() {
+fn the_state_of_the_pin_is_read_before_and_after_an_attempt() {
     let desk = Desk::new();
     desk.write("wrong", b"999999");
     let sign = [&SIGN[..], &["--pin-source", "file:wrong"]].concat();
@@ -91,7 +91,7 @@ fn an_expired_pin_is_not_a_wrong_one() {
 }
 
 #[test]
-fn no_pin_is_sent_while_the_state_of_it_is_unknown() {
+fn no_pin_is_sent_while_its_state_is_unknown() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_GetTokenInfo=flags:0x20000").go().exits(5);
     let reads = calls(&desk, "C_GetTokenInfo");
@@ -151,7 +151,7 @@ fn a_pin_of_the_wrong_form_is_not_a_wrong_one() {
 }
 
 #[test]
-fn a_management_key_that_cannot_be_one_says_what_one_is() {
+fn for_a_malformed_management_key_the_right_form_is_named() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
     // ykcs11 2.7 treats 46 digits as a wrong key, not as a malformed one.
     for digits in [46, 10] {
@@ -236,7 +236,7 @@ fn a_pin_that_the_device_cannot_have_costs_no_attempt() {
 }
 
 #[test]
-fn a_yubihsm_s_pin_of_the_wrong_form_is_said_to_begin_with_a_number() {
+fn for_a_malformed_yubihsm_pin_the_right_form_is_named() {
     let desk = Desk::provisioned(&["--keys", "signkey", "--label", "YubiHSM"]);
     let sign = ["sign", "--key", "pkcs11:token=YubiHSM;id=%01", "tokens.json"];
     // Without the number of an authentication key, and with the number of one that does not exist.

@@ -160,7 +160,7 @@ fn each_slot_of_a_yubikey_is_named_by_its_number() {
 }
 
 #[test]
-fn a_yubikey_without_its_management_key_says_what_it_wants() {
+fn a_yubikey_without_its_management_key_says_what_it_requires() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
     let run = |arguments: &[&str]| card.countersign(&desk, YKCS11, arguments).go();
     run(&["keygen", "--slot", "9a"]).exits(3).says("--so-pin-source").says("management key");
@@ -181,7 +181,7 @@ fn a_slot_of_a_yubikey_that_is_in_use_is_left_alone() {
 }
 
 #[test]
-fn opensc_makes_no_keys_and_says_what_does() {
+fn opensc_generates_no_keys_and_the_error_says_what_does() {
     let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9c=rsa2048"]), Desk::without_device());
     let done = card.countersign(&desk, OPENSC, &["keygen", "--slot", "9a"]).go().exits(3);
     pinned("keygen_opensc", &desk, "countersign keygen --slot 9a", &done);

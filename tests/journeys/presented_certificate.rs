@@ -93,7 +93,7 @@ fn a_certificate_of_the_trust_anchor_itself_has_no_chain() {
 }
 
 #[test]
-fn der_is_as_good_as_pem() {
+fn der_works_like_pem() {
     let server = Server::new();
     for file in ["server", "intermediates"] {
         let (pem, der) = (server.desk.path(&format!("{file}.pem")), server.desk.path(&format!("{file}.der")));
@@ -131,7 +131,7 @@ fn keys_on_elliptic_curves_and_larger_ones_of_rsa_sign_too() {
 }
 
 #[test]
-fn nobody_is_told_of_cloudhsm_s_limits_or_of_options_that_are_not_here() {
+fn messages_mention_neither_cloudhsm_s_limits_nor_options_of_other_commands() {
     let server = Server::new();
     let keygen = ["keygen", "--label", "larger", "--id", "22", "--type", "rsa:3072", "-o", "key.pub"];
     server.desk.countersign(&keygen).with_pin().go().exits(0);
@@ -153,7 +153,7 @@ fn a_key_that_requires_its_pin_at_each_signature_is_given_it() {
 }
 
 #[test]
-fn of_an_old_and_a_renewed_certificate_the_one_that_is_good_is_shown() {
+fn of_an_old_and_a_renewed_certificate_the_valid_one_is_presented() {
     let server = Server::new();
     import(&server, true);
     let leaf = |days| Leaf { valid_days: Some(days), ..Leaf::default() };

@@ -172,7 +172,7 @@ fn a_token_that_is_not_of_its_data_is_not_signed() {
 }
 
 #[test]
-fn show_says_what_the_file_says_of_itself() {
+fn show_says_what_the_file_says_about_itself() {
     let desk = Desk::without_device();
     desk.write("quorum.json", QUORUM);
     let done = desk.countersign(&["show", "quorum.json"]).go().exits(0);
@@ -345,7 +345,7 @@ fn copies_that_differ_in_more_than_approvals_are_not_merged() {
 }
 
 #[test]
-fn an_option_of_verify_that_would_decide_nothing_is_refused() {
+fn options_of_verify_without_effect_are_refused() {
     let desk = Desk::without_device();
     let sample = |name: &str| {
         crate::support::parts::root().join("tests/samples").join(name).to_str().unwrap().to_owned()
@@ -456,7 +456,7 @@ fn sample_with(service: u16, members: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_most_dangerous_approval_there_is_is_named() {
+fn the_most_dangerous_kind_of_approval_is_named() {
     let desk = Desk::without_device();
     for (service, name) in [(3, "user management"), (4, "setting quorum values (MISC_CO)"), (9, "number 9")] {
         desk.write("quorum.json", &sample_with(service, ""));

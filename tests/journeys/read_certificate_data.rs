@@ -65,7 +65,7 @@ fn a_file_is_printed_as_the_helper_does_byte_for_byte() {
 }
 
 #[test]
-fn the_names_of_a_longer_subject_are_told_apart() {
+fn the_names_of_a_longer_subject_are_distinguished() {
     let desk = Desk::without_device();
     let kind = ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
     for (subject, shown, source) in [

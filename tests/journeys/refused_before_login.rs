@@ -74,7 +74,7 @@ fn a_certificate_of_another_key_or_none() {
 }
 
 #[test]
-fn a_chain_that_is_longer_than_aws_takes() {
+fn a_chain_that_is_longer_than_aws_accepts() {
     let server = Server::of(Authority::with_intermediates(&["1", "2", "3", "4", "5", "6"]), &[]);
     refused(
         &server,
@@ -85,7 +85,7 @@ fn a_chain_that_is_longer_than_aws_takes() {
 }
 
 #[test]
-fn arns_durations_and_names_that_cannot_be_meant() {
+fn impossible_arns_durations_and_names() {
     let server = Server::new();
     let swap = |text: &str, from: &str, to: &str| text.replace(from, to);
     let long_name = "a".repeat(65);

@@ -13,7 +13,7 @@ use crate::support::server::Server;
 use crate::support::token_files::UNSIGNED;
 
 #[test]
-fn no_way_to_give_a_pin_wrongly_shows_it() {
+fn no_mistake_in_giving_a_pin_shows_it() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     const SECRET: &str = "s3cr3t-pin";

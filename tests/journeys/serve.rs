@@ -32,7 +32,7 @@ fn boto3_gets_credentials_by_imds_and_new_ones_after_a_renewal() {
 }
 
 #[test]
-fn boto3_gets_several_roles_the_container_way_each_with_its_own_keys() {
+fn boto3_gets_several_roles_from_the_container_endpoint_each_with_its_own_keys() {
     let (server, moto) = (Server::new(), Moto::start());
     server.desk.write("serve.toml", CONFIG);
     let serving = Serving::start(&server, &["--config", "serve.toml", "--container-token-file", "token"]);
@@ -85,7 +85,7 @@ fn a_renewal_costs_one_login_and_one_signature() {
 }
 
 #[test]
-fn the_token_of_containers_is_made_for_its_owner_alone() {
+fn the_container_token_is_created_for_its_owner_alone() {
     let server = Server::new();
     let serving = Serving::start(&server, &["--container-token-file", "token"]);
     let path = server.desk.path("token");
@@ -122,7 +122,7 @@ fn the_token_of_containers_is_made_for_its_owner_alone() {
 }
 
 #[test]
-fn what_cannot_be_had_at_the_start_is_an_error_then_and_nobody_is_served() {
+fn without_credentials_at_the_start_it_ends_with_an_error() {
     let server = Server::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -171,7 +171,7 @@ fn ten_clients_that_start_together_get_the_same_keys() {
 }
 
 #[test]
-fn boto3_goes_on_over_a_renewal() {
+fn boto3_continues_across_a_renewal() {
     let (server, moto) = (Server::new(), Moto::start());
     // boto3 asks for new ones at each call, since these have less than a quarter of an hour left. It would
     // keep those from IMDS for some minutes, whatever it is told.

@@ -18,7 +18,7 @@ use crate::support::server::Server;
 use crate::support::serving::Serving;
 
 #[test]
-fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_ones() {
+fn old_credentials_are_handed_out_until_they_expire_then_the_reason_and_then_new_ones() {
     let server = Server::new();
     server.aws.settings(json!({"lifetime": 6}));
     server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
@@ -58,7 +58,7 @@ fn p11_kit_is_asked_once_for_its_modules() {
 }
 
 #[test]
-fn an_answer_without_credentials_does_not_take_the_place_of_good_ones() {
+fn an_answer_without_credentials_does_not_replace_good_ones() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let key = serving.access_key();
@@ -96,7 +96,7 @@ fn a_device_that_is_gone_for_a_while_is_found_again_while_the_old_credentials_ar
 }
 
 #[test]
-fn a_device_that_hangs_ends_it_as_soon_as_nothing_is_good_any_more() {
+fn a_device_that_hangs_ends_it_as_soon_as_no_credentials_are_valid() {
     let server = Server::new();
     server.aws.settings(json!({"lifetime": 8}));
     let run = server.run("serve", &["--port", "0", "--timeout", "1"]);
@@ -156,7 +156,7 @@ fn cpu_ticks(serving: &Serving<'_>) -> u64 {
 }
 
 #[test]
-fn no_session_of_boto3_signs_with_ended_credentials_though_aws_fails_at_the_renewal() {
+fn no_boto3_session_signs_with_expired_credentials_even_if_aws_fails_at_the_renewal() {
     // Like sessions of 900 seconds, in a fifteenth of the time. boto3 uses credentials that expire soon for
     // up to 40 more seconds (10 minutes), whatever it is told.
     const LIFETIME: &str = "60";
@@ -198,7 +198,7 @@ fn no_session_of_boto3_signs_with_ended_credentials_though_aws_fails_at_the_rene
 }
 
 #[test]
-fn a_certificate_that_was_renewed_is_shown_at_the_next_renewal() {
+fn a_certificate_that_was_renewed_is_presented_at_the_next_renewal() {
     let (desk, authority) = (Desk::new(), Authority::new());
     std::fs::copy(authority.anchor(), desk.path("intermediates.pem")).unwrap();
     let server = Server { aws: RolesAnywhere::trusting(&authority), desk, authority };
@@ -222,7 +222,7 @@ fn a_certificate_that_was_renewed_is_shown_at_the_next_renewal() {
 }
 
 #[test]
-fn a_device_that_hangs_does_not_hold_up_who_asks() {
+fn a_device_that_hangs_does_not_delay_clients() {
     let server = Server::new();
     let run = server.run("serve", &["--port", "0", "--timeout", "1"]);
     let serving = Serving::of(&server, faulty(&server, run, "C_Sign:2=delay:5000"));
@@ -245,7 +245,7 @@ fn a_device_that_hangs_does_not_hold_up_who_asks() {
 }
 
 #[test]
-fn of_several_roles_one_that_is_refused_does_not_hold_up_the_others() {
+fn of_several_roles_one_that_is_refused_does_not_delay_the_others() {
     let server = Server::new();
     let role = |name: &str| {
         format!("[[role]]\nname = \"{name}\"\nrole-arn = \"arn:aws:iam::123456789012:role/{name}\"\n")
@@ -263,7 +263,7 @@ fn of_several_roles_one_that_is_refused_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_clock_that_is_ahead_by_hours_is_said_and_aws_is_not_asked_again_and_again() {
+fn a_clock_that_is_ahead_by_hours_is_reported_and_aws_is_not_asked_repeatedly() {
     let server = Server::new();
     let run = clock::off_by(server.run("serve", &["--port", "0"]), "+2h");
     let serving = Serving::of(&server, run);
@@ -300,7 +300,7 @@ fn a_clock_that_is_set_back_does_not_make_credentials_last_longer() {
 }
 
 #[test]
-fn when_the_clock_is_set_aws_is_asked_what_time_it_is() {
+fn when_the_clock_is_set_aws_is_asked_for_the_time() {
     let server = Server::new();
     server.certify("device/signkey.pub.pem", &Leaf { valid_days: Some((-1.0, 90.0)), ..Leaf::default() });
     let clock = clock::Settable::in_file(server.desk.path("clock"), "+2h");

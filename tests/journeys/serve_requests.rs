@@ -12,7 +12,7 @@ use crate::support::server::Server;
 use crate::support::serving::{ROLES, Serving, TOKEN, TTL, ask};
 
 #[test]
-fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
+fn tokens_last_as_long_as_requested_and_nothing_is_answered_without_one() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     for seconds in ["1", "60", "21600"] {
@@ -40,7 +40,7 @@ fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
 }
 
 #[test]
-fn no_flood_of_tokens_takes_away_anybody_elses() {
+fn no_flood_of_tokens_invalidates_anybody_elses() {
     const FLOOD: usize = 12_000;
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
@@ -264,7 +264,7 @@ fn programs_that_ask_where_they_are_are_told_the_region() {
 }
 
 #[test]
-fn errors_of_the_container_way_are_json() {
+fn errors_of_the_container_endpoint_are_json() {
     let server = Server::new();
     for options in [&["--container-token-file", "token"][..], &[]] {
         let serving = Serving::start(&server, options);
@@ -279,7 +279,7 @@ fn errors_of_the_container_way_are_json() {
 }
 
 #[test]
-fn requests_are_logged_with_v_and_no_token_is() {
+fn requests_are_logged_with_v_but_no_token_is() {
     let server = Server::new();
     let serving = Serving::start(&server, &["-v"]);
     let token = serving.token("60");
@@ -337,7 +337,7 @@ fn it_listens_on_ipv6_too() {
 }
 
 #[test]
-fn its_state_is_told_without_a_secret() {
+fn its_health_report_contains_no_secret() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let (status, health) = serving.health();
@@ -351,7 +351,7 @@ fn its_state_is_told_without_a_secret() {
 }
 
 #[test]
-fn who_says_nothing_or_little_does_not_hold_up_others() {
+fn silent_or_slow_clients_do_not_delay_others() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let mut slow: Vec<TcpStream> =

@@ -26,7 +26,7 @@ fn told(socket: &UnixDatagram, limit: Duration) -> Vec<String> {
 }
 
 #[test]
-fn systemd_is_told_when_it_can_be_used_and_that_it_is_alive_also_while_the_network_hangs() {
+fn systemd_is_told_when_it_can_be_used_and_that_it_is_alive_even_while_the_network_hangs() {
     let server = Server::new();
     let path = server.desk.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -71,7 +71,7 @@ fn nothing_is_told_before_it_can_be_used() {
 }
 
 #[test]
-fn an_abstract_socket_is_told_too_and_no_watchdog_where_there_is_none() {
+fn an_abstract_socket_works_too_and_without_a_watchdog_none_is_fed() {
     let server = Server::new();
     let name = format!("countersign-{}-notify", std::process::id());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
@@ -82,7 +82,7 @@ fn an_abstract_socket_is_told_too_and_no_watchdog_where_there_is_none() {
 }
 
 #[test]
-fn a_systemd_that_does_not_listen_keeps_nobody_from_an_answer_and_is_told_later() {
+fn a_systemd_that_does_not_listen_delays_no_answer_and_is_told_later() {
     let server = Server::new();
     let path = server.desk.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();

@@ -44,7 +44,7 @@ fn a_device_that_is_there_and_fails_stops_the_run() {
 }
 
 #[test]
-fn as_many_devices_can_be_named_as_aws_knows_for_one_person() {
+fn as_many_devices_can_be_named_as_aws_allows_one_user() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let absent: Vec<String> = (1..=8).map(|number| format!("pkcs11:token=device{number};id=%01")).collect();

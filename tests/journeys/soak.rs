@@ -21,7 +21,7 @@ use crate::support::serving::{ROLES, Serving, TOKEN, TTL};
 const WARM_UP: usize = 3;
 
 #[test]
-fn a_service_that_lives_through_everything_does_not_grow() {
+fn a_service_that_survives_everything_does_not_grow() {
     let seconds = std::env::var("COUNTERSIGN_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let duration = Duration::from_secs(seconds.unwrap_or(0));
     let server = Server::new();

@@ -25,7 +25,7 @@ fn arguments(desk: &Desk, unit: &str) -> Vec<String> {
 }
 
 #[test]
-fn systemd_finds_no_fault_in_the_units_and_hardly_a_danger() {
+fn systemd_finds_no_fault_in_the_units_and_little_exposure() {
     let desk = Desk::without_device();
     for unit in UNITS {
         // systemd requires the program to be there.

@@ -92,7 +92,7 @@ fn a_file_that_is_writable_in_a_folder_that_is_not_is_written_into() {
 }
 
 #[test]
-fn in_place_the_file_stays_the_same_for_those_who_hold_on_to_it() {
+fn in_place_the_file_stays_the_same_for_programs_that_keep_it_open() {
     let server = server();
     let inode = || fs::metadata(server.desk.path("folder/credentials")).unwrap().ino();
     let before = inode();

@@ -89,7 +89,7 @@ fn a_network_that_fails_for_a_while_is_tried_again() {
 }
 
 #[test]
-fn a_network_that_stays_away_is_tried_with_growing_pauses_until_the_credentials_end() {
+fn a_network_that_stays_down_is_tried_with_growing_pauses_until_the_credentials_expire() {
     let server = Server::new();
     server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
     let mut update = Running::of(&server, renewing(&server, 6));
@@ -117,7 +117,7 @@ fn a_device_that_is_gone_for_a_while_is_found_again() {
 }
 
 #[test]
-fn a_device_that_stays_away_ends_it_when_the_credentials_end() {
+fn a_device_that_stays_away_ends_it_when_the_credentials_expire() {
     let server = Server::new();
     let run = faulty(&server, renewing(&server, 4), "C_Sign:2=gone:0x32");
     let mut update = Running::of(&server, run);
@@ -154,7 +154,7 @@ fn a_pin_that_has_become_wrong_is_sent_once_and_a_corrected_one_without_being_as
 }
 
 #[test]
-fn it_waits_for_the_right_pin_although_the_credentials_have_ended() {
+fn it_waits_for_the_right_pin_although_the_credentials_have_expired() {
     let server = Server::new();
     let mut update = Running::of(&server, renewing(&server, 4));
     update.says("[work] is good until").hides("999999");
@@ -186,7 +186,7 @@ fn a_credential_costs_one_login_and_one_signature_at_each_renewal() {
 }
 
 #[test]
-fn two_that_write_different_profiles_of_one_file_lose_nothing() {
+fn two_writers_of_different_profiles_in_one_file_lose_nothing() {
     const PROFILES: [&str; 2] = ["work", "z"];
     let server = Server::new();
     renewing(&server, 3600);
@@ -241,7 +241,7 @@ fn two_that_write_different_profiles_of_one_file_lose_nothing() {
 }
 
 #[test]
-fn a_device_that_hangs_ends_it_when_the_credentials_end() {
+fn a_device_that_hangs_ends_it_when_the_credentials_expire() {
     let server = Server::new();
     let mut run = renewing(&server, 4);
     run.command.args(["--timeout", "1"]);
@@ -252,7 +252,7 @@ fn a_device_that_hangs_ends_it_when_the_credentials_end() {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_a_renewal_ends_it_well() {
+fn a_signal_in_the_middle_of_a_renewal_ends_it_cleanly() {
     let server = Server::new();
     let mut update = Running::of(&server, faulty(&server, renewing(&server, 3600), "C_Sign:2=delay:60000"));
     update.says("[work] is good until");

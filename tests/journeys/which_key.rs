@@ -79,7 +79,7 @@ fn more_than_eight_uris_are_a_usage_error() {
 }
 
 #[test]
-fn two_devices_of_one_name_are_told_apart_by_serial() {
+fn two_devices_of_one_name_are_distinguished_by_serial() {
     let desk = Desk::provisioned(&["--keys", "signkey", "--also", "officer"]);
     let done = sign(&desk, &["--key", SIGNKEY], 4);
     let uris: Vec<&str> = done
@@ -165,7 +165,7 @@ fn an_unknown_attribute_matches_nothing_and_is_warned_of() {
 }
 
 #[test]
-fn a_malformed_uri_is_refused_with_its_place() {
+fn a_malformed_uri_is_refused_with_the_position() {
     let desk = Desk::new();
     let done = sign(&desk, &["--key", "pkcs11:token=my officer"], 7);
     pinned(
@@ -209,7 +209,7 @@ fn a_public_key_on_a_device_without_a_login_is_not_a_candidate() {
 }
 
 #[test]
-fn a_uri_that_nearly_names_the_key_is_said_how_to_write() {
+fn a_uri_that_nearly_names_the_key_is_corrected() {
     let desk = Desk::new();
     for (uri, code, help) in [
         ("pkcs11:token=officer;id=01", 4, "help: write id=%01, with a percent sign"),

@@ -29,7 +29,7 @@ fn a_certificate_belongs_to_the_key_that_it_certifies() {
 }
 
 #[test]
-fn the_certificate_of_a_key_is_valid_then_may_sign_then_is_not_a_ca_then_expires_last() {
+fn a_keys_certificate_is_chosen_by_validity_then_usage_then_not_being_a_ca_then_expiry() {
     // Each is better than all after it.
     let order =
         ["k_no_key_usage", "k", "k_until_2029", "k_ca", "k_no_signature", "k_from_2028", "k_until_2026"];
@@ -45,7 +45,7 @@ fn the_certificate_of_a_key_is_valid_then_may_sign_then_is_not_a_ca_then_expires
 }
 
 #[test]
-fn an_attestation_speaks_for_no_key() {
+fn an_attestation_is_not_an_identity() {
     let attestation = sample("k_attestation");
     assert!(attestation.is_attestation());
     let identity = sample("k_until_2026");
@@ -75,7 +75,7 @@ fn a_chain_is_built_of_signatures_and_not_of_names() {
 }
 
 #[test]
-fn a_chain_that_bites_its_tail_ends() {
+fn a_circular_chain_ends() {
     let [own, a, b] = ["k_in_loop", "loop_a", "loop_b"].map(sample);
     assert!(a.is_signed_by(&b) && b.is_signed_by(&a));
     let pool = [own.clone(), a.clone(), b.clone()];

@@ -20,7 +20,7 @@ fn wrapped(pem: &str, length: usize, end: &str) -> String {
 }
 
 #[test]
-fn text_before_between_and_behind_the_blocks_does_not_count() {
+fn text_around_the_blocks_does_not_count() {
     let (device, root) = (text("device"), text("root"));
     for file in [
         format!("0 s:CN = leaf\n  i:CN = ca\n{device} 1 s:CN = ca\n{root}"),
@@ -49,7 +49,7 @@ fn lines_may_have_any_length_and_end() {
 }
 
 #[test]
-fn der_is_told_from_text() {
+fn der_is_distinguished_from_text() {
     let root = sample("root");
     assert_eq!(certificates_from_pem(root.der()).unwrap(), std::slice::from_ref(&root));
     for der in [&root.der()[..100], &[root.der(), b"\n"].concat()] {

@@ -24,7 +24,7 @@ fn self_signed(request: &CertificateRequest) -> (Certificate, String) {
 }
 
 #[test]
-fn openssl_accepts_what_signed_itself_for_its_names_and_purpose() {
+fn openssl_accepts_a_self_signed_certificate_for_its_names_and_purpose() {
     for (names, client_auth, purpose) in [
         (&[][..], false, "any"),
         (&["server1.example.com", "*.example.com"], true, "sslclient"),

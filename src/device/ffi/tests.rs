@@ -148,7 +148,7 @@ fn found(batches: &[(CK_RV, &[CK_OBJECT_HANDLE], CK_ULONG)]) -> Result<Vec<CK_OB
 }
 
 #[test]
-fn a_search_goes_on_until_nothing_is_given() {
+fn a_search_continues_until_nothing_is_returned() {
     let one_by_one: [(CK_RV, &[CK_OBJECT_HANDLE], CK_ULONG); 4] =
         [(CKR_OK, &[5], 1), (CKR_OK, &[7], 1), (CKR_OK, &[9, 5], 2), (CKR_OK, &[], 0)];
     assert_eq!(found(&one_by_one).unwrap(), [5, 7, 9]);
@@ -158,7 +158,7 @@ fn a_search_goes_on_until_nothing_is_given() {
 }
 
 #[test]
-fn a_search_that_cannot_be_is_an_error() {
+fn an_impossible_search_result_is_an_error() {
     for (batch, says) in [
         ((CKR_OPERATION_NOT_INITIALIZED, &[][..], 0), "C_FindObjects said CKR_OPERATION_NOT_INITIALIZED"),
         ((CKR_OK, &[5][..], 1), "the module gives 1 objects again and again"),
@@ -186,7 +186,7 @@ fn a_signature_is_one_call_and_one_more_if_the_module_needs_more_room() {
 }
 
 #[test]
-fn a_length_of_a_signature_that_cannot_be_is_an_error() {
+fn an_impossible_signature_length_is_an_error() {
     for signs in [
         &[(CKR_BUFFER_TOO_SMALL, 256)][..],
         &[(CKR_BUFFER_TOO_SMALL, 0)],
@@ -212,7 +212,7 @@ fn read(lengths: (CK_ULONG, CK_ULONG), attribute_code: CK_RV, wanted: AttributeT
 }
 
 #[test]
-fn a_value_whose_length_cannot_be_is_unknown() {
+fn a_value_of_impossible_length_is_unknown() {
     let id = |lengths| read(lengths, CKR_OK, AttributeType::Id);
     assert_eq!(id((2, 2)), Some(Attribute::Id(vec![0xaa; 2])));
     assert_eq!(id((2, 1)), Some(Attribute::Id(vec![0xaa; 1])));
@@ -235,7 +235,7 @@ fn a_value_that_was_not_given_is_unknown_even_if_its_length_says_otherwise() {
 }
 
 #[test]
-fn a_count_of_slots_that_cannot_be_is_an_error() {
+fn an_impossible_slot_count_is_an_error() {
     for slots in [0xffff_ffff, CK_ULONG::MAX] {
         with(|script| script.slots = slots);
         assert!(functions().slots_with_token().unwrap_err().to_string().contains("counts"));

@@ -31,7 +31,7 @@ fn a_key_that_requires_its_pin_each_time_gets_it() {
 }
 
 #[test]
-fn wrong_pins_lock_the_device_after_the_last_try_that_was_asked_for() {
+fn wrong_pins_lock_the_device_after_the_last_attempt_that_was_requested() {
     let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
     let wrong = ["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"];
     let refused = || kryoptic.countersign(&wrong).go().exits(5);
@@ -53,7 +53,7 @@ fn wrong_pins_lock_the_device_after_the_last_try_that_was_asked_for() {
 }
 
 #[test]
-fn the_right_pin_is_taken_at_the_last_try_and_gives_all_tries_back() {
+fn the_right_pin_is_accepted_at_the_last_attempt_and_restores_all_attempts() {
     let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
     for _ in 0..9 {
         let wrong = ["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"];

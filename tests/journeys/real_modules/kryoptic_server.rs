@@ -56,7 +56,7 @@ fn waits_while_one_attempt_is_left(server: &Server, running: &Running<'_>, renew
 }
 
 #[test]
-fn serve_holds_a_pin_back_that_would_be_the_last_attempt() {
+fn serve_withholds_a_pin_that_would_be_the_last_attempt() {
     let server = server();
     let serving = Serving::of(&server, run(&server, "serve", &["--port", "0"]));
     let first = serving.access_key();
@@ -66,7 +66,7 @@ fn serve_holds_a_pin_back_that_would_be_the_last_attempt() {
 }
 
 #[test]
-fn update_holds_a_pin_back_that_would_be_the_last_attempt() {
+fn update_withholds_a_pin_that_would_be_the_last_attempt() {
     let server = server();
     let run = run(&server, "update", &["--profile", "work"]);
     let mut update = Running::of(&server, run.env("AWS_SHARED_CREDENTIALS_FILE", "aws-credentials"));

@@ -89,7 +89,7 @@ fn a_database_without_a_password_needs_no_pin() {
 }
 
 #[test]
-fn a_device_that_needs_no_pin_is_none_to_choose_among() {
+fn a_device_that_requires_no_pin_is_not_a_candidate() {
     // softokn always has a second device, for its own calculations: list says "no PIN needed".
     let nss = Nss::with_key();
     let listed = nss.countersign(&["list", "--login"]).go().exits(0);
@@ -106,7 +106,7 @@ fn a_key_that_can_be_exported_is_refused_unless_asked_for() {
 }
 
 #[test]
-fn a_wrong_password_of_the_database_is_told() {
+fn a_wrong_password_of_the_database_is_reported() {
     let nss = Nss::with_key();
     nss.desk.write("tokens.json", UNSIGNED);
     nss.desk.write("wrong-pin", b"00000000");

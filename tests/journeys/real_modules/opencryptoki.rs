@@ -145,7 +145,7 @@ fn library() -> PathBuf {
 }
 
 #[test]
-fn a_device_that_signs_digests_only_signs_all_formats() {
+fn a_device_that_signs_only_digests_signs_all_formats() {
     let opencryptoki = OpenCryptoki::new();
     let desk = &opencryptoki.desk;
     let exportable = ["--allow-exportable"];
@@ -178,7 +178,7 @@ fn its_keys_can_leave_it_so_they_are_refused_unless_asked_for() {
 }
 
 #[test]
-fn wrong_pins_are_counted_and_the_last_try_is_kept() {
+fn wrong_pins_are_counted_and_the_last_attempt_is_kept() {
     let opencryptoki = OpenCryptoki::new();
     opencryptoki.desk.write("wrong-pin", b"00000000");
     let sign = ["sign", "--allow-exportable", "--pin-source", "file:wrong-pin", "tokens.json"];

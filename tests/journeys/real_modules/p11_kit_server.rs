@@ -73,7 +73,7 @@ fn a_remote_key_that_requires_its_pin_each_time_signs_messages_and_digests() {
 }
 
 #[test]
-fn a_wrong_pin_is_told_over_the_socket() {
+fn a_wrong_pin_is_reported_over_the_socket() {
     let remote = Remote::serving(&["--keys", "signkey"]);
     remote.desk.write("tokens.json", UNSIGNED);
     remote.desk.write("wrong-pin", b"000000");

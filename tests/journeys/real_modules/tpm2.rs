@@ -39,7 +39,7 @@ fn a_key_that_requires_its_pin_each_time_gets_it() {
 }
 
 #[test]
-fn wrong_pins_are_told_until_the_tpm_locks() {
+fn wrong_pins_are_reported_until_the_tpm_locks() {
     let tpm = Tpm::new().with_key("signkey", &[]);
     let wrong = [&SIGN[..], &["--pin-source", "file:wrong-pin"]].concat();
     tpm.countersign(&wrong).go().exits(5).says("CKR_PIN_INCORRECT");

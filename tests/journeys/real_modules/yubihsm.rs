@@ -17,7 +17,7 @@ fn with_key() -> (YubiHsm, Desk) {
 }
 
 #[test]
-fn a_key_of_yubicos_tool_signs() {
+fn a_key_made_by_yubicos_tool_signs() {
     let (device, desk) = with_key();
     let run = |arguments: &[&str]| device.countersign(&desk, arguments).go().exits(0);
     let without_login = run(&["list"]).stdout();
@@ -63,7 +63,7 @@ fn bytes_are_hashed_for_the_device_and_an_approval_is_signed() {
 }
 
 #[test]
-fn a_key_is_made_that_signs_and_not_one_that_wraps() {
+fn a_signing_key_is_generated_and_not_a_wrapping_key() {
     let (device, desk) = (YubiHsm::new(), Desk::without_device());
     let run = |arguments: &[&str]| device.countersign(&desk, arguments).go().exits(0);
     for (kind, algorithm) in [("rsa:2048", "rsa2048"), ("ec:p256", "ecp256"), ("ec:p384", "ecp384")] {

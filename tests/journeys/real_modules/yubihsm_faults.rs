@@ -60,7 +60,7 @@ fn a_pin_without_the_number_of_an_authentication_key_never_reaches_the_device() 
 }
 
 #[test]
-fn a_device_that_is_not_there_leaves_the_file_alone_and_is_there_again() {
+fn an_absent_device_leaves_the_file_alone_and_works_when_it_is_back() {
     let (mut device, desk) = with_key();
     device.unplug();
     refused(&desk, sign(&device, &desk, None), 3);
@@ -128,7 +128,7 @@ fn a_key_of_another_domain_is_not_seen() {
 }
 
 #[test]
-fn an_authentication_key_that_may_not_is_refused_by_the_device() {
+fn an_authentication_key_without_the_right_is_refused_by_the_device() {
     let (device, desk) = with_key();
     let pin = device.make_authentication_key("0x0010", "get-opaque", "all");
     refused(&desk, sign(&device, &desk, Some(&pin)), 6).says("CKR_FUNCTION_REJECTED");
@@ -178,7 +178,7 @@ fn a_connector_that_is_down_is_named_by_its_address() {
 }
 
 #[test]
-fn a_connector_without_its_device_is_told_from_one_that_is_down() {
+fn a_connector_without_its_device_is_distinguished_from_one_that_is_down() {
     let (device, desk) = with_key();
     device.unplug();
     names_the_cause(&device, &desk, &[&device.url()], |run| run);

@@ -137,7 +137,7 @@ fn a_key_does_what_its_capabilities_and_domains_allow() {
 }
 
 #[test]
-fn sixteen_sessions_are_all_there_are() {
+fn there_are_sixteen_sessions() {
     let device = YubiHsm::new();
     device.sessions_in_use(15);
     device.shell(&["--action", "list-objects"]);
