@@ -1,4 +1,4 @@
-//! `countersign update --once`: one profile of the credentials file, and all else as it was.
+//! `countersign update --once`: one profile of the credentials file is written, and everything else stays.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -170,7 +170,7 @@ fn a_device_is_searched_for_again_when_the_call_that_hung_has_returned() {
 #[test]
 fn other_modules_are_searched_while_one_hangs() {
     let desk = Desk::new();
-    // A library of its own: the one that hangs must not keep what SoftHSM itself uses.
+    // A separate copy of the library: the one that hangs must not block what SoftHSM itself uses.
     fs::copy(softhsm_module(), desk.path("other.so")).unwrap();
     let hanging = format!("module: {}\n", fault_module().display());
     let modules =
@@ -185,7 +185,8 @@ fn other_modules_are_searched_while_one_hangs() {
         run(&["sign", "--wait=40", "--timeout=2", "--key", SIGNKEY, "tokens.json"], hang).exits(0);
         assert!(start.elapsed() < Duration::from_secs(20), "{hang}: {:?}", start.elapsed());
         assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
-        // Without a URI the selected key may be behind the module that hangs: the PIN does not go to another device.
+        // Without a URI the selected key may be behind the module that hangs, so the PIN must not go to
+        // another device.
         let done = run(&["sign", "--wait=2", "--timeout=1", "tokens.json"], hang).exits(3);
         done.says("in a slot of a-hanging").says(&format!("hangs in {hang}"));
         assert_eq!(desk.read("tokens.json"), UNSIGNED);

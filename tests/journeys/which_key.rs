@@ -193,17 +193,17 @@ fn the_environment_can_name_the_key() {
 
 #[test]
 fn a_public_key_on_a_device_without_a_login_is_not_a_candidate() {
-    // As CACKey's store of CA certificates: it requires no login, and shows no private key.
+    // Like CACKey's store of CA certificates: it requires no login, and shows no private key.
     let desk = Desk::provisioned(&["--keys", "signkey", "--also", "store"]);
     let store = "C_GetTokenInfo=store";
     for arguments in [&["sign", "tokens.json"][..], &["sign", "--key", "pkcs11:id=%01", "tokens.json"]] {
         with_faults(&desk, arguments, store).go().exits(0).says("officer (SoftHSM v2");
         assert_eq!(calls(&desk, "C_Login"), 1, "{arguments:?}");
     }
-    // With a login it counts.
+    // If it requires a login, it is a candidate.
     with_faults(&desk, &["sign", "tokens.json"], "").go().exits(4).says("2 keys match");
     assert_eq!(calls(&desk, "C_Login"), 0);
-    // Named, it is said to hold none.
+    // If it is named, the error says that it has none.
     let named = ["sign", "--key", "pkcs11:token=store;id=%01", "tokens.json"];
     with_faults(&desk, &named, store).go().exits(4).says("no private key on store");
 }
