@@ -22,7 +22,7 @@ pub enum Mechanism {
     /// `CKM_RSA_X_509`: the device receives the whole padded block (PKCS#11 v3.0 section 2.1.7).
     RsaX509,
     /// `CKM_ECDSA`: the device receives the digest (PKCS#11 v3.0 section 2.3.6). The ECDSA mechanisms that
-    /// hash are not used: few devices offer them, and the signatures are no better.
+    /// hash are not used: few devices offer them, and they have no advantage.
     Ecdsa,
 }
 

@@ -33,7 +33,7 @@ def read_anchors(pem):
 
 
 def check_leaf(leaf, now):
-    """The demands on an end-entity certificate, apart from who issued it."""
+    """The requirements for an end-entity certificate, apart from who issued it."""
     if leaf.version != x509.Version.v3:
         raise denied(_UNTRUSTED, "the certificate is not X.509v3")
     if not list(leaf.subject):

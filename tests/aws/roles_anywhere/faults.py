@@ -1,4 +1,4 @@
-"""Behaviours that a test has queued for the next requests: the network's, a proxy's and AWS's bad days.
+"""Behaviors that a test has queued for the next requests: the network's, a proxy's and AWS's bad days.
 
 A behavior is a JSON object: "do" names it, "times" says for how many requests (default 1; 0 is until the queue is
 cleared), other members are its own:
@@ -49,7 +49,7 @@ class Queue:
         self._waiting = []
 
     def add(self, behaviors):
-        """Raises ValueError for one that nothing here does: a test must not wait for what never comes."""
+        """Raises ValueError for an unknown one: a test must not wait for something that never happens."""
         for behavior in behaviors:
             if not isinstance(behavior, dict) or behavior.get("do") not in _KNOWN:
                 raise ValueError(f"no behavior: {behavior!r}")
@@ -80,7 +80,7 @@ class Queue:
 
 
 def instead(behavior):
-    """The answer that stands in for the service's own, or None."""
+    """The answer to give in place of the service's own, or None."""
     match (behavior or {}).get("do"):
         case "status":
             status = behavior["status"]

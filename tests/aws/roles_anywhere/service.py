@@ -55,7 +55,7 @@ class Service(ThreadingHTTPServer):
         super().__init__((address, port), Handler)
 
     def handle_error(self, request, client_address):
-        """A client that leaves is its own affair; what matters is in the log."""
+        """A client that disconnects is not an error; what matters is in the log."""
 
     def server_close(self):
         """Ends the connections too, as the end of a process does."""
@@ -193,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
     def _cut(self, behavior):
-        """Ends the connection below TLS, as a network does: without a farewell."""
+        """Ends the connection below TLS, as a network does: without notice."""
         self.wfile.flush()
         self.close_connection = True
         with socket.socket(fileno=self.request.detach()) as raw:
@@ -207,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Control(ThreadingHTTPServer):
-    """Where a test steers: POST /next [behaviors], POST /clear, POST /settings {lifetime, skew}, GET /state."""
+    """How a test controls the service: POST /next [behaviors], POST /clear, POST /settings {lifetime, skew}, GET /state."""
 
     daemon_threads = True
 
