@@ -32,7 +32,7 @@ impl Explain for Unreadable {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("a file of certificates is wanted, PEM or DER: check its name".into())
+        Some("name a file of certificates, PEM or DER".into())
     }
 }
 

@@ -177,7 +177,7 @@ impl PinSource {
                 })
             }
             PinSource::Value(_) => Some(
-                "the PIN stands in the key URI (pin-value), where other users of this machine and the shell's history \
+                "the PIN is in the key URI (pin-value), where other users of this machine and the shell's history \
                  can see it: use --pin-source"
                     .into(),
             ),

@@ -258,7 +258,7 @@ fn check_email(text: &str) -> Result<(&str, &str), &'static str> {
     if local.len() > 64 || text.len() > 254 {
         return Err("it has more than 64 characters before the @, or more than 254 in all");
     }
-    check_dns_name(domain).map_err(|_| "the part behind the @ is not a domain")?;
+    check_dns_name(domain).map_err(|_| "the part after the @ is not a domain")?;
     Ok((local, domain))
 }
 
@@ -275,5 +275,5 @@ fn check_upn(text: &str) -> Result<(), &'static str> {
     if text.chars().count() > 1024 {
         return Err("it has more than 1024 characters");
     }
-    check_dns_name(domain).map_err(|_| "the part behind the @ is not a domain")
+    check_dns_name(domain).map_err(|_| "the part after the @ is not a domain")
 }

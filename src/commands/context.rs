@@ -123,7 +123,7 @@ impl Context {
     pub(crate) fn tell(&self, event: &AccessEvent<'_>, terminal: &Terminal) {
         match event {
             AccessEvent::UnknownAttribute(name) => terminal
-                .warn(&format!("the URI's attribute {name:?} is not known, so that the URI matches nothing")),
+                .warn(&format!("the URI's attribute {name:?} is not known, so the URI matches nothing")),
             AccessEvent::Loading => self.watch.start(terminal),
             // Only the modules know which of them do not answer, so they are asked only for `-v`.
             AccessEvent::Loaded(modules) if terminal.is_verbose() => {

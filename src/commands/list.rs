@@ -61,7 +61,7 @@ fn say_that_none_is_there(absence: &Absence, terminal: &Terminal) {
     match absence.causes().first() {
         Some(cause) => {
             terminal.say(&format!("No device is present: {cause}"));
-            terminal.say("countersign doctor checks all that is in between.");
+            terminal.say("countersign doctor checks everything that a device needs.");
             terminal.say(&format!("help: {}", cause.help()));
         }
         None => terminal.say("No such device is present. countersign doctor says why"),

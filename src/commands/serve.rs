@@ -85,15 +85,15 @@ fn request_log(is_verbose: bool) -> RequestObserver {
             let client = client.map_or_else(|| "a client".into(), |client| client.ip().to_string());
             terminal::log(&match refusal {
                 Refusal::Forwarded(header) => format!(
-                    "refused: {client} asks through a proxy (header {header}), which may stand for other computers: have it \
-                     ask directly, as by NO_PROXY; said once"
+                    "refused: {client} connected through a proxy (header {header}), which may act for other computers: let it \
+                     connect directly, for example with NO_PROXY; logged once"
                 ),
                 Refusal::Host(name) if name.is_empty() => {
                     format!("refused: {client} names no host, or several; logged once")
                 }
                 Refusal::Host(name) => format!(
-                    "refused: {client} names the host {name:?}, which is not this service's: --allow-host NAME has it answered; \
-                     said once"
+                    "refused: {client} names the host {name:?}, which is not this service's: --allow-host NAME allows it; \
+                     logged once"
                 ),
             });
         }

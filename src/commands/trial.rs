@@ -51,7 +51,7 @@ fn try_module(name: &str, patience: Duration) -> Result<(), String> {
     }
     let error = &document["error"];
     let Some(message) = error["message"].as_str() else {
-        return Err(format!("it ended the process that it was tried in ({status})"));
+        return Err(format!("it crashed or exited when it was tried ({status})"));
     };
     let detail = error["detail"].as_array().into_iter().flatten().filter_map(Value::as_str);
     Err(std::iter::once(message).chain(detail).collect::<Vec<_>>().join("; "))

@@ -238,7 +238,7 @@ impl Explain for ClientError {
             }
             ClientError::Proxy => "as in http://proxy.example.com:3128",
             ClientError::Unreachable { distrusted: true, .. } => {
-                "if a proxy of your own stands between, AWS_CA_BUNDLE names the file with its CA"
+                "if your own proxy intercepts the connection, set AWS_CA_BUNDLE to the file with its CA"
             }
             ClientError::Unreachable { .. } => {
                 "check whether this computer reaches the endpoint; a proxy is used only with --with-proxy"

@@ -17,7 +17,7 @@ use super::tokens::Tokens;
 use crate::device::pending_calls;
 use crate::rolesanywhere::{Region, output};
 
-const NO_SESSION_TOKEN: &str = "a token of PUT /latest/api/token is wanted\n";
+const NO_SESSION_TOKEN: &str = "a token from PUT /latest/api/token is required\n";
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const CREDENTIALS: &str = "/latest/meta-data/iam/security-credentials";
@@ -174,7 +174,7 @@ impl Service {
         };
         match self.tokens.make(Duration::from_secs(seconds)) {
             Some(token) => Reply { ttl: Some(seconds), ..Reply::text(StatusCode::OK, token) },
-            None => Reply::text(StatusCode::SERVICE_UNAVAILABLE, "the system gives no random numbers\n"),
+            None => Reply::text(StatusCode::SERVICE_UNAVAILABLE, "the system provides no random numbers\n"),
         }
     }
 

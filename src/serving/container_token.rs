@@ -30,7 +30,7 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
     let new = || {
         let mut bytes = Zeroizing::new([0; 32]);
         let random = SystemRandom::new().fill(&mut *bytes);
-        random.map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
+        random.map_err(|_| std::io::Error::other("the system provides no random numbers"))?;
         Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
     };
     let text = |token: &str| SecretString::from(token.to_owned());

@@ -117,7 +117,7 @@ impl Explain for Unsignable {
                 "sign with the key that the file names, or replace it and all signatures with --force"
             }
             Unsignable::LooksLikeTokens { .. } => {
-                "leave --detached out to sign its tokens; with --force it is signed as a whole all the same"
+                "leave --detached out to sign its tokens; with --force it is signed as a whole anyway"
             }
             Unsignable::UnusableKey { .. } => "name an RSA-2048 key with --key",
         };

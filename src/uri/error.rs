@@ -148,7 +148,7 @@ impl UriError {
                 "attributes follow `pkcs11:` at once, without `//` or a host: pkcs11:token=NAME;object=LABEL".into()
             }
             Self::EmptyAttribute { .. } => {
-                "write one `;` between attributes before the `?` and one `&` behind it, and none at the ends".into()
+                "write one `;` between attributes before the `?` and one `&` after it, and none at the ends".into()
             }
             Self::MissingEquals { .. } => {
                 "write every attribute as name=value, in the way of token=NAME; percent-encode a separator that is \
@@ -159,7 +159,7 @@ impl UriError {
                 "names have letters, digits, `-` and `_` only, and there are no spaces around `;`, `&` and `=`".into()
             }
             Self::Character { character: Some(';'), .. } => {
-                "write `&` between attributes behind the `?`, or %3B for a `;` in a value".into()
+                "write `&` between attributes after the `?`, or %3B for a `;` in a value".into()
             }
             Self::Character { character: Some(character), .. } => format!("write {}", encoded(*character)),
             Self::Character { character: None, .. } => {
@@ -168,7 +168,7 @@ impl UriError {
             Self::Percent { .. } => "write %25 for the percent sign itself".into(),
             Self::Duplicate { .. } => "keep one of the two".into(),
             Self::InPath { attribute, .. } => {
-                format!("move `{attribute}` behind a `?`, with `&` between it and other query attributes")
+                format!("move `{attribute}` after a `?`, with `&` between it and other query attributes")
             }
             Self::InQuery { attribute, .. } => {
                 format!("move `{attribute}` before the `?`, with `;` between it and other path attributes")

@@ -13,7 +13,7 @@ fn a_two_factor_file_of_the_older_cmu_gets_signatures_and_public_key() {
         .with_pin()
         .go()
         .exits(0)
-        .says("authdata.json is ready: go on in the CloudHSM management utility.");
+        .says("authdata.json is ready: continue in the CloudHSM management utility.");
     let document = json(&desk, "authdata.json");
     assert_eq!(document["PublicKey"].as_str().unwrap().as_bytes(), desk.read("device/signkey.pub.pem"));
     for entry in document["Data"].as_array().unwrap() {

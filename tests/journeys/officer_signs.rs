@@ -273,10 +273,7 @@ fn each_pin_source_opens_the_device() {
     ] {
         desk.write("tokens.json", UNSIGNED);
         let done = desk.countersign(&["sign", "--key", &uri, "tokens.json"]).go().exits(0);
-        assert_eq!(
-            done.stderr().contains("warning: the PIN stands in the key URI"),
-            uri.contains("pin-value")
-        );
+        assert_eq!(done.stderr().contains("warning: the PIN is in the key URI"), uri.contains("pin-value"));
     }
 }
 

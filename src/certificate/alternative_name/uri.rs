@@ -35,7 +35,7 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
     }
     match authority {
         Some(authority) => check_authority(authority),
-        None if behind.is_empty() => Err("nothing is behind the scheme"),
+        None if behind.is_empty() => Err("there is nothing after the scheme"),
         None => Ok(()),
     }?;
     // RFC 3986 section 3: brackets are only for addresses, and a fragment contains no #.
@@ -90,7 +90,7 @@ fn check_spiffe_id(uri: &str, trust_domain: &str, path: &str) -> Result<(), &'st
         );
     }
     if path.is_empty() || path == "/" {
-        return Err("the SPIFFE ID of a workload has a path behind its trust domain");
+        return Err("the SPIFFE ID of a workload has a path after its trust domain");
     }
     let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_in_path);
     if !path.split('/').skip(1).all(is_segment) || !path.starts_with('/') {

@@ -105,7 +105,7 @@ fn try_signing(
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy, certificate: None })?;
     let mut key =
         chosen.log_in(&context.access().login, &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
-    let payload = Payload::message(b"countersign doctor: a signature that means nothing");
+    let payload = Payload::message(b"countersign doctor: a test signature without meaning");
     let mechanisms = Mechanism::for_payload(&payload, key.public_key());
     key.check_allowed(&mechanisms)?;
     let start = Instant::now();

@@ -20,12 +20,13 @@ pub(super) fn clock(report: &mut Report<'_>) -> Result<(), Error> {
         return report.fault(
             "clock",
             Exit::Other,
-            format!("it is {text} here, which cannot be"),
+            format!("it is {text} here, which is impossible"),
             "set the clock: certificates and AWS's signatures depend on it",
         );
     }
     let is_synchronised = Path::new("/run/systemd/timesync/synchronized").exists();
-    let known = if is_synchronised { "synchronised" } else { "whether it is synchronised is not known here" };
+    let known =
+        if is_synchronised { "synchronised" } else { "this program cannot tell whether it is synchronized" };
     report.ok("clock", format!("{text}, {known}"))
 }
 

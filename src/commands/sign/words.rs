@@ -102,7 +102,7 @@ pub(super) fn outcome(plan: &Plan<'_>, choice: MechanismChoice, waited: bool, by
             count => format!("{place} now has {count} approvals."),
         },
         (Destination::InPlace, Some(Format::Authdata)) => {
-            format!("{place} is ready: go on in the CloudHSM management utility.")
+            format!("{place} is ready: continue in the CloudHSM management utility.")
         }
         (Destination::InPlace, _) if waited => {
             format!("{place} is ready: press Enter in CloudHSM CLI now.")

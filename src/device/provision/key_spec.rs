@@ -179,7 +179,8 @@ pub(super) fn key_as_asked(facts: &KeyFacts, spec: &KeySpec) -> Result<PublicKey
             .map(|(name, _)| format!("{name} is false")),
     );
     if spec.always_authenticate && facts.always_authenticate == Some(false) {
-        reasons.push("it does not want its PIN for each signature (CKA_ALWAYS_AUTHENTICATE is false)".into());
+        reasons
+            .push("it does not require its PIN for each signature (CKA_ALWAYS_AUTHENTICATE is false)".into());
     }
     match &facts.public_key {
         Some(key) if reasons.is_empty() => Ok(key.clone()),

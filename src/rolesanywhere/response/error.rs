@@ -48,7 +48,7 @@ impl Explain for ResponseError {
         match self {
             ResponseError::Refused(refusal) => refusal.hint(),
             ResponseError::NotCredentials { .. } => Some(
-                "a proxy or a guest network may have answered in AWS's place; check the way to the endpoint"
+                "a proxy or a guest network may have answered in AWS's place; check the connection to the endpoint"
                     .into(),
             ),
             ResponseError::Incomplete { .. } => {

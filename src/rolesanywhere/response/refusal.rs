@@ -120,11 +120,11 @@ impl Explain for Refusal {
         }
         // Messages are recognized by words that have stayed the same for years; AWS documents none of them.
         let hint = if self.is_throttling() {
-            "AWS creates about ten sessions a second for an account and region; try again in a while"
+            "AWS creates about ten sessions a second for an account and region; try again later"
         } else if self.says(&["durationseconds", "maxsessionduration"]) {
             "ask for a shorter session, or have the role's maximum session duration and the profile's raised"
         } else if self.says(&["session name", "sessionname"]) {
-            "leave the role session name out, or have the profile accept one (acceptRoleSessionName)"
+            "leave the role session name out, or let the profile accept one (acceptRoleSessionName)"
         } else if self.says(&[
             "signature expired",
             "not yet current",
@@ -149,7 +149,7 @@ impl Explain for Refusal {
         } else if self.says(&["resourcenotfound", "not found", "does not exist"]) {
             "compare the ARNs of trust anchor and profile with those in the AWS console: account, region and ID"
         } else if self.status >= 500 {
-            "this is a fault of the service, or of a proxy before it; try again in a while"
+            "this is a fault of the service, or of a proxy in front of it; try again later"
         } else if self.status == 407 {
             "the proxy requires a user name and password: write them in the proxy's URL"
         } else if self.code.is_none() {

@@ -12,11 +12,11 @@ cleared), other members are its own:
   {"do": "html", "status"?}                         a proxy's page, 200 unless told otherwise
   {"do": "huge", "bytes"}                           201 with a JSON string of that length
   {"do": "delay", "ms"}                             the normal answer, late
-  {"do": "drip", "ms", "bytes"?}                    the normal answer, so many bytes (1) at a time with a pause between
+  {"do": "drip", "ms", "bytes"?}                    the normal answer, this many bytes (1) at a time with a pause between
   {"do": "cut", "at": "before-headers" | "after-headers", "reset"?}   the connection ends there; reset: with an RST
   {"do": "truncate", "bytes"?}                      the normal answer's headers, half of its body, the end
   {"do": "skew", "seconds"}                         the service's clock is off: in checks, Date, expiration
-  {"do": "lifetime", "seconds"}                     credentials that live so long, may be negative
+  {"do": "lifetime", "seconds"}                     credentials that live this long, may be negative
 """
 
 import threading

@@ -256,6 +256,6 @@ fuzz_target!(|bytes: &[u8]| {
     let payload = Payload::Message { hash: Hash::Sha256, bytes: b"what is signed".to_vec() };
     let mechanisms = [Mechanism::ShaRsaPkcs(Hash::Sha256), Mechanism::RsaPkcs];
     if let Ok((signature, _)) = key.sign(&payload, &mechanisms) {
-        key.verifier().verify(&payload, &signature).expect("a signature that is given out verifies");
+        key.verifier().verify(&payload, &signature).expect("a signature that is returned verifies");
     }
 });

@@ -38,7 +38,7 @@ fn wrong_pins_lock_the_device_after_the_last_attempt_that_was_requested() {
     let mut tries = 1;
     while !refused().stderr().contains("one attempt is left before the PIN is locked") {
         tries += 1;
-        assert!(tries < 10, "no last try after {tries}");
+        assert!(tries < 10, "no last attempt after {tries}");
     }
     // The last of ten attempts is kept, however often the command is repeated.
     assert_eq!(tries, 9);
