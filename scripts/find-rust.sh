@@ -14,7 +14,7 @@ if ! command -v cargo >/dev/null; then
     exit 1
 fi
 
-# An older cargo fails with words that do not name the cause.
+# The error of an older cargo does not name the cause.
 wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 found=$(cargo --version | cut -d ' ' -f 2)
 if [[ $(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1) != "$wanted" ]]; then

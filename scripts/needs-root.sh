@@ -15,7 +15,7 @@ if ((EUID != 0)); then
     not_run+=("hostile_folders::root_follows_no_link_in_a_folder_that_others_can_write_to: only root can give a file away")
     not_run+=("hostile_folders::no_race_makes_root_replace_another_file: only root can give a file away")
     not_run+=("hostile_folders::root_is_warned_of_what_belongs_to_others: only root can give a file away")
-    # Where the folder cannot be entered, the file is as good as unreadable.
+    # If the folder cannot be entered, the file cannot be read either.
     if [[ -x /usr/sbin/pkcsslotd && ! -r /etc/opencryptoki/strength.conf ]] && grep -q '^pkcsslotd:' /etc/passwd; then
         not_run+=("real_modules::opencryptoki: this version of openCryptoki keeps its configuration from users")
     fi

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by what consists of steps: a heading and the time of each, and a table of the times at the end.
+# Sourced by scripts that consist of steps: prints a heading and the time of each, and a table of the times at
+# the end.
 
 step='' step_start=0 step_times=()
 
@@ -15,7 +16,7 @@ end_step() {
     step_times+=("$(printf '%7d  %s' "$((SECONDS - step_start))" "$step")")
 }
 
-# To be called on exit with its status.
+# Call this on exit, with the exit status.
 report_steps() {
     local status=$1 failed=$step
     end_step

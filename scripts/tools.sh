@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Sourced by the scripts that need tools of Rust, from the repository's root: puts target/tools/bin on PATH, and builds tools
-# there.
+# Sourced by the scripts that need Rust tools, from the repository's root: puts target/tools/bin on PATH, and
+# builds tools there.
 
 PATH=$PWD/target/tools/bin:$PATH
 
-# need_tool NAME VERSION [OPTION...]: that version exactly, or any of those that ^VERSION names, built with these options. It is
-# not optimised: tools run for seconds and take minutes to build otherwise.
+# need_tool NAME VERSION [OPTION...]: exactly that version, or any that ^VERSION admits, built with these
+# options. It is not optimized: tools run for seconds and would take minutes to build otherwise.
 need_tool() {
     local name=$1 version=$2
     if [[ $version == ^* ]]; then

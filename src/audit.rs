@@ -1,9 +1,10 @@
 //! The audit log: one JSON line for each attempt to sign, each chained to the one before.
 //!
-//! A line's members `number` (from 1) and `previous` (the SHA-256 of the line before, without its line end; 64 zeros in
-//! the first line) come first, and `sha256` (of the line up to that member) comes last. So a line that is changed,
-//! missing or in another place is found. Anyone who can rewrite the whole file can make a new chain: keep the last line's
-//! SHA-256 elsewhere, or send the log elsewhere, where that matters. A cut-off end shows only by comparison with it.
+//! A line begins with the members `number` (from 1) and `previous` (the SHA-256 of the line before, without
+//! its line end; 64 zeros in the first line), and ends with `sha256` (of the line up to that member). This
+//! reveals a line that was changed, removed or moved. Anyone who can rewrite the whole file can build a new
+//! chain: where that matters, keep the last line's SHA-256 elsewhere, or send the log elsewhere. A truncated
+//! end shows only in comparison with that.
 
 mod check;
 mod error;
@@ -27,7 +28,7 @@ use crate::signature::sha256_hex;
 
 /// `previous` of the first line.
 const NO_LINE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// Longer values, in characters, are cut: they come from files and may be of any length.
+/// Longer values are cut to this many characters: they come from files and may have any length.
 const MAX_VALUE: usize = 1024;
 
 /// An audit log that can be written.
@@ -39,8 +40,8 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Looks whether the log can be continued, and makes it with mode 0600 if it is not there: to be known before
-    /// anything is signed. `patience` is how long to wait for other writers, now and at each entry.
+    /// Checks whether the log can be continued, before anything is signed, and creates it with mode 0600 if
+    /// it does not exist. `patience` is how long to wait for other writers, now and at each entry.
     ///
     /// # Errors
     /// [`AuditError`].
@@ -56,8 +57,8 @@ impl AuditLog {
         AuditLog { path: self.path.clone(), patience }
     }
 
-    /// Appends a line with these members, and waits until it is on the disk. Several processes may do this at once. A
-    /// log that was moved away meanwhile (logrotate) is started again.
+    /// Appends a line with these members and waits until it is on the disk. Several processes may do this at
+    /// once. If the log was moved away meanwhile (logrotate), a new one is started.
     ///
     /// # Errors
     /// [`AuditError`]; the log is then as it was.
@@ -79,7 +80,7 @@ impl AuditLog {
             let body = escaped_json(&Value::Object(entry).to_string());
             let body = body.strip_suffix('}').unwrap_or(&body);
             let line = format!("{body},\"sha256\":\"{}\"}}\n", sha256_hex(body.as_bytes()));
-            // One write: a line is whole or, on a full disk, cut back.
+            // One write keeps a line whole. If the disk is full, the log is cut back to its old length.
             let length = file.metadata().map_err(|source| self.failed(source))?.len();
             let mut writer = file;
             writer.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {

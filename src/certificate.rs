@@ -1,4 +1,5 @@
-//! X.509 certificates: reading them, which one belongs to a key, chains, requests for new ones. Pure.
+//! X.509 certificates: reading them, finding the one that belongs to a key, chains, requests for new ones.
+//! Pure.
 
 mod alternative_name;
 mod attestation;
@@ -112,7 +113,7 @@ impl Certificate {
         BigInt::from_signed_bytes_be(self.x509.tbs_certificate().serial_number().as_bytes())
     }
 
-    /// The subject's CN, where it has one that is text.
+    /// The subject's CN, if it has one that is text.
     pub fn common_name(&self) -> Option<String> {
         let name = self.x509.tbs_certificate().subject().common_name().ok().flatten()?;
         Some(name.value().into_owned())
@@ -138,12 +139,12 @@ impl Certificate {
         self.not_before() <= now && now <= self.not_after()
     }
 
-    /// The day on which it ends, `YYYY-MM-DD` in UTC.
+    /// The last day of its validity, `YYYY-MM-DD` in UTC.
     pub fn last_day(&self) -> String {
         day(self.x509.tbs_certificate().validity().not_after)
     }
 
-    /// The day on which it begins, `YYYY-MM-DD` in UTC.
+    /// The first day of its validity, `YYYY-MM-DD` in UTC.
     pub fn first_day(&self) -> String {
         day(self.x509.tbs_certificate().validity().not_before)
     }
@@ -153,12 +154,14 @@ impl Certificate {
         self.x509.tbs_certificate().subject().is_empty()
     }
 
-    /// Whether a YubiKey or a YubiHSM wrote it to prove where a key is: no identity, although it holds the key's public key.
+    /// Whether a YubiKey or a YubiHSM wrote it to prove where a key is. It is not an identity, although it
+    /// holds the key's public key.
     pub fn is_attestation(&self) -> bool {
         statement::is_yubicos(self)
     }
 
-    /// Whether ykcs11 put it into a slot to have something there beside a key that it made: signed by nobody, and over at once.
+    /// Whether it is the placeholder that ykcs11 puts into a slot beside a key that it generated: signed by
+    /// nobody, and expired at once.
     pub fn is_placeholder(&self) -> bool {
         self.subject().starts_with("CN=YubiKey PIV Slot ")
             && self.is_self_issued()
@@ -171,7 +174,7 @@ impl Certificate {
         tbs.subject() == tbs.issuer()
     }
 
-    /// The hash that its signature was made with; none for one that is not supported here (SHA-1, RSASSA-PSS, Ed25519).
+    /// The hash of its signature; none for an unsupported algorithm (SHA-1, RSASSA-PSS, Ed25519).
     pub fn signature_hash(&self) -> Option<Hash> {
         signature_hash(self.x509.signature_algorithm().oid)
     }
@@ -197,7 +200,8 @@ impl Certificate {
         Verifier::new(&issuer.public_key).is_ok_and(|verifier| verifier.verify(&payload, signature).is_ok())
     }
 
-    /// The tbsCertificate as it was read: encoded again it may differ, where its maker wrote a default value out.
+    /// The tbsCertificate as it was read. Encoded again it may differ, where the issuer wrote out a default
+    /// value.
     fn signed_bytes(&self) -> der::Result<&[u8]> {
         let mut reader = SliceReader::new(&self.der)?;
         Header::decode(&mut reader)?;

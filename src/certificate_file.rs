@@ -6,10 +6,10 @@ use crate::certificate::{Certificate, CertificateError, certificates_from_pem};
 use crate::error::{Error, Exit, Explain};
 use crate::save::{self, FileError};
 
-/// More than any chain or bundle of roots.
+/// Larger than any chain or bundle of roots.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The certificates of a file, PEM or DER, in its order; `-` reads stdin.
+/// The certificates of a file, PEM or DER, in their order; `-` reads stdin.
 ///
 /// # Errors
 /// The file cannot be read, or holds no certificate.
@@ -32,7 +32,7 @@ impl Explain for Unreadable {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("a file of certificates is wanted, PEM or DER: check its name".into())
+        Some("name a file of certificates, PEM or DER".into())
     }
 }
 

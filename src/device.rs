@@ -1,4 +1,5 @@
-//! PKCS#11 devices: which modules there are, which devices are present, the key that a URI names, and signing with it.
+//! PKCS#11 devices: which modules there are, which devices are present, which key a URI names, and signing
+//! with it.
 //!
 //! This is the only folder that knows cryptoki. Nothing above it sees a PKCS#11 handle.
 

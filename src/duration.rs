@@ -4,8 +4,9 @@ use std::time::Duration;
 
 const UNITS: [(u64, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
 
-/// A duration as a person says it: `90 seconds`, `9 minutes 59 seconds`, `3 days`. In the largest unit of which there are
-/// two, and, where there are fewer than ten of them, in the next smaller one too. What is less is left out.
+/// A duration as people say it: `90 seconds`, `9 minutes 59 seconds`, `3 days`. It is given in the largest
+/// unit of which there are at least two and, if there are fewer than ten of them, in the next smaller unit
+/// too. The rest is dropped.
 pub fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let at = UNITS.iter().position(|(length, _)| seconds >= 2 * length).unwrap_or(UNITS.len() - 1);

@@ -26,7 +26,7 @@ pub fn forget(name: impl AsRef<OsStr>) {
     }
 }
 
-/// An empty variable counts as not set. Under the same condition.
+/// Removes an empty variable, which counts as not set. Under the same condition.
 pub fn forget_if_empty(name: impl AsRef<OsStr>) {
     if env::var_os(&name).is_some_and(|value| value.is_empty()) {
         forget(name);
@@ -42,7 +42,7 @@ fn set_default(name: &str, value: &str) {
     }
 }
 
-/// Has modules keep what they would write to stderr at each call, unless somebody set them up to write. Called while there
+/// Keeps modules from writing to stderr at each call, unless somebody configured them to. Called while there
 /// is one thread.
 pub fn quieten_modules() {
     // tpm2-pkcs11 and the TPM's libraries below it.

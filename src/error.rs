@@ -14,7 +14,7 @@ pub enum Exit {
     Device = 3,
     /// The key or certificate was not found, is not unique, or is not fit.
     Key = 4,
-    /// The PIN is missing, wrong or locked, or the last try was withheld.
+    /// The PIN is missing, wrong or locked, or the last attempt was withheld.
     Pin = 5,
     /// The device refused or failed to sign.
     Sign = 6,
@@ -43,7 +43,8 @@ pub trait Explain: std::error::Error {
         None
     }
 
-    /// Whether it may go away by itself: a file that is still being written, a device that is not plugged in yet.
+    /// Whether it may resolve itself: a file that is still being written, a device that is not plugged in
+    /// yet.
     fn may_pass(&self) -> bool {
         false
     }
@@ -56,7 +57,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Adds what the error means for a file or device at hand: that a file was not changed, say.
+    /// Adds what the error means for a file or device at hand, for example that a file was not changed.
     #[must_use]
     pub fn with_consequence(mut self, line: impl Into<String>) -> Self {
         self.consequences.push(line.into());
@@ -73,7 +74,7 @@ impl Error {
         self.source.detail()
     }
 
-    /// Whether it may go away by itself.
+    /// Whether it may resolve itself.
     pub fn may_pass(&self) -> bool {
         self.source.may_pass()
     }

@@ -10,14 +10,14 @@ const DASHES: &str = "-----";
 
 /// A block.
 pub(crate) struct Block<'a> {
-    /// What it says that it holds; none where its first line has no end.
+    /// Its label; none if its first line has no end.
     pub(crate) label: Option<&'a str>,
-    /// What it holds; none where it is not base64 up to its last line.
+    /// Its content; none if it is not base64 up to its last line.
     pub(crate) der: Option<Vec<u8>>,
 }
 
-/// The text of a file: in UTF-16 where it begins with that byte-order mark, as PowerShell's `>` writes it. What is not text
-/// may stand between the blocks.
+/// The text of a file. It is UTF-16 if it begins with that byte-order mark, as PowerShell's `>` writes it.
+/// Bytes that are not text may stand between the blocks.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     let utf_16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, _) = bytes.as_chunks::<2>();
@@ -33,7 +33,7 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The blocks of a text, in its order. What stands between them does not count (RFC 7468 section 2).
+/// The blocks of a text, in their order. Text between them does not count (RFC 7468 section 2).
 pub(crate) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     text.split(BEGIN).skip(1).map(|block| match block.split_once(DASHES) {
         Some((label, rest)) => Block { label: Some(label), der: content(label, rest) },
@@ -41,7 +41,7 @@ pub(crate) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     })
 }
 
-/// What a block holds, from behind its first line on.
+/// The content of a block, whose text after the first line is `block`.
 fn content(label: &str, block: &str) -> Option<Vec<u8>> {
     let (base64, end) = block.split_once(DASHES)?;
     end.strip_prefix("END ")?.strip_prefix(label)?.strip_prefix(DASHES)?;

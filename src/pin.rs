@@ -52,7 +52,7 @@ impl Pin {
         self.0.expose_secret().chars().count()
     }
 
-    /// Whether it begins or ends with a blank, which nobody sees in a file.
+    /// Whether it begins or ends with a blank, which is invisible in a file.
     pub fn has_outer_blank(&self) -> bool {
         let text = self.0.expose_secret();
         text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace)
@@ -109,8 +109,8 @@ impl PinSource {
         Ok(Some(PinSource::File(PathBuf::from(path))))
     }
 
-    /// Takes the PIN out of the environment, if it comes from there, so that no child process inherits it. To be called
-    /// before any thread is started. A variable that is not set is reported when the PIN is read.
+    /// Takes the PIN out of the environment, if it comes from there, so that no child process inherits it.
+    /// Call it before any thread is started. A variable that is not set is reported when the PIN is read.
     #[must_use]
     pub fn capture(self) -> Self {
         match self {
@@ -128,13 +128,13 @@ impl PinSource {
         matches!(self, PinSource::Prompt)
     }
 
-    /// Whether it gives a PIN only once, so that one that was right has to be kept.
+    /// Whether it gives a PIN only once, so that a correct one has to be kept.
     pub fn gives_it_once(&self) -> bool {
         matches!(self, PinSource::Prompt | PinSource::Descriptor(_))
     }
 
-    /// Reads the PIN; `prompt` is shown to a person. Everything but a person is read once: a wrong PIN in a file stays
-    /// wrong, and each try brings the device nearer to locking.
+    /// Reads the PIN; `prompt` is shown to a person. Every other source is read once: a wrong PIN in a file
+    /// stays wrong, and each attempt brings the device closer to locking.
     ///
     /// # Errors
     /// [`PinError`], which never holds the PIN.
@@ -177,7 +177,7 @@ impl PinSource {
                 })
             }
             PinSource::Value(_) => Some(
-                "the PIN stands in the key URI (pin-value), where other users of this machine and the shell's history \
+                "the PIN is in the key URI (pin-value), where other users of this machine and the shell's history \
                  can see it: use --pin-source"
                     .into(),
             ),
@@ -224,7 +224,7 @@ impl FromStr for PinSource {
     }
 }
 
-/// A terminal would show the PIN as it is typed; only a prompt switches that off.
+/// Refuses a terminal, which would show the PIN as it is typed; only a prompt switches that off.
 fn no_terminal(file: std::fs::File, source: &PinSource) -> Result<std::fs::File, PinError> {
     if file.is_terminal() {
         return Err(PinError::IsTerminal { source_name: source.to_string() });
@@ -247,7 +247,7 @@ fn duplicate(number: u32) -> io::Result<std::fs::File> {
     }
 }
 
-/// A name that a variable can have (POSIX); anything else may be the PIN itself.
+/// Whether a variable can have this name (POSIX); anything else may be the PIN itself.
 fn is_variable_name(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()

@@ -2,20 +2,20 @@
 
 use crate::uri::redact;
 
-/// Text without PINs and without characters that act on a terminal: labels and names are anyone's bytes, and must be able
-/// neither to move the cursor nor to turn the line round.
+/// Text without PINs and without characters that act on a terminal: labels and names come from anyone, and
+/// must not move the cursor or reverse the line.
 pub fn printable(text: &str) -> String {
     redact(text).chars().map(|character| if is_active(character) { '\u{fffd}' } else { character }).collect()
 }
 
-/// A name out of a file, as part of a line: it must not be able to end the line, turn it round, or hide in it.
+/// A name from a file, as part of a line: it must not be able to end the line, reverse it, or hide in it.
 pub fn one_line(name: &str) -> String {
     let hides = |character| character == '\n' || is_active(character) || is_invisible(character);
     name.chars().map(|character| if hides(character) { '\u{fffd}' } else { character }).collect()
 }
 
-/// A JSON text in which those characters are escaped (RFC 8259 section 7): it means the same, and does nothing to a terminal
-/// on which somebody looks at it.
+/// A JSON text in which those characters are escaped (RFC 8259 section 7): it means the same, and does
+/// nothing to a terminal that shows it.
 pub fn escaped_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -30,13 +30,15 @@ pub fn escaped_json(text: &str) -> String {
     escaped
 }
 
-/// Control characters of C0 and C1 but the line end, and those that change the direction of writing or end a line (UAX 9).
+/// Control characters of C0 and C1 except the line end, and those that change the direction of writing or end
+/// a line (UAX 9).
 fn is_active(character: char) -> bool {
     (character.is_control() && character != '\n')
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What takes no place: fine in running text, where it joins letters, and a way to make two names look alike.
+/// Characters without width: fine in running text, where they join letters, and a way to make two names look
+/// alike.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,

@@ -1,9 +1,9 @@
 //! IAM Roles Anywhere: temporary AWS credentials for the holder of the key of a certificate. Pure, except for [`Client`],
 //! which sends: bytes in, bytes out; no device, no file, no clock.
 //!
-//! A [`CreateSession`] and the certificate's [`Identity`] become a [`Request`], whose [`Request::payload`] is what the
-//! certificate's key signs; with the signature it is a [`SignedRequest`], ready to be sent. [`read`] makes
-//! [`Credentials`] of the answer, or says why AWS gave none.
+//! A [`CreateSession`] and the certificate's [`Identity`] become a [`Request`], whose [`Request::payload`] is
+//! what the certificate's key signs; with the signature it becomes a [`SignedRequest`], ready to be sent.
+//! [`read`] turns the answer into [`Credentials`], or says why AWS issued none.
 
 mod arn;
 mod canonical;

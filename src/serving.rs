@@ -1,8 +1,9 @@
-//! Credentials for programs on this computer, like EC2's instance metadata service and the container credentials endpoint
-//! hand them out.
+//! Credentials for programs on this computer, provided as EC2's instance metadata service and the container
+//! credentials endpoint do.
 //!
-//! Which roles there are ([`ServedRole`]), the credentials to serve ([`Roles`]), keeping it valid ([`Renewals`]) and what is
-//! answered ([`Service`]) know no socket; [`Listener`] and [`Systemd`] are the edge. Prints nothing.
+//! Which roles there are ([`ServedRole`]), the credentials to serve ([`Roles`]), keeping them valid
+//! ([`Renewals`]) and what is answered ([`Service`]) know no socket; [`Listener`] and [`Systemd`] are the
+//! edge. Prints nothing.
 
 mod answers;
 mod config;

@@ -1,4 +1,4 @@
-//! What is signed, by which mechanism, and whether a signature verifies. Pure: knows no device.
+//! What is signed, with which mechanism, and whether a signature verifies. Pure: knows no device.
 
 mod curve;
 mod hash;
@@ -19,7 +19,7 @@ pub enum Payload {
     Digest([u8; 32]),
     /// Bytes that are hashed as part of signing.
     Message {
-        /// By which hash.
+        /// With which hash.
         hash: Hash,
         /// The bytes.
         bytes: Vec<u8>,

@@ -1,8 +1,7 @@
 //! From token files and a key to signed files: what is to be done with each file ([`Plan`]), how far a run has come
 //! ([`Progress`]), what it did ([`RunRecord`], the audit log), and whether the signatures of a file count.
 //!
-//! Commands speak; this decides. It prints nothing, and hears of no option of the command line but as a
-//! [`SigningRequest`].
+//! Commands speak; this decides. It prints nothing, and knows the command line only as a [`SigningRequest`].
 
 mod approver;
 mod audit_trail;

@@ -1,8 +1,9 @@
-//! The files that AWS CloudHSM gives a person to sign: what they are, what in them is signed, and the same file with
-//! the signatures in it. Pure: bytes in, bytes out; no device, no file name, no clock.
+//! The files that AWS CloudHSM gives people to sign: their formats, what in them is signed, and putting
+//! signatures into them. Pure: bytes in, bytes out; no device, no file name, no clock.
 //!
-//! A file is never reprinted from a parsed form. Signatures are put into the text that was read, so whatever this
-//! program does not know (members, their order, white space, line ends) stays byte for byte.
+//! A file is never printed from a parsed form. Signatures are inserted into the text that was read, so
+//! everything that this program does not know (members, their order, white space, line ends) stays byte for
+//! byte.
 
 mod approval;
 mod approval_data;
@@ -33,7 +34,8 @@ use std::ops::Range;
 
 use crate::signature::Payload;
 
-/// The largest file that is read, in bytes: more than 35 000 signed tokens. CloudHSM writes one token for each HSM.
+/// The largest file that is read, in bytes: enough for 35 000 signed tokens. CloudHSM writes one token for
+/// each HSM.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Which of CloudHSM's formats a file has.
@@ -80,7 +82,7 @@ pub struct Token {
     /// The signature that the file holds. Always [`Signed::No`] in a quorum approval file, whose signatures are in
     /// [`TokenFile::approvals`].
     pub signed: Signed,
-    /// Where in the text the JSON string of the signature stands, quotes included.
+    /// Where the signature's JSON string is in the text, quotes included.
     place: Range<usize>,
 }
 
@@ -91,7 +93,7 @@ pub enum Signed {
     No,
     /// These bytes.
     Yes(Vec<u8>),
-    /// Text that is not base64; the reason.
+    /// Text that is not base64, with the reason.
     Unreadable(String),
 }
 
@@ -106,7 +108,7 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// Reads a token file, strictly: what fits no known format exactly is refused.
+    /// Reads a token file strictly: anything that does not fit a known format exactly is refused.
     ///
     /// # Errors
     /// Says what differs from the format, and where.
@@ -131,12 +133,14 @@ impl TokenFile {
         self.approvals.as_ref().map_or(&[], |approvals| &approvals.list)
     }
 
-    /// The CloudHSM service whose operation a quorum approval file approves, where the file says (key services do).
+    /// The CloudHSM service whose operation a quorum approval file approves, if the file says so (key
+    /// services do).
     pub fn service(&self) -> Option<&str> {
         self.approvals.as_ref()?.service.as_deref()
     }
 
-    /// Whether an approval of this file names the approver's role: key services want it, older admin services do not.
+    /// Whether an approval in this file names the approver's role: key services require it, older admin
+    /// services do not.
     pub fn wants_role(&self) -> bool {
         self.approvals.as_ref().is_some_and(approval::Approvals::is_for_key_service)
     }
@@ -146,8 +150,8 @@ impl TokenFile {
         self.public_key.as_ref().map(|member| member.text.as_str())
     }
 
-    /// The file's bytes with `changes` made, each token and each approver at most once. Everything else stays as it
-    /// was read; a change that does not fit the format is passed over.
+    /// The file's bytes with `changes` made, at most one for each token and each approver. Everything else
+    /// stays as it was read; a change that does not fit the format is ignored.
     pub fn with<'a>(&self, changes: impl IntoIterator<Item = Change<'a>>) -> Vec<u8> {
         change::apply(self, changes)
     }

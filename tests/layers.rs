@@ -1,15 +1,15 @@
-//! The layers of src, by the `use` lines of its files: a file imports only from layers below its own, and no files import
-//! each other in a circle.
+//! The layers of src, found in the `use` lines of its files: a file imports only from layers below its own,
+//! and no files import each other in a circle.
 
-// A test that cannot go on panics.
+// A test that cannot continue panics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// From the top down, as CONTRIBUTING.md says: modules of src, each with all that is below its folder. Of several that fit
-/// a file the longest counts. Modules of one line know nothing of each other.
+/// From the top down, in the order of CONTRIBUTING.md: modules of src, each with everything below its folder.
+/// If several match a file, the longest counts. Modules on one line must not import each other.
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["commands"],
@@ -44,13 +44,13 @@ fn a_file_imports_only_from_layers_below_its_own() {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut left = imports();
-    // A file that imports nothing that is left is in no circle.
+    // A file that imports none of the remaining ones is in no circle.
     while let Some(free) = left.iter().find(|(_, imported)| imported.is_empty()).map(|(file, _)| file.clone())
     {
         left.remove(&free);
         left.values_mut().for_each(|imported| _ = imported.remove(&free));
     }
-    // Nor is one that nobody who is left imports.
+    // Nor is one that none of the remaining ones import.
     loop {
         let imported: BTreeSet<String> = left.values().flatten().cloned().collect();
         let before = left.len();
@@ -87,7 +87,7 @@ fn the_drawing_on_the_librarys_front_page_has_the_same_layers() {
     }
 }
 
-/// The layer of a file, and the name by which it belongs there.
+/// The layer of a file, and the entry that put it there.
 fn place(file: &str) -> (usize, &'static str) {
     let named =
         LAYERS.iter().enumerate().flat_map(|(layer, names)| names.iter().map(move |name| (layer, *name)));
@@ -95,7 +95,7 @@ fn place(file: &str) -> (usize, &'static str) {
     fits.max_by_key(|(_, name)| name.len()).unwrap_or_else(|| panic!("{file} is in no layer"))
 }
 
-/// For each file of src the files from which it imports, as module paths: `device::session`.
+/// For each file of src, the files from which it imports, as module paths: `device::session`.
 fn imports() -> BTreeMap<String, BTreeSet<String>> {
     let files = files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), "");
     let imported = |file: &String, text: &str| {
@@ -106,7 +106,7 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
     files.iter().map(|(file, text)| (file.clone(), imported(file, text))).collect()
 }
 
-/// Sources by module path, without their tests, which see all that they test.
+/// Sources by module path, without their tests, which see everything that they test.
 fn files(folder: &Path, prefix: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a folder of sources") {
@@ -126,7 +126,7 @@ fn files(folder: &Path, prefix: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The `use` declarations of a source, one for each name, and whether they only pass it on.
+/// The `use` declarations of a source, one for each name, and whether they are re-exports.
 fn uses(text: &str) -> Vec<(bool, String)> {
     let code: String =
         text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
@@ -135,7 +135,7 @@ fn uses(text: &str) -> Vec<(bool, String)> {
         let declaration = declaration.trim_end_matches(';');
         let Some(start) = declaration.rfind("use ").filter(|_| !declaration.contains('"')) else { continue };
         let before = declaration[..start].lines().next_back().unwrap_or_default().trim();
-        // `enum Cause {` ends so too.
+        // `enum Cause {` ends in the same way.
         let is_visibility = before.starts_with("pub") && (before.ends_with("pub") || before.ends_with(')'));
         if before.is_empty() || is_visibility {
             let tree: String = declaration[start + 4..].split_whitespace().collect::<Vec<_>>().join(" ");
@@ -145,7 +145,7 @@ fn uses(text: &str) -> Vec<(bool, String)> {
     found
 }
 
-/// `a::{b, c::{d}}` is `a::b` and `a::c::d`.
+/// Turns `a::{b, c::{d}}` into `a::b` and `a::c::d`.
 fn expand(tree: &str) -> Vec<String> {
     let Some((head, rest)) = tree.split_once('{') else {
         return vec![tree.split(" as ").next().unwrap_or_default().trim().to_owned()];
@@ -163,7 +163,7 @@ fn expand(tree: &str) -> Vec<String> {
     paths.map(|path| format!("{head}{path}").replace("::self", "")).collect()
 }
 
-/// From the root of src.
+/// The path from the root of src.
 fn absolute(path: &str, file: &str) -> String {
     let mut parts: Vec<&str> = path.split("::").collect();
     let mut base: Vec<&str> = file.split("::").filter(|part| *part != "main").collect();
@@ -185,7 +185,7 @@ fn absolute(path: &str, file: &str) -> String {
     base.join("::")
 }
 
-/// The file in which the thing at a path is; none for another crate's.
+/// The file that defines the item at a path; none for another crate's.
 fn resolve(path: &str, files: &BTreeMap<String, String>) -> Option<String> {
     if files.contains_key(path) {
         return Some(path.to_owned());
@@ -195,7 +195,7 @@ fn resolve(path: &str, files: &BTreeMap<String, String>) -> Option<String> {
     if file != parent {
         return Some(file);
     }
-    // Where its folder's file only passes it on, it is the other file's.
+    // If its folder's file only re-exports it, it belongs to the other file.
     let passed_on = uses(&files[parent]).into_iter().filter(|(is_public, _)| *is_public);
     let mut origins = passed_on.map(|(_, origin)| absolute(&origin, parent));
     let origin = origins.find(|origin| origin.rsplit("::").next() == Some(name) && origin != path);

@@ -10,7 +10,7 @@ use crate::signature::sha256_hex;
 pub struct Summary {
     /// How many entries it has.
     pub entries: u64,
-    /// The SHA-256 of its last line: anyone who noted it before can tell that nothing was cut off.
+    /// The SHA-256 of its last line: anyone who noted it earlier can tell that nothing was cut off.
     pub last_sha256: String,
 }
 
@@ -31,7 +31,7 @@ pub fn check(log: &[u8]) -> Result<Summary, BrokenChain> {
         if !own_digest_fits(bytes) {
             return Err(BrokenChain::Changed { line });
         }
-        // No log is so long; a number that cannot be followed is nobody's.
+        // No log has so many lines: this only keeps the addition from overflowing.
         let expected = u64::checked_add(entries, 1).ok_or(BrokenChain::NoEntry { line })?;
         if number > expected {
             if numbers(text, index).any(|later| later == expected) {
@@ -54,7 +54,7 @@ pub fn check(log: &[u8]) -> Result<Summary, BrokenChain> {
     Ok(Summary { entries, last_sha256 })
 }
 
-/// The numbers of the entries behind line `index`.
+/// The numbers of the entries after line `index`.
 fn numbers(text: &[u8], index: usize) -> impl Iterator<Item = u64> {
     text.split(|byte| *byte == b'\n')
         .skip(index + 1)
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_number_that_there_is_is_not_followed_by_another_one() {
+    fn no_entry_follows_the_largest_number() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let line = format!("{{\"number\":{},\"previous\":\"{NO_LINE}\"}}\n", u64::MAX);

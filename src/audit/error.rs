@@ -27,7 +27,7 @@ pub enum AuditError {
     Busy {
         /// The log.
         path: PathBuf,
-        /// Who, where that is known.
+        /// Which process, if that is known.
         holder: Option<String>,
     },
     /// Its last line cannot be continued.
@@ -93,7 +93,7 @@ pub enum BrokenChain {
         /// How many.
         count: u64,
     },
-    /// An entry in place of another one that is there too.
+    /// An entry stands in place of another one, which the log has elsewhere.
     #[error("line {line} holds entry {number}, which is not in its place")]
     Reordered {
         /// Line, from 1.
@@ -101,7 +101,7 @@ pub enum BrokenChain {
         /// The entry's number.
         number: u64,
     },
-    /// The line before is another one than when this was written.
+    /// The line before is not the one that was there when this line was written.
     #[error("line {line} was written after another line than line {}, which was replaced", line - 1)]
     Replaced {
         /// Line, from 1; the one before it was replaced.

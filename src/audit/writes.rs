@@ -19,7 +19,7 @@ pub struct LastWrite {
     after: String,
 }
 
-/// What has become of it.
+/// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteState {
     /// The file is as the line says.
@@ -28,11 +28,11 @@ pub enum WriteState {
     NotWritten,
     /// The file is neither: somebody else has changed it since.
     Other,
-    /// There is no such file, or it cannot be read: it was removed since, or never made.
+    /// There is no such file, or it cannot be read: it was removed, or never written.
     Unknown,
 }
 
-/// For each file the last line that says that it was written.
+/// For each file, the last line that says that it was written.
 pub fn last_writes(log: &[u8]) -> Vec<LastWrite> {
     let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let entries = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
@@ -49,11 +49,11 @@ impl LastWrite {
     fn of(entry: &Value) -> Option<Self> {
         let text = |name: &str| entry.get(name).and_then(Value::as_str);
         let written = Path::new(text("written").filter(|_| text("outcome") == Some("signed"))?);
-        // What goes to stdout is nowhere to be looked at.
+        // What went to stdout cannot be compared with anything.
         if written == Path::new("-") {
             return None;
         }
-        // A file that is signed in place is named as it was given, and by its whole path beside that.
+        // A file that is signed in place is logged under the name that was given, beside its absolute path.
         let source = Path::new(text("file")?);
         let is_in_place = source.ends_with(written) || source == written;
         Some(LastWrite {
@@ -64,7 +64,7 @@ impl LastWrite {
         })
     }
 
-    /// What has become of it; `now` is what the file holds, none if there is no such file.
+    /// What became of it; `now` is what the file holds, none if there is no such file.
     pub fn state(&self, now: Option<&[u8]>) -> WriteState {
         match now.map(sha256_hex) {
             Some(now) if now == self.after => WriteState::Written,

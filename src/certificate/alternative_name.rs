@@ -10,10 +10,11 @@ use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 
 use crate::error::{Exit, Explain};
 
-/// Microsoft's userPrincipalName ([MS-WCCE] section 2.2.2.7.7.4), by which Active Directory knows a certificate's owner.
+/// Microsoft's userPrincipalName ([MS-WCCE] section 2.2.2.7.7.4), from which Active Directory knows a
+/// certificate's owner.
 const USER_PRINCIPAL_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
 
-/// The kinds of names that a certificate can be asked for with.
+/// The kinds of names that a certificate request can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
     /// dNSName.
@@ -28,17 +29,17 @@ pub enum NameKind {
     Upn,
 }
 
-/// One name, which is right for its kind.
+/// One name, valid for its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlternativeName {
     kind: NameKind,
     text: String,
-    /// What it is compared by: of names that mean the same one is enough.
+    /// What it is compared by: names that mean the same have one key.
     key: String,
     encoded: GeneralName,
 }
 
-/// The names of one certificate, each once.
+/// The names of one certificate, without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlternativeNames(Vec<AlternativeName>);
 
@@ -46,7 +47,7 @@ impl AlternativeName {
     /// Reads a name of this kind.
     ///
     /// # Errors
-    /// [`AlternativeNameError::Malformed`] says why it cannot stand in a certificate.
+    /// [`AlternativeNameError::Malformed`] says why a certificate cannot hold it.
     pub fn new(kind: NameKind, text: &str) -> Result<Self, AlternativeNameError> {
         let malformed = |reason| AlternativeNameError::Malformed { kind, text: text.to_owned(), reason };
         let ascii = |make: fn(Ia5String) -> GeneralName| {
@@ -77,7 +78,7 @@ impl AlternativeName {
                 (text.to_lowercase(), GeneralName::OtherName(name))
             }
         };
-        // What is longer than 256 MiB cannot be encoded.
+        // Nothing longer than 256 MiB can be encoded.
         encoded.to_der().map_err(|_| malformed("it is too long"))?;
         Ok(AlternativeName { kind, text: text.to_owned(), key, encoded })
     }
@@ -89,7 +90,7 @@ impl AlternativeName {
 }
 
 impl AlternativeNames {
-    /// Puts a name behind the others; false if it is there already.
+    /// Appends a name; false if it is there already.
     ///
     /// # Errors
     /// [`AlternativeNameError::SeveralUris`]: a SPIFFE ID is the only URI of its certificate.
@@ -109,19 +110,19 @@ impl AlternativeNames {
         Ok(true)
     }
 
-    /// Whether there is none.
+    /// Whether there are no names.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// As subjectAltName has them.
+    /// As subjectAltName holds them.
     pub(super) fn encoded(&self) -> Vec<GeneralName> {
         self.0.iter().map(|name| name.encoded.clone()).collect()
     }
 }
 
 impl NameKind {
-    /// The name of the kind.
+    /// What messages call this kind.
     fn noun(self) -> &'static str {
         match self {
             NameKind::Dns => "DNS name",
@@ -133,10 +134,10 @@ impl NameKind {
     }
 }
 
-/// A name that cannot stand in a certificate.
+/// A name that a certificate cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AlternativeNameError {
-    /// It is not of its kind.
+    /// It is not a name of this kind.
     #[error("{text:?} is not a valid {}: {reason}", kind.noun())]
     Malformed {
         /// Its kind.
@@ -222,7 +223,7 @@ fn check_dns_name(name: &str) -> Result<(), &'static str> {
             return Err("a label begins or ends with a hyphen");
         }
     }
-    // Otherwise programs take it for an address.
+    // Otherwise programs take it for an IP address.
     if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err("its last label has only digits");
     }
@@ -239,13 +240,13 @@ fn ip_address(text: &str) -> Result<IpAddr, &'static str> {
     })
 }
 
-/// A mailbox as RFC 5280 section 4.2.1.6 has it: no display name, no comment. Its two parts.
+/// A mailbox as RFC 5280 section 4.2.1.6 defines it: without display name or comment. Returns its two parts.
 fn check_email(text: &str) -> Result<(&str, &str), &'static str> {
     let (local, domain) = text.rsplit_once('@').ok_or("it has no @")?;
     if !local.is_ascii() {
         return Err("the part before the @ is not ASCII");
     }
-    // RFC 5321 section 4.1.2: a Dot-string. Quoted ones are in no use.
+    // RFC 5321 section 4.1.2: a Dot-string. Quoted strings are not in use.
     let is_atom = |atom: &str| {
         !atom.is_empty()
             && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
@@ -257,11 +258,11 @@ fn check_email(text: &str) -> Result<(&str, &str), &'static str> {
     if local.len() > 64 || text.len() > 254 {
         return Err("it has more than 64 characters before the @, or more than 254 in all");
     }
-    check_dns_name(domain).map_err(|_| "the part behind the @ is not a domain")?;
+    check_dns_name(domain).map_err(|_| "the part after the @ is not a domain")?;
     Ok((local, domain))
 }
 
-/// `user@domain`, without what Active Directory takes in no name
+/// `user@domain`, without the characters that Active Directory allows in no name
 /// (<https://learn.microsoft.com/windows/win32/adschema/a-userprincipalname>).
 fn check_upn(text: &str) -> Result<(), &'static str> {
     let (user, domain) = text.rsplit_once('@').ok_or("it has no @")?;
@@ -274,5 +275,5 @@ fn check_upn(text: &str) -> Result<(), &'static str> {
     if text.chars().count() > 1024 {
         return Err("it has more than 1024 characters");
     }
-    check_dns_name(domain).map_err(|_| "the part behind the @ is not a domain")
+    check_dns_name(domain).map_err(|_| "the part after the @ is not a domain")
 }

@@ -1,14 +1,14 @@
-//! A YubiKey's or YubiHSM's proof that a key was generated in it: a certificate for the key, the statement, signed by a key that
-//! Yubico put into the device.
+//! A YubiKey's or YubiHSM's proof that a key was generated on it: a certificate for the key, called the
+//! statement, signed by a key that Yubico put into the device.
 //!
-//! The CA certificates of a statement, on YubiKeys of firmware 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>; above a
-//! YubiHSM's are its certificate, an intermediate and a root
-//! (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>):
-//! - The device's certificate, of slot F9. It has the firmware's version, and in a device that is certified (FIPS, CSPN)
-//!   that it is, but no policy. Its basicConstraints are cA with pathLenConstraint 0; before firmware 5.3 it may have none
-//!   (<https://github.com/Yubico/yubikey-manager/issues/522>).
-//! - From firmware 5.7.4 on two CAs, each with a pathLenConstraint that fits.
-//! - A root. One of them has pathLenConstraint 0 and signed devices' certificates nonetheless
+//! The CA certificates above a statement. A YubiHSM's has its device's certificate, an intermediate and a
+//! root above it (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>). A YubiKey's, with firmware
+//! 4.3 to 5.7 and in <https://developers.yubico.com/PKI/>:
+//! - The device's certificate, from slot F9. It holds the firmware's version and, in a certified device
+//!   (FIPS, CSPN), that it is one, but no policy. Its basicConstraints are cA with pathLenConstraint 0;
+//!   before firmware 5.3 they may be missing (<https://github.com/Yubico/yubikey-manager/issues/522>).
+//! - From firmware 5.7.4 on, two CAs, each with a pathLenConstraint that fits.
+//! - A root. One of the roots has pathLenConstraint 0 and signed devices' certificates nonetheless
 //!   (<https://github.com/go-piv/piv-go/pull/91>).
 
 use super::chain::links_above;
@@ -26,15 +26,15 @@ pub struct Attestation {
     pub firmware: Option<String>,
     /// The device's serial number in decimal digits.
     pub serial: Option<String>,
-    /// What it looks like.
+    /// Its size and connector.
     pub form_factor: Option<FormFactor>,
-    /// Whether it is a FIPS device; unknown where neither this nor a form factor is said.
+    /// Whether it is a FIPS device; unknown if the attestation states neither this nor a form factor.
     pub fips: Option<bool>,
     /// When the key requires the PIN.
     pub pin_policy: Option<PinPolicy>,
     /// When the key requires a touch.
     pub touch_policy: Option<TouchPolicy>,
-    /// The root that it leads to.
+    /// The root at which its chain ends.
     pub root: String,
 }
 
@@ -47,13 +47,13 @@ pub enum AttestationError {
     /// It is for another key.
     #[error("the attestation is for another key")]
     OtherKey,
-    /// It says that the key was somewhere else before.
+    /// It says that the key was elsewhere before.
     #[error("the attestation says that the key was not generated in the device")]
     NotMadeThere,
     /// It says that the key can leave the device.
     #[error("the attestation says that the key can leave the device, encrypted by a wrap key")]
     CanLeave,
-    /// It does not lead to a trusted root.
+    /// Its chain does not end at a trusted root.
     #[error("the attestation does not lead to a trusted root: it ends at {last:?}, issued by {issuer:?}")]
     Untrusted {
         /// The subject of the last certificate.
@@ -61,12 +61,12 @@ pub enum AttestationError {
         /// Its issuer.
         issuer: String,
     },
-    /// It leads there, but not through certificates that may sign it.
+    /// Its chain ends at a trusted root, but contains a certificate that may not sign the next one.
     #[error(
         "the attestation is not valid: its signer {signer:?}, or a CA above it, is not allowed to sign it"
     )]
     Unfit {
-        /// The subject of what signed it.
+        /// The subject of the signer.
         signer: String,
     },
 }
@@ -98,13 +98,13 @@ impl Explain for AttestationError {
 }
 
 impl Attestation {
-    /// Verifies that one of `certificates`, those on the device, attests `key`, and leads to one of `roots` through others
-    /// of them. What it says is then Yubico's word.
+    /// Verifies that one of `certificates`, those on the device, attests `key`, and that others of them lead
+    /// from it to one of `roots`. Yubico then vouches for what it says.
     ///
-    /// The way is: the statement, the device's certificate, CAs or none, one of `roots`. The last need not be a root: the
-    /// CAs of Yubico are not on the device, so they are in the file too.
+    /// The chain is: the statement, the device's certificate, any number of CAs, one of `roots`. The last one
+    /// need not be self-signed: Yubico's CAs are not on the device, so they are in the file of roots too.
     ///
-    /// Dates do not count: a statement carries those of the key that signed it, which Yubico lets run out.
+    /// Dates do not count: a statement has those of the key that signed it, which Yubico lets expire.
     ///
     /// # Errors
     /// [`AttestationError`].
@@ -153,7 +153,7 @@ impl Attestation {
     }
 }
 
-/// The certificate of the device that made the statement, and the root that it leads to.
+/// The certificate of the device that made the statement, and the root at which its chain ends.
 fn device_and_root_of<'a>(
     statement: &'a Certificate,
     maker: Maker,
@@ -173,11 +173,11 @@ fn device_and_root_of<'a>(
     Some((links[device].certificate, links[end].certificate))
 }
 
-/// Whether it may be a device's own certificate, which signs statements. A statement is none, though a real device's key
-/// may be behind it: its owner can make such a key sign anything.
+/// Whether it may be a device's own certificate, which signs statements. A statement may not be one, even for
+/// a key in a genuine device: the device's owner can make such a key sign anything.
 fn may_be_devices(certificate: &Certificate, maker: Maker) -> bool {
     let may_issue = match certificate.authority() {
-        // A YubiHSM's always names it; those of YubiKeys may leave that to their constraints.
+        // A YubiHSM's always names its device; a YubiKey's may leave that to its constraints.
         Authority::Yes { .. } => maker == Maker::YubiKey || maker.names_device(certificate),
         Authority::NotSaid => maker.names_device(certificate),
         Authority::No | Authority::Malformed => false,

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use super::Certificate;
 
-/// Longer chains are made by mistake or malice.
+/// Longer chains come from mistakes or malice.
 const MAX_LEVEL: usize = 8;
-/// Signatures that are checked for one chain, however many certificates of the same name somebody put there. A genuine
-/// chain takes a dozen; so many take less than a second.
+/// How many signatures are checked for one chain, however many certificates of the same name somebody put
+/// there. A genuine chain takes a dozen checks; this many take less than a second.
 const MAX_CHECKS: usize = 2048;
 
 /// A certificate above another.
@@ -23,9 +23,10 @@ pub(super) struct Link<'a> {
     is_root: bool,
 }
 
-/// The certificates above `leaf` in order, its issuer first, as far as they are among `pool`. Each link is a signature that
-/// verifies. Of several ways one through certificates that are valid at `now`; of these the shortest to a root, which signed
-/// itself and is the last, else the longest. Others are in it only where no valid one continues it.
+/// The certificates above `leaf` in order, its issuer first, as far as they are in `pool`. Each link is a
+/// signature that verifies. Of several chains, one through certificates that are valid at `now` is chosen; of
+/// these the shortest to a root, which signed itself and comes last, otherwise the longest. A certificate
+/// that is not valid then is used only where no valid one continues the chain.
 pub fn chain_of(leaf: &Certificate, pool: &[Certificate], now: SystemTime) -> Vec<Certificate> {
     let (valid, others): (Vec<&Certificate>, Vec<_>) =
         pool.iter().partition(|certificate| certificate.is_valid_at(now));
@@ -41,7 +42,7 @@ pub fn chain_of(leaf: &Certificate, pool: &[Certificate], now: SystemTime) -> Ve
     chain
 }
 
-/// The same, whatever is valid when.
+/// The same, whatever the certificates' dates.
 pub fn chain_at_any_time(leaf: &Certificate, pool: &[Certificate]) -> Vec<Certificate> {
     way_up(leaf, pool)
 }
@@ -60,11 +61,12 @@ fn way_up<'a>(leaf: &'a Certificate, pool: impl IntoIterator<Item = &'a Certific
     chain
 }
 
-/// All of `pool` that are above `leaf`, the lowest level first, and in a level those that come first in `pool`. `may_issue`
-/// says, by its level, whether one may stand there.
+/// All certificates of `pool` that are above `leaf`: the lowest level first, and within a level in the order
+/// of `pool`. `may_issue` says whether a certificate may stand at a level.
 ///
-/// Each is looked at once, at the lowest level that it has: what may stand at a level may as well stand lower, because a
-/// limit of a path's length only tightens upwards. So neither cycles nor many of one name make it take long.
+/// Each is looked at once, at its lowest level: a certificate that may stand at a level may also stand lower,
+/// because a limit on a path's length only tightens upwards. So neither cycles nor many certificates of one
+/// name take long.
 pub(super) fn links_above<'a>(
     leaf: &'a Certificate,
     pool: impl IntoIterator<Item = &'a Certificate>,

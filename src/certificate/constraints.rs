@@ -1,4 +1,4 @@
-//! What a certificate's extensions allow its key to do. Malformed and repeated extensions never extend that.
+//! What a certificate's extensions allow its key to do. Malformed and repeated extensions never allow more.
 
 use der::asn1::ObjectIdentifier;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
@@ -11,36 +11,36 @@ const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 /// basicConstraints (RFC 5280 section 4.2.1.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Authority {
-    /// It has none.
+    /// The certificate has none.
     NotSaid,
     /// cA is false.
     No,
-    /// cA is true: it may issue, with at most so many CAs below it.
+    /// cA is true: it may issue certificates, with at most this many CAs below it.
     Yes { most_below: Option<u8> },
     /// They are malformed.
     Malformed,
 }
 
 impl Certificate {
-    /// Whether it is a CA's: basicConstraints' cA (RFC 5280 section 4.2.1.9). True of malformed ones too, because the
-    /// callers look for certificates that are not a CA's.
+    /// Whether it is a CA's: basicConstraints' cA (RFC 5280 section 4.2.1.9). True for malformed ones too,
+    /// because the callers look for certificates that are not a CA's.
     pub fn is_ca(&self) -> bool {
         matches!(self.authority(), Authority::Yes { .. } | Authority::Malformed)
     }
 
-    /// Whether keyUsage has digitalSignature (RFC 5280 section 4.2.1.3); none where there is no keyUsage, which allows all.
-    /// A malformed one has nothing.
+    /// Whether keyUsage has digitalSignature (RFC 5280 section 4.2.1.3); none if there is no keyUsage, which
+    /// allows everything. A malformed one has nothing.
     pub fn digital_signature(&self) -> Option<bool> {
         self.has_usage(KeyUsages::DigitalSignature)
     }
 
-    /// Whether it may issue certificates, with so many CAs below it.
+    /// Whether it may issue certificates, with this many CAs below it.
     pub(super) fn may_issue(&self, below: usize) -> bool {
         let Authority::Yes { most_below } = self.authority() else { return false };
         most_below.is_none_or(|most| below <= usize::from(most)) && self.allows_signing_certificates()
     }
 
-    /// Whether neither keyUsage nor an extension that must be understood, and is not, is against it.
+    /// Whether keyUsage allows it and every critical extension is understood.
     pub(super) fn allows_signing_certificates(&self) -> bool {
         let extensions = self.x509.tbs_certificate().extensions().into_iter().flatten();
         let is_understood = |id| id == BASIC_CONSTRAINTS || id == KEY_USAGE;

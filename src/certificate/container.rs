@@ -1,11 +1,11 @@
-//! Files that hold certificates in another form, with the command that takes them out.
+//! Files that hold certificates in another form, with the command that extracts them.
 
 use std::fmt;
 
 /// The OID of PKCS#7 signed data, 1.2.840.113549.1.7.2, in DER.
 const SIGNED_DATA: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
 
-/// A form that is recognized and not read.
+/// A form that is recognized but not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
     /// PKCS#7 in PEM.

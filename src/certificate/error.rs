@@ -49,7 +49,7 @@ impl Explain for CertificateError {
     }
 }
 
-/// Something that cannot be written as DER or PEM: only what is larger than 256 MiB.
+/// Something that cannot be written as DER or PEM, because it is larger than 256 MiB.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} cannot be encoded: {reason}")]
 pub struct EncodeError {
@@ -92,7 +92,7 @@ pub enum SubjectError {
         /// Why.
         reason: String,
     },
-    /// An attribute that has no name here.
+    /// An attribute that is not known here.
     #[error("{attribute:?} in the subject {subject:?} is not a known attribute")]
     Unknown {
         /// The whole subject.
@@ -100,10 +100,10 @@ pub enum SubjectError {
         /// The attribute.
         attribute: String,
     },
-    /// Nothing, and no other name either.
+    /// An empty subject, and no other name either.
     #[error("the subject is empty")]
     Empty,
-    /// Nothing, in a certificate that signs itself.
+    /// An empty subject in a self-signed certificate.
     #[error("the subject is empty, and the issuer of a self-signed certificate is its subject")]
     EmptyIssuer,
 }

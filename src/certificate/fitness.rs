@@ -12,9 +12,9 @@ use super::Certificate;
 pub enum Flaw {
     /// It is not valid before this day.
     NotYetValid(String),
-    /// It ended on this day.
+    /// It expired on this day.
     Expired(String),
-    /// It is a CA's.
+    /// It is a CA's certificate.
     OfCa,
     /// keyUsage has no digitalSignature.
     NoDigitalSignature,
@@ -24,14 +24,14 @@ pub enum Flaw {
     EmptySubject,
 }
 
-/// In which way a certificate is worse than another of the same key.
+/// In which way a certificate is worse than another for the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Downgrade {
-    /// It has a flaw that the other has not.
+    /// It has a flaw that the other one lacks.
     Flaw(Flaw),
-    /// It signed itself, and the other is a CA's word.
+    /// It is self-signed, and a CA issued the other one.
     SelfSigned,
-    /// It ends before the other: on this day, and that one on the second.
+    /// It ends before the other one: on the first day, and the other on the second.
     EndsEarlier(String, String),
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Downgrade {
 }
 
 impl Certificate {
-    /// All that it is unfit for.
+    /// Everything that makes it unsuitable.
     pub fn flaws(&self, now: SystemTime) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         if now < self.not_before() {
@@ -87,10 +87,10 @@ impl Certificate {
         flaws
     }
 
-    /// In which ways it would be worse in place of `present`.
+    /// In which ways it would be worse than `present`, in its place.
     pub fn worse_than(&self, present: &Certificate, now: SystemTime) -> Vec<Downgrade> {
         let (own, of_present) = (self.downgrades(now), present.downgrades(now));
-        // What the present one lacks for good is worth more than its time.
+        // Losing a lasting flaw is worth more than a later end.
         let gains = of_present
             .iter()
             .any(|downgrade| downgrade.is_lasting() && !own.iter().any(|own| own.is_like(downgrade)));
@@ -109,12 +109,12 @@ impl Certificate {
 }
 
 impl Downgrade {
-    /// Whether time does not change it.
+    /// Whether time does not remove it.
     fn is_lasting(&self) -> bool {
         !matches!(self, Downgrade::Flaw(Flaw::NotYetValid(_) | Flaw::Expired(_)) | Downgrade::EndsEarlier(..))
     }
 
-    /// Whether it is the same way, whatever the days.
+    /// Whether both are of one kind, whatever the days.
     fn is_like(&self, other: &Downgrade) -> bool {
         match (self, other) {
             (Downgrade::Flaw(one), Downgrade::Flaw(other)) => {

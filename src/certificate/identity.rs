@@ -1,5 +1,5 @@
-//! Which certificate belongs to a key: by the public key, never by a test signature
-//! (draft-woodhouse-cert-best-practice). This is the only place that decides it.
+//! Which certificate belongs to a key. The public key decides, never a test signature
+//! (draft-woodhouse-cert-best-practice), and no other file decides it.
 
 use std::borrow::Borrow;
 use std::time::SystemTime;
@@ -8,14 +8,15 @@ use super::Certificate;
 use crate::signature::PublicKey;
 
 impl Certificate {
-    /// Whether it is a certificate of `key`. A CKA_ID in common says less: people mix them up.
+    /// Whether it is a certificate for `key`. An equal CKA_ID says less: people mix them up.
     pub fn certifies(&self, key: &PublicKey) -> bool {
         self.public_key() == key
     }
 }
 
-/// The certificate among `candidates` that speaks for `key`, or, while the key is hidden, for the key of any: no
-/// attestation; then, in this order, one that is valid now, may sign, is not a CA's, and ends last.
+/// The certificate among `candidates` that identifies `key` or, while the key is hidden, any key. It is not
+/// an attestation; of several, these are preferred in this order: one that is valid now, may sign, is not a
+/// CA's, and ends last.
 pub fn identity_of<T: Borrow<Certificate>>(
     key: Option<&PublicKey>,
     candidates: impl IntoIterator<Item = T>,
@@ -37,7 +38,7 @@ pub fn identity_of<T: Borrow<Certificate>>(
     candidates.into_iter().filter(speaks_for_key).max_by_key(rank)
 }
 
-/// The certificate among `candidates` by which a YubiKey or YubiHSM attests `key`, as it is: nothing is verified.
+/// The certificate among `candidates` with which a YubiKey or YubiHSM attests `key`. Nothing is verified.
 pub fn attestation_of<'a>(
     key: &PublicKey,
     candidates: impl IntoIterator<Item = &'a Certificate>,

@@ -6,13 +6,13 @@ use super::{Certificate, CertificateError, Container, EncodeError};
 use crate::pem::{blocks, text as pem_text};
 
 const LABEL: &str = "CERTIFICATE";
-/// The label of old, which openssl still reads.
+/// The old label, which openssl still reads.
 const OLD_LABEL: &str = "X509 CERTIFICATE";
-/// OpenSSL's own: a certificate, and behind it what it is trusted for.
+/// OpenSSL's own form: a certificate, followed by what it is trusted for.
 const TRUSTED: &str = "TRUSTED CERTIFICATE";
 
-/// All certificates of a PEM file, in its order, or the one that a DER file is. What stands between the blocks does not
-/// count (RFC 7468 section 2), and neither does how long the lines are.
+/// All certificates of a PEM file in their order, or the one in a DER file. Text between the blocks does not
+/// count (RFC 7468 section 2), and neither does the length of the lines.
 ///
 /// # Errors
 /// [`CertificateError`]: no certificate is in it, or one of them is malformed.
@@ -21,7 +21,7 @@ pub fn certificates_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, Certifica
     if let Some(container) = Container::of(bytes).or_else(|| Container::of(text.as_bytes())) {
         return Err(CertificateError::Container(container));
     }
-    // A SEQUENCE whose length takes more than a byte, which no text begins with.
+    // A SEQUENCE whose length takes more than one byte. No text begins like that.
     if matches!(bytes, [0x30, 0x81..=0x84, ..]) {
         return Ok(vec![Certificate::from_der(bytes)?]);
     }
@@ -51,7 +51,7 @@ pub fn certificates_from_pem(bytes: &[u8]) -> Result<Vec<Certificate>, Certifica
     }
 }
 
-/// The certificates in PEM, one behind the other.
+/// The certificates in PEM, one after the other.
 ///
 /// # Errors
 /// [`EncodeError`].

@@ -1,7 +1,7 @@
-//! When a YubiKey's key expects its PIN and a touch, and what the device looks like, as attestations and modules number it.
-//! An unknown number is kept as it is.
+//! When a YubiKey's key requires its PIN and a touch, and the device's form factor, by their numbers in
+//! attestations and modules. An unknown number is kept as it is.
 
-/// When a key expects the PIN.
+/// When a key requires the PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinPolicy {
     /// Never.
@@ -10,15 +10,15 @@ pub enum PinPolicy {
     Once,
     /// For each signature.
     Always,
-    /// Once in a session, where a fingerprint does as well (YubiKey Bio).
+    /// Once in a session; a fingerprint serves as well (YubiKey Bio).
     MatchOnce,
-    /// For each signature, where a fingerprint does as well (YubiKey Bio).
+    /// For each signature; a fingerprint serves as well (YubiKey Bio).
     MatchAlways,
     /// Another one.
     Other(u8),
 }
 
-/// When a key expects its device to be touched.
+/// When a key requires a touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TouchPolicy {
     /// Never.
@@ -31,7 +31,7 @@ pub enum TouchPolicy {
     Other(u8),
 }
 
-/// What a YubiKey is plugged in by, and its size.
+/// A YubiKey's connector and size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormFactor {
     /// USB-A, as large as a key.
@@ -53,7 +53,8 @@ pub enum FormFactor {
 }
 
 impl PinPolicy {
-    /// From Yubico's number for it (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.Piv.PivPinPolicy.html>).
+    /// From Yubico's number
+    /// (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.Piv.PivPinPolicy.html>).
     pub(super) fn from_number(number: u8) -> Self {
         match number {
             1 => PinPolicy::Never,
@@ -65,7 +66,7 @@ impl PinPolicy {
         }
     }
 
-    /// The word for it, or the number.
+    /// Its name, or the number if it has none.
     pub fn name(self) -> Result<&'static str, u8> {
         Ok(match self {
             PinPolicy::Never => "never",
@@ -79,7 +80,8 @@ impl PinPolicy {
 }
 
 impl TouchPolicy {
-    /// From Yubico's number for it (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.Piv.PivTouchPolicy.html>).
+    /// From Yubico's number
+    /// (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.Piv.PivTouchPolicy.html>).
     pub fn from_number(number: u8) -> Self {
         match number {
             1 => TouchPolicy::Never,
@@ -89,7 +91,7 @@ impl TouchPolicy {
         }
     }
 
-    /// The word for it, or the number.
+    /// Its name, or the number if it has none.
     pub fn name(self) -> Result<&'static str, u8> {
         Ok(match self {
             TouchPolicy::Never => "never",
@@ -101,7 +103,7 @@ impl TouchPolicy {
 }
 
 impl FormFactor {
-    /// From Yubico's number for it, without the bit that says FIPS
+    /// From Yubico's number, without the bit for FIPS
     /// (<https://docs.yubico.com/yesdk/yubikey-api/Yubico.YubiKey.FormFactor.html>).
     pub(super) fn from_number(number: u8) -> Self {
         match number {
@@ -116,7 +118,7 @@ impl FormFactor {
         }
     }
 
-    /// The words for it, or the number.
+    /// Its name, or the number if it has none.
     pub fn name(self) -> Result<&'static str, u8> {
         Ok(match self {
             FormFactor::UsbAKeychain => "USB-A keychain",
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_numbered_has_a_word_or_keeps_its_number() {
+    fn policies_have_a_name_or_keep_their_number() {
         let pin = [0, 1, 2, 3, 4, 5, 6, 255].map(|number| PinPolicy::from_number(number).name());
         let named = [Ok("never"), Ok("once"), Ok("always"), Ok("match-once"), Ok("match-always")];
         assert_eq!(pin, [&[Err(0)][..], &named, &[Err(6), Err(255)]].concat()[..]);

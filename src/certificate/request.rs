@@ -30,27 +30,27 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 /// RFC 5280 section 4.1.2.5: years from here on are written as GeneralizedTime.
 const YEAR_2050: Duration = Duration::from_secs(2_524_608_000);
 
-/// What a certificate shall say.
+/// What a certificate should say.
 #[derive(Clone, Debug)]
 pub struct CertificateRequest {
     /// The subject; empty only where there are names.
     pub subject: Subject,
     /// Names for subjectAltName.
     pub names: AlternativeNames,
-    /// Whether extendedKeyUsage shall have clientAuth.
+    /// Whether extendedKeyUsage should have clientAuth.
     pub client_auth: bool,
 }
 
-/// How long a certificate that signs itself is valid.
+/// How long a self-signed certificate is valid.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
     /// Its first moment.
     pub from: SystemTime,
-    /// Days from there on.
+    /// The number of days from then on.
     pub days: u32,
 }
 
-/// Something to be signed, as a message; with the signature it is a PEM file.
+/// A message to be signed; with the signature it becomes a PEM file.
 #[derive(Clone, Debug)]
 pub struct ToBeSigned {
     label: &'static str,
@@ -60,7 +60,7 @@ pub struct ToBeSigned {
 }
 
 impl CertificateRequest {
-    /// The request for a CA: with keyUsage digitalSignature as extension request (RFC 2985 section 5.4.2).
+    /// The request for a CA, with keyUsage digitalSignature as an extension request (RFC 2985 section 5.4.2).
     ///
     /// # Errors
     /// [`SubjectError::Empty`], [`EncodeError`].
@@ -83,7 +83,7 @@ impl CertificateRequest {
         Ok(ToBeSigned::new("CERTIFICATE REQUEST", encode, key)?)
     }
 
-    /// A certificate that this key signs for itself. `serial` is random.
+    /// A certificate that this key itself signs. `serial` is random.
     ///
     /// # Errors
     /// [`SubjectError::EmptyIssuer`], [`EncodeError`].
@@ -102,7 +102,7 @@ impl CertificateRequest {
             let above = AuthorityKeyIdentifier { key_identifier: Some(id.clone()), ..Default::default() };
             extensions.push(extension(SUBJECT_KEY_IDENTIFIER, false, &SubjectKeyIdentifier(id))?);
             extensions.push(extension(AUTHORITY_KEY_IDENTIFIER, false, &above)?);
-            // Positive, and not zero.
+            // Positive and not zero.
             let mut positive = serial;
             positive[0] = positive[0] & 0x7f | 0x40;
             let tbs = TbsCertificate {
@@ -120,7 +120,7 @@ impl CertificateRequest {
         Ok(ToBeSigned::new("CERTIFICATE", encode, key)?)
     }
 
-    /// That it says who it is for: by its subject, or by a name.
+    /// Checks that it says whom it is for: by its subject, or by a name.
     ///
     /// # Errors
     /// [`SubjectError::Empty`].
@@ -128,8 +128,8 @@ impl CertificateRequest {
         if self.subject.is_empty() && self.names.is_empty() { Err(SubjectError::Empty) } else { Ok(()) }
     }
 
-    /// The same of a certificate that signs itself: its subject is its issuer too, which is never empty (RFC 5280 section
-    /// 4.1.2.4).
+    /// The same for a self-signed certificate: its subject is also its issuer, which must not be empty (RFC
+    /// 5280 section 4.1.2.4).
     ///
     /// # Errors
     /// [`SubjectError::Empty`], [`SubjectError::EmptyIssuer`].
@@ -242,7 +242,7 @@ fn extension(id: ObjectIdentifier, critical: bool, value: &impl Encode) -> der::
     Ok(Extension { extn_id: id, critical, extn_value: OctetString::new(value.to_der()?)? })
 }
 
-/// By what certificates name the key: 160 bits of its SHA-256 (RFC 7093 section 2, method 1).
+/// How certificates name the key: 160 bits of its SHA-256 (RFC 7093 section 2, method 1).
 fn key_identifier(key: &PublicKey) -> der::Result<OctetString> {
     let spki = SubjectPublicKeyInfoOwned::from_der(key.spki_der())?;
     OctetString::new(&Hash::Sha256.digest(spki.subject_public_key.raw_bytes())[..20])

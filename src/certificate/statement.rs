@@ -1,10 +1,11 @@
-//! What Yubico's devices write into the certificates by which they attest keys: extensions below an arc of Yubico's for each
-//! kind of device.
+//! The statements with which Yubico's devices attest keys: certificates with extensions, which have an arc of
+//! Yubico's for each kind of device.
 //!
-//! - A YubiKey's PIV application (<https://docs.yubico.com/yesdk/users-manual/application-piv/attestation.html>), for keys
-//!   that were generated in it and no others.
-//! - A YubiHSM 2 (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>), for imported keys too, and for those that can
-//!   leave it under a wrap key: the statement says so.
+//! - A YubiKey's PIV application
+//!   (<https://docs.yubico.com/yesdk/users-manual/application-piv/attestation.html>) attests only keys that
+//!   were generated in it.
+//! - A YubiHSM 2 (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>) also attests imported keys and
+//!   those that can leave it under a wrap key: the statement says so.
 
 use der::Decode;
 use der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef, Uint};
@@ -21,12 +22,12 @@ pub(super) enum Maker {
     YubiHsm,
 }
 
-/// The arc of a kind of device, and the numbers of its extensions below it.
+/// The arc of a kind of device, and the numbers of the extensions below it.
 struct Arcs {
     prefix: &'static str,
     firmware: &'static str,
     serial: &'static str,
-    /// Every statement has it, and nothing else does.
+    /// The extension that every statement has, and nothing else.
     mark: &'static str,
 }
 
@@ -34,30 +35,30 @@ struct Arcs {
 const YUBIKEY: Arcs = Arcs { prefix: "1.3.6.1.4.1.41482.3.", firmware: "3", serial: "7", mark: "8" };
 /// The mark is the key's origin.
 const YUBIHSM: Arcs = Arcs { prefix: "1.3.6.1.4.1.41482.4.", firmware: "1", serial: "2", mark: "3" };
-/// A YubiKey's: one byte, in a FIPS device with this bit.
+/// A YubiKey's form factor: one byte, with this bit set in a FIPS device.
 const FORM_FACTOR: &str = "9";
 const FORM_FACTOR_FIPS: u8 = 0x80;
-/// There in a FIPS YubiKey, whatever it holds.
+/// A FIPS YubiKey has this extension, whatever its content.
 const FIPS: &str = "10";
 const HSM_CAPABILITIES: &str = "5";
 
-/// A key that was made in the device, and has not been elsewhere since.
+/// A key that was generated in the device and has not been elsewhere since.
 const GENERATED: u8 = 1;
 /// The capability `exportable-under-wrap`.
 const EXPORTABLE: u64 = 1 << 0x10;
 
-/// What a statement says of its key.
+/// What a statement says about its key.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Claims {
     pub(super) firmware: Option<String>,
     /// In decimal digits.
     pub(super) serial: Option<String>,
     pub(super) form_factor: Option<FormFactor>,
-    /// Unknown where neither this nor a form factor is said.
+    /// Unknown if the statement has neither this nor a form factor.
     pub(super) fips: Option<bool>,
     pub(super) pin_policy: Option<PinPolicy>,
     pub(super) touch_policy: Option<TouchPolicy>,
-    /// Whether the key was made in the device.
+    /// Whether the key was generated in the device.
     pub(super) was_made_there: bool,
     /// Whether it can leave it.
     pub(super) can_leave: bool,
@@ -73,7 +74,7 @@ impl Maker {
         }
     }
 
-    /// Whose statement the certificate is, if it is one.
+    /// Which kind of device made the statement, if the certificate is one.
     pub(super) fn of_statement(certificate: &Certificate) -> Option<Self> {
         Maker::ALL.into_iter().find(|maker| value(certificate, *maker, maker.arcs().mark).is_some())
     }
@@ -132,20 +133,20 @@ fn extensions(certificate: &Certificate) -> impl Iterator<Item = &Extension> {
     certificate.x509.tbs_certificate().extensions().into_iter().flatten()
 }
 
-/// The bytes of an extension, which usually has so many: as they are, which is how YubiKeys write them, or in an OCTET STRING,
-/// which is how it should be (<https://github.com/Yubico/yubico-piv-tool/issues/181>).
+/// The content of an extension that usually has `usual` bytes: bare, as YubiKeys write them, or in an OCTET
+/// STRING, as they should (<https://github.com/Yubico/yubico-piv-tool/issues/181>).
 fn octets<'a>(certificate: &'a Certificate, maker: Maker, number: &str, usual: usize) -> Option<&'a [u8]> {
     let bytes = value(certificate, maker, number)?;
     let wrapped = <&OctetStringRef>::from_der(bytes).ok().filter(|_| bytes.len() != usual);
     Some(wrapped.map_or(bytes, OctetStringRef::as_bytes))
 }
 
-/// Numbers with dots between.
+/// The bytes as numbers with dots between them.
 fn in_parts(bytes: &[u8]) -> String {
     bytes.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
 }
 
-/// A YubiHSM's BIT STRING of so many whole bytes.
+/// A YubiHSM's BIT STRING of this many whole bytes.
 fn bits<const LENGTH: usize>(certificate: &Certificate, number: &str) -> Option<[u8; LENGTH]> {
     BitStringRef::from_der(value(certificate, Maker::YubiHsm, number)?).ok()?.as_bytes()?.try_into().ok()
 }

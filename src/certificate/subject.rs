@@ -29,7 +29,7 @@ impl FromStr for Subject {
         };
         let mut tidy = String::new();
         for (separator, part) in parts(text) {
-            // One by one, because the error should say which.
+            // One by one, so that the error can say which.
             let (kind, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
             let (kind, value) = (kind.trim(), trim(value));
             let pair = format!("{kind}={value}");
@@ -59,17 +59,18 @@ impl FromStr for Subject {
 }
 
 impl Subject {
-    /// The subject of what has its names in subjectAltName alone.
+    /// The subject of a certificate whose names are all in subjectAltName.
     pub fn empty() -> Self {
         Subject(Name::default())
     }
 
-    /// Whether it has no attribute.
+    /// Whether it has no attributes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A value in which another attribute seems to stand, as in `CN=server1/O=Example`: the form with slashes is openssl's.
+    /// A value that seems to contain another attribute, as in `CN=server1/O=Example`: the form with slashes
+    /// is openssl's.
     pub fn value_with_slashes(&self) -> Option<String> {
         let values =
             self.0.iter().map(|attribute| String::from_utf8_lossy(attribute.value.value()).into_owned());
@@ -83,7 +84,7 @@ impl Subject {
 
 const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
 
-/// Upper bounds in characters (RFC 5280 appendix A.1), by attribute, whatever it is called.
+/// Upper bounds in characters (RFC 5280 appendix A.1) of each attribute, under any of its names.
 const MOST: [(ObjectIdentifier, &str, usize); 8] = [
     (ObjectIdentifier::new_unwrap("2.5.4.3"), "common name", 64),
     (ObjectIdentifier::new_unwrap("2.5.4.5"), "serial number", 64),
@@ -95,8 +96,8 @@ const MOST: [(ObjectIdentifier, &str, usize); 8] = [
     (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1"), "email address", 255),
 ];
 
-/// Attributes that X.509 writes as one type of string (RFC 5280 appendix A.1, RFC 4519 section 2.35), by their OIDs:
-/// country, serial number, dnQualifier, telephone number; domain component, email address.
+/// Attributes for which X.509 prescribes one type of string (RFC 5280 appendix A.1, RFC 4519 section 2.35),
+/// by their OIDs: country, serial number, dnQualifier, telephone number; domain component, email address.
 const TYPED: [(ObjectIdentifier, Tag); 6] = [
     (COUNTRY, Tag::PrintableString),
     (ObjectIdentifier::new_unwrap("2.5.4.5"), Tag::PrintableString),
@@ -106,13 +107,13 @@ const TYPED: [(ObjectIdentifier, Tag); 6] = [
     (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1"), Tag::Ia5String),
 ];
 
-/// The type of string that an attribute is written as.
+/// The type of string in which an attribute is written.
 fn type_of(attribute: &AttributeTypeAndValue) -> Tag {
     let typed = TYPED.iter().find(|(kind, _)| *kind == attribute.oid);
     typed.map_or_else(|| Tagged::tag(&attribute.value), |(_, tag)| *tag)
 }
 
-/// Whether an attribute is one that X.509 allows: its type decides its string's type, and that its characters.
+/// Checks that X.509 allows the attribute: its type decides the type of its string, and that the characters.
 fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
     let (kind, value) = (attribute.oid, attribute.value.value());
     match Tagged::tag(&attribute.value) {
@@ -141,7 +142,7 @@ fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
     Ok(())
 }
 
-/// The value in DER where its string is of another type than X.509 writes; its characters fit.
+/// The value in DER, if X.509 prescribes another type of string. Its characters fit.
 fn in_its_type(attribute: &AttributeTypeAndValue) -> Option<Vec<u8>> {
     let tag = type_of(attribute);
     if tag == Tagged::tag(&attribute.value) {
@@ -159,7 +160,7 @@ fn is_printable(character: char) -> bool {
     character.is_ascii_alphanumeric() || " '()+,-./:=?".contains(character)
 }
 
-/// Split at commas and plus signs that are not escaped, each part with the separator before it.
+/// Splits at commas and plus signs that are not escaped; each part comes with the separator before it.
 fn parts(text: &str) -> Vec<(Option<char>, &str)> {
     let mut parts = Vec::new();
     let (mut separator, mut start, mut escaped) = (None, 0, false);
@@ -174,7 +175,7 @@ fn parts(text: &str) -> Vec<(Option<char>, &str)> {
     parts
 }
 
-/// What RFC 4514 section 2.4 requires to be escaped and is not.
+/// What RFC 4514 section 2.4 requires to be escaped, if it is not.
 fn unescaped(value: &str) -> Option<&'static str> {
     let mut escaped = false;
     for character in value.chars() {
@@ -186,7 +187,7 @@ fn unescaped(value: &str) -> Option<&'static str> {
     escaped.then_some("it ends with a \\ that escapes nothing")
 }
 
-/// Blanks around a value do not count, except for an escaped one at its end (RFC 4514 section 2.4).
+/// Blanks around a value do not count, except an escaped one at its end (RFC 4514 section 2.4).
 fn trim(value: &str) -> &str {
     let trimmed = value.trim();
     if trimmed.ends_with('\\') && !trimmed.ends_with("\\\\") { value.trim_start() } else { trimmed }

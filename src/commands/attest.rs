@@ -62,12 +62,12 @@ pub(crate) fn run(arguments: &Attest, context: &Context, terminal: &Terminal) ->
     }))
 }
 
-/// That the key was made in a device of one of the makers in `roots`.
+/// Verifies that the key was generated in a device of one of the makers in `roots`.
 pub(crate) fn verify(key: &SigningKey, roots: &[Certificate]) -> Result<Attestation, Error> {
     Ok(Attestation::verify(key.public_key(), &key.certificates()?, roots)?)
 }
 
-/// The attestation of the key with what is above it, as the device gives them.
+/// The key's attestation and the certificates above it, as the device gives them.
 fn statement_of(key: &SigningKey) -> Result<Option<Vec<Certificate>>, Error> {
     let all = key.certificates()?;
     Ok(attestation_of(key.public_key(), &all).map(|statement| {
@@ -127,7 +127,7 @@ fn report(proof: &Attestation, terminal: &Terminal) -> Result<(), Error> {
 }
 
 fn proof_json(proof: &Attestation) -> Value {
-    // A number where there is no name.
+    // A number if there is no name.
     let named = |name: Result<&str, u8>| name.map_or_else(Value::from, Value::from);
     json!({
         "root": proof.root,

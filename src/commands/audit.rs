@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::Audit;
 use crate::terminal::Terminal;
 
-/// More than a million entries.
+/// Room for more than a million entries.
 const MAX_LOG_BYTES: u64 = 1 << 30;
 
 pub(crate) fn run(arguments: &Audit, terminal: &Terminal) -> Result<(), Error> {

@@ -1,4 +1,5 @@
-//! What the commands for IAM Roles Anywhere share: their options as the library takes them, and the words for what happens.
+//! What the commands for IAM Roles Anywhere share: their options in the library's form, and the words for
+//! what happens.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,7 +16,7 @@ use super::validity::when_valid;
 use crate::cli::RolesAnywhere;
 use crate::terminal::Terminal;
 
-/// The options as the library takes them.
+/// The options in the library's form.
 pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
     let options = options.clone();
     let (endpoint, endpoint_variable) = match options.endpoint {
@@ -41,7 +42,7 @@ pub(crate) fn credential_options(options: &RolesAnywhere) -> CredentialOptions {
     }
 }
 
-/// What is asked of AWS. Where that is incomplete, the quotes of the command line may be why.
+/// What to ask AWS for. Where that is incomplete, the quotes on the command line may be the reason.
 pub(crate) fn request(options: &CredentialOptions) -> Result<CredentialRequest, Error> {
     CredentialRequest::parse(options).map_err(|error| match Terminal::quoting_advice() {
         Some(advice) if matches!(error.exit(), Exit::Usage | Exit::Malformed) => {
@@ -51,7 +52,7 @@ pub(crate) fn request(options: &CredentialOptions) -> Result<CredentialRequest, 
     })
 }
 
-/// As AWS's programs read them: that of the service before that of all services
+/// As AWS's programs read it: the service's own variable takes precedence over the one for all services
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
 fn endpoint_of_environment() -> (Option<String>, Option<&'static str>) {
     let is_true = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
@@ -127,7 +128,7 @@ pub(crate) fn tell(event: &Event<'_>, options: &Context, terminal: &Terminal) {
     }
 }
 
-/// When a renewal that failed is tried again, in words.
+/// When a failed renewal is tried again, in words.
 pub(super) fn next_attempt(next: NextAttempt) -> String {
     match next {
         NextAttempt::WhenAsked => "when SIGHUP asks for it or the PIN's file was corrected".to_owned(),

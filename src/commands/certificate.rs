@@ -58,15 +58,15 @@ pub(crate) fn run(arguments: &CertificateOf, context: &Context, terminal: &Termi
     }))
 }
 
-/// The selected key, the certificates that may be its own, and all that are there.
+/// The selected key, the certificates that may belong to it, and all that are there.
 struct Found {
     key: Option<PublicKey>,
     candidates: Vec<Certificate>,
     all: Vec<Certificate>,
 }
 
-/// The key is not needed where the URI says which its certificates are; a PIN is only asked for where the device hides them,
-/// or the public key too.
+/// The key is not needed if the URI says which certificates belong to it. A PIN is requested only if the
+/// device hides them, or the public key too.
 fn find(chosen: Chosen, context: &Context, terminal: &Terminal) -> Result<Found, Error> {
     let named = named_in(&chosen.uri);
     if chosen.hides_certificates()? {
@@ -92,7 +92,8 @@ fn find(chosen: Chosen, context: &Context, terminal: &Terminal) -> Result<Found,
     Ok(Found { key: Some(key), candidates: all.clone(), all })
 }
 
-/// What names the certificates in a URI that needs no key for that: a certificate's own, or the key's by its id.
+/// What selects the certificates in a URI that makes the key unnecessary: a certificate's own attributes, or
+/// the key's id.
 fn named_in(uri: &Uri) -> Option<Uri> {
     if uri.object_type == Some(ObjectType::Certificate) {
         return Some(uri.clone());

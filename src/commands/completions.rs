@@ -1,4 +1,4 @@
-//! `countersign completions`: a completion script, made from the clap tree.
+//! `countersign completions`: a shell completion script, generated from the clap tree.
 
 use countersign::error::Error;
 

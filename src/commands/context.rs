@@ -18,7 +18,7 @@ use crate::cli::{Global, Key};
 use crate::terminal::Terminal;
 use crate::terminal::device_watch::DeviceWatch;
 
-/// AWS allows as many MFA devices for one user.
+/// AWS allows this many MFA devices for one user.
 const MAX_KEYS: usize = 8;
 
 /// The options that say where keys are and how to log in.
@@ -29,7 +29,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Also takes what is secret out of the environment.
+    /// Also takes secrets out of the environment.
     pub(crate) fn new(global: &Global, so_pin_source: Option<&str>) -> Result<Self, Error> {
         let source =
             |text: &str| text.parse::<PinSource>().map(PinSource::capture).map_err(|_| UsageError::PinSource);
@@ -57,7 +57,7 @@ impl Context {
         &self.access
     }
 
-    /// As the security officer where `--so-pin-source` was given, else as the user.
+    /// As the security officer if `--so-pin-source` was given, otherwise as the user.
     pub(crate) fn login_to_prepare(&self) -> LoginOptions {
         match &self.so_pin_source {
             None => self.access.login.clone(),
@@ -78,12 +78,12 @@ impl Context {
         &self.watch
     }
 
-    /// Loads the modules that the URIs may mean.
+    /// Loads the modules that the URIs may refer to.
     pub(crate) fn load_modules(&self, uris: &[Uri], terminal: &Terminal) -> Result<Modules, Error> {
         self.access.load(uris, &|event| self.tell(&event, terminal))
     }
 
-    /// The same for a command that looks at all modules: one that ends its process hides no other.
+    /// The same for a command that looks at all modules: a module that ends its process hides no other.
     pub(crate) fn load_modules_that_survive(
         &self,
         uris: &[Uri],
@@ -94,7 +94,7 @@ impl Context {
         access.load(uris, &|event| self.tell(&event, terminal))
     }
 
-    /// The selected device; no PIN is needed to know.
+    /// The selected device. Selecting it requires no PIN.
     pub(crate) fn choose(&self, key: &Key, policy: Policy, terminal: &Terminal) -> Result<Chosen, Error> {
         let uris = parse_key_uris(&key.uris)?;
         let modules = self.load_modules(&uris, terminal)?;
@@ -110,7 +110,7 @@ impl Context {
         self.access.log_in(chosen, &|event| self.tell(&event, terminal))
     }
 
-    /// The selected public key, without a PIN where the device shows it to anyone.
+    /// The selected public key, without a PIN if the device shows it to anyone.
     pub(crate) fn public_key(&self, key: &Key, terminal: &Terminal) -> Result<PublicKey, Error> {
         let chosen = self.choose(key, Policy::ANY_KEY, terminal)?;
         if let Some(shown) = chosen.public_key() {
@@ -119,13 +119,13 @@ impl Context {
         self.log_in(chosen, terminal)?.public_key(Policy::ANY_KEY)
     }
 
-    /// Says what happens on the way to a device, to a person or a log, and watches the device from the start.
+    /// Reports the steps towards a device, to a person or a log, and watches the device from the start.
     pub(crate) fn tell(&self, event: &AccessEvent<'_>, terminal: &Terminal) {
         match event {
             AccessEvent::UnknownAttribute(name) => terminal
-                .warn(&format!("the URI's attribute {name:?} is not known, so that the URI matches nothing")),
+                .warn(&format!("the URI's attribute {name:?} is not known, so the URI matches nothing")),
             AccessEvent::Loading => self.watch.start(terminal),
-            // Which modules do not answer is asked of the modules: only for `-v`.
+            // Only the modules know which of them do not answer, so they are asked only for `-v`.
             AccessEvent::Loaded(modules) if terminal.is_verbose() => {
                 for path in modules.searched() {
                     terminal.detail(&format!("module {}", path.display()));
@@ -154,7 +154,7 @@ pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
     }
 }
 
-/// Says which key signs, and warns of what was waived.
+/// Says which key signs, and warns about any waived requirement.
 pub(crate) fn introduce(key: &SigningKey, policy: Policy, terminal: &Terminal) {
     let facts = key.facts();
     let exportability = exportability(key);
@@ -175,7 +175,7 @@ pub(crate) fn introduce(key: &SigningKey, policy: Policy, terminal: &Terminal) {
     }
 }
 
-/// Whether the key can leave the device, as the end of a sentence about it. Of software that is a claim.
+/// Whether the key can leave the device, as the end of a sentence about it. A software token only claims it.
 pub(crate) fn exportability(key: &SigningKey) -> String {
     match (key.facts().exportability(), key.device().software_store()) {
         (Exportability::CannotLeave, None) => ", cannot leave the device".into(),
@@ -195,7 +195,7 @@ pub(crate) fn parse_key_uris(texts: &[String]) -> Result<Vec<Uri>, Error> {
     if texts.len() > MAX_KEYS {
         return Err(UsageError::TooManyKeys(texts.len()).into());
     }
-    // In a script this is a variable that is not set; it must not mean "any key".
+    // In a script this is an unset variable; it must not mean "any key".
     if texts.iter().any(String::is_empty) {
         return Err(UsageError::EmptyKey.into());
     }

@@ -1,4 +1,4 @@
-//! `countersign credential-process`: credentials in the form in which AWS's SDKs expect them from a program.
+//! `countersign credential-process`: credentials in the form that AWS's SDKs expect from a program.
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use super::usage::UsageError;
 use crate::cli::Csr;
 use crate::terminal::Terminal;
 
-/// Clocks differ: a certificate that begins now is not valid yet elsewhere.
+/// Clocks differ: a certificate that becomes valid now is not valid yet elsewhere.
 const EARLIER: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Result<(), Error> {
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
     }
     let output = to_file.map(Output::at).transpose()?;
     let names = names(arguments, terminal)?;
-    // What is left out may as well be written as empty.
+    // An omitted subject may also be written as an empty one.
     let written = arguments.subject.as_deref().filter(|text| names.is_empty() || !text.trim().is_empty());
     let subject: Subject = written.map_or_else(|| Ok(Subject::empty()), str::parse)?;
     if let Some(value) = subject.value_with_slashes() {
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Csr, context: &Context, terminal: &Terminal) -> Re
     if request.subject.is_empty() {
         terminal.warn("the subject is empty: IAM Roles Anywhere accepts no certificate without one");
     }
-    // What is asked for is a certificate; what the key is fit for besides is its own matter.
+    // A certificate is requested; what else the key is suitable for does not matter here.
     let chosen = context.choose(&arguments.key, Policy::ANY_KEY, terminal)?;
     chosen.check_shown(Policy::ANY_KEY)?;
     let mut key = context.log_in(chosen, terminal)?.signing_key(Policy::ANY_KEY)?;
@@ -104,7 +104,7 @@ fn names(arguments: &Csr, terminal: &Terminal) -> Result<AlternativeNames, Error
     Ok(names)
 }
 
-/// A certificate that is signed here has a random serial number.
+/// A certificate signed here has a random serial number.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system returned no random numbers")]
 struct NoRandomNumbers;

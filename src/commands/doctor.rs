@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Doctor, context: &Context, terminal: &Terminal) ->
     }
     let cards = SmartCards::look();
     smart_cards::check_that_pcscd_answers(&cards, &mut report)?;
-    // A module that was named and fails is a fault like any other: the rest is checked all the same.
+    // A named module that fails is a fault like any other: the rest is checked all the same.
     match context.load_modules_that_survive(&uris, terminal) {
         Err(error) => {
             report.error("modules", &error)?;
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Doctor, context: &Context, terminal: &Terminal) ->
                     no_device(absence, &mut report)?;
                 }
                 devices(&found, absence.is_some(), &mut report)?;
-                // Without a device there is no key to speak of, unless one is asked for.
+                // Without a device there is no key to check, unless one was asked for.
                 let is_asked_for = absence.is_none() || arguments.sign || !uris.is_empty();
                 let chosen = is_asked_for && key::check(&modules, &uris, arguments.sign, &mut report)?;
                 if arguments.sign && chosen {
@@ -97,7 +97,7 @@ fn modules(found: &Inventory, report: &mut Report<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The likeliest cause is the fault; the others may be none.
+/// The likeliest cause is reported as the fault; the others may not apply.
 fn no_device(absence: &Absence, report: &mut Report<'_>) -> Result<(), Error> {
     let help = match absence.causes() {
         [] => "plug it in, or name its module with --module PATH".to_owned(),
@@ -112,7 +112,7 @@ fn no_device(absence: &Absence, report: &mut Report<'_>) -> Result<(), Error> {
     report.fault("device", Exit::Device, "none is present", &help)
 }
 
-/// `is_told`: whether it was said already why none is of any use.
+/// `is_told`: whether the reason why none can be used was reported already.
 fn devices(found: &Inventory, is_told: bool, report: &mut Report<'_>) -> Result<(), Error> {
     for slot in found.modules.iter().flat_map(|module| &module.unreadable) {
         report.error("device", &slot.clone().into())?;

@@ -37,17 +37,17 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
     let login = context.login_to_prepare();
     let device = WritableDevice::open(&modules, &uri, &login, &mut |notice| tell(&notice, terminal))?;
     let id = device.free_id(&spec)?;
-    // A card may take a minute for it.
+    // A card may take a minute to do this.
     terminal.say(&format!("generating the key on {}…", device.device().describe()));
     let key = device.generate(&KeySpec { id: Some(id), ..spec })?;
     for attribute in &key.unsaid {
-        // The security officer of most devices sees no private key.
+        // On most devices the security officer sees no private key.
         if login.user_type != UserType::SecurityOfficer {
             terminal.warn(&format!("the device does not say {attribute} of the key"));
         }
     }
     for NotTaken { what, asked, found } in &key.not_taken {
-        // The label that a slot suggests was not asked for.
+        // The label that a slot suggests was not requested.
         if *what == UniqueAttribute::Label && arguments.label.is_none() {
             continue;
         }
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Keygen, context: &Context, terminal: &Terminal) ->
         _ => String::new(),
     };
     terminal.say(&format!("{}, generated on the device{leaves}:", key.public_key.describe()));
-    // First of all: whatever happens now, the key is there.
+    // This comes first: whatever happens now, the key exists.
     terminal.report(&key.uri)?;
     if let Some(output) = &output {
         let written = output.write(key.public_key.spki_pem().as_bytes());

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &List, context: &Context, terminal: &Terminal) -> R
         say_that_none_is_there(&absence, terminal);
     }
     terminal.document(&document(&found, absence.causes()))?;
-    // All is printed; the exit code says that something is missing.
+    // Everything is printed; the exit code says that something is missing.
     let unreadable =
         found.modules.iter().flat_map(|module| &module.unreadable).next().cloned().map(Error::from);
     let fault = found.modules.into_iter().flat_map(|module| module.devices).find_map(|device| device.fault);
@@ -61,14 +61,14 @@ fn say_that_none_is_there(absence: &Absence, terminal: &Terminal) {
     match absence.causes().first() {
         Some(cause) => {
             terminal.say(&format!("No device is present: {cause}"));
-            terminal.say("countersign doctor checks all that is in between.");
+            terminal.say("countersign doctor checks everything that a device needs.");
             terminal.say(&format!("help: {}", cause.help()));
         }
         None => terminal.say("No such device is present. countersign doctor says why"),
     }
 }
 
-/// In a process of its own (`trial.rs`): what is found is of no interest; that it comes to an end is.
+/// Runs in a separate process (`trial.rs`): what is found does not matter, only that it ends.
 fn only_look(uri: &Uri, context: &Context, terminal: &Terminal) -> Result<(), Error> {
     if let Ok(modules) = context.load_modules(std::slice::from_ref(uri), terminal) {
         let _ = inventory(&modules, &Uri::default(), None, &mut |_| {});

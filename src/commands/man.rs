@@ -1,4 +1,4 @@
-//! `countersign man`: a man page for the program and each command, made from the clap tree.
+//! `countersign man`: a man page for the program and for each command, generated from the clap tree.
 
 use std::io;
 use std::path::PathBuf;

@@ -9,7 +9,8 @@ use countersign::signing::QuorumToken;
 use countersign::tokenfile::TokenFile;
 use jiff::Timestamp;
 
-/// Lines for the approver. They come from the file and prove nothing: the file does not even name what is approved.
+/// Lines for the approver. They come from the file and prove nothing: the file does not even say what is
+/// approved.
 pub(crate) fn describe(file: &TokenFile) -> Vec<String> {
     let Some(token) = QuorumToken::of(file) else { return Vec::new() };
     let mut lines = Vec::new();

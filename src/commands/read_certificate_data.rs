@@ -1,4 +1,5 @@
-//! `countersign read-certificate-data`: what AWS's helper prints of a certificate, and its name in AWS's logs.
+//! `countersign read-certificate-data`: what AWS's helper prints about a certificate, and its name in AWS's
+//! logs.
 
 use std::path::Path;
 
@@ -31,14 +32,14 @@ pub(crate) fn run(
     }
 }
 
-/// As the helper does, the first one of the file; it puts no newline behind it.
+/// Like the helper, takes the first certificate of the file, and prints no newline after it.
 fn in_file(path: &Path, terminal: &Terminal) -> Result<(), Error> {
     let certificates = certificate_file::read(path)?;
     let Some(certificate) = certificates.first() else { return Ok(()) };
     let mut data = helper_members(certificate);
     if !terminal.wants_json() {
         terminal.data(Value::Object(data).to_string().as_bytes())?;
-        // Where both streams are one terminal, the JSON's line is still open.
+        // If both streams are one terminal, the JSON's line is still open.
         terminal.say("");
         say_cloudtrail(certificate, terminal);
         return Ok(());
@@ -48,7 +49,7 @@ fn in_file(path: &Path, terminal: &Terminal) -> Result<(), Error> {
 }
 
 fn on_device(uri: Uri, context: &Context, terminal: &Terminal) -> Result<(), Error> {
-    // The URI of a key names its certificates too, which share its id and often its label.
+    // A key's URI also names its certificates, which share its id and often its label.
     let uri = Uri { object_type: Some(ObjectType::Certificate), ..uri };
     let modules = context.load_modules(std::slice::from_ref(&uri), terminal)?;
     let found = inventory(&modules, &uri, None, &mut |_| {})?;
@@ -68,7 +69,7 @@ fn on_device(uri: Uri, context: &Context, terminal: &Terminal) -> Result<(), Err
         let (fingerprint, subject) = (sha1(certificate), one_line(&certificate.subject()));
         terminal.report(&format!("{}) {fingerprint} \"{subject}\"", index + 1))?;
         let issuer = one_line(&certificate.issuer());
-        // Tabs: `report` is for lines in which nothing moves the cursor.
+        // It contains tabs, and `report` is for lines in which nothing moves the cursor.
         if !terminal.wants_json() {
             let serial = certificate.serial_hex();
             let lines = format!("\tIssuer: \"{issuer}\"\n\tSerial: {serial}\n\tURI: {uri}\n");
@@ -86,7 +87,8 @@ fn on_device(uri: Uri, context: &Context, terminal: &Terminal) -> Result<(), Err
     fault.map_or(Ok(()), Err)
 }
 
-/// The URI of this one alone: a renewed certificate often shares the older one's id, and then the label tells them apart.
+/// A URI for this certificate alone: a renewed certificate often shares the older one's id, and then the
+/// label distinguishes them.
 fn own_uri(entry: &CertificateEntry, all: &[&CertificateEntry]) -> String {
     let is_shared = all.iter().filter(|other| other.uri == entry.uri).count() > 1;
     match (is_shared, entry.uri.parse::<Uri>()) {
@@ -106,8 +108,8 @@ fn helper_members(certificate: &Certificate) -> Map<String, Value> {
     ])
 }
 
-/// How AWS's logs name sessions of this certificate: by its CN, and by its serial number unless the session is given a name
-/// (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>).
+/// What AWS's logs call sessions of this certificate: they have its CN, and its serial number unless the
+/// session is given a name (<https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html>).
 fn cloudtrail(certificate: &Certificate) -> Value {
     json!({
         "subject": certificate.subject(),

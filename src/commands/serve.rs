@@ -1,5 +1,5 @@
-//! `countersign serve`: credentials for programs on this computer, like EC2's instance metadata service and the container
-//! credentials endpoint.
+//! `countersign serve`: credentials for programs on this computer, provided as EC2's instance metadata
+//! service and the container credentials endpoint do.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         Some(path) => ServedRole::of_file(path, &wanted)?,
         None => vec![ServedRole::of_options(&wanted)?],
     };
-    // Of the first role, as programs ask for that one.
+    // The first role's region, because programs ask for the first role's credentials.
     let region = served[0].request.region.clone();
     let clock = Arc::new(Clock::default());
     let observer = |event: Event<'_>| aws::tell(&event, context, terminal);
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         ));
     }
 
-    // Before any request: if nothing can be obtained now, that is an error now.
+    // Before any request: if nothing can be obtained now, that is reported now.
     let told = |event: RenewalEvent<'_>| tell(&event, terminal);
     let mut renewals = Renewals::new(providers, &clock);
     renewals.start(arguments.require_all, &told)?;
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
     }
 }
 
-/// Says on the thread that answers what it answers.
+/// Logs each answer, on the thread that gives it.
 fn request_log(is_verbose: bool) -> RequestObserver {
     Box::new(move |event| match event {
         RequestEvent::Answered { method, path, status, client, agent } if is_verbose => {
@@ -85,15 +85,15 @@ fn request_log(is_verbose: bool) -> RequestObserver {
             let client = client.map_or_else(|| "a client".into(), |client| client.ip().to_string());
             terminal::log(&match refusal {
                 Refusal::Forwarded(header) => format!(
-                    "refused: {client} asks through a proxy (header {header}), which may stand for other computers: have it \
-                     ask directly, as by NO_PROXY; said once"
+                    "refused: {client} connected through a proxy (header {header}), which may act for other computers: let it \
+                     connect directly, for example with NO_PROXY; logged once"
                 ),
                 Refusal::Host(name) if name.is_empty() => {
                     format!("refused: {client} names no host, or several; logged once")
                 }
                 Refusal::Host(name) => format!(
-                    "refused: {client} names the host {name:?}, which is not this service's: --allow-host NAME has it answered; \
-                     said once"
+                    "refused: {client} names the host {name:?}, which is not this service's: --allow-host NAME allows it; \
+                     logged once"
                 ),
             });
         }

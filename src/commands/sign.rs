@@ -1,4 +1,4 @@
-//! `countersign sign`: every unsigned token of the files, in place.
+//! `countersign sign`: signs every unsigned token of the files, in place.
 
 mod session;
 mod words;
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Sign, context: &Context, terminal: &Terminal) -> R
     let trail = AuditTrail::open(&request, &progress)?;
     let consequences = Arc::new(OnceLock::<Consequences>::new());
     expect_an_early_end(&trail, &progress, &consequences);
-    // From here on the audit log tells of every end.
+    // From here on the audit log records every end.
     let failed = |error| trail.failed(error);
     let destinations = destinations(&request, terminal).map_err(failed)?;
     let consequences = consequences.get_or_init(|| Consequences::of(&request, &destinations));
@@ -83,7 +83,7 @@ fn request_of(arguments: &Sign) -> SigningRequest {
     }
 }
 
-/// A signal, or a device that does not answer, ends the run on another thread, which then says so.
+/// A signal, or a device that does not answer, ends the run on another thread, which then reports it.
 fn expect_an_early_end(
     trail: &AuditTrail,
     progress: &Arc<Progress>,
@@ -118,7 +118,7 @@ fn public_key_output(arguments: &Sign) -> Result<Option<Output>, Error> {
     }
 }
 
-/// `--wait 60 FILE` is taken as a file named 60.
+/// `--wait 60 FILE` parses 60 as a file name.
 fn is_number(file: &Path) -> bool {
     !file.exists() && file.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())
 }

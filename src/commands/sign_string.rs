@@ -1,4 +1,4 @@
-//! `countersign sign-string`: whether the key signs, without anything being sent.
+//! `countersign sign-string`: checks that the key signs, without sending anything.
 
 use std::time::SystemTime;
 
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &SignString, context: &Context, terminal: &Terminal
         None => None,
     };
     let now = SystemTime::now();
-    // Before the PIN is used, where the device shows enough.
+    // Before the PIN is used, if the device shows enough without it.
     if let Some(candidates) = &candidates {
         chosen.prefer(candidates.public_keys());
     }

@@ -1,5 +1,5 @@
-//! Tries a module in a separate process before it is loaded into this one: one that crashes there hides no other.
-//! No PIN goes to the other process: it only looks, as `list` does without a login.
+//! Tries a module in a separate process before it is loaded into this one, so that a module that crashes
+//! there hides no other. The other process gets no PIN: it only looks, as `list` does without a login.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,14 +11,15 @@ use countersign::device::Trial;
 use countersign::uri::Uri;
 use serde_json::Value;
 
-/// The process gives up by itself on a module that does not answer; it has so much longer to say so.
+/// The process itself gives up on a module that does not answer; this is how much longer it gets to report
+/// that.
 const MARGIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Tries modules in processes that give up on one that has not answered for `patience`.
 pub(super) fn trial(patience: Duration) -> Trial {
     Trial::new(move |name, path| match try_module(name, patience) {
-        // The message names the module as its own process knows it.
+        // The message names the module as the other process knows it.
         Err(reason) => Err(reason.replace(&format!("the module {path:?} "), "it ")),
         Ok(()) => Ok(()),
     })
@@ -26,7 +27,7 @@ pub(super) fn trial(patience: Duration) -> Trial {
 
 fn try_module(name: &str, patience: Duration) -> Result<(), String> {
     let uri = Uri { module_name: Some(name.as_bytes().to_vec()), ..Uri::default() };
-    // Without a process of its own it is tried here.
+    // If no process can be started, the module is tried in this one.
     let Ok(mut child) = start(&uri, patience) else { return Ok(()) };
     let deadline = Instant::now() + patience + MARGIN;
     let status = loop {
@@ -50,14 +51,14 @@ fn try_module(name: &str, patience: Duration) -> Result<(), String> {
     }
     let error = &document["error"];
     let Some(message) = error["message"].as_str() else {
-        return Err(format!("it ended the process that it was tried in ({status})"));
+        return Err(format!("it crashed or exited when it was tried ({status})"));
     };
     let detail = error["detail"].as_array().into_iter().flatten().filter_map(Value::as_str);
     Err(std::iter::once(message).chain(detail).collect::<Vec<_>>().join("; "))
 }
 
 fn start(uri: &Uri, patience: Duration) -> std::io::Result<Child> {
-    // Also when the file has been replaced since this process was started.
+    // Works even if the file was replaced after this process started.
     Command::new(Path::new("/proc/self/exe"))
         .args([
             "list",

@@ -48,10 +48,10 @@ pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) ->
         let clock = Arc::clone(&clock);
         LIFECYCLE.give_up_when(move || clock.now() >= end);
     };
-    // First: anyone who is told may send a signal at once.
+    // This comes first: anyone who is notified may send a signal at once.
     LIFECYCLE.become_service();
     told(&credentials);
-    // They are in the file; until the next renewal nobody needs them here.
+    // They are in the file; nothing here needs them until the next renewal.
     drop(credentials);
     give_up_at(renewal.end());
     loop {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use countersign::error::{Exit, Explain};
 use countersign::uri::UriError;
 
-/// A command line that cannot be meant.
+/// A command line that makes no sense.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     #[error("--pin-source is not one of prompt, file:PATH, env:NAME, fd:NUMBER")]

@@ -1,4 +1,4 @@
-//! `countersign verify`: every signature of the files, as the HSM would check it.
+//! `countersign verify`: checks every signature of the files, as the HSM would.
 
 mod fault;
 mod keys;
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Verify, context: &Context, terminal: &Terminal) ->
     if faults.is_empty() { Ok(()) } else { Err(NotVerified { faults }.into()) }
 }
 
-/// An option that decides nothing would let somebody believe that it did.
+/// Refuses options without effect, which would make people believe that they had one.
 fn refuse_idle_options(arguments: &Verify, inputs: &[Input]) -> Result<(), UsageError> {
     let is_approval =
         |input: &Input| input.tokens.as_ref().is_some_and(|file| file.format() == Format::QuorumApproval);
@@ -102,7 +102,8 @@ impl Check<'_> {
         Ok(json!({ "file": name, "format": file.format().name(), "key": key, "tokens": rows }))
     }
 
-    /// One that its user's key does not verify is a fault; one of a user whose key was not given only does not count.
+    /// An approval that its user's key does not verify is a fault; one by a user whose key was not given
+    /// merely does not count.
     fn approvals(&mut self, input: &Input, file: &TokenFile) -> Result<Value, Error> {
         self.keys.refuse_plain()?;
         let name = input.name();

@@ -1,4 +1,4 @@
-//! Credentials that were obtained before, for commands that run often: in a file that only its owner can read.
+//! Credentials obtained earlier, for commands that run often, in a file that only its owner can read.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::Read;
@@ -21,10 +21,10 @@ use crate::save;
 use crate::signature::sha256_hex;
 use crate::uri::redact;
 
-/// Credentials are two kilobytes.
+/// Credentials take two kilobytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// The place of the credentials that the same options obtained.
+/// Where the credentials are that the same options obtained.
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
@@ -32,13 +32,13 @@ pub struct Cache {
     clock: Arc<Clock>,
 }
 
-/// Held by the process that obtains credentials: of ten that start at once nine find what the first one got.
+/// Held by the process that obtains credentials: if ten start at once, nine find what the first one got.
 #[derive(Debug)]
 pub(super) struct CacheLock {
     _file: File,
 }
 
-/// Credentials that were kept, and have not ended.
+/// Cached credentials that have not expired.
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// The credentials.
@@ -48,7 +48,7 @@ pub struct Kept {
 }
 
 impl Cache {
-    /// The cache of these options. `None` without a home folder.
+    /// The cache for these options. `None` without a home folder.
     ///
     /// # Errors
     /// [`CacheError`]: there is no safe place for it.
@@ -79,13 +79,13 @@ impl Cache {
             .read(true)
             .write(true)
             .mode(0o600)
-            // A FIFO is not waited for.
+            // A FIFO must not block this.
             .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
             .open(self.file("lock"))
             .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
-                // For waiting processes; without it they wait all the same.
+                // For waiting processes; they wait even without it.
                 let _ = file
                     .set_len(0)
                     .and_then(|()| file.write_all_at(std::process::id().to_string().as_bytes(), 0));
@@ -96,13 +96,13 @@ impl Cache {
         }
     }
 
-    /// The process that holds the lock, as far as it has said so.
+    /// The process that holds the lock, if it has left its number.
     pub(super) fn holder(&self) -> Option<u32> {
         self.text("lock")?.trim().parse().ok()
     }
 
-    /// Credentials that have not ended. `None` for a file that belongs to somebody else, that others can read, or that is
-    /// not as it was written.
+    /// Credentials that have not expired. `None` for a file that belongs to somebody else, that others can
+    /// read, or that is not as it was written.
     pub fn read(&self) -> Option<Kept> {
         let document: Value = serde_json::from_str(&self.text("json")?).ok()?;
         let member = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -115,18 +115,18 @@ impl Cache {
         )
         .ok()?;
         let end = credentials.expiration().unix_seconds();
-        // An earlier version did not say when they came: then they are due.
+        // An earlier version did not store when they were obtained: then they are due.
         let since = document.get("Since").and_then(Value::as_i64).unwrap_or(i64::MIN / 2);
         let standing = Standing::at(self.clock.now(), since, end);
         (standing != Standing::Ended).then_some(Kept { credentials, standing })
     }
 
-    /// Keeps credentials, which have just come. A failure before them is forgotten.
+    /// Stores new credentials, and forgets an earlier failure.
     ///
     /// # Errors
-    /// [`CacheError::Write`], after which they are handed out all the same.
+    /// [`CacheError::Write`]; the credentials are handed out all the same.
     pub fn write(&self, credentials: &Credentials) -> Result<(), CacheError> {
-        // The document of AWS, and when it came.
+        // AWS's document, and when it arrived.
         let document = output::credential_process(credentials);
         let mut text = Zeroizing::new(String::with_capacity(document.len() + 32));
         text.push_str(document.trim_end_matches('}'));
@@ -136,7 +136,7 @@ impl Cache {
         written
     }
 
-    /// Leaves word that no credentials could be obtained, for waiting processes and for those who come soon.
+    /// Records that no credentials could be obtained, for waiting processes and those that start soon.
     pub(super) fn write_failure(&self, error: &Error) {
         let failure = json!({
             "at": milliseconds(SystemTime::now()),
@@ -144,7 +144,7 @@ impl Cache {
             "hint": error.hint().map(|hint| redact(&hint)),
             "exit": error.exit() as u8,
         });
-        // It is not worth more than the error, which is told anyway.
+        // A failure here matters less than the error itself, which is reported in any case.
         let _ = self.replace("failed", failure.to_string().as_bytes());
     }
 
@@ -164,7 +164,7 @@ impl Cache {
             hint: text("hint"),
             exit: exit.unwrap_or(Exit::Other),
         };
-        // One of the future is the clock's, which was set back.
+        // One in the future comes from a clock that was set back since.
         (since <= at && at <= SystemTime::now() + Duration::from_secs(1)).then_some(failure)
     }
 
@@ -220,10 +220,10 @@ fn milliseconds(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Why credentials are not cached. They can be obtained all the same.
+/// Why credentials are not cached. They can still be obtained.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// The folder cannot be made or looked at.
+    /// The folder cannot be created or examined.
     #[error("no cache: {folder:?}: {source}")]
     Folder {
         /// The folder.
@@ -269,7 +269,7 @@ fn is_own_and_closed(metadata: &fs::Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
 }
 
-/// All that the credentials depend on, as one name. A PIN is not part of it.
+/// Everything that the credentials depend on, as one name. A PIN is not part of it.
 fn name_of(options: &CredentialOptions, module: Option<&Path>) -> String {
     let inputs = json!([
         options.certificate.as_deref().map(place),
@@ -284,7 +284,7 @@ fn name_of(options: &CredentialOptions, module: Option<&Path>) -> String {
         options.endpoint,
         options.fips,
         options.dualstack,
-        // What any server may have answered is not for a run that verifies the server.
+        // A run that verifies the server must not get what any server may have answered.
         options.trust_any_server,
         module.map(Path::to_string_lossy),
         std::env::var_os("COUNTERSIGN_MODULE").map(|module| module.to_string_lossy().into_owned()),
@@ -296,7 +296,7 @@ fn place(text: &str) -> String {
     if is_uri(text) { redact(text) } else { absolute(Path::new(text)) }
 }
 
-/// Files of one name in two folders are two files.
+/// The same relative name in two folders means two files.
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_until_it_ends_and_is_due_at_half_of_its_life() {
+    fn cached_credentials_are_found_until_they_expire_and_are_due_after_half_of_their_life() {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(Clock::default()));
         let cache = open(folder.path(), &clock).unwrap();
         assert!(cache.read().is_none());
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_found_by_those_who_came_before_it_until_there_are_credentials() {
+    fn a_failure_is_found_by_processes_that_started_before_it_until_there_are_credentials() {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(Clock::default()));
         let cache = open(folder.path(), &clock).unwrap();
         let start = SystemTime::now() - Duration::from_secs(1);
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn other_options_have_another_name_and_a_pin_makes_none() {
+    fn other_options_have_another_name_and_the_pin_makes_no_difference() {
         let options = |key: &str| CredentialOptions { private_key: Some(key.into()), ..Default::default() };
         let name = |key: &str| name_of(&options(key), None);
         assert_eq!(name("pkcs11:object=a?pin-value=1234"), name("pkcs11:object=a?pin-value=4321"));

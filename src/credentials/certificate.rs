@@ -21,19 +21,19 @@ pub enum CertificateSource {
     File {
         /// The file, PEM or DER.
         path: PathBuf,
-        /// A file with certificates above it.
+        /// A file with the certificates above it.
         intermediates: Option<PathBuf>,
     },
     /// On the device.
     OnDevice {
-        /// The URI that names it; by default it is the key's own.
+        /// The URI that names it; by default the key's own.
         named: Option<Box<Uri>>,
-        /// A file with certificates above it.
+        /// A file with the certificates above it.
         intermediates: Option<PathBuf>,
     },
 }
 
-/// A certificate with those above it, as AWS is shown them: without the root.
+/// A certificate with those above it, as AWS receives them: without the root.
 #[derive(Clone, Debug)]
 pub struct CertificateChain {
     /// The certificate of the key.
@@ -42,20 +42,20 @@ pub struct CertificateChain {
     pub above: Vec<Certificate>,
 }
 
-/// What the certificate may be, before the key is known.
+/// The certificates that come into question before the key is known.
 #[derive(Clone, Debug)]
 pub struct CertificateCandidates {
     leaves: Vec<Certificate>,
     pool: Vec<Certificate>,
     place: String,
-    /// Whether the key's own is sought on the device.
+    /// Whether the key's own certificate is sought on the device.
     is_on_device: bool,
     /// Whether the device may show more after login.
     is_incomplete: bool,
 }
 
 impl CertificateSource {
-    /// What is known of it before a device is chosen: of several devices, the one that holds its key is meant.
+    /// What is known about it before a device is chosen: of several devices, the one with its key is meant.
     ///
     /// # Errors
     /// The file cannot be read, or holds no certificate.
@@ -72,7 +72,8 @@ impl CertificateSource {
         })
     }
 
-    /// Reads all that could be it: the files again each time, since certificates are renewed while a server runs.
+    /// Reads all certificates that come into question: the files again each time, since certificates are
+    /// renewed while a server runs.
     ///
     /// # Errors
     /// A file or the device cannot be read, or a file holds no certificate.
@@ -82,7 +83,7 @@ impl CertificateSource {
         Ok(CertificateCandidates { is_incomplete, ..candidates })
     }
 
-    /// The same once the device is logged in to, where it may have hidden some before.
+    /// The same after the login: the device may have hidden some before.
     ///
     /// # Errors
     /// As [`CertificateSource::read`].
@@ -132,7 +133,8 @@ impl CertificateSource {
 }
 
 impl CertificateCandidates {
-    /// That AWS would accept the chain of the key's certificate, as far as the device shows it before login.
+    /// Checks that AWS would accept the chain of the key's certificate, as far as the device shows it before
+    /// login.
     ///
     /// # Errors
     /// As [`CertificateCandidates::chain_of_key`] and [`CertificateChain::identity`].
@@ -143,12 +145,13 @@ impl CertificateCandidates {
         }
     }
 
-    /// Whether the key's own certificate may show after login alone.
+    /// Whether the key's own certificate may become visible only after login.
     pub fn may_show_after_login(&self) -> bool {
         self.is_on_device && self.is_incomplete
     }
 
-    /// The chain of the key's certificate, which AWS would accept; while the device hides the key, of any certificate.
+    /// The chain of the key's certificate, which AWS would accept; while the device hides the key, the chain
+    /// of any certificate.
     ///
     /// # Errors
     /// [`UnfitCertificate`]: there is none, or AWS would refuse it.
@@ -166,13 +169,14 @@ impl CertificateCandidates {
                 flaws,
             });
         }
-        // A root is known to AWS as the trust anchor.
+        // AWS knows the root as the trust anchor.
         let above = chain_of(&leaf, &self.pool, now);
         let above = above.into_iter().filter(|above| !above.is_self_issued()).collect();
         Ok(CertificateChain { leaf, above })
     }
 
-    /// The public keys of all that it may be: of several keys the certificate chooses one.
+    /// The public keys of all certificates that come into question: of several keys the certificate chooses
+    /// one.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         self.leaves.iter().map(|leaf| leaf.public_key().clone()).collect()
     }
@@ -194,10 +198,10 @@ impl CertificateCandidates {
 }
 
 impl CertificateChain {
-    /// What a request shows of it.
+    /// The part of it that a request contains.
     ///
     /// # Errors
-    /// [`crate::rolesanywhere::IdentityError`]: AWS takes no such chain.
+    /// [`crate::rolesanywhere::IdentityError`]: AWS accepts no such chain.
     pub fn identity(&self) -> Result<Identity, Error> {
         let above = self.above.iter().map(|certificate| certificate.der().to_vec()).collect();
         let algorithm = Algorithm::of(self.leaf.public_key());
@@ -205,12 +209,12 @@ impl CertificateChain {
         Ok(Identity::new(algorithm, &serial, self.leaf.der().to_vec(), above)?)
     }
 
-    /// Those above the leaf that are not valid: there is no valid one in their place.
+    /// Those above the leaf that are not valid, and that no valid one could replace.
     pub fn not_valid(&self, now: SystemTime) -> impl Iterator<Item = &Certificate> {
         self.above.iter().filter(move |certificate| !certificate.is_valid_at(now))
     }
 
-    /// Those that are valid for less than 30 days more, with the time that is left.
+    /// Those that expire within 30 days, with the time that is left.
     pub fn ending_soon(&self, now: SystemTime) -> impl Iterator<Item = (&Certificate, Duration)> {
         let valid = std::iter::once(&self.leaf).chain(&self.above);
         let valid = valid.filter(move |certificate| certificate.is_valid_at(now));
@@ -221,7 +225,7 @@ impl CertificateChain {
     }
 }
 
-/// No certificate that AWS would accept.
+/// There is no certificate that AWS would accept.
 #[derive(Debug, thiserror::Error)]
 pub enum UnfitCertificate {
     /// No certificate has the key's public key.
@@ -232,14 +236,14 @@ pub enum UnfitCertificate {
         /// The subjects of the certificates there.
         there: Vec<String>,
     },
-    /// The key's certificate is not fit.
+    /// The key's certificate is unsuitable.
     #[error("AWS would refuse the certificate {subject:?} of {place}: {}", in_one_line(flaws))]
     Unfit {
         /// Its subject.
         subject: String,
         /// The file or the device.
         place: String,
-        /// Each thing that AWS would refuse it for.
+        /// Each reason for which AWS would refuse it.
         flaws: Vec<Flaw>,
     },
 }

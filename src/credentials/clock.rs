@@ -1,8 +1,8 @@
-//! AWS's time: signatures are valid and credentials expire by AWS's clock, which this computer's may differ from.
+//! AWS's time: signatures are valid and credentials expire by AWS's clock, and this computer's may differ.
 //!
-//! *Which time does a request have?* This computer's, corrected by what AWS said when it refused
-//! it. *Have these credentials expired?* That is counted from the moment at which AWS issued them, by the time since this
-//! computer was started, so that setting its clock does not make them last longer.
+//! *What is the time of a request?* This computer's, corrected by what AWS reported when it refused one.
+//! *Have these credentials expired?* That is counted from the moment at which AWS issued them, in time since
+//! this computer was started, so that setting its clock does not make them last longer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,33 +12,36 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::error::{Exit, Explain};
 use crate::rolesanywhere::SigningTime;
 
-/// A correction by more is not believed, in seconds: such a clock is to be set.
+/// In seconds. A larger correction is not believed: such a clock has to be set.
 const MOST_AHEAD: i64 = 86_400;
-/// This computer's clock and the time since its start drift apart by less, unless somebody sets the clock. In seconds.
+/// In seconds. This computer's clock and the time since its start drift apart by less than this, unless
+/// somebody sets the clock.
 const STEP: i64 = 2;
 
-/// This computer's clock, corrected by what AWS says. Shared by everything that compares with the end of credentials.
+/// This computer's clock, corrected by what AWS reports. Everything that compares with the expiry of
+/// credentials shares it.
 #[derive(Debug, Default)]
 pub struct Clock(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// AWS's time at this computer's start, in milliseconds since 1970, once AWS has said its time.
+    /// AWS's time at this computer's start, in milliseconds since 1970, once AWS has reported its time.
     start: Option<i64>,
-    /// By how much this computer's clock is ahead of AWS's, as AWS said, and what [`Clock::mark`] was then.
+    /// By how much AWS reported this computer's clock to be ahead of its own, and what [`Clock::mark`] was
+    /// then.
     ahead: Option<(i64, i64)>,
 }
 
 impl Clock {
-    /// AWS's time in Unix seconds, for comparing with the end of credentials: this computer's, as long as AWS has not said
-    /// its own.
+    /// AWS's time in Unix seconds, for comparing with the expiry of credentials: this computer's, as long as
+    /// AWS has not reported its own.
     pub fn now(&self) -> i64 {
         let start = self.lock().start;
         start.map_or_else(|| self.own(), |start| start.saturating_add(since_start()).div_euclid(1000))
     }
 
-    /// The time of requests in Unix seconds: this computer's, corrected by what AWS said of it. Anyone who sets the clock has
-    /// corrected it, and AWS's word does not count any longer.
+    /// The time of requests in Unix seconds: this computer's, corrected by what AWS reported. Once somebody
+    /// sets the clock, that no longer counts.
     pub fn own(&self) -> i64 {
         self.own_millis().div_euclid(1000)
     }
@@ -48,17 +51,17 @@ impl Clock {
         wall().saturating_sub(ahead.map_or(0, |(ahead, _)| ahead * 1000))
     }
 
-    /// AWS, which gave out credentials, said `age` ago that its time was `date`, in Unix seconds.
+    /// AWS, which issued credentials, reported `age` ago that its time was `date`, in Unix seconds.
     pub fn heard(&self, date: i64, age: Duration) {
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let date = date.saturating_mul(1000);
-        // AWS says whole seconds; where it agrees with this clock, that one knows the rest.
+        // AWS reports whole seconds; if this clock agrees with them, it knows the rest.
         let then = self.own_millis().saturating_sub(age).clamp(date, date.saturating_add(999));
         self.lock().start = Some(then.saturating_add(age).saturating_sub(since_start()));
     }
 
-    /// AWS has refused a request for its time: [`Clock::own`] is ahead of AWS's by so many seconds; behind it, if negative.
-    /// False if that cannot be believed: then nothing changes.
+    /// AWS refused a request because of its time: [`Clock::own`] is ahead of AWS's by this many seconds, or
+    /// behind it if negative. False if that is implausible: then nothing changes.
     #[must_use]
     pub fn is_ahead_by(&self, seconds: i64) -> bool {
         let aws = self.own_millis().saturating_sub(seconds.saturating_mul(1000));
@@ -72,20 +75,21 @@ impl Clock {
         is_believed
     }
 
-    /// What stays the same until somebody sets this computer's clock.
+    /// A value that stays the same until somebody sets this computer's clock.
     pub fn mark(&self) -> i64 {
         wall().saturating_sub(since_start()) / 1000
     }
 
-    /// Whether somebody has set the clock since it had that mark: then nobody knows what time it is until AWS says it.
+    /// Whether somebody has set the clock since it had that mark: then the time is unknown until AWS reports
+    /// it.
     pub fn has_stepped_since(&self, mark: i64) -> bool {
         self.mark().abs_diff(mark) > STEP.unsigned_abs()
     }
 
-    /// [`Clock::own`], as a request is dated.
+    /// [`Clock::own`], in the form for requests.
     ///
     /// # Errors
-    /// [`ClockError`] where the year does not have four digits.
+    /// [`ClockError`] if the year does not have four digits.
     pub fn signing_time(&self) -> Result<SigningTime, ClockError> {
         SigningTime::from_unix_seconds(self.own()).ok_or(ClockError)
     }
@@ -101,7 +105,7 @@ fn wall() -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
 
-/// Milliseconds since this computer was started, its sleep included. Nobody sets this clock.
+/// Milliseconds since this computer was started, including sleep. Nobody can set this clock.
 fn since_start() -> i64 {
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
@@ -124,7 +128,7 @@ impl Explain for ClockError {
 
 #[cfg(test)]
 impl Clock {
-    /// As if so many seconds had been taken off [`Clock::now`].
+    /// As if this many seconds had been taken off [`Clock::now`].
     pub(crate) fn set_back(&self, seconds: i64) {
         let now = self.now();
         self.heard(now - seconds, Duration::ZERO);
@@ -137,7 +141,7 @@ mod tests {
 
     use super::{Clock, MOST_AHEAD, wall};
 
-    /// The test may be interrupted between two looks at the clock.
+    /// The test may be interrupted between two readings of the clock.
     const PATIENCE: i64 = 60;
 
     #[track_caller]
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_this_computers_until_aws_says_otherwise() {
+    fn the_time_is_this_computers_until_aws_reports_another() {
         let (clock, start) = (Clock::default(), wall() / 1000);
         is_about(clock.now(), start);
         is_about(clock.own(), start);
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_says_when_it_gives_credentials_counts_for_their_end_and_dates_no_request() {
+    fn the_time_in_an_answer_with_credentials_decides_their_expiry_and_dates_no_request() {
         let (clock, start) = (Clock::default(), wall() / 1000);
         clock.heard(start - 5000, Duration::from_secs(100));
         is_about(clock.now(), start - 4900);
@@ -174,21 +178,21 @@ mod tests {
             assert!(!clock.is_ahead_by(ahead), "{ahead}");
             is_about(clock.own(), start);
         }
-        // Nor in steps.
+        // Nor in several steps.
         assert!(clock.is_ahead_by(MOST_AHEAD - 10) && !clock.is_ahead_by(3600));
         is_about(clock.own(), start - MOST_AHEAD + 10);
     }
 
     #[test]
-    fn a_correction_falls_when_the_clock_is_set() {
+    fn a_correction_ends_when_the_clock_is_set() {
         let (clock, start) = (Clock::default(), wall() / 1000);
         assert!(clock.is_ahead_by(7200));
         let mark = clock.mark();
         assert!(!clock.has_stepped_since(mark));
-        // As if the clock had been set back since, as it should be.
+        // As if somebody had since set the clock back, as they should.
         clock.lock().ahead = Some((7200, mark + 7200));
         is_about(clock.own(), start);
-        // What the credentials that are there end by stays.
+        // The time that decides when existing credentials expire stays.
         is_about(clock.now(), start - 7200);
     }
 }

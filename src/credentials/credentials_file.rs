@@ -11,7 +11,7 @@ use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
 use crate::save::{self, FileError, FileUse, FileUseError, InputFile, NotKept, Output};
 
-/// The file, as errors speak of it.
+/// The file, as errors describe it.
 const CREDENTIALS_FILE: FileUse = FileUse {
     noun: "credentials file",
     done: "written",
@@ -36,16 +36,17 @@ pub struct CredentialsFile {
 /// How the file gets new contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// By another file in its place, so that a reader finds the old contents or the new ones.
+    /// By putting another file in its place, so that a reader finds either the old contents or the new ones.
     Replaced,
-    /// Into the file itself, as was asked for.
+    /// Into the file itself, as requested.
     InPlaceAsAsked,
-    /// Into the file itself, because it cannot be replaced: it is mounted by itself, or its folder cannot be written to.
+    /// Into the file itself, because it cannot be replaced: it is a mount of its own, or its folder is not
+    /// writable.
     InPlaceOfNecessity,
 }
 
 impl CredentialsFile {
-    /// The one that AWS's programs use: `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`.
+    /// The one that AWS's programs use: `AWS_SHARED_CREDENTIALS_FILE`, otherwise `~/.aws/credentials`.
     ///
     /// # Errors
     /// [`CredentialsFileError::NoHome`].
@@ -62,19 +63,20 @@ impl CredentialsFile {
         &self.path
     }
 
-    /// The same file, which is written into and never replaced: for readers that hold on to the file itself.
+    /// The same file, written into and never replaced: for readers that keep the file itself open or mounted.
     #[must_use]
     pub fn in_place(self, in_place: bool) -> Self {
         CredentialsFile { in_place, ..self }
     }
 
-    /// Finds out whether and how the file can be written, before a PIN is asked for and a signature is spent. Makes nothing.
+    /// Checks whether and how the file can be written, before anybody types a PIN and a signature is spent.
+    /// Creates nothing.
     ///
     /// # Errors
-    /// What the system said, as [`FileError`] tells it.
+    /// What the system said, in a [`FileError`].
     pub fn check_writable(&self) -> Result<Written, FileUseError> {
         let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-        // What will be made first: the file, or the uppermost folder that is missing.
+        // What will be created first: the file, or the uppermost folder that is missing.
         let mut first = self.path.as_path();
         while let Some(folder) = first.parent().filter(is_missing) {
             first = folder;
@@ -95,15 +97,16 @@ impl CredentialsFile {
         }
     }
 
-    /// Puts the credentials into the profile. The file is locked meanwhile against other processes of this program, and
-    /// replaced whole where that is possible. If another program changes it in between, its change is kept: the file is read again, for some seconds.
+    /// Puts the credentials into the profile. Meanwhile the file is locked against other processes of this
+    /// program; it is replaced as a whole if possible. If another program changes it in between, that change
+    /// is kept: the file is read again, for some seconds.
     ///
     /// # Errors
     /// [`CredentialsFileError::NotMade`], or [`FileError`].
     pub fn write(&self, profile: &ProfileName, credentials: &Credentials) -> Result<NotKept, Error> {
         let not_made = |source| CredentialsFileError::NotMade { path: self.path.clone(), source };
         match self.make(&with_credentials(b"", profile, credentials)) {
-            // There is one already, or by now.
+            // The folder exists already, or by now.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             result => return result.map(|()| NotKept::default()).map_err(not_made).map_err(Error::from),
         }
@@ -127,13 +130,13 @@ impl CredentialsFile {
         }
     }
 
-    /// The mode of the file, where it lets others than its owner in.
+    /// The mode of the file, if others than its owner can open it.
     pub fn open_mode(&self) -> Option<u32> {
         let mode = fs::metadata(&self.path).ok()?.mode();
         (mode & 0o077 != 0).then_some(mode & 0o7777)
     }
 
-    /// A file that is not there yet is its owner's alone, and so is its folder. It is never seen without what it is for.
+    /// A new file is only its owner's, and so is a new folder. Nobody ever sees it without its content.
     fn make(&self, bytes: &[u8]) -> io::Result<()> {
         let path = &self.path;
         if path.exists() {
@@ -142,7 +145,7 @@ impl CredentialsFile {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        // A link that leads to nothing is completed.
+        // A link that leads nowhere is completed.
         save::create_private(path, bytes, 0o600)
     }
 }
@@ -157,7 +160,7 @@ pub enum CredentialsFileError {
     /// Neither variable says where it is.
     #[error("HOME is not set, so ~/.aws/credentials cannot be found")]
     NoHome,
-    /// It cannot be made.
+    /// It cannot be created.
     #[error("{path:?} cannot be created: {source}")]
     NotMade {
         /// The file.
@@ -191,7 +194,7 @@ mod tests {
     use crate::rolesanywhere::{Credentials, ProfileName};
 
     #[test]
-    fn looking_whether_it_can_be_written_makes_nothing_and_writing_makes_it_closed() {
+    fn the_check_creates_nothing_and_a_new_file_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let file = CredentialsFile { path: folder.path().join("home/.aws/credentials"), in_place: false };
         file.check_writable().unwrap();
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_of_a_file_that_is_there_stays_and_is_told_of() {
+    fn the_mode_of_an_existing_file_stays_and_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = CredentialsFile { path: folder.path().join("credentials"), in_place: false };
         fs::write(file.path(), "[other]\nregion = eu-west-1\n").unwrap();

@@ -14,22 +14,22 @@ pub type Observer<'a> = &'a dyn Fn(Event<'_>);
 /// Something that happened, in the order of the variants.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Any server's certificate is accepted: anyone who controls the network can take the credentials.
+    /// Any server's certificate is accepted, so anyone who controls the network can take the credentials.
     AnyServerIsTrusted,
-    /// A certificate of the CA bundle cannot be used, and is left out.
+    /// A certificate of the CA bundle cannot be used, and is skipped.
     RootSkipped(&'a SkippedRoot),
-    /// On the way to the device.
+    /// Something happened on the way to the device.
     Device(AccessEvent<'a>),
     /// This key signs.
     KeyOpened(&'a SigningKey),
     /// Its device says that the key can leave it.
     KeyCanLeave,
-    /// A certificate of the chain above the one that is shown is not valid, and no valid one was found in its place.
+    /// A certificate above the presented one is not valid, and no valid one was found in its place.
     ChainIsNotValid {
         /// The certificate.
         certificate: &'a Certificate,
     },
-    /// The certificate that is shown, or one above it, ends soon.
+    /// The presented certificate, or one above it, expires soon.
     CertificateEndsSoon {
         /// The certificate.
         certificate: &'a Certificate,
@@ -44,7 +44,7 @@ pub enum Event<'a> {
     Signed {
         /// The request.
         request: &'a Request,
-        /// By which mechanism.
+        /// With which mechanism.
         mechanism: Mechanism,
         /// The length of the signature in bytes.
         bytes: usize,
@@ -58,7 +58,7 @@ pub enum Event<'a> {
         /// The answer.
         answer: &'a Answered,
     },
-    /// AWS has said that this computer's clock is wrong. The request is sent once more with AWS's time.
+    /// AWS reported that this computer's clock is wrong. The request is sent once more with AWS's time.
     ClockIsOff {
         /// By how many seconds it is ahead; behind, if negative.
         ahead: i64,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
-/// At random from nothing up to `limit`; nothing where the system gives no random numbers.
+/// A random duration up to `limit`; zero if the system provides no random numbers.
 pub(super) fn up_to(limit: Duration) -> Duration {
     let mut byte = [0];
     let _ = SystemRandom::new().fill(&mut byte);

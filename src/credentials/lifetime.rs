@@ -1,27 +1,27 @@
-//! When credentials are renewed, how long they can still be used, and when they are refused: one policy for `serve`,
-//! `update` and the cache. Pure; all times are in seconds since 1970 by AWS's clock.
+//! When credentials are renewed, how long they can still be used, and when they are refused: one policy for
+//! `serve`, `update` and the cache. Pure; all times are in seconds since 1970 by AWS's clock.
 
-/// AWS's SDKs ask for new credentials 10 to 20 minutes before the end of the old ones, and take what they are given for new
-/// (botocore: 15 minutes, of which 10 are mandatory; the C++ SDK the same): by then there must be new ones.
+/// AWS's SDKs ask for new credentials 10 to 20 minutes before the old ones expire, and assume that they get
+/// new ones (botocore: 15 minutes, 10 of them mandatory; the C++ SDK likewise). New ones must exist by then.
 const LATEST: i64 = 30 * 60;
 
-/// What serves others renews so long before the end: botocore takes what its metadata service hands out shortly before the end
-/// for good for 10 minutes more before it asks again, and other SDKs do much the same.
+/// How long before expiry a server renews what it hands out. botocore uses what its metadata service returns
+/// shortly before expiry for another 10 minutes before it asks again, and other SDKs do much the same.
 const LATEST_IN_BACKGROUND: i64 = 20 * 60;
 
-/// What credentials are good for.
+/// Whether credentials can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// They are handed out.
     Fresh,
     /// New ones are to be obtained. Until there are any, these are handed out.
     Due,
-    /// They have ended, and nobody is given them.
+    /// They have expired, and are not handed out.
     Ended,
 }
 
 impl Standing {
-    /// Of credentials that came at `since` and end at `end`.
+    /// The standing of credentials that were obtained at `since` and expire at `end`.
     pub fn at(now: i64, since: i64, end: i64) -> Self {
         match now {
             _ if now >= end => Standing::Ended,
@@ -31,8 +31,8 @@ impl Standing {
     }
 }
 
-/// When credentials that came at `since` and end at `end` are to be renewed: at half of their life, and half an hour before
-/// their end where they live long enough for that, so that a quarter of their life has passed.
+/// When to renew credentials that were obtained at `since` and expire at `end`: after half of their life, or
+/// half an hour before they expire if that comes first and a quarter of their life has passed by then.
 pub fn due_at(since: i64, end: i64) -> i64 {
     let life = end.saturating_sub(since).max(0);
     let half = life - life / 2;
@@ -40,9 +40,9 @@ pub fn due_at(since: i64, end: i64) -> i64 {
     since.saturating_add(if early.saturating_mul(4) >= life { half.min(early) } else { half })
 }
 
-/// The same for what is handed out while it is renewed in the background: 20 minutes before the end too, but not before a
-/// quarter of their life has passed. Of AWS's shortest sessions, of 900 seconds, those that are handed out are good for 11
-/// minutes.
+/// The same for credentials that are handed out while a renewal runs in the background: at the latest 20
+/// minutes before they expire, but not before a quarter of their life has passed. In AWS's shortest sessions,
+/// of 900 seconds, credentials that are handed out are then good for 11 minutes.
 pub(super) fn due_in_background_at(since: i64, end: i64) -> i64 {
     let life = end.saturating_sub(since).max(0);
     let early = (life - LATEST_IN_BACKGROUND).max(life.unsigned_abs().div_ceil(4).cast_signed());
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_handed_out_until_they_end_and_not_a_second_longer() {
+    fn credentials_are_handed_out_until_they_expire_and_not_a_second_longer() {
         for (now, standing) in [
             (0, Standing::Fresh),
             (1799, Standing::Fresh),

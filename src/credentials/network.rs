@@ -17,7 +17,7 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 /// `AWS_CA_BUNDLE` or the profile's `ca_bundle`, `HTTPS_PROXY` and `NO_PROXY`.
 ///
 /// # Errors
-/// The bundle cannot be read, or holds no certificate that can be used.
+/// The bundle cannot be read, or holds no usable certificate.
 pub(super) fn client_options(
     options: &CredentialOptions,
     endpoint: &Endpoint,
@@ -32,7 +32,7 @@ pub(super) fn client_options(
     };
     let listed =
         text(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_listed(endpoint.host(), endpoint.port(), &list));
-    // For a proxy this computer is another one; and what goes to it in the clear must not leave.
+    // To a proxy, this computer is another one; and what is sent to it unencrypted must not leave it.
     let bypassed = listed || endpoint.is_loopback();
     let proxy = text(["HTTPS_PROXY", "https_proxy"]).filter(|_| options.with_proxy && !bypassed);
     Ok(ClientOptions { roots, skipped_roots, proxy, trust_any_server: options.trust_any_server })
@@ -58,7 +58,8 @@ fn bundle_of_profile() -> Option<PathBuf> {
     })
 }
 
-/// A setting of a profile in the text of `~/.aws/config`; what is deeper than its section belongs to another setting.
+/// A setting of a profile in the text of `~/.aws/config`; anything indented deeper belongs to another
+/// setting.
 fn setting(text: &str, profile: &str, name: &str) -> Option<String> {
     let mut is_inside = false;
     let mut found = None;
@@ -77,8 +78,9 @@ fn setting(text: &str, profile: &str, name: &str) -> Option<String> {
     found
 }
 
-/// As curl and Go read `NO_PROXY`: names separated by commas, in any case, each for itself and every name below it, whether
-/// it begins with nothing, `.` or `*.`; with a port, for that port alone; networks as `10.0.0.0/8`; `*` is everything.
+/// As curl and Go read `NO_PROXY`: names separated by commas, in upper or lower case, each for itself and
+/// every name below it, whether it begins with nothing, `.` or `*.`; with a port, only for that port;
+/// networks as `10.0.0.0/8`; `*` means everything.
 fn is_listed(host: &str, port: u16, list: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();

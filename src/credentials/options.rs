@@ -17,7 +17,7 @@ pub struct CredentialOptions {
     pub profile_arn: Option<String>,
     /// The ARN of the trust anchor.
     pub trust_anchor_arn: Option<String>,
-    /// How long the credentials are valid, in seconds.
+    /// How long the credentials are to be valid, in seconds.
     pub session_duration: u32,
     /// The name of the session.
     pub role_session_name: Option<String>,
@@ -25,11 +25,11 @@ pub struct CredentialOptions {
     pub region: Option<String>,
     /// The URL of the endpoint; by default the region's.
     pub endpoint: Option<String>,
-    /// The variable that the endpoint comes from, if it comes from one.
+    /// The variable that the endpoint comes from, if any.
     pub endpoint_variable: Option<&'static str>,
     /// Use the endpoint with FIPS 140 cryptography.
     pub fips: bool,
-    /// Use the endpoint that IPv6 reaches too.
+    /// Use the endpoint that is also reachable over IPv6.
     pub dualstack: bool,
     /// Use the proxy of `HTTPS_PROXY`.
     pub with_proxy: bool,

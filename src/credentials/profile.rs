@@ -10,23 +10,23 @@ use crate::error::Error;
 use crate::rolesanywhere::{Credentials, ProfileName};
 use crate::save::NotKept;
 
-/// Keeps one profile valid. The caller waits for [`ProfileRenewal::remaining`], or for somebody who asks, and calls
-/// [`ProfileRenewal::renew`].
+/// Keeps one profile valid. The caller waits for [`ProfileRenewal::remaining`], or until somebody requests a
+/// renewal, and calls [`ProfileRenewal::renew`].
 pub struct ProfileRenewal<'a> {
     renewing: Renewing<'a>,
     file: CredentialsFile,
     profile: ProfileName,
-    /// When what the file holds ends, in Unix seconds.
+    /// When the credentials in the file expire, in Unix seconds.
     end: i64,
     not_kept: NotKept,
 }
 
-/// How a renewal went.
+/// The result of a renewal.
 #[derive(Debug)]
 pub enum Renewed {
     /// The file holds new credentials.
     Done(Credentials),
-    /// The file holds what it held.
+    /// The file is unchanged.
     NotYet {
         /// Why.
         error: Error,
@@ -58,12 +58,12 @@ impl<'a> ProfileRenewal<'a> {
         &self.file
     }
 
-    /// When what the file holds ends, in Unix seconds.
+    /// When the credentials in the file expire, in Unix seconds.
     pub fn end(&self) -> i64 {
         self.end
     }
 
-    /// What the file had and lost when it was replaced last.
+    /// What the file lost when it was replaced last.
     pub fn not_kept(&self) -> &NotKept {
         &self.not_kept
     }
@@ -73,11 +73,11 @@ impl<'a> ProfileRenewal<'a> {
         self.renewing.remaining()
     }
 
-    /// Renews the profile now; also with a PIN that was refused, if somebody asked.
+    /// Renews the profile now; if `asked`, even with a PIN that was refused.
     ///
     /// # Errors
-    /// The old credentials have ended: starting the program again is of more use than another attempt. That does not apply to a wrong
-    /// PIN, which a program that is started again would send again.
+    /// The old credentials have expired: restarting the program is more useful than another attempt. A wrong
+    /// PIN is an exception, because a restarted program would send it again.
     pub fn renew(&mut self, asked: bool) -> Result<Renewed, Error> {
         if asked {
             self.renewing.forget_refused_pin();

@@ -1,4 +1,5 @@
-//! Obtaining credentials: one login and one signature for each request, at most three requests, and a time limit.
+//! Obtaining credentials: one login and one signature for each request, at most three requests, and a time
+//! limit.
 
 use std::sync::Arc;
 use std::thread;
@@ -24,20 +25,21 @@ use crate::signature::{Mechanism, Payload};
 const MAX_ATTEMPTS: u32 = 3;
 /// Before the second attempt; twice as long before the third.
 const PAUSE: Duration = Duration::from_millis(400);
-/// The pause is longer by up to so much.
+/// The pause is longer by a random time up to this.
 const PAUSE_SPREAD: Duration = Duration::from_millis(255);
-/// From the question for credentials to the last answer of AWS: SDKs end a credential process after about a minute, and those
-/// who wait for this one want to have their turn.
+/// From the request for credentials to AWS's last answer. SDKs end a credential process after about a minute,
+/// and processes that wait for this one need time of their own.
 pub(super) const DEADLINE: Duration = Duration::from_secs(45);
-/// Though finding and unlocking the device took long, as with a PIN that somebody has to type, AWS is asked for so long.
+/// The least time for AWS, even if finding and unlocking the device took long, as when somebody has to type a
+/// PIN.
 const AT_LEAST_FOR_AWS: Duration = Duration::from_secs(15);
-/// In seconds. AWS accepts five minutes; a clock that differs by less is not why a request was refused.
+/// In seconds. AWS accepts five minutes, so a clock that differs by less did not cause a refusal.
 const CLOCK_TOLERANCE: i64 = 240;
 
-/// AWS gives credentials for twelve hours at most. A date that makes them last longer is none, in seconds.
+/// In seconds. AWS's credentials live for twelve hours at most; a date by which they live longer is wrong.
 const LONGEST_LIFE: i64 = 43_200 + 300;
 
-/// Obtains the credentials of one request, as often as they are asked for.
+/// Obtains the credentials of one request, as often as needed.
 pub struct Provider<'a> {
     request: CredentialRequest,
     access: DeviceAccess,
@@ -46,20 +48,20 @@ pub struct Provider<'a> {
     observer: Observer<'a>,
 }
 
-/// A key, ready to sign, and what is shown with its signature.
+/// A key, ready to sign, and the certificate that goes with its signature.
 struct Signer {
     key: SigningKey,
     chain: CertificateChain,
 }
 
-/// A signature that was verified under the key's public key.
+/// A signature that was verified with the key's public key.
 struct Signature {
     bytes: Vec<u8>,
     mechanism: Mechanism,
 }
 
 impl<'a> Provider<'a> {
-    /// A provider that tells `observer` what happens.
+    /// A provider that reports to `observer` what happens.
     ///
     /// # Errors
     /// [`ClientError::Proxy`].
@@ -77,23 +79,23 @@ impl<'a> Provider<'a> {
         Ok(Provider { request, access, clock, client, observer })
     }
 
-    /// The role that is asked for.
+    /// The requested role.
     pub fn role(&self) -> &RoleArn {
         self.request.session.role()
     }
 
-    /// The clock by which credentials end.
+    /// The clock that decides when credentials expire.
     pub fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }
 
-    /// Whether the PIN comes from somebody at a terminal, who is asked for it.
+    /// Whether the PIN comes from a person at a terminal.
     pub fn asks_a_person(&self) -> bool {
         let source = self.access.login.source_for(&self.request.key);
         source.is_ok_and(|source| source.is_person()) && terminal::is_there()
     }
 
-    /// Whether the PIN's file holds another one than those that were refused.
+    /// Whether the PIN's file holds another PIN than those that were refused.
     pub fn has_new_pin(&self) -> bool {
         self.access.login.has_new_pin(&self.request.key)
     }
@@ -104,20 +106,21 @@ impl<'a> Provider<'a> {
         path.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified > time)
     }
 
-    /// Somebody asks for another attempt, also with a PIN that was refused.
+    /// Somebody requests another attempt, even with a PIN that was refused.
     pub fn forget_refused_pin(&self) {
         self.access.login.memory.forget_refused();
     }
 
-    /// Obtains credentials, and lets the device go.
+    /// Obtains credentials, and releases the device.
     ///
     /// # Errors
-    /// The key, its certificate or the device cannot be used, the PIN is missing or wrong, AWS cannot be reached, or refuses.
+    /// The key, its certificate or the device cannot be used, the PIN is missing or wrong, or AWS cannot be
+    /// reached or refuses.
     pub fn credentials(&mut self) -> Result<Credentials, Error> {
         self.credentials_by(Instant::now() + DEADLINE)
     }
 
-    /// The same for somebody who has waited already: AWS is asked no longer than until `deadline`.
+    /// The same after waiting for another process: AWS is asked at most until `deadline`.
     pub(super) fn credentials_by(&mut self, deadline: Instant) -> Result<Credentials, Error> {
         let result = self.obtain(deadline);
         if result.as_ref().is_err_and(|error| error.exit() == Exit::Pin) {
@@ -127,10 +130,10 @@ impl<'a> Provider<'a> {
         result
     }
 
-    /// Does everything but sending.
+    /// Does everything except sending.
     ///
     /// # Errors
-    /// As [`Provider::credentials`], except for what AWS says.
+    /// As [`Provider::credentials`], except for AWS's answers.
     pub fn rehearse(&mut self) -> Result<Rehearsal, Error> {
         let mut signer = self.signer()?;
         let request = self.unsigned(&signer.chain)?;
@@ -182,12 +185,12 @@ impl<'a> Provider<'a> {
         }
     }
 
-    /// Finds key and certificate and logs in. What AWS would refuse is found before the PIN is used, where the device shows
-    /// enough.
+    /// Finds key and certificate and logs in. What AWS would refuse is detected before the PIN is used, if
+    /// the device shows enough.
     fn signer(&mut self) -> Result<Signer, Error> {
         let observer = self.observer;
         let on_the_way = |event: AccessEvent<'_>| observer(Event::Device(event));
-        // `aws_signing_helper`, which this stands in for, has no rule either.
+        // `aws_signing_helper`, which this replaces, has no rule either.
         let wanted = KeyRequest {
             uris: vec![self.request.key.clone()],
             policy: Policy::ANY_KEY,
@@ -264,7 +267,7 @@ impl<'a> Provider<'a> {
 struct Failure {
     error: Error,
     may_pass: bool,
-    /// By how many seconds this computer's clock is ahead, where that is why.
+    /// By how many seconds this computer's clock is ahead, if that is the reason.
     clock_ahead: Option<i64>,
 }
 

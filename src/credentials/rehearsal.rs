@@ -21,9 +21,9 @@ pub struct Rehearsal {
     pub chain: Vec<String>,
     /// The URL that the request would go to.
     pub endpoint: String,
-    /// The mechanism of the signature, as the PKCS#11 standard names it.
+    /// The mechanism of the signature, under its name in the PKCS#11 standard.
     pub mechanism: &'static str,
-    /// The length of the signature, which was verified under the public key.
+    /// The length of the signature, which was verified with the public key.
     #[serde(skip)]
     pub signature_bytes: usize,
     /// The canonical request of Signature Version 4.

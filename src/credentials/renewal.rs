@@ -1,4 +1,4 @@
-//! The next renewal: when the policy says so, and, after a failure, again and again with growing pauses.
+//! The next renewal: when the policy says so and, after a failure, repeatedly with growing pauses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,46 +9,46 @@ use super::lifetime::due_in_background_at;
 use crate::error::{Error, Exit};
 use crate::rolesanywhere::Credentials;
 
-/// The longest pause after a failure. In seconds.
+/// In seconds. The longest pause after a failure.
 const LONGEST_PAUSE: i64 = 60;
-/// Credentials that live for [`LONG`] are renewed earlier by up to so much, so that many servers that started together do not
-/// ask together.
+/// Credentials that live for [`LONG`] are renewed earlier by a random time up to this, so that many servers
+/// that started together do not ask together.
 const SPREAD: Duration = Duration::from_secs(31);
-/// In seconds: AWS's shortest. What lives shorter has no time to lose.
+/// In seconds: AWS's shortest session. Shorter-lived credentials have no time to lose.
 const LONG: i64 = 900;
-/// How often the source of a PIN that was wrong is looked at.
+/// How often the source of a wrong PIN is checked.
 const LOOK_AT_PIN_EVERY: Duration = Duration::from_secs(3);
 
-/// The moment of the next renewal. It is compared with the clock again and again, so that a computer that slept renews when
-/// it wakes.
+/// The moment of the next renewal. It is compared with the clock repeatedly, so that a computer that slept
+/// renews when it wakes.
 #[derive(Clone, Debug)]
 pub struct Renewal {
     clock: Arc<Clock>,
     /// In Unix seconds.
     at: i64,
     failures: u32,
-    /// What the clock's mark was at the last attempt.
+    /// The clock's mark at the last attempt.
     mark: i64,
-    /// A wrong PIN is not sent again without a person.
+    /// A wrong PIN is not sent again unless a person requests it.
     waits_for_person: bool,
 }
 
-/// When a renewal that failed is tried again.
+/// When a failed renewal is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAttempt {
-    /// Without being asked.
+    /// Without a request.
     In(Duration),
-    /// When somebody asks, or the file of the PIN holds another one: the PIN was wrong, and is not sent again.
+    /// On request, or when the PIN's file holds another PIN: this one was wrong, and is not sent again.
     WhenAsked,
 }
 
 impl Renewal {
-    /// At once.
+    /// Due at once.
     pub fn due(clock: Arc<Clock>) -> Self {
         Renewal { mark: clock.mark(), clock, at: 0, failures: 0, waits_for_person: false }
     }
 
-    /// After credentials came.
+    /// Schedules the next renewal after credentials arrived.
     pub fn succeeded(&mut self, credentials: &Credentials) {
         let now = self.clock.now();
         self.mark = self.clock.mark();
@@ -56,16 +56,16 @@ impl Renewal {
         let left = end - now;
         (self.failures, self.waits_for_person) = (0, false);
         if left <= 0 {
-            // This computer's clock is ahead by more than they live; AWS must not be asked without a pause.
+            // This computer's clock is ahead by more than their life; AWS must not be asked without a pause.
             self.at = now + LONGEST_PAUSE;
             return;
         }
-        // The clocks' whole seconds make the shortest session one shorter.
+        // Because the clocks use whole seconds, the shortest session may look one second shorter.
         let spread = if left >= LONG - 30 { jitter::up_to(SPREAD) } else { Duration::ZERO };
         self.at = due_in_background_at(now, end) - i64::try_from(spread.as_secs()).unwrap_or_default();
     }
 
-    /// After none came.
+    /// Schedules the next attempt after a failure.
     pub fn failed(&mut self, error: &Error) -> NextAttempt {
         let pause = LONGEST_PAUSE.min(1 << self.failures.min(6));
         self.failures = self.failures.saturating_add(1);
@@ -78,18 +78,18 @@ impl Renewal {
         }
     }
 
-    /// Whether nothing but a person can help: another attempt could lock the device.
+    /// Whether only a person can help: another attempt could lock the device.
     pub fn waits_for_person(&self) -> bool {
         self.waits_for_person
     }
 
-    /// How long until then, zero if it is due. While it waits for a person, how long until the PIN's source is to be looked
-    /// at again.
+    /// How long until the renewal, zero if it is due. While it waits for a person: how long until the PIN's
+    /// source is checked again.
     pub fn remaining(&self) -> Duration {
         if self.waits_for_person {
             return LOOK_AT_PIN_EVERY;
         }
-        // When somebody sets the clock, AWS is asked what time it is.
+        // After somebody sets the clock, AWS is asked for the time.
         if self.clock.has_stepped_since(self.mark) {
             return Duration::ZERO;
         }
@@ -107,7 +107,7 @@ mod tests {
     use crate::error::{Error, Exit, Explain};
     use crate::rolesanywhere::Credentials;
 
-    /// The clock may tick between two looks at it, and the test may be interrupted.
+    /// The clock may tick between two readings, and the test may be interrupted.
     const PATIENCE: u64 = 30;
 
     #[track_caller]
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_due_when_the_clock_says_so_however_it_came_there() {
+    fn it_is_due_when_the_clock_says_so_even_after_a_jump() {
         let clock = Arc::new(Clock::default());
         let mut renewal = Renewal::due(Arc::clone(&clock));
         renewal.succeeded(&credentials(&clock, 3600));

@@ -9,8 +9,8 @@ use super::renewal::{NextAttempt, Renewal};
 use crate::error::Error;
 use crate::rolesanywhere::Credentials;
 
-/// A provider, and when it is asked next. What came of an attempt is reported by [`Renewing::succeeded`] or
-/// [`Renewing::failed`], since credentials may be of no use yet where they could not be written.
+/// A provider, and when it is asked next. The result of an attempt is reported with [`Renewing::succeeded`]
+/// or [`Renewing::failed`], since credentials may still be useless if they could not be written.
 pub struct Renewing<'a> {
     provider: Provider<'a>,
     renewal: Renewal,
@@ -22,12 +22,12 @@ impl<'a> Renewing<'a> {
         Renewing { renewal: Renewal::due(Arc::clone(provider.clock())), provider }
     }
 
-    /// The clock by which credentials end.
+    /// The clock that decides when credentials expire.
     pub fn clock(&self) -> &Arc<Clock> {
         self.provider.clock()
     }
 
-    /// Somebody asks for another attempt, also with a PIN that was refused.
+    /// Somebody requests another attempt, even with a PIN that was refused.
     pub fn forget_refused_pin(&self) {
         self.provider.forget_refused_pin();
     }
@@ -40,17 +40,18 @@ impl<'a> Renewing<'a> {
         self.provider.credentials()
     }
 
-    /// After credentials came.
+    /// Credentials arrived and can be used.
     pub fn succeeded(&mut self, credentials: &Credentials) {
         self.renewal.succeeded(credentials);
     }
 
-    /// After none came. A PIN that was wrong, or that would have been the last attempt, is not sent by itself again.
+    /// The attempt failed. A PIN that was wrong, or that would have been the last attempt, is not sent by
+    /// itself again.
     pub fn failed(&mut self, error: &Error) -> NextAttempt {
         self.renewal.failed(error)
     }
 
-    /// How long until it is due, or until the PIN's source is to be looked at again.
+    /// How long until it is due, or until the PIN's source is checked again.
     pub fn remaining(&self) -> Duration {
         match self.renewal.waits_for_person() && self.provider.has_new_pin() {
             true => Duration::ZERO,

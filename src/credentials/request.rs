@@ -1,4 +1,4 @@
-//! What is asked of AWS: parsed, and complete.
+//! What AWS is asked for: parsed, and complete.
 
 use std::path::PathBuf;
 
@@ -30,8 +30,8 @@ impl CredentialRequest {
     /// Parses the options. Reads the file that `AWS_CA_BUNDLE` names.
     ///
     /// # Errors
-    /// [`RequestError`] where an option is missing or names no key on a device; what is wrong with an ARN, the region, the
-    /// endpoint, the duration, the session's name or the bundle.
+    /// [`RequestError`] if an option is missing or does not name a key on a device; or what is wrong with an
+    /// ARN, the region, the endpoint, the duration, the session's name or the bundle.
     pub fn parse(options: &CredentialOptions) -> Result<Self, Error> {
         let session = CreateSession::new(
             required("--role-arn", &options.role_arn)?.parse()?,
@@ -64,7 +64,8 @@ impl CredentialRequest {
     }
 }
 
-/// The URI that leads to the key (`--private-key`, else the one of `--certificate`), and where the certificate is.
+/// The URI that leads to the key (`--private-key`, otherwise the one in `--certificate`), and where the
+/// certificate is.
 ///
 /// # Errors
 /// [`RequestError::KeyInFile`], [`RequestError::NoKey`], [`RequestError::Uri`].
@@ -95,14 +96,14 @@ pub fn key_and_certificate(
         (Some(key), Some(certificate)) => with_pin_of(key, certificate),
         (Some(key), None) => key,
         (None, Some(certificate)) => certificate,
-        // The certificate leads to it, on the device that is there.
+        // The certificate leads to the key, on the device that is present.
         (None, None) if is_certificate_given => Uri::default(),
         (None, None) => return Err(RequestError::NoKey),
     };
     Ok((key, certificate))
 }
 
-/// A key URI that says nothing of the PIN, with what the certificate's says.
+/// If a key URI says nothing about the PIN, adds what the certificate's URI says.
 fn with_pin_of(key: Uri, certificate: Uri) -> Uri {
     if key.pin_value.is_some() || key.pin_source.is_some() {
         return key;
@@ -123,13 +124,13 @@ fn parse_uri(text: &str, option: &'static str) -> Result<Uri, RequestError> {
     text.parse().map_err(|source| RequestError::Uri { option, source })
 }
 
-/// Why the options make no request.
+/// Why a request cannot be made from the options.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Only keys on devices are used.
+    /// The key is in a file, and only keys on devices are used.
     #[error("--private-key names a file, and key files are not supported")]
     KeyInFile,
-    /// A key that `aws_signing_helper` finds in a TPM.
+    /// A key that `aws_signing_helper` would find in a TPM.
     #[error("--private-key is a TPM handle, which is not supported")]
     TpmHandle,
     /// Neither option leads to a key.

@@ -10,15 +10,15 @@ use crate::pem::blocks;
 use crate::rolesanywhere::SkippedRoot;
 use crate::save::{self, FileError};
 
-/// More than any bundle.
+/// Larger than any bundle.
 const MAX_BYTES: u64 = 16 << 20;
-/// The labels under which OpenSSL reads certificates, except for its own of certificates with their uses.
+/// The labels under which OpenSSL reads certificates, except its own label for certificates with their uses.
 const LABELS: [&str; 2] = ["CERTIFICATE", "X509 CERTIFICATE"];
 
-/// The authorities of a bundle, PEM or DER, as DER. One that cannot be used does not spoil the others.
+/// The authorities in a bundle, PEM or DER, as DER. An unusable one does not invalidate the others.
 ///
 /// # Errors
-/// [`BundleError`]: it cannot be read, or there is none in it that can be used.
+/// [`BundleError`]: it cannot be read, or none of its certificates can be used.
 pub(super) fn read_bundle(path: &Path) -> Result<(Vec<Vec<u8>>, Vec<SkippedRoot>), BundleError> {
     let bytes = save::read(path, MAX_BYTES).map_err(|source| BundleError::Unreadable { source })?;
     let skipped = |number, reason: String| SkippedRoot { bundle: path.to_owned(), number, reason };
@@ -47,7 +47,7 @@ fn is_root(der: &[u8]) -> Result<(), String> {
     RootCertStore::empty().add(CertificateDer::from(der)).map_err(|error| error.to_string())
 }
 
-/// Why a bundle is of no use.
+/// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// It cannot be read.
@@ -56,7 +56,7 @@ pub enum BundleError {
         /// Why.
         source: FileError,
     },
-    /// No certificate in it can be used.
+    /// None of its certificates can be used.
     #[error("the CA bundle {path:?} has no certificate that can be used{}", reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Empty {
         /// The file.

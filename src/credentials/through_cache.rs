@@ -1,5 +1,5 @@
-//! Credentials from the cache, or new ones that go into it: one process obtains them, others wait for the result, but
-//! not forever, and not for a process that prompts for the PIN.
+//! Credentials from the cache, or new ones that are stored there. One process obtains them and the others
+//! wait for the result, but not forever, and not for a process that prompts for the PIN.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,40 +10,40 @@ use super::provider::{DEADLINE, Provider};
 use crate::error::{Error, Exit, Explain};
 use crate::rolesanywhere::Credentials;
 
-/// A process that waits longer is told why.
+/// After this wait, a process is told the reason.
 const TOLD_AFTER: Duration = Duration::from_secs(1);
-/// A process that has the lock for longer hangs, or was stopped. Together with an attempt of one's own this stays below the
-/// minute that SDKs wait.
+/// A process that holds the lock for longer hangs, or was stopped. Together with one's own attempt this stays
+/// below the minute that SDKs wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// While credentials are still valid, renewing them is tried no more often than this.
+/// While credentials are still valid, renewal is attempted at most this often.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// What happens on the way.
 #[derive(Debug)]
 pub enum CacheEvent<'a> {
-    /// These were kept, and are handed out.
+    /// These were cached, and are handed out.
     FromCache(&'a Credentials),
     /// Another process is obtaining the same credentials.
     Waits {
         /// Its number, where it is known.
         process: Option<u32>,
     },
-    /// New ones could not be obtained, and those that were kept have not ended.
+    /// New ones could not be obtained, and the cached ones have not expired.
     NotRenewed {
         /// Why.
         error: &'a Error,
-        /// Those that are handed out.
+        /// The credentials that are handed out.
         credentials: &'a Credentials,
     },
-    /// They cannot be kept.
+    /// They cannot be cached.
     NotCached(CacheError),
 }
 
-/// The credentials that `cache` has, or new ones of `provider`. With `refresh` new ones in any case.
+/// The credentials in `cache`, or new ones from `provider`; with `refresh`, new ones in any case.
 ///
 /// # Errors
-/// As [`Provider::credentials`], and [`OtherFailed`], where there are none that are valid.
+/// As [`Provider::credentials`], and [`OtherFailed`], if no credentials are valid.
 pub fn credentials_through(
     cache: &Cache,
     provider: &mut Provider<'_>,
@@ -75,7 +75,7 @@ pub fn credentials_through(
             Waited::ForCredentials(credentials) => return Ok(credentials),
         },
     };
-    // What came while this process waited for the lock.
+    // What arrived while this process waited for the lock.
     if lock.is_some()
         && let Some(now) = found()
     {
@@ -90,7 +90,7 @@ pub fn credentials_through(
             Ok(credentials)
         }
         Err(error) => {
-            // What a person did or did not is nobody else's failure.
+            // Whatever a person did is not a failure for other processes.
             if !provider.asks_a_person() {
                 cache.write_failure(&error);
             }
@@ -103,12 +103,13 @@ pub fn credentials_through(
 }
 
 enum Waited {
-    /// None where there is no lock available in time: then it goes without one.
+    /// None if the lock was not available in time: then this process continues without it.
     ForLock(Option<CacheLock>),
     ForCredentials(Credentials),
 }
 
-/// Waits for the process that obtains the same credentials. Its failure, if it comes after `start`, is everybody's who waits.
+/// Waits for the process that obtains the same credentials. If it fails after `start`, everybody who waits
+/// fails with it.
 fn wait(
     cache: &Cache,
     start: SystemTime,
@@ -138,7 +139,7 @@ fn wait(
     }
 }
 
-/// Whether another attempt so soon would be of no use: a PIN that was wrong stays wrong until its file changes.
+/// Whether another attempt so soon would be useless: a wrong PIN stays wrong until its file changes.
 fn is_to_be_heeded(failure: &OtherFailed, provider: &Provider<'_>) -> bool {
     match failure.exit() {
         Exit::Pin => !provider.pin_file_changed_since(failure.at),

@@ -1,5 +1,6 @@
-//! Calls that are no longer waited for. PKCS#11 has no way to end a call from outside, so while countersign waits for a
-//! device, a separate thread makes the calls. A thread whose call hangs is abandoned, and the next call gets another one.
+//! Calls that are no longer waited for. PKCS#11 has no way to end a call from outside, so while countersign
+//! waits for a device, a separate thread makes the calls. If a call hangs, its thread is abandoned, and the
+//! next call gets a new one.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,15 +9,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A call that takes longer is abandoned, so that other modules are looked at. The next one of the same module may take twice
-/// as long: it may only be slow.
+/// A call that takes longer is abandoned, so that other modules are examined. The next call in the same
+/// module may take twice as long: the module may only be slow.
 const FIRST_LIMIT: Duration = Duration::from_secs(5);
-/// A look that began in time is finished, where the modules answer.
+/// If the modules answer, a check that began in time gets this long to finish.
 const SHORTEST_LIMIT: Duration = Duration::from_millis(250);
-/// As much as the main thread has: modules are not written for less.
+/// The stack size of the main thread: modules are not written for less.
 const STACK: usize = 8 << 20;
 
-/// A call that has not returned in time.
+/// A call that did not return in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotReturned {
     /// The path of the module.
@@ -25,9 +26,9 @@ pub struct NotReturned {
     pub function: &'static str,
 }
 
-/// Runs `work`, in which calls of this thread are abandoned at `deadline`, and each when it has taken `longest`.
+/// Runs `work`. Calls of this thread in it are abandoned at `deadline`, or when they have taken `longest`.
 pub(crate) fn within<T>(deadline: Instant, longest: Duration, work: impl FnOnce() -> T) -> T {
-    /// Also when `work` panics.
+    /// Restores the limits even if `work` panics.
     struct Restored(Option<Limits>);
     impl Drop for Restored {
         fn drop(&mut self) {
@@ -53,16 +54,16 @@ thread_local! {
     static LIMITS: Cell<Option<Limits>> = const { Cell::new(None) };
 }
 
-/// The modules of which calls were abandoned.
+/// The modules in which calls were abandoned.
 static MODULES: Mutex<Vec<Abandoned>> = Mutex::new(Vec::new());
 
-/// A module of which calls were abandoned.
+/// A module in which calls were abandoned.
 struct Abandoned {
     module: Arc<str>,
-    /// The last of them.
+    /// The last of these calls.
     function: &'static str,
     has_returned: bool,
-    /// Since then the module was not restarted.
+    /// Whether the module was not restarted since.
     is_stale: bool,
     times: u32,
 }
@@ -79,14 +80,15 @@ pub(super) fn hanging_in(module: &Arc<str>) -> Option<NotReturned> {
     lock(&MODULES).iter().find(|abandoned| abandoned.module == *module).and_then(Abandoned::hanging)
 }
 
-/// Whether a call of the module was abandoned, and has returned, so that the module must be ended before it is restarted.
+/// Whether a call of the module was abandoned and has returned since, so that the module must be finalized
+/// before it is restarted.
 pub(super) fn must_end_first(module: &Arc<str>) -> bool {
     let mut modules = lock(&MODULES);
     let found = modules.iter_mut().find(|abandoned| abandoned.module == *module && abandoned.has_returned);
     found.is_some_and(|abandoned| std::mem::take(&mut abandoned.is_stale))
 }
 
-/// How long the module's next call may take, where that has a limit.
+/// How long the module's next call may take, if there is a limit.
 pub(super) fn limit(module: &Arc<str>) -> Option<Duration> {
     let limits = LIMITS.get()?;
     let modules = lock(&MODULES);
@@ -107,7 +109,7 @@ enum Answer<T> {
     Abandoned,
 }
 
-/// Runs a call in the thread beside, for `limit` at most.
+/// Runs a call on that thread, for at most `limit`.
 pub(super) fn run<T: Send + 'static>(
     function: &'static str,
     module: &Arc<str>,
@@ -137,7 +139,7 @@ pub(super) fn run<T: Send + 'static>(
         Answer::Given(Ok(result)) => Ok(result),
         Answer::Given(Err(panicked)) => panic::resume_unwind(panicked),
         Answer::Awaited | Answer::Abandoned => {
-            // Before the lock is released: the call may return at once.
+            // Before the lock is released, because the call may return at once.
             abandon(function, module);
             *lock(&CALLER) = None;
             Err(NotReturned { module: Arc::clone(module), function })
@@ -145,12 +147,12 @@ pub(super) fn run<T: Send + 'static>(
     }
 }
 
-/// Has the thread beside do something; there is a new one when the last was left with a call.
+/// Gives that thread a job; it is a new one if a call was left running in the last.
 fn send(job: Job) {
     let mut caller = lock(&CALLER);
     let sender = caller.get_or_insert_with(|| {
         let (sender, jobs) = mpsc::channel::<Job>();
-        // Without a thread there is no answer, and the call is abandoned.
+        // If no thread can be started, there is no answer, and the call counts as abandoned.
         let _ = thread::Builder::new().name("calls".into()).stack_size(STACK).spawn(move || {
             for job in jobs {
                 job();

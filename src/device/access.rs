@@ -19,23 +19,23 @@ pub struct DeviceAccess {
 /// What happens on the way to a device. The words are the caller's.
 #[derive(Debug)]
 pub enum AccessEvent<'a> {
-    /// A URI has an attribute of this name, which is not known: such a URI matches nothing.
+    /// A URI has an unknown attribute of this name: such a URI matches nothing.
     UnknownAttribute(&'a str),
-    /// Modules are about to be loaded. From here on a device may keep the program waiting.
+    /// Modules are about to be loaded. From now on a device may keep the program waiting.
     Loading,
-    /// The modules that the URIs may mean are loaded.
+    /// The modules that the URIs may refer to are loaded.
     Loaded(&'a Modules),
-    /// This device is used.
+    /// This device was chosen.
     Chosen(&'a Chosen),
-    /// Login has something to say.
+    /// The login reports something.
     Notice(&'a Notice),
 }
 
 impl DeviceAccess {
-    /// Loads the modules that the URIs may mean.
+    /// Loads the modules that the URIs may refer to.
     ///
     /// # Errors
-    /// [`super::ModuleError`] when none can be used.
+    /// [`super::ModuleError`] if none can be used.
     pub fn load(&self, uris: &[Uri], observer: &dyn Fn(AccessEvent<'_>)) -> Result<Modules, Error> {
         for attribute in uris.iter().flat_map(|uri| &uri.unknown) {
             observer(AccessEvent::UnknownAttribute(&attribute.name));
@@ -46,7 +46,7 @@ impl DeviceAccess {
         Ok(modules)
     }
 
-    /// Chooses the device. Needs no PIN.
+    /// Chooses the device. Requires no PIN.
     ///
     /// # Errors
     /// As [`DeviceAccess::load`] and [`choose`].

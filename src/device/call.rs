@@ -1,4 +1,4 @@
-//! A PKCS#11 call that failed, in the standard's own words: the function and the CKR_ name.
+//! A failed PKCS#11 call, in the standard's own terms: the function and the CKR_ name.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use cryptoki_sys::CK_RV;
 
 use super::abandoned::NotReturned;
 
-/// What a PKCS#11 function said when it failed.
+/// What a PKCS#11 function answered when it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
     function: &'static str,
@@ -19,12 +19,12 @@ enum Said {
     Code(RvError),
     /// The call was abandoned.
     Nothing,
-    /// Something that cannot be: what is wrong with it.
+    /// An impossible answer, and what is wrong with it.
     Unusable(String),
 }
 
 impl CallError {
-    /// What `function` said, which is not CKR_OK.
+    /// The answer of `function`, which is not CKR_OK.
     pub(super) fn of(function: &'static str, code: CK_RV) -> Self {
         match Rv::from(code) {
             Rv::Error(code) => CallError { function, said: Said::Code(code) },
@@ -37,7 +37,7 @@ impl CallError {
         CallError { function, said: Said::Code(code) }
     }
 
-    /// An answer of `function` that cannot be used.
+    /// An unusable answer of `function`.
     pub(super) fn unusable(function: &'static str, what: String) -> Self {
         CallError { function, said: Said::Unusable(what) }
     }
@@ -59,7 +59,7 @@ impl CallError {
         self.said == Said::Nothing
     }
 
-    /// The return code, where the module said one.
+    /// The return code, if the module gave one.
     pub(super) fn code(&self) -> Option<RvError> {
         match &self.said {
             Said::Code(code) => Some(*code),
@@ -99,7 +99,7 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// An error's own text with what is behind it: libloading keeps dlopen's words in the source.
+/// An error's own text with its sources: libloading keeps dlopen's message in the source.
 pub(super) fn reason_of(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {

@@ -1,4 +1,5 @@
-//! Which device is selected. Decided without a PIN: by the URIs, and by what the devices show to anyone.
+//! Which device is selected. This is decided without a PIN: by the URIs, and by what the devices show to
+//! anyone.
 
 mod certified;
 
@@ -16,14 +17,15 @@ use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
 
-/// Which key is wanted.
+/// Which key is requested.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRequest {
-    /// `--key`, in order: the first one whose device is present counts. Empty: the one fit key that there is.
+    /// `--key`, in order: the first one whose device is present counts. If empty, the only suitable key is
+    /// used.
     pub uris: Vec<Uri>,
-    /// What the key must fulfil when no URI names it.
+    /// What the key must fulfill if no URI names it.
     pub policy: Policy,
-    /// The certificate that chooses among several devices.
+    /// The certificate that decides between several devices.
     pub certificate: Option<NamedCertificate>,
 }
 
@@ -36,13 +38,13 @@ pub struct Chosen {
     pub uri: Uri,
     /// Whether a URI was given.
     pub by_uri: bool,
-    /// URIs before that one whose devices are not present.
+    /// Earlier URIs, whose devices are not present.
     pub passed_over: Vec<Uri>,
-    /// All devices that are present: names are made so that they tell these apart.
+    /// All devices that are present, so that names can distinguish them.
     pub(super) present: Vec<Device>,
-    /// What the device shows of the wanted key without a PIN.
+    /// What the device shows of the requested key without a PIN.
     shown: Vec<ShownKey>,
-    /// Of several matching keys, those with one of these public keys count.
+    /// If several keys match, only those with one of these public keys count.
     pub(super) certified: Option<Vec<PublicKey>>,
 }
 
@@ -60,7 +62,7 @@ pub struct StoredCertificate {
 /// Chooses the device.
 ///
 /// # Errors
-/// [`DeviceError`] when none that fits is present, [`KeyError`] when several match.
+/// [`DeviceError`] if none that matches is present, [`KeyError`] if several match.
 pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> {
     for uri in &request.uris {
         if let Some(found @ (ObjectType::Public | ObjectType::SecretKey | ObjectType::Data)) = uri.object_type
@@ -74,7 +76,8 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
     let by_uri = !request.uris.is_empty();
     let uris = if by_uri { request.uris.as_slice() } else { everything.as_slice() };
     if !by_uri {
-        // What cannot be read may be the one that is meant: the PIN must not go to another for its sake.
+        // An unreadable device may be the one that is meant: the PIN must not go to another one because of
+        // that.
         if let Some(unreadable) = sight.unreadable.first() {
             return Err(DeviceError::of_slot(unreadable).into());
         }
@@ -98,7 +101,7 @@ pub fn choose(modules: &Modules, request: &KeyRequest) -> Result<Chosen, Error> 
     Err(absent(modules, &sight, &present, &request.uris).into())
 }
 
-/// The one device that fits the device attributes of `uri`, and a URI for it.
+/// The one device that matches the device attributes of `uri`, and a URI for it.
 ///
 /// # Errors
 /// As [`choose`].
@@ -133,13 +136,14 @@ fn absent(modules: &Modules, sight: &Sight, present: &[Device], wanted: &[Uri]) 
 }
 
 impl Chosen {
-    /// The wanted key's public key, where the device shows it without a PIN and there is no doubt: exactly one key
-    /// object fits. A certificate's key counts only for a URI that names the certificate: it may be anyone's.
+    /// The requested key's public key, if the device shows it without a PIN and it is unambiguous: exactly
+    /// one key object matches. A certificate's key counts only if the URI names the certificate, which may be
+    /// anyone's.
     pub fn public_key(&self) -> Option<&PublicKey> {
         self.facts()?.public_key.as_ref()
     }
 
-    /// Of several matching keys, those with one of these public keys count: a certificate chooses its key.
+    /// If several keys match, only those with one of these public keys count: a certificate chooses its key.
     pub fn prefer(&mut self, public_keys: Vec<PublicKey>) {
         self.certified = Some(public_keys);
     }
@@ -162,13 +166,13 @@ impl Chosen {
         keys.all(|key| key.public_key == first.public_key).then_some(first)
     }
 
-    /// Whether the device shows several keys without a PIN, of which each could be the one.
+    /// Whether the device shows, without a PIN, several keys that could be the requested one.
     pub fn shows_several(&self) -> bool {
         self.facts().is_none()
             && self.shown.iter().filter(|shown| shown.source == Source::KeyObject).count() > 1
     }
 
-    /// That nothing of what the device shows of that key makes it unfit. What it hides shows after login.
+    /// Checks that the key is suitable, as far as the device shows it. What it hides shows after login.
     ///
     /// # Errors
     /// [`KeyError::Unfit`].
@@ -182,8 +186,8 @@ impl Chosen {
         Err(KeyError::Unfit { uri, policy, reasons })
     }
 
-    /// The certificates on the device that anyone sees and that `uri`'s id and label fit. What cannot be read as one is left
-    /// out.
+    /// The certificates on the device that are visible to anyone and match `uri`'s id and label. Unreadable
+    /// ones are left out.
     ///
     /// # Errors
     /// [`DeviceError`].
@@ -192,8 +196,8 @@ impl Chosen {
         stored_certificates(&session, &self.device, uri)
     }
 
-    /// Whether certificates may show after login alone: the device requires one, and shows nothing at all before it, as a
-    /// YubiHSM.
+    /// Whether certificates may be visible only after login: the device requires one, and shows nothing at
+    /// all before it, like a YubiHSM.
     ///
     /// # Errors
     /// [`DeviceError`].
@@ -206,14 +210,14 @@ impl Chosen {
         Ok(!shows)
     }
 
-    /// A URI that names the device among those present.
+    /// A URI that distinguishes the device from the others that are present.
     pub fn device_uri(&self) -> Uri {
         self.device.uri(&self.present)
     }
 }
 
 impl Sight {
-    /// The devices that a URI fits. One that is not initialized has to be named.
+    /// The devices that match a URI. An uninitialized device matches only if it is named.
     pub(super) fn fitting(&self, uri: &Uri, module_was_named: bool) -> Vec<Device> {
         let fits = |device: &&Device| device.matches(uri, module_was_named);
         let fitting = distinct(self.devices.iter().filter(fits));
@@ -225,7 +229,7 @@ impl Sight {
     }
 }
 
-/// The certificates that a session shows and that `uri`'s id and label fit.
+/// The certificates that a session shows and that match `uri`'s id and label.
 pub(super) fn stored_certificates(
     session: &Session,
     device: &Device,
@@ -238,7 +242,7 @@ pub(super) fn stored_certificates(
     Ok(stored.collect())
 }
 
-/// The devices without those that an earlier module shows already.
+/// The devices without those that an earlier module has shown already.
 pub(super) fn distinct<'a>(devices: impl Iterator<Item = &'a Device>) -> Vec<Device> {
     let mut distinct: Vec<Device> = Vec::new();
     for device in devices {
@@ -262,7 +266,7 @@ struct ShownKey {
     source: Source,
 }
 
-/// What a key was seen by. A certificate alone does not say that its private key is there.
+/// What shows that a key is there. A certificate alone does not say that its private key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     KeyObject,
@@ -291,7 +295,7 @@ fn one_of(
             }
         }
     }
-    // A device that fails must not leave the choice, and the PIN, to another one.
+    // If a device fails, the choice, and the PIN, must not fall to another one.
     if let Some(failure) = failure {
         return Err(failure.into());
     }
@@ -312,7 +316,7 @@ fn one_of(
     let with_key = shown.iter().filter(|device| !device.keys.is_empty()).count();
     let hides_keys = |device: &Fitting| device.keys.is_empty() && device.device.pin_state().login_required;
     match with_key {
-        // Without a URI, what is shown counts.
+        // Without a URI, visible keys decide.
         1 if !by_uri || !shown.iter().any(hides_keys) => {
             shown.retain(|device| !device.keys.is_empty());
             Ok(shown.pop())
@@ -332,8 +336,8 @@ fn one_of(
     }
 }
 
-/// Drops a device that shows no key but those of an earlier one in another module: the same card through two
-/// middlewares, which give it different labels.
+/// Drops a device that shows only the keys of an earlier one in another module: one card through two
+/// middlewares, which label it differently.
 fn drop_second_views(shown: &mut Vec<Fitting>) {
     let mut index = 0;
     while index < shown.len() {
@@ -355,8 +359,9 @@ fn drop_second_views(shown: &mut Vec<Fitting>) {
     }
 }
 
-/// What a device shows to anyone of the keys that `uri` names: private keys where they are visible, else, where a login may
-/// show them, their public key objects; certificates where the URI names an object. One entry a key.
+/// What a device shows to anyone of the keys that `uri` names: private keys if they are visible, otherwise,
+/// if a login may reveal them, their public key objects; certificates if the URI names an object. There is
+/// one entry for each key.
 fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallError> {
     let session = device.open_session()?;
     let mut keys: Vec<ShownKey> = Vec::new();
@@ -374,8 +379,8 @@ fn shown_without_pin(device: &Device, uri: &Uri) -> Result<Vec<ShownKey>, CallEr
         }
     };
     let of_certificates = uri.object_type == Some(ObjectType::Certificate);
-    // Where no login is needed nothing is hidden: a public key or a certificate alone, as in a store of CA certificates, is not a
-    // key that signs.
+    // A device that requires no login hides nothing: a public key or a certificate alone, as in a store of CA
+    // certificates, is not a key that signs.
     let may_hide = device.pin_state().login_required;
     if !of_certificates {
         for key in objects::private_keys(&session, uri)? {

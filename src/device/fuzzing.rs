@@ -1,4 +1,4 @@
-//! The entry point of the fuzz target that answers as a module: built only for it.
+//! The entry point of the fuzz target that answers as a module. It is built only for that target.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::spec::ModuleSpec;
 /// The module with these functions, started; none if it does not start.
 ///
 /// # Safety
-/// The functions must keep to the standard's signatures, and write no more than there is room for.
+/// The functions must have the standard's signatures, and write no more than there is room for.
 #[allow(unsafe_code)]
 pub unsafe fn module_of(list: &'static CK_FUNCTION_LIST) -> Option<Modules> {
     // SAFETY: the caller promises it.

@@ -21,17 +21,17 @@ use crate::uri::{ObjectType, Uri};
 /// What was found.
 #[derive(Debug)]
 pub struct Inventory {
-    /// The modules, in order; those that were skipped at the end.
+    /// The modules, in order; skipped ones at the end.
     pub modules: Vec<ModuleEntry>,
 }
 
 impl Inventory {
-    /// The devices of all modules; also those that are not initialized, which are of no use to most.
+    /// The devices of all modules, including uninitialized ones, which most callers cannot use.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceEntry> {
         self.modules.iter().flat_map(|module| &module.devices)
     }
 
-    /// Whether there is no device of any use, and nothing that may be one.
+    /// Whether there is no usable device, and nothing that may be one.
     pub fn is_empty(&self) -> bool {
         !self.devices().any(|entry| entry.device.is_initialised)
             && self.modules.iter().all(|module| module.unreadable.is_empty())
@@ -41,30 +41,30 @@ impl Inventory {
 /// A module.
 #[derive(Debug)]
 pub struct ModuleEntry {
-    /// p11-kit's name for it, or one made of the file's name.
+    /// p11-kit's name for it, or one derived from the file's name.
     pub name: String,
     /// The file.
     pub path: Option<String>,
     /// Why it was skipped.
     pub skipped: Option<String>,
-    /// How long it took to load and initialise it.
+    /// How long it took to load and initialize it.
     pub took: Duration,
     /// Its devices.
     pub devices: Vec<DeviceEntry>,
-    /// Why it was skipped, where that is known.
+    /// The cause, if it is known.
     pub cause: Option<Cause>,
     /// Its slots that cannot be read.
     pub unreadable: Vec<UnreadableSlot>,
 }
 
-/// A slot that cannot be read. There may be a device in it.
+/// An unreadable slot. It may contain a device.
 #[derive(Clone, Debug)]
 pub struct UnreadableSlot {
     /// Its number.
     pub slot: u64,
-    /// What the module said.
+    /// The module's answer.
     pub error: CallError,
-    /// What it means.
+    /// What that means.
     place: Unreadable,
 }
 
@@ -81,13 +81,13 @@ pub struct DeviceEntry {
     pub device: Device,
     /// A URI that names it.
     pub uri: String,
-    /// What it says of its PIN.
+    /// What it reports about its PIN.
     pub pin: PinState,
     /// Private keys, or their public halves while nobody is logged in.
     pub keys: Vec<KeyEntry>,
     /// Certificates.
     pub certificates: Vec<CertificateEntry>,
-    /// Why it could not be read, or not all of it.
+    /// Why it could not be read, or not completely.
     pub fault: Option<Error>,
 }
 
@@ -96,7 +96,7 @@ pub struct DeviceEntry {
 pub struct KeyEntry {
     /// Its URI, as a private key.
     pub uri: String,
-    /// What is known of it.
+    /// What is known about it.
     pub facts: KeyFacts,
     /// Whether the private key itself was seen.
     pub private_seen: bool,
@@ -115,11 +115,12 @@ pub struct CertificateEntry {
     pub certificate: Result<Certificate, String>,
 }
 
-/// Lists what fits `uri`. Without `login` nobody is asked for a PIN. With it, a PIN that no person types goes to one
-/// device at most. A device that cannot be read or logged in to is listed with its fault and hides no other one.
+/// Lists what matches `uri`. Without `login` nobody is asked for a PIN. With it, a PIN that does not come
+/// from a person goes to at most one device. A device that cannot be read or logged in to is listed with its
+/// fault and hides no other one.
 ///
 /// # Errors
-/// [`KeyError::ManyDevices`] when such a PIN could be for several devices.
+/// [`KeyError::ManyDevices`] if such a PIN could belong to several devices.
 pub fn inventory(
     modules: &Modules,
     uri: &Uri,
@@ -191,8 +192,8 @@ pub fn inventory(
     Ok(Inventory { modules: entries })
 }
 
-/// The devices that are not initialized and fit, beyond those that are listed already. A module's free slot is listed only
-/// where it is all that the module has.
+/// The uninitialized devices that match and are not listed already. A module's free slot is listed only if
+/// the module has nothing else.
 fn uninitialised(sight: &Sight, uri: &Uri, module_was_named: bool, listed: &[Device]) -> Vec<Device> {
     let fits = |device: &&Device| {
         let is_free_slot = device.kind().has_free_slot()
@@ -212,7 +213,7 @@ fn read(
 ) -> Result<(), Error> {
     let device = entry.device.clone();
     let session = match device.open_session() {
-        // Most modules open none; nothing can be read, which is not a fault.
+        // Most modules open no session; then nothing can be read, which is not a fault.
         Err(_) if !device.is_initialised => return Ok(()),
         session => session.map_err(|error| device.failure(error))?,
     };
@@ -227,7 +228,7 @@ fn read(
     }
     if wanted(ObjectType::Private) || wanted(ObjectType::Public) {
         for key in objects::public_keys(&session, uri).map_err(|error| device.failure(error))? {
-            // The public half of a key that is seen itself has another label on some devices.
+            // On some devices the public half of a visible private key has another label.
             let seen = |other: &KeyEntry| {
                 other.facts.id == key.id
                     && (other.facts.label == key.label
@@ -238,7 +239,7 @@ fn read(
             }
         }
     }
-    // Devices give objects in any order; people look for theirs by id.
+    // Devices return objects in any order; people look for theirs by id.
     entry.keys.sort_by(|a, b| a.facts.id.cmp(&b.facts.id));
     let all: Vec<KeyFacts> = entry.keys.iter().map(|key| key.facts.clone()).collect();
     let all: Vec<&KeyFacts> = all.iter().collect();

@@ -4,7 +4,7 @@ use crate::certificate::{Certificate, TouchPolicy};
 use crate::signature::{PublicKey, Verifier};
 use crate::uri::{ObjectType, Uri};
 
-/// Whether a key can leave its device, by the device's own word.
+/// Whether a key can leave its device, according to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exportability {
     /// CKA_EXTRACTABLE is false and CKA_SENSITIVE is not.
@@ -15,28 +15,28 @@ pub enum Exportability {
     Unknown,
 }
 
-/// What a signature for CloudHSM needs of a key, and which of it may be waived.
+/// What CloudHSM requires of a key, and which requirements are waived.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
     /// Accept a key that can leave its device.
     pub allow_exportable: bool,
     /// Accept an RSA key larger than 2048 bits.
     pub allow_key_size: bool,
-    /// Accept any kind of key that can sign: it is not for CloudHSM.
+    /// Accept any kind of key that can sign, because it is not for CloudHSM.
     pub any_key: bool,
 }
 
 impl Policy {
-    /// Any key that can sign, also one that can leave its device. For everything but CloudHSM's files.
+    /// Any key that can sign, even one that can leave its device. For everything except CloudHSM's files.
     pub const ANY_KEY: Self = Policy { allow_exportable: true, allow_key_size: false, any_key: true };
 
-    /// What the key is for, behind "to sign".
+    /// What the key is for, after the words "to sign".
     pub(super) fn purpose(self) -> &'static str {
         if self.any_key { "" } else { " CloudHSM's files" }
     }
 }
 
-/// What is known of a private key, or of its public half while nobody is logged in.
+/// What is known about a private key, or about its public half while nobody is logged in.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFacts {
     /// CKA_LABEL.
@@ -59,22 +59,23 @@ pub struct KeyFacts {
     pub local: Option<bool>,
     /// CKA_ALWAYS_AUTHENTICATE: the PIN is needed for each signature.
     pub always_authenticate: Option<bool>,
-    /// CKA_ALLOWED_MECHANISMS by their names, where the key is bound to some.
+    /// CKA_ALLOWED_MECHANISMS by their names, if the key is bound to some.
     pub allowed_mechanisms: Option<Vec<String>>,
-    /// Whether a signature needs a touch; known of a key that is about to sign, where its module says so.
+    /// Whether a signature requires a touch. Known only for a key that is about to sign and whose module says
+    /// so.
     pub touch: Option<TouchPolicy>,
 }
 
 /// Why a key must not sign CloudHSM's files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitReason {
-    /// It is larger than RSA-2048, which may be waived.
+    /// It is larger than RSA-2048. This can be waived.
     #[error("it is {0}; AWS asks for RSA-2048 (--allow-key-size accepts it)")]
     TooLarge(String),
     /// It is of a kind or size that CloudHSM does not accept.
     #[error("it is {0}; CloudHSM accepts RSA-2048")]
     NotAccepted(String),
-    /// Nobody here can verify its signatures.
+    /// Its signatures cannot be verified here.
     #[error("it is {0}; EC keys on P-256, P-384 and P-521 and RSA keys of 1024 to 8192 bits are supported")]
     NotSupported(String),
     /// Its public key cannot be read.
@@ -85,16 +86,16 @@ pub enum UnfitReason {
     /// CKA_SIGN is false.
     #[error("it is not allowed to sign (CKA_SIGN is false)")]
     MayNotSign,
-    /// It can leave the device, which may be waived: CKA_EXTRACTABLE is true.
+    /// It can leave the device: CKA_EXTRACTABLE is true. This can be waived.
     #[error("it can leave the device (CKA_EXTRACTABLE is true; --allow-exportable accepts it)")]
     Extractable,
-    /// It can leave the device, which may be waived: CKA_SENSITIVE is false.
+    /// It can leave the device: CKA_SENSITIVE is false. This can be waived.
     #[error("it can leave the device (CKA_SENSITIVE is false; --allow-exportable accepts it)")]
     NotSensitive,
 }
 
 impl UnfitReason {
-    /// Whether it keeps the key from any use, not only from CloudHSM's files.
+    /// Whether this prevents any use of the key, not only for CloudHSM's files.
     pub(super) fn keeps_from_any_use(&self) -> bool {
         matches!(self, UnfitReason::NoPublicKey | UnfitReason::MayNotSign)
     }
@@ -105,12 +106,12 @@ impl UnfitReason {
     }
 }
 
-/// By what a URI names an object.
+/// Which attributes of an object its URI contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameBy {
     /// CKA_ID.
     Id,
-    /// CKA_LABEL too: the id is not enough, or is not all that was asked for.
+    /// CKA_LABEL too, because the id is not enough, or is not all that was requested.
     IdAndLabel,
 }
 
@@ -124,13 +125,13 @@ impl KeyFacts {
         }
     }
 
-    /// What tells it from the others of `keys`, which it is one of.
+    /// What distinguishes it from the others in `keys`, which also contains this key.
     pub(super) fn name_among(&self, keys: &[&KeyFacts]) -> NameBy {
         let is_shared = keys.iter().filter(|other| other.id == self.id).count() > 1;
         if is_shared { NameBy::IdAndLabel } else { NameBy::Id }
     }
 
-    /// Whether `certificate` belongs to this key. Not to one whose public key is unknown.
+    /// Whether `certificate` belongs to this key. False if the key's public key is unknown.
     pub fn is_certified_by(&self, certificate: &Certificate) -> bool {
         self.public_key.as_ref().is_some_and(|key| certificate.certifies(key))
     }
@@ -140,7 +141,7 @@ impl KeyFacts {
         self.public_key.as_ref().map_or_else(|| "key of unknown kind".into(), PublicKey::describe)
     }
 
-    /// Why the key must not sign CloudHSM's files; empty when it may.
+    /// Why the key must not sign CloudHSM's files; empty if it may.
     pub fn unfit_reasons(&self, policy: Policy) -> Vec<UnfitReason> {
         let of_key = match &self.public_key {
             None => Some(UnfitReason::NoPublicKey),
@@ -162,7 +163,7 @@ impl KeyFacts {
         of_key.into_iter().chain(may_not_sign).chain(can_leave).collect()
     }
 
-    /// A URI that names this key on `device`: by its label too where it has no id.
+    /// A URI that names this key on `device`, with its label if it has no id.
     pub(super) fn name_in(&self, device: Uri, object_type: ObjectType, by: NameBy) -> Uri {
         let id = self.id.clone().filter(|id| !id.is_empty());
         let label = self.label.clone().filter(|label| id.is_none() || !label.is_empty());
@@ -223,7 +224,7 @@ mod tests {
         let all = [UnfitReason::NoPublicKey, UnfitReason::MayNotSign, UnfitReason::Extractable];
         assert_eq!(of(&bad), all);
         assert_eq!(of(&KeyFacts { sensitive: Some(false), ..fit.clone() }), [UnfitReason::NotSensitive]);
-        // What may be waived is, and nothing else.
+        // What can be waived is waived, and nothing else.
         assert_eq!(bad.unfit_reasons(Policy::ANY_KEY), all[..2]);
         assert_eq!(with(rsa(256)).unfit_reasons(Policy::ANY_KEY), []);
         // secp256k1.

@@ -1,5 +1,5 @@
-//! Why a module cannot be loaded. The loader has one message for several causes, and for some a wrong one: a library of
-//! another processor "cannot be opened: no such file". The file itself says more.
+//! Why a module cannot be loaded. The loader has one message for several causes, and a wrong one for some: a
+//! library for another processor "cannot be opened: no such file". The file itself says more.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -15,7 +15,7 @@ pub(super) struct LoadFailure {
 }
 
 impl LoadFailure {
-    /// `error` is what came of loading the library at `path`.
+    /// `error` is the result of loading the library at `path`.
     pub(super) fn of(path: &Path, error: LoadError) -> Self {
         match error {
             LoadError::Loader(words) => of_loader(path, &words, &read_start(path)),
@@ -29,9 +29,9 @@ impl LoadFailure {
     }
 }
 
-/// The start of an ELF file, in bytes: as far as e_machine (gABI, "ELF header").
+/// In bytes, the start of an ELF file up to e_machine (gABI, "ELF header").
 const START: usize = 20;
-/// What this program is built for: a module must be the same.
+/// What this program is built for; a module must be the same.
 const OWN: Elf = Elf {
     bits: if cfg!(target_pointer_width = "64") { 64 } else { 32 },
     machine: if cfg!(target_arch = "x86_64") {
@@ -53,7 +53,7 @@ const OWN: Elf = Elf {
     },
 };
 
-/// What an ELF file says that it is for.
+/// What an ELF file says it is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Elf {
     bits: u8,
@@ -62,7 +62,7 @@ struct Elf {
 }
 
 impl Elf {
-    /// None for what is not an ELF file.
+    /// None if it is not an ELF file.
     fn read(start: &[u8]) -> Option<Self> {
         let [0x7f, b'E', b'L', b'F', class, data, ..] = *start else { return None };
         let machine: [u8; 2] = start.get(18..20)?.try_into().ok()?;
@@ -94,7 +94,7 @@ fn read_start(path: &Path) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// `words` are dlopen's, `start` the first bytes of the file, or why it cannot be read.
+/// `words` is dlopen's message, `start` the first bytes of the file, or why it cannot be read.
 fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailure {
     let has_folder = path.components().count() > 1;
     let failure = |reason: String, hint: String| LoadFailure { reason, hint: Some(hint) };
@@ -134,7 +134,7 @@ fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailu
             words.to_owned(),
             "--module expects the path of the device's PKCS#11 library, a file that ends in .so".into(),
         ),
-        // The loader looked for it, and may have found it somewhere.
+        // The loader searched for it, and may have found it somewhere.
         Err(_) if is_about_another(words, path) => of_library(words, &quoted),
         Err(_) => failure(
             words.to_owned(),
@@ -144,7 +144,7 @@ fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailu
     }
 }
 
-/// A library of the right kind that the loader refused all the same.
+/// A library of the right kind that the loader still refused.
 fn of_library(words: &str, quoted: &str) -> LoadFailure {
     if let Some((missing, _)) = words.split_once(": cannot open shared object file") {
         return LoadFailure {
@@ -183,7 +183,7 @@ fn of_library(words: &str, quoted: &str) -> LoadFailure {
     LoadFailure { reason: words.to_owned(), hint: Some(format!("ldd -r {quoted} shows what it lacks")) }
 }
 
-/// Whether the file that the loader speaks of is not the one that was named.
+/// Whether the loader's message is about another file than the named one.
 fn is_about_another(words: &str, path: &Path) -> bool {
     words.contains("undefined symbol")
         || words
@@ -204,7 +204,7 @@ fn what_else(start: &[u8]) -> &'static str {
     }
 }
 
-/// For a command to paste.
+/// Quoted for a command to paste.
 fn shell_quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+".contains(character);

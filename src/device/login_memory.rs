@@ -1,4 +1,5 @@
-//! What a process has learned about the PINs of devices: one login state for a device, however many roles use it.
+//! What a process has learned about the PINs of devices: one login state for each device, however many roles
+//! use it.
 //!
 //! A PIN that a device has refused is not sent again until it is requested: five roles with one wrong PIN would lock
 //! a card that allows three attempts. A PIN that was right and cannot be obtained twice serves every role.
@@ -13,11 +14,11 @@ use super::present::Device;
 use super::user_type::UserType;
 use crate::pin::{Pin, PinSource};
 
-/// Shared by all clones.
+/// All clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct LoginMemory(Arc<Mutex<HashMap<Account, Known>>>);
 
-/// Whose PIN it is: of which device, however it is reached, and of whom.
+/// Whose PIN it is: the device, however it is reached, and the type of user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Account {
     /// Manufacturer, model, serial number and label.
@@ -27,10 +28,10 @@ pub(super) struct Account {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The PIN that was right, from a source that gives it only once.
+    /// The correct PIN, from a source that provides it only once.
     right: Option<Pin>,
     refused: Vec<Pin>,
-    /// The last PIN was refused: somebody who was asked is not asked again.
+    /// The last PIN was refused: a person who was asked is not asked again.
     is_blocked: bool,
 }
 
@@ -43,7 +44,7 @@ impl Account {
 }
 
 impl LoginMemory {
-    /// Somebody asks for another attempt, also with a PIN that was refused.
+    /// Somebody requests another attempt, even with a PIN that was refused.
     pub fn forget_refused(&self) {
         for known in self.lock().values_mut() {
             known.refused.clear();
@@ -51,18 +52,18 @@ impl LoginMemory {
         }
     }
 
-    /// This PIN was there when a login failed that sent none, as one that would have been the last: another one is needed, or
-    /// somebody who asks.
+    /// This PIN was not sent, because it would have been the last attempt. Another PIN is required, or a
+    /// request for another attempt.
     pub(super) fn pass_over(&self, pin: &Pin) {
         self.was_refused(&Account::default(), Some(pin));
     }
 
-    /// Whether any device has refused this PIN, or it was passed over.
+    /// Whether any device has refused this PIN, or it was withheld.
     pub(super) fn has_refused(&self, pin: &Pin) -> bool {
         self.lock().values().any(|known| known.has_refused(pin))
     }
 
-    /// The PIN for the account: the one that was right, where the source gives it only once, else that of the source.
+    /// The PIN for the account: the correct one if the source provides it only once, otherwise the source's.
     pub(super) fn pin(
         &self,
         account: &Account,
@@ -89,7 +90,7 @@ impl LoginMemory {
         }
     }
 
-    /// The device took the PIN.
+    /// The device accepted the PIN.
     pub(super) fn was_right(&self, account: &Account, source: &PinSource, pin: &Pin) {
         let mut all = self.lock();
         let known = all.entry(account.clone()).or_default();
@@ -148,7 +149,7 @@ mod tests {
         assert!(matches!(pin(&memory, &value("1")), Err(LoginError::RefusedBefore { .. })));
         assert!(memory.has_refused(&wrong));
         let other = pin(&memory, &value("2")).unwrap();
-        // What was passed over can be sent once somebody asks.
+        // A PIN that was withheld can be sent once somebody requests it.
         memory.pass_over(&other);
         assert!(memory.has_refused(&other) && pin(&memory, &value("2")).is_ok());
         memory.forget_refused();
@@ -156,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_that_can_be_had_once_serves_all_until_it_is_refused() {
+    fn a_pin_that_can_be_read_once_serves_all_until_it_is_refused() {
         let memory = LoginMemory::default();
-        // No such descriptor: reading it fails.
+        // There is no such descriptor, so reading it fails.
         let once = PinSource::Descriptor(4095);
         let right = Pin::new(SecretString::from("1"), &once).unwrap();
         memory.was_right(&account(), &once, &right);

@@ -19,7 +19,7 @@ use crate::uri;
 /// A module that is loaded and initialized.
 pub(super) struct Module {
     spec: ModuleSpec,
-    /// What it is called in messages: its path, where it has one.
+    /// Its name in messages: its path, if it has one.
     pub(super) name: Arc<str>,
     functions: Functions,
     manufacturer: String,
@@ -32,9 +32,9 @@ pub(super) struct Module {
 pub(super) struct ModuleFailure {
     pub(super) reason: String,
     pub(super) hint: Option<String>,
-    /// Why it did not start, as far as that can be found.
+    /// Why it did not start, if that can be found out.
     pub(super) cause: Option<Box<Cause>>,
-    /// The call that was abandoned, if that is why.
+    /// The call that was abandoned, if that is the reason.
     pub(super) hang: Option<CallError>,
 }
 
@@ -98,12 +98,12 @@ impl Module {
         &self.spec
     }
 
-    /// How long it took to load and initialise it.
+    /// How long it took to load and initialize it.
     pub(super) fn took(&self) -> Duration {
         self.took
     }
 
-    /// Why it does not say which slots it has.
+    /// Why it does not report its slots.
     pub(super) fn slot_error(&self) -> Option<CallError> {
         self.slots().err()
     }
@@ -113,7 +113,7 @@ impl Module {
         self.call("C_GetSlotList", &self.name, Functions::slots_with_token)
     }
 
-    /// A call about one device, `subject`, or about all.
+    /// Makes a call about one device, `subject`, or about all.
     pub(super) fn call<T: Send + 'static>(
         &self,
         function: &'static str,
@@ -135,7 +135,7 @@ impl Module {
 
 impl Drop for Module {
     fn drop(&mut self) {
-        // So that the device is free for others.
+        // Releases the device for others.
         let _ = self.call("C_Finalize", &self.name, Functions::finalize);
     }
 }

@@ -20,48 +20,50 @@ use crate::uri::Uri;
 /// What the command line says about modules.
 #[derive(Clone, Debug, Default)]
 pub struct ModuleChoice {
-    /// `--module`: this module alone. `p11-kit-proxy` or `libp11-kit.so.0` asks for the proxy.
+    /// `--module`: only this module. `p11-kit-proxy` or `libp11-kit.so.0` selects the proxy.
     pub path: Option<PathBuf>,
     /// Tries each of p11-kit's modules before it is loaded.
     pub trial: Option<Trial>,
 }
 
-/// The modules that are loaded, and those that could not be.
+/// The loaded modules, and those that could not be loaded.
 #[derive(Debug)]
 pub struct Modules {
     pub(super) loaded: Vec<Rc<Module>>,
     pub(super) failed: Vec<FailedModule>,
-    /// Whether `--module` was given: the URIs' own `module-*` attributes then do not count.
+    /// Whether `--module` was given: the `module-*` attributes of URIs then do not count.
     pub(super) named: bool,
 }
 
 /// What the modules show at one moment.
 pub(super) struct Sight {
-    /// The devices in all modules, in the modules' order, those of p11-kit's own last. One that two modules show is there twice.
+    /// The devices in all modules, in the modules' order, p11-kit's own last. A device that two modules show
+    /// is listed twice.
     pub(super) devices: Vec<Device>,
-    /// Those that are not initialized, which are used only if they are named.
+    /// The uninitialized ones, which are used only if they are named.
     pub(super) uninitialised: Vec<Device>,
-    /// The modules that may have more devices.
+    /// What may hide more devices.
     pub(super) unreadable: Vec<Unreadable>,
-    /// What modules said that do not say which slots they have, each by its place among those that are loaded.
+    /// The answers of modules that do not report their slots, each with the module's position among the
+    /// loaded ones.
     unlisted: Vec<(usize, CallError)>,
 }
 
-/// What may be a device, and cannot be read.
+/// An unreadable slot or module, which may have a device.
 #[derive(Clone, Debug)]
 pub(super) struct Unreadable {
     /// The module's name, for messages.
     pub(super) module: String,
-    /// Its file, where it is loaded.
+    /// Its file, if it is loaded.
     pub(super) path: Option<PathBuf>,
-    /// The slot, where that is known.
+    /// The slot, if it is known.
     pub(super) slot: Option<u64>,
-    /// What the module said, or what it has not returned from.
+    /// The module's answer, or the call that has not returned.
     pub(super) error: CallError,
 }
 
 impl Unreadable {
-    /// What a person may call it.
+    /// Its name for people.
     pub(super) fn describe(&self) -> String {
         match self.slot {
             Some(slot) => format!("in slot {slot} of {}", self.module),
@@ -76,19 +78,20 @@ pub(super) struct FailedModule {
     pub(super) name: String,
     pub(super) path: Option<PathBuf>,
     pub(super) reason: String,
-    /// What stands in between.
+    /// The obstacle.
     pub(super) cause: Option<Box<Cause>>,
-    /// The call that was abandoned, if that is why.
+    /// The call that was abandoned, if that is the reason.
     pub(super) hang: Option<CallError>,
 }
 
 impl FailedModule {
-    /// One of which no more is known than `reason`.
+    /// A module about which only `reason` is known.
     fn new(name: String, path: Option<PathBuf>, reason: String) -> Self {
         FailedModule { name, path, reason, cause: None, hang: None }
     }
 
-    /// p11-kit's last message: the module that it could not load, in the words of this program, or whatever else it says.
+    /// p11-kit's last message: the module that it could not load, in this program's words, or whatever else
+    /// it says.
     fn by_p11_kit(message: String) -> Self {
         let told = message.strip_prefix("couldn't load module: ").and_then(|told| told.split_once(": "));
         let Some((path, words)) = told else {
@@ -102,18 +105,18 @@ impl FailedModule {
 }
 
 impl Modules {
-    /// Loads what `choice` names, else what the URIs name, else what p11-kit is configured with. Of p11-kit's modules
-    /// one that fails is skipped and its reason kept; a module that was named must work.
+    /// Loads what `choice` names, otherwise what the URIs name, otherwise what p11-kit is configured with. If
+    /// one of p11-kit's modules fails, it is skipped and the reason kept; a module that was named must work.
     ///
     /// # Errors
-    /// [`ModuleError`] when none can be used.
+    /// [`ModuleError`] if none can be used.
     pub fn load(choice: &ModuleChoice, uris: &[Uri]) -> Result<Self, ModuleError> {
         let mut modules = Modules { loaded: Vec::new(), failed: Vec::new(), named: choice.path.is_some() };
         if let Some(path) = &choice.path {
             modules.add_named(ModuleSpec::at(path))?;
             return Ok(modules);
         }
-        // With several URIs it is enough that the module of one of them works.
+        // With several URIs, it is enough if the module of one of them works.
         let mut failure = None;
         for path in uris.iter().filter_map(module_path) {
             if let Err(error) = modules.add_named(ModuleSpec::at(&path)) {
@@ -121,7 +124,8 @@ impl Modules {
                 failure.get_or_insert(error);
             }
         }
-        // A URI without a module-path needs p11-kit's modules, of one name or all; so does no URI at all.
+        // A URI without a module-path requires p11-kit's modules, one by name or all; so does the absence of
+        // any URI.
         let searching: Vec<&Uri> = uris.iter().filter(|uri| module_path(uri).is_none()).collect();
         if (!searching.is_empty() || uris.is_empty())
             && let Err(error) = modules.add_configured(&searching, choice.trial.as_ref())
@@ -143,7 +147,8 @@ impl Modules {
     /// What the modules show now.
     ///
     /// # Errors
-    /// [`ModuleError::Unlisted`] when there is no device, and a module that was named does not say which it has.
+    /// [`ModuleError::Unlisted`] if there is no device, and a module that was named does not report its
+    /// slots.
     pub(super) fn look(&self) -> Result<Sight, ModuleError> {
         let mut sight = Sight {
             devices: Vec::new(),
@@ -170,7 +175,7 @@ impl Modules {
             }
             sight.uninitialised.extend(uninitialised);
             if module.spec().shows_others() {
-                // The proxy also shows p11-kit's trust store, which holds no key.
+                // The proxy also shows p11-kit's trust store, which contains no key.
                 proxied.extend(devices.into_iter().filter(|device| !device.is_trust_store()));
             } else {
                 sight.devices.extend(devices);
@@ -192,7 +197,7 @@ impl Modules {
         Ok(sight)
     }
 
-    /// Why no device is there that fits one of the URIs, or any device at all.
+    /// Why no device matches any of the URIs, or why there is no device at all.
     ///
     /// # Errors
     /// As when such a device is looked for.
@@ -200,7 +205,7 @@ impl Modules {
         Ok(self.absence(&self.look()?, uris))
     }
 
-    /// The same of what was seen already.
+    /// The same for a sight that was taken already.
     pub(super) fn absence(&self, sight: &Sight, uris: &[Uri]) -> Absence {
         let started = self.loaded.iter().enumerate().map(|(index, module)| {
             let is_of_module = |device: &&Device| Rc::ptr_eq(&device.module, module);
@@ -209,7 +214,7 @@ impl Modules {
             let state = match sight.uninitialised.iter().find(is_of_module) {
                 _ if sight.devices.iter().any(|device| is_of_module(&device)) => State::HasDevices,
                 _ if sight.unreadable.iter().any(hangs) => State::Failed(None),
-                // pcscd is what such a module lacks.
+                // Such a module lacks pcscd.
                 _ if unlisted && !module.spec().kind().needs_pcscd() => State::Failed(None),
                 Some(device) => State::NotInitialised(device.slot_id(), device.label.clone()),
                 None => State::Empty,
@@ -247,7 +252,7 @@ impl Modules {
             .collect()
     }
 
-    /// The modules that were searched, by path; those that p11-kit reaches by its names for them.
+    /// The modules that were searched, by path; those that p11-kit reaches, by its names for them.
     pub fn searched(&self) -> Vec<PathBuf> {
         self.loaded.iter().map(|module| PathBuf::from(module.spec().call_name())).collect()
     }
@@ -292,7 +297,7 @@ impl Modules {
             let path = module.path.as_deref().unwrap_or(Path::new(""));
             let by_name =
                 |uri: &&Uri| uri.names_module() && uri.matches_module_name(Some(&module.name), path);
-            // A trust store holds hundreds of certificates and no key: only when it is named.
+            // A trust store contains hundreds of certificates and no key, so it is used only if it is named.
             uris.iter().any(by_name)
                 || (!module.trust_policy && (uris.is_empty() || uris.iter().any(|uri| !uri.names_module())))
         };
@@ -314,7 +319,7 @@ impl Modules {
                 is_named: false,
             };
             match (&module.remote, &module.path) {
-                // Only p11-kit itself can start what such a module runs.
+                // Only p11-kit can start the program behind such a module.
                 (Some(remote), _) => {
                     self.add_skippable(spec(Path::new(LIBP11_KIT), Some(remote.clone())), trial);
                 }
@@ -356,7 +361,7 @@ impl Modules {
     }
 }
 
-/// The kind of device that a URI names, as far as it says.
+/// The kind of device that a URI names, as far as the URI tells.
 fn of_uri(uri: &Uri) -> ModuleKind {
     let text = |attribute: &Option<Vec<u8>>| {
         String::from_utf8_lossy(attribute.as_deref().unwrap_or_default()).into_owned()

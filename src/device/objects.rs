@@ -1,4 +1,5 @@
-//! Reading keys and certificates off a device. An attribute that a module does not give is unknown, never false.
+//! Reading keys and certificates from a device. An attribute that a module does not return is unknown, never
+//! false.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 
@@ -9,7 +10,7 @@ use crate::certificate::{Certificate, CertificateError, TouchPolicy};
 use crate::signature::PublicKey;
 use crate::uri::{self, ObjectType, Uri};
 
-/// A private key with its handle. The handle is good while the session is.
+/// A private key with its handle. The handle is valid as long as the session.
 #[derive(Clone, Debug)]
 pub(super) struct PrivateKey {
     pub(super) handle: ObjectHandle,
@@ -24,7 +25,7 @@ pub(super) struct PublicKeyObject {
     pub(super) key: Option<PublicKey>,
 }
 
-/// What is known of a key by its public half.
+/// What a key's public half says about it.
 impl From<PublicKeyObject> for KeyFacts {
     fn from(object: PublicKeyObject) -> Self {
         KeyFacts { label: object.label, id: object.id, public_key: object.key, ..KeyFacts::default() }
@@ -40,8 +41,9 @@ pub(super) struct CertificateObject {
     pub(super) certificate: Result<Certificate, CertificateError>,
 }
 
-/// The private keys that the session can see and whose id and label fit `uri`. Their public keys are completed from
-/// public key objects and certificates of the same id; without an id, from the only ones of the same label.
+/// The private keys that are visible in the session and whose id and label match `uri`. Missing public keys
+/// are taken from public key objects and certificates with the same id or, without an id, from the only one
+/// with the same label.
 pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKey>, CallError> {
     let mut keys = Vec::new();
     for handle in find(session, ObjectClass::PRIVATE_KEY, uri)? {
@@ -50,7 +52,7 @@ pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKe
             keys.push(PrivateKey { handle, facts });
         }
     }
-    // Objects come in an order that some modules change from run to run.
+    // Some modules change the order of objects from run to run.
     keys.sort_by(|a, b| (&a.facts.id, &a.facts.label).cmp(&(&b.facts.id, &b.facts.label)));
     for at in 0..keys.len() {
         let facts = &keys[at].facts;
@@ -70,8 +72,8 @@ pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKe
     Ok(keys)
 }
 
-/// The public key of the public key object, or else the certificate, that `name` names; where it must be the only one, of one
-/// alone.
+/// The public key of the public key object, or otherwise the certificate, that `name` names; if `only`, there
+/// must be just one.
 fn public_key_of(session: &Session, name: &Uri, only: bool) -> Result<Option<PublicKey>, CallError> {
     let the_one = |mut found: Vec<PublicKey>| {
         found.dedup();
@@ -85,7 +87,7 @@ fn public_key_of(session: &Session, name: &Uri, only: bool) -> Result<Option<Pub
     Ok(the_one(certified.map(|certificate| certificate.public_key().clone()).collect()))
 }
 
-/// The public key objects whose id and label fit `uri`.
+/// The public key objects whose id and label match `uri`.
 pub(super) fn public_keys(session: &Session, uri: &Uri) -> Result<Vec<PublicKeyObject>, CallError> {
     let mut keys = Vec::new();
     for handle in find(session, ObjectClass::PUBLIC_KEY, uri)? {
@@ -98,12 +100,13 @@ pub(super) fn public_keys(session: &Session, uri: &Uri) -> Result<Vec<PublicKeyO
     Ok(keys)
 }
 
-/// The X.509 certificates whose id and label fit `uri`.
+/// The X.509 certificates whose id and label match `uri`.
 pub(super) fn certificates(session: &Session, uri: &Uri) -> Result<Vec<CertificateObject>, CallError> {
     certificates_of(session, &find(session, ObjectClass::CERTIFICATE, uri)?, uri)
 }
 
-/// Those that the module makes for the occasion too: ykcs11 shows a YubiKey's attestations as session objects.
+/// Includes certificates that the module creates on demand: ykcs11 shows a YubiKey's attestations as session
+/// objects.
 pub(super) fn certificates_and_attestations(session: &Session) -> Result<Vec<CertificateObject>, CallError> {
     let handles = session.find(&[Attribute::Class(ObjectClass::CERTIFICATE)])?;
     certificates_of(session, &handles, &Uri::default())
@@ -142,8 +145,8 @@ fn certificates_of(
     Ok(certificates)
 }
 
-/// Searches by exact class, id and label, since some modules (CloudHSM's) are slow at anything wider. The search ends
-/// before any attribute is read: modules allow one search at a time.
+/// Searches for the exact class, id and label, since some modules (CloudHSM's) are slow at any wider search.
+/// The search ends before any attribute is read: modules allow one search at a time.
 fn find(session: &Session, class: ObjectClass, uri: &Uri) -> Result<Vec<ObjectHandle>, CallError> {
     let mut template = vec![Attribute::Class(class), Attribute::Token(true)];
     template.extend(uri.id.clone().map(Attribute::Id));
@@ -151,14 +154,14 @@ fn find(session: &Session, class: ObjectClass, uri: &Uri) -> Result<Vec<ObjectHa
     session.find(&template)
 }
 
-/// The type of the URI has been decided on by the caller; id and label are compared again because modules differ in
-/// how they match an empty attribute.
+/// The caller has decided on the type. Id and label are compared again because modules differ in how they
+/// match an empty attribute.
 fn fits(uri: &Uri, object_type: ObjectType, label: Option<&[u8]>, id: Option<&[u8]>) -> bool {
     let untyped = Uri { object_type: None, ..uri.clone() };
     untyped.matches_object(&uri::Object { object_type, label, id })
 }
 
-/// CKA_LABEL and CKA_ID, where the module gives them.
+/// CKA_LABEL and CKA_ID, if the module returns them.
 pub(super) fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let (mut label, mut id) = (None, None);
     for attribute in session.attributes(handle, &[AttributeType::Label, AttributeType::Id]) {
@@ -195,7 +198,7 @@ pub(super) fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyF
             _ => {}
         }
     }
-    // Asked apart: some modules refuse the whole call for its sake.
+    // Requested separately: some modules refuse the whole call because of it.
     if let Some(Attribute::AllowedMechanisms(mechanisms)) =
         session.attributes(handle, &[AttributeType::AllowedMechanisms]).into_iter().next()
     {
@@ -205,7 +208,8 @@ pub(super) fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyF
     facts
 }
 
-/// The public half from the object itself: RSA private keys carry it by the standard, EC ones on some modules.
+/// The public half from the object itself: the standard puts it into RSA private keys, and some modules into
+/// EC ones.
 pub(super) fn public_key(session: &Session, handle: ObjectHandle) -> Option<PublicKey> {
     let key_type = session.attributes(handle, &[AttributeType::KeyType]);
     let wanted = match key_type.first() {
@@ -234,7 +238,7 @@ pub(super) fn public_key(session: &Session, handle: ObjectHandle) -> Option<Publ
     }
 }
 
-/// The touch policy of a YubiKey's key, by ykcs11's vendor attribute (from 2.3.0 on).
+/// The touch policy of a YubiKey's key, from ykcs11's vendor attribute (since 2.3.0).
 pub(super) fn touch_policy(session: &Session, key: &PrivateKey) -> Option<TouchPolicy> {
     const CKA_YUBICO_TOUCH_POLICY: AttributeType = AttributeType::VendorDefined(0xD955_4201);
     match session.attributes(key.handle, &[CKA_YUBICO_TOUCH_POLICY]).first() {

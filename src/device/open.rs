@@ -21,10 +21,11 @@ pub struct OpenDevice {
 }
 
 impl Chosen {
-    /// Logs in to the device. The PIN comes from `options`, else from the key URI, else from the terminal.
+    /// Logs in to the device. The PIN comes from `options`, otherwise from the key URI, otherwise from the
+    /// terminal.
     ///
     /// # Errors
-    /// [`super::LoginError`]; [`super::DeviceError`] when no session can be opened.
+    /// [`super::LoginError`]; [`super::DeviceError`] if no session can be opened.
     pub fn log_in(self, options: &LoginOptions, notice: &mut dyn FnMut(Notice)) -> Result<OpenDevice, Error> {
         let session = self.device.open_session().map_err(|error| self.device.failure(error))?;
         let source = options.source_for(&self.uri)?;
@@ -34,8 +35,8 @@ impl Chosen {
 }
 
 impl OpenDevice {
-    /// The selected private key, ready to sign. With a key URI exactly one must match it, fit or not; without one
-    /// exactly one key must be fit.
+    /// The selected private key, ready to sign. With a key URI, exactly one key must match it, suitable or
+    /// not; without one, exactly one key must be suitable.
     ///
     /// # Errors
     /// [`KeyError`], with what was found as URIs to paste.
@@ -54,7 +55,7 @@ impl OpenDevice {
         SigningKey::new(self.session, device, key, uri, public_key, self.login)
     }
 
-    /// The public key of the selected private key, whatever it is fit for.
+    /// The public key of the selected private key, whatever the key is suitable for.
     ///
     /// # Errors
     /// [`KeyError`], as [`OpenDevice::signing_key`].
@@ -67,7 +68,8 @@ impl OpenDevice {
             .ok_or_else(|| KeyError::NoPublicKey { uri: self.key_uri(&key.facts), device }.into())
     }
 
-    /// The certificates on the device that `uri`'s id and label fit, with those that show after login alone.
+    /// The certificates on the device that match `uri`'s id and label, including those that are visible only
+    /// after login.
     ///
     /// # Errors
     /// [`super::DeviceError`].
@@ -120,7 +122,7 @@ impl OpenDevice {
         }
     }
 
-    /// Of several keys those that a certificate chooses, if there are any.
+    /// Of several keys, those that a certificate chooses, if there are any.
     fn those_preferred(&self, keys: Vec<PrivateKey>) -> Vec<PrivateKey> {
         if keys.len() < 2 || !keys.iter().any(|key| self.chosen.is_preferred(&key.facts)) {
             return keys;
@@ -129,14 +131,14 @@ impl OpenDevice {
     }
 
     fn key_uri(&self, facts: &KeyFacts) -> String {
-        // A label that was asked for may be what tells two keys of one id apart.
+        // A requested label may be what distinguishes two keys with one id.
         let by = if self.chosen.uri.object.is_some() { NameBy::IdAndLabel } else { NameBy::Id };
         facts.name_in(self.chosen.device_uri(), ObjectType::Private, by).to_string()
     }
 }
 
-/// The one key that `uri` names, to prepare the device: by its public half where the private one is hidden, as
-/// from the security officer.
+/// The one key that `uri` names, for preparing the device: found by its public half if the private one is
+/// hidden, as it is from the security officer.
 pub(super) fn key_to_prepare(
     session: &Session,
     device: &Device,
@@ -178,7 +180,7 @@ pub(super) fn key_to_prepare(
     }
 }
 
-/// What a person means is a key that signs: where there is one, those that may not sign are not meant, as a YubiKey's
+/// People mean a key that signs: if there is one, keys that may not sign are dropped, such as a YubiKey's
 /// attestation key.
 fn without_those_of_the_device_itself(keys: Vec<PrivateKey>) -> Vec<PrivateKey> {
     if keys.iter().all(|key| key.facts.sign == Some(false)) {
@@ -187,8 +189,9 @@ fn without_those_of_the_device_itself(keys: Vec<PrivateKey>) -> Vec<PrivateKey> 
     keys.into_iter().filter(|key| key.facts.sign != Some(false)).collect()
 }
 
-/// The private keys that a URI leads to. A URI of a certificate leads to the key with the same CKA_ID and public key,
-/// or, where no id fits, to the key with the same public key. A URI that says neither is read as a private key's first.
+/// The private keys that a URI leads to. A certificate's URI leads to the key with the same CKA_ID and public
+/// key or, if no id matches, to the key with the same public key. A URI without a type is read as a private
+/// key's first.
 fn matching_keys(
     session: &Session,
     uri: &Uri,
@@ -231,7 +234,7 @@ fn matching_keys(
             rejected.push(format!("the certificate {:?} has no private key here", certificate.subject()));
         }
         for key in of_certificate {
-            // A renewed certificate beside the old one leads to the same key.
+            // A renewed certificate leads to the same key as the old one beside it.
             if !keys.iter().any(|other| other.handle == key.handle) {
                 keys.push(key);
             }

@@ -20,22 +20,22 @@ use super::spec::module_path;
 use super::token_info::{DeviceInfo, Names, PinState};
 use crate::uri::{self, Uri};
 
-/// pcscd looks at its readers every 400 ms.
+/// pcscd checks its readers every 400 ms.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 const PCSCD_LOOKS: usize = 10;
 
-/// A device that is present: a slot with a token in it, in PKCS#11's words.
+/// A device that is present: in PKCS#11's terms, a slot with a token in it.
 #[derive(Clone, Debug)]
 pub struct Device {
     pub(super) module: Rc<Module>,
     pub(super) slot: Slot,
     slot_manufacturer: String,
     slot_description: String,
-    /// Whether it says that it is initialized (CKF_TOKEN_INITIALIZED).
+    /// Whether it reports that it is initialized (CKF_TOKEN_INITIALIZED).
     pub is_initialised: bool,
-    /// What a person calls it.
+    /// Its name for people.
     name: Arc<str>,
-    /// What it calls itself, byte by byte; the members that follow are for people.
+    /// Its own names, byte by byte; the fields below are for people.
     names: Names,
     /// CK_TOKEN_INFO.label without its padding.
     pub label: String,
@@ -47,14 +47,15 @@ pub struct Device {
     pub serial: String,
 }
 
-/// What a module shows in its slots.
+/// What is in a module's slots.
 pub(super) struct InSlots {
     pub(super) devices: Vec<Device>,
-    /// Those that say that they are not initialized. Some are used all the same (nCipher's), if they are named.
+    /// The devices that report that they are not initialized. Some (nCipher's) are used all the same, if they
+    /// are named.
     pub(super) uninitialised: Vec<Device>,
     /// The slots that could not be read.
     pub(super) unreadable: Vec<(u64, CallError)>,
-    /// Why it is not known which slots there are.
+    /// Why the slots are not known.
     pub(super) unlisted: Option<CallError>,
 }
 
@@ -73,7 +74,7 @@ pub(super) fn in_slots(module: &Rc<Module>) -> InSlots {
             Err(error) => found.unreadable.push((slot.id(), error)),
         }
     }
-    // Slots come in an order that some modules change from run to run.
+    // Some modules change the order of slots from run to run.
     let order = |device: &Device| (device.label.clone(), device.serial.clone(), device.slot.id());
     found.devices.sort_by_key(order);
     found.uninitialised.sort_by_key(order);
@@ -106,7 +107,7 @@ impl Device {
         }))
     }
 
-    /// What the device says of its PIN now; of one that does not answer nothing is known.
+    /// What the device reports about its PIN now; everything is unknown if it does not answer.
     pub fn pin_state(&self) -> PinState {
         self.pin_state_now().unwrap_or(PinState::UNKNOWN)
     }
@@ -116,7 +117,7 @@ impl Device {
         DeviceInfo::read(&self.module, self.slot).map(|info| info.pin)
     }
 
-    /// Whether a URI's library, slot, device and module attributes fit.
+    /// Whether a URI's library, slot, device and module attributes match.
     pub fn matches(&self, uri: &Uri, module_was_named: bool) -> bool {
         let module = self.module.spec();
         let fits_module = module_was_named
@@ -139,18 +140,18 @@ impl Device {
 
     fn is_of_module_named_in(&self, uri: &Uri) -> bool {
         let module = self.module.spec();
-        // What p11-kit reaches is known by its name alone, not by the file of p11-kit's own library.
+        // A module behind p11-kit is known only by its name, not by the file of p11-kit's own library.
         let path = if module.remote.is_some() { Path::new("") } else { &module.path };
         uri.matches_module_name(module.name.as_deref(), path)
     }
 
-    /// A URI that names this device and none of `others`: by its label, its serial where that is not enough, its slot
-    /// where not even that is.
+    /// A URI that names this device and none of `others`: by its label, also by its serial if that is not
+    /// enough, and by its slot if not even that is.
     pub fn uri(&self, others: &[Device]) -> Uri {
         let others = || others.iter().filter(|other| !other.is(self));
         let mut uri = Uri { token: Some(self.names.label.clone()), ..Uri::default() };
         if !self.is_initialised {
-            // What it says of itself may be nothing, and the same as of another.
+            // A device may report nothing about itself, and the same as another one.
             uri.token.take_if(|label| label.is_empty());
             uri.slot_id = Some(self.slot.id());
             return uri;
@@ -172,33 +173,34 @@ impl Device {
         uri
     }
 
-    /// What a person calls it: `officer (SoftHSM v2, serial 21b3c0ffee)`.
+    /// Its name for people: `officer (SoftHSM v2, serial 21b3c0ffee)`.
     pub fn describe(&self) -> String {
         self.name.to_string()
     }
 
-    /// Whether the key of this CKA_ID is the device's own, which signs nothing for anyone.
+    /// Whether the key with this CKA_ID is the device's own, which signs nothing for its user.
     pub(super) fn is_own_key(&self, id: Option<&[u8]>) -> bool {
         self.kind().is_own_key(id)
     }
 
-    /// The kind of module that it is at home in, whatever module shows it.
+    /// The kind of the module that belongs to the device, whichever module shows it.
     pub(super) fn kind(&self) -> ModuleKind {
         ModuleKind::of_device(self.module_path(), &self.manufacturer, &self.model, &self.label)
     }
 
-    /// How it is initialized, if it is not.
+    /// How to initialize it, if it is not initialized.
     pub fn initialising(&self) -> String {
         let (module, kind) = (self.module_path().to_owned(), self.kind());
         Cause::NotInitialised { module, kind, slot: self.slot_id(), label: self.label.clone() }.help()
     }
 
-    /// Where keys are kept, if the device is software: that they cannot leave it is then its module's claim.
+    /// Where keys are stored, if the device is software: that they cannot leave it is then only its module's
+    /// claim.
     pub fn software_store(&self) -> Option<&'static str> {
         self.kind().software_store()
     }
 
-    /// How its PIN is unblocked once it is locked.
+    /// How to unblock its PIN once it is locked.
     pub fn unblocking(&self) -> &'static str {
         self.kind().unblocking()
     }
@@ -213,13 +215,14 @@ impl Device {
         &self.module.spec().path
     }
 
-    /// Whether the same device is in the slot now: by what it says of itself.
+    /// Whether the same device is in the slot now, judged by what it reports about itself.
     pub(super) fn is_still_there(&self) -> bool {
         DeviceInfo::read(&self.module, self.slot)
             .is_ok_and(|info| info.initialised == self.is_initialised && info.names == self.names)
     }
 
-    /// Whether it is not in its slot any more, after a call that failed: hardly any module says CKR_DEVICE_REMOVED itself.
+    /// Whether it is no longer in its slot, after a call that failed: hardly any module returns
+    /// CKR_DEVICE_REMOVED itself.
     pub(super) fn is_pulled_out(&self, error: &CallError) -> bool {
         if error.is_hang() {
             return false;
@@ -228,7 +231,7 @@ impl Device {
             Ok(slots) => !slots.contains(&self.slot),
             Err(_) => error.is_one_of(&[RvError::DeviceRemoved, RvError::TokenNotPresent]),
         };
-        // A call that fails because the card is gone fails before pcscd knows it.
+        // A call that fails because the card is gone fails before pcscd knows that.
         let is_unsure = [RvError::DeviceError, RvError::GeneralError, RvError::FunctionFailed];
         let looks = if self.kind().needs_pcscd() && error.is_one_of(&is_unsure) { PCSCD_LOOKS } else { 0 };
         is_gone()
@@ -238,7 +241,7 @@ impl Device {
             })
     }
 
-    /// C_GetMechanismList; none where the device does not answer.
+    /// C_GetMechanismList; none if the device does not answer.
     pub(super) fn mechanisms(&self) -> Option<Vec<MechanismType>> {
         let slot = self.slot;
         let list = move |functions: &Functions| functions.mechanisms(slot);
@@ -246,7 +249,7 @@ impl Device {
         mechanisms.ok().filter(|mechanisms| !mechanisms.is_empty())
     }
 
-    /// Opens a session: read-only, or read-write where the module knows no other.
+    /// Opens a session: read-only, or read-write if the module has no other.
     pub(super) fn open_session(&self) -> Result<Session, CallError> {
         let slot = self.slot;
         self.open(move |functions| {
@@ -255,7 +258,7 @@ impl Device {
         })
     }
 
-    /// Opens a read-write session, in which objects can be made.
+    /// Opens a read-write session, in which objects can be created.
     pub(super) fn open_to_write(&self) -> Result<Session, CallError> {
         let slot = self.slot;
         self.open(move |functions| functions.open_session(slot, true))
@@ -269,13 +272,13 @@ impl Device {
         Ok(Session::new(session, Arc::clone(&self.name), Rc::clone(&self.module)))
     }
 
-    /// The same slot of the same module.
+    /// Whether it is the same slot of the same module.
     pub(super) fn is(&self, other: &Device) -> bool {
         Rc::ptr_eq(&self.module, &other.module) && self.slot == other.slot
     }
 
-    /// Seen through another module, with the same serial and all else the same: it is one device. Two alike in one
-    /// module are two.
+    /// Whether it is the same device seen through another module: the serial and everything else are equal.
+    /// Two equal devices in one module are two.
     pub(super) fn is_another_view_of(&self, other: &Device) -> bool {
         self.is_of_another_module(other) && self.names.has_serial() && self.looks_like(other)
     }
@@ -288,7 +291,7 @@ impl Device {
         self.model == "p11-kit-trust"
     }
 
-    /// The same in all that a device says of itself.
+    /// Whether both report exactly the same about themselves.
     pub(super) fn looks_like(&self, other: &Device) -> bool {
         self.names == other.names
     }

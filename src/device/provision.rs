@@ -19,7 +19,7 @@ use super::user_type::UserType;
 use crate::error::Error;
 use crate::uri::Uri;
 
-/// A device in a session in which objects can be made, with somebody logged in.
+/// A device with a session in which objects can be created, and a login.
 #[derive(Debug)]
 pub struct WritableDevice {
     session: Session,
@@ -59,7 +59,8 @@ impl WritableDevice {
         &self.device
     }
 
-    /// The key that `uri` names, by its private or, where that is hidden from who is logged in, its public half.
+    /// The key that `uri` names, found by its private half, or by its public half if the private one is
+    /// hidden from this user.
     ///
     /// # Errors
     /// [`super::KeyError`].

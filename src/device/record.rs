@@ -1,4 +1,4 @@
-//! What documents and logs say about a device and a key, with the names of their members.
+//! What documents and logs say about a device and a key, under the names of their members.
 
 use serde::Serialize;
 
@@ -24,13 +24,13 @@ pub struct DeviceRecord {
 pub struct KeyRecord {
     /// A `pkcs11:` URI that leads to it.
     pub uri: String,
-    /// CKA_ID in hexadecimal, where it has one.
+    /// CKA_ID in hexadecimal, if it has one.
     pub id: Option<String>,
     /// Its algorithm and size: `RSA-2048`.
     pub kind: String,
-    /// Whether it can leave the device; `None` where the device does not say.
+    /// Whether it can leave the device; `None` if the device does not say.
     pub exportable: Option<bool>,
-    /// Whether it expects its PIN for each signature; `None` where the device does not say.
+    /// Whether it requires its PIN for each signature; `None` if the device does not say.
     pub always_authenticate: Option<bool>,
     /// SHA-256 of its public key's SubjectPublicKeyInfo, in hexadecimal.
     pub public_key_sha256: String,
@@ -65,7 +65,7 @@ impl KeyRecord {
 }
 
 impl Exportability {
-    /// True, false, or `None` where the device does not say.
+    /// True, false, or `None` if the device does not say.
     pub fn can_leave(self) -> Option<bool> {
         match self {
             Exportability::CannotLeave => Some(false),

@@ -1,4 +1,4 @@
-//! A session with a device: the calls that are made in it, each of them pending while it has not returned.
+//! A session with a device. Each call in it is recorded as pending until it returns.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,14 +20,14 @@ use crate::pin::Pin;
 /// An open session.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Taken when the session ends. Lost with a call that hangs, whose error stands in its place.
+    /// Taken when the session ends. A call that hangs takes it away, and leaves an error in its place.
     raw: RefCell<Result<Raw, CallError>>,
     module: Rc<Module>,
-    /// What the device is called.
+    /// The device's name.
     device: Arc<str>,
-    /// Whether a login was tried: what came of it is to be said before the device is released.
+    /// Whether a login was attempted: its result must be reported before the device is released.
     login_tried: Cell<bool>,
-    /// Whether the user is logged in by this session's doing.
+    /// Whether this session logged the user in.
     logged_in: Cell<bool>,
 }
 
@@ -41,12 +41,12 @@ pub(super) struct SignJob<'a> {
     pub(super) waits_for: WaitsFor,
 }
 
-/// What a device said to the PIN between C_SignInit and C_Sign.
+/// What a device answered to the PIN between C_SignInit and C_Sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ContextAnswer {
-    /// It took the PIN.
+    /// It accepted the PIN.
     Taken,
-    /// It knows no such login, or needs none for this key: it did not look at the PIN.
+    /// It has no such login, or does not need it for this key: it did not look at the PIN.
     Unknown,
     /// It refused, or was not asked.
     Refused,
@@ -63,7 +63,7 @@ impl Session {
         }
     }
 
-    /// C_Login. Without a PIN it is entered on the device itself.
+    /// C_Login. Without `pin`, the PIN is entered on the device itself.
     pub(super) fn login(&self, user: UserType, pin: Option<&Pin>) -> Result<(), CallError> {
         let waits_for = if pin.is_none() { WaitsFor::PinPad } else { WaitsFor::Device };
         self.login_tried.set(true);
@@ -85,7 +85,8 @@ impl Session {
         result
     }
 
-    /// Takes over the login of another session: there is one for all sessions of a program (PKCS#11 v2.40 section 2.6.8).
+    /// Takes over the login of another session: all sessions of a program share one (PKCS#11 v2.40 section
+    /// 2.6.8).
     pub(super) fn take_login_of(&self, other: &Session) {
         self.logged_in.set(self.logged_in.get() || other.logged_in.get());
         self.login_tried.set(true);
@@ -93,8 +94,8 @@ impl Session {
         other.login_tried.set(false);
     }
 
-    /// All objects that fit the template. The search has ended when this returns: modules allow one at a time. Where the
-    /// module searches by nothing but the class, what else the template says is compared here.
+    /// All objects that match the template. The search is over when this returns: modules allow one at a
+    /// time. If the module can only search by class, the rest of the template is compared here.
     pub(super) fn find(&self, template: &[Attribute]) -> Result<Vec<ObjectHandle>, CallError> {
         let refusal = match self.search(template) {
             Err(error) if is_refused_template(&error) => error,
@@ -117,8 +118,8 @@ impl Session {
         Ok(found)
     }
 
-    /// Those of the attributes that the module gives. One that it cannot give must not cost the others: when the call for
-    /// all of them fails, each is asked for alone.
+    /// The attributes that the module returns. One that it cannot return must not hide the others: if the
+    /// call for all of them fails, each is requested separately.
     pub(super) fn attributes(&self, object: ObjectHandle, wanted: &[AttributeType]) -> Vec<Attribute> {
         let get = |wanted: &[AttributeType]| {
             let wanted = wanted.to_vec();
@@ -137,7 +138,8 @@ impl Session {
         })
     }
 
-    /// C_SignInit, C_Login as CKU_CONTEXT_SPECIFIC, C_Sign, with nothing between (PKCS#11 v2.40 section 4.9).
+    /// C_SignInit, C_Login as CKU_CONTEXT_SPECIFIC, C_Sign, with nothing in between (PKCS#11 v2.40 section
+    /// 4.9).
     pub(super) fn sign_with_pin(
         &self,
         job: &SignJob<'_>,
@@ -149,7 +151,7 @@ impl Session {
         }
         let answer = match self.login(UserType::ContextSpecific, pin) {
             Ok(()) => ContextAnswer::Taken,
-            // The operation goes on, and C_Sign decides.
+            // The operation continues, and C_Sign decides.
             Err(error) if lacks_context_login(&error) => ContextAnswer::Unknown,
             Err(error) => return (ContextAnswer::Refused, Err(error)),
         };
@@ -180,7 +182,7 @@ impl Session {
         self.during("C_DestroyObject", move |raw| raw.destroy_object(object))
     }
 
-    /// Why the session is lost, if it is. What attributes do not say may then be anything.
+    /// Why the session is lost, if it is. Missing attributes then mean nothing.
     pub(super) fn loss(&self) -> Option<CallError> {
         self.raw.borrow().as_ref().err().cloned()
     }
@@ -245,11 +247,11 @@ impl Drop for Session {
     }
 }
 
-/// A session that is to be closed.
+/// A session to be closed.
 struct Open {
     raw: Raw,
     device: Arc<str>,
-    /// Outlives the session.
+    /// The module outlives the session.
     module: Rc<Module>,
     logged_in: bool,
 }
@@ -258,7 +260,8 @@ impl Open {
     fn close(self) {
         let Open { raw, device, module, logged_in } = self;
         let raw = if logged_in {
-            // Some middleware leaves the card open to others for a while when a session is merely closed.
+            // Some middleware leaves the card open to others for a while if a session is closed without a
+            // logout.
             let logged_out = watch::during("C_Logout", &device, &module.name, move || {
                 let _ = raw.logout();
                 raw
@@ -279,8 +282,8 @@ thread_local! {
     static TO_CLOSE: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
 }
 
-/// From now on sessions in which a login was tried stay open until [`close_devices`]: a device that hangs when it is closed must not keep
-/// a program from saying how it ended.
+/// From now on sessions in which a login was attempted stay open until [`close_devices`]: a device that hangs
+/// while it is closed must not keep a program from reporting how it ended.
 pub fn close_at_the_end() {
     CLOSE_AT_THE_END.store(true, Ordering::Relaxed);
 }
@@ -293,12 +296,12 @@ pub fn close_devices() {
     }
 }
 
-/// Of a session that has ended.
+/// The error of a session that has ended.
 fn no_session() -> CallError {
     CallError::unusable("C_CloseSession", "the session has ended".into())
 }
 
-/// What modules say that search by nothing but the class.
+/// The answers of modules that can only search by class.
 fn is_refused_template(error: &CallError) -> bool {
     let codes = [
         RvError::AttributeTypeInvalid,
@@ -314,7 +317,8 @@ fn is_refused_template(error: &CallError) -> bool {
     error.function() == "C_FindObjectsInit" && error.is_one_of(&codes)
 }
 
-/// What modules say that know no such login, or need none for this key. No PIN was looked at.
+/// The answers of modules that have no such login, or do not need it for this key. They did not look at the
+/// PIN.
 fn lacks_context_login(error: &CallError) -> bool {
     let codes = [
         RvError::OperationNotInitialized,

@@ -1,4 +1,4 @@
-//! A private key on a device that signs. What it returns has been verified in software under its public key.
+//! A private key on a device that signs. What it returns was verified in software with its public key.
 
 use std::time::{Duration, Instant};
 
@@ -29,24 +29,24 @@ pub struct SigningKey {
     uri: String,
     public_key: PublicKey,
     verifier: Verifier,
-    /// C_GetMechanismList; none where the device does not answer.
+    /// C_GetMechanismList; none if the device does not answer.
     offered: Option<Vec<MechanismType>>,
-    /// For a key that asks for its PIN at each signature, which it may do although the device does not say so, and for a
-    /// session that is lost.
+    /// For a lost session, and for a key that requires its PIN for each signature, which may be so even if
+    /// the device does not say it.
     login: Login,
-    /// As the device says at first, then as its signatures have shown.
+    /// At first what the device says, later what its signatures have shown.
     needs: Needs,
 }
 
-/// What a key needs for a signature, in the order in which it is tried.
+/// What a key requires for a signature, in the order in which it is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Needs {
     /// The login of the session.
     Login,
     /// The PIN between C_SignInit and C_Sign (CKA_ALWAYS_AUTHENTICATE, PKCS#11 v2.40 section 4.9).
     Context,
-    /// A new login of the user. OpenSC (0.23 to 0.27) knows of the PIN policy "always" in slot 9c alone, and takes the user
-    /// for logged out when the card asks for its PIN; CACKey knows no other login.
+    /// A new login of the user. OpenSC (0.23 to 0.27) knows the PIN policy "always" only in slot 9c, and
+    /// takes the user for logged out when the card asks for its PIN; CACKey has no other login.
     NewLogin,
 }
 
@@ -54,10 +54,10 @@ impl Needs {
     const ALL: [Self; 3] = [Needs::Login, Needs::Context, Needs::NewLogin];
 }
 
-/// What came of one attempt to sign.
+/// The result of one attempt to sign.
 enum Attempt {
     Signed(Vec<u8>),
-    /// CKR_USER_NOT_LOGGED_IN, without the device having taken the PIN just before.
+    /// CKR_USER_NOT_LOGGED_IN, although the device did not accept the PIN just before.
     NeedsMore(SignError),
 }
 
@@ -78,7 +78,8 @@ impl SigningKey {
         Ok(SigningKey { session, device, key, uri, public_key, verifier, offered, login, needs })
     }
 
-    /// That the key is not bound to other mechanisms than `wanted` (CKA_ALLOWED_MECHANISMS), without a call.
+    /// Checks, without a call, that the key is not bound to other mechanisms than `wanted`
+    /// (CKA_ALLOWED_MECHANISMS).
     ///
     /// # Errors
     /// [`KeyError::NotAllowed`], with the mechanisms that it is bound to.
@@ -95,11 +96,12 @@ impl SigningKey {
         }
     }
 
-    /// Signs on the device, by the first of `mechanisms` that key and device offer and accept, and verifies the result.
-    /// Returns the signature and the mechanism that made it. A session that was lost is opened again, once.
+    /// Signs on the device, with the first of `mechanisms` that key and device offer and accept, and verifies
+    /// the result. Returns the signature and the mechanism that made it. If the session is lost, another is
+    /// opened once.
     ///
     /// # Errors
-    /// [`SignError`] when the device refuses, or signs wrongly.
+    /// [`SignError`] if the device refuses, or signs wrongly.
     pub fn sign(
         &mut self,
         payload: &Payload,
@@ -120,7 +122,7 @@ impl SigningKey {
         &self.uri
     }
 
-    /// What is known of it.
+    /// What is known about it.
     pub fn facts(&self) -> &KeyFacts {
         &self.key.facts
     }
@@ -130,7 +132,7 @@ impl SigningKey {
         &self.public_key
     }
 
-    /// Verifies signatures under its public key.
+    /// Verifies signatures with its public key.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
     }
@@ -140,7 +142,7 @@ impl SigningKey {
         &self.device
     }
 
-    /// All certificates on the device that can be read as such, attestations among them.
+    /// All readable certificates on the device, including attestations.
     ///
     /// # Errors
     /// [`super::DeviceError`].
@@ -150,7 +152,7 @@ impl SigningKey {
         Ok(found.into_iter().filter_map(|found| found.certificate.ok()).collect())
     }
 
-    /// The certificates on the device that `uri`'s id and label fit.
+    /// The certificates on the device that match `uri`'s id and label.
     ///
     /// # Errors
     /// [`super::DeviceError`].
@@ -190,7 +192,7 @@ impl SigningKey {
         })
     }
 
-    /// By the device's list; where it gives none, everything is worth a try.
+    /// According to the device's list; without one, everything is tried.
     fn offers(&self, mechanism: Mechanism) -> bool {
         self.offered.as_ref().is_none_or(|offered| offered.contains(&ckm(mechanism).mechanism_type()))
     }
@@ -202,11 +204,12 @@ impl SigningKey {
 
     fn signature_bytes(&self) -> usize {
         let bytes = self.public_key.bits().div_ceil(8) as usize;
-        // Of ECDSA two numbers.
+        // An ECDSA signature is r and s, each as long as the curve.
         if self.public_key.is_rsa() { bytes } else { 2 * bytes }
     }
 
-    /// By what the key has needed so far, then by what it may need besides. What sufficed holds for the signatures to come.
+    /// Tries what the key has required so far, then what it may require besides. What sufficed is kept for
+    /// later signatures.
     fn sign_data(&mut self, mechanism: &Ckm<'_>, data: &[u8]) -> Result<Vec<u8>, SignError> {
         let (so_far, mut refusal) = (self.needs, None);
         for needs in Needs::ALL.into_iter().filter(|needs| *needs >= so_far) {
@@ -231,7 +234,7 @@ impl SigningKey {
         let start = Instant::now();
         match self.session.sign(&self.job(mechanism, data)) {
             Ok(signature) => Ok(Attempt::Signed(signature)),
-            // A card that has waited for a touch looked at the PIN before.
+            // If the card waited for a touch, it had looked at the PIN before.
             Err(error) if error.is(RvError::UserNotLoggedIn) && start.elapsed() < TOUCH_MISSED_AFTER => {
                 Ok(Attempt::NeedsMore(self.refused(error)))
             }
@@ -268,16 +271,17 @@ impl SigningKey {
         }
     }
 
-    /// The user's login once more, for one signature. A logout costs the handle of the key (PKCS#11 v2.40 section 5.6).
+    /// Logs the user in again, for one signature. A logout invalidates the key's handle (PKCS#11 v2.40
+    /// section 5.6).
     fn renew_login(&mut self) -> Result<(), SignError> {
         renew_login(&self.session, &self.device, &self.login).map_err(|error| self.login_failed(error))?;
         self.key.handle = self.find_again(&self.session)?;
         Ok(())
     }
 
-    /// A new session in place of one that the module does not know any more: a card that another program reset, a
-    /// new connection. Only on the same device, with the PIN that was right before, and for the same key;
-    /// `lost` is the error where that cannot be obtained.
+    /// Opens a new session in place of one that the module no longer knows, because another program reset the
+    /// card, or the connection is new. This works only on the same device, with the PIN that was right
+    /// before, and for the same key; `lost` is the error if that is not possible.
     fn reopen(&mut self, lost: CallError) -> Result<(), SignError> {
         if !self.device.is_still_there() {
             return Err(self.refused(lost));
@@ -285,13 +289,13 @@ impl SigningKey {
         let session = self.device.open_session().map_err(|error| self.refused(error))?;
         log_in_again(&session, &self.device, &self.login).map_err(|error| self.login_failed(error))?;
         self.key.handle = self.find_again(&session)?;
-        // The session that was lost ends here, after the new one is logged in: the last one to end logs out.
+        // The lost session ends here, after the new login: the last session to end logs out.
         session.take_login_of(&self.session);
         self.session = session;
         Ok(())
     }
 
-    /// The same key, where the handle that was known may be no good any more.
+    /// Finds the same key again, since its handle may be invalid now.
     fn find_again(&self, session: &Session) -> Result<ObjectHandle, SignError> {
         let facts = &self.key.facts;
         let same = Uri { id: facts.id.clone(), object: facts.label.clone(), ..Uri::default() };
@@ -308,7 +312,8 @@ impl SigningKey {
         }
     }
 
-    /// A login in the middle of a signature that fails for another reason than the PIN is the device's refusal to sign.
+    /// A login in the middle of a signature that fails for another reason than the PIN is the device's
+    /// refusal to sign.
     fn login_failed(&self, error: LoginError) -> SignError {
         match error {
             LoginError::Failed { error, .. } => self.refused(error),
@@ -316,9 +321,11 @@ impl SigningKey {
         }
     }
 
-    /// An error that does not say its cause, after a wait in which a person was told to touch the device if it blinks.
+    /// Turns an error without a cause into a missed touch, after a wait in which a person was told to touch
+    /// the device if it blinks.
     fn or_missed_touch(&self, error: SignError, waited: Duration) -> SignError {
-        // YubiKeys answer 6982, CanoKeys 6600, when nobody touches them; modules make these codes of them.
+        // YubiKeys answer 6982 and CanoKeys 6600 if nobody touches them; modules translate that into these
+        // codes.
         let of_no_touch = [
             RvError::UserNotLoggedIn,
             RvError::DeviceError,
@@ -347,8 +354,8 @@ impl SigningKey {
     }
 }
 
-/// CKR_OPERATION_ACTIVE is not a lost session, but one that can no longer be used: PKCS#11 v2.40 has no way to end an
-/// operation.
+/// CKR_OPERATION_ACTIVE does not mean a lost session, but one that can no longer be used: PKCS#11 v2.40 has
+/// no way to end an operation.
 fn is_lost_session(error: &CallError) -> bool {
     let codes = [RvError::SessionHandleInvalid, RvError::SessionClosed, RvError::OperationActive];
     error.is_one_of(&codes)

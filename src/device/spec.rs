@@ -1,4 +1,4 @@
-//! A module that is to be loaded: how it was named, and where it is.
+//! A module to be loaded: how it was named, and where it is.
 
 use std::path::{Path, PathBuf};
 
@@ -6,23 +6,23 @@ use super::ffi::{Functions, LIBP11_KIT};
 use super::kind::ModuleKind;
 use crate::uri::Uri;
 
-/// A module that is to be loaded.
+/// A module to be loaded.
 #[derive(Clone)]
 pub(super) struct ModuleSpec {
     /// p11-kit's name for it.
     pub(super) name: Option<String>,
-    /// Its library; p11-kit's own where p11-kit reaches it.
+    /// Its library; p11-kit's own if p11-kit reaches it.
     pub(super) path: PathBuf,
     pub(super) init_reserved: Option<String>,
-    /// Of a module that only p11-kit can reach, because it starts a program for it.
+    /// The functions of a module that only p11-kit can reach, because it starts a program for it.
     pub(super) remote: Option<Functions>,
-    /// Whether an option or a URI names it: then it must work.
+    /// Whether an option or a URI names it, so that it must work.
     pub(super) is_named: bool,
 }
 
 impl ModuleSpec {
     pub(super) fn at(path: &Path) -> Self {
-        // The name alone is enough to ask for the proxy: libp11-kit is its library.
+        // The name alone is enough to request the proxy: libp11-kit is its library.
         let is_proxys_name = path.file_name().is_some_and(|file| file == "p11-kit-proxy");
         let path = if is_proxys_name { Path::new(LIBP11_KIT) } else { path };
         ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote: None, is_named: false }
@@ -32,12 +32,12 @@ impl ModuleSpec {
         ModuleKind::at(&self.path)
     }
 
-    /// Whether it shows devices that are at home in other modules.
+    /// Whether it shows devices that belong to other modules.
     pub(super) fn shows_others(&self) -> bool {
         self.kind().shows_others()
     }
 
-    /// What calls to it are known by: its path, or p11-kit's name where it has none of its own.
+    /// The name for calls to it: its path, or p11-kit's name if it has no path of its own.
     pub(super) fn call_name(&self) -> String {
         match (&self.remote, &self.name) {
             (Some(_), Some(name)) => name.clone(),
@@ -54,14 +54,14 @@ impl ModuleSpec {
         }
     }
 
-    /// Whether `path` leads to the same file: two configurations may name one by different links. A bare name, which
-    /// the loader looks for, is compared as it is.
+    /// Whether `path` leads to the same file: two configurations may name it by different links. A bare name,
+    /// which the loader searches for, is compared as it is.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         real(&self.path) == real(path)
     }
 
-    /// p11-kit's name, else the file's name without `.so`.
+    /// p11-kit's name, otherwise the file's name without `.so`.
     pub(super) fn display_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| {
             let file =
@@ -71,7 +71,8 @@ impl ModuleSpec {
     }
 }
 
-/// The file that a URI's `module-path` names; a folder there is completed by `module-name` (RFC 7512 section 2.3).
+/// The file that a URI's `module-path` names; if that is a folder, `module-name` completes it (RFC 7512
+/// section 2.3).
 pub(super) fn module_path(uri: &Uri) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(uri.module_path.as_ref()?));

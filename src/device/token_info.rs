@@ -15,7 +15,7 @@ use super::user_type::UserType;
 use crate::pin::Pin;
 use crate::uri;
 
-/// What a device says of its PINs. It costs no try to ask.
+/// What a device reports about its PINs. Reading it costs no attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PinState {
     /// CKF_LOGIN_REQUIRED.
@@ -32,7 +32,7 @@ pub struct PinState {
     pub length: PinLength,
 }
 
-/// How long a PIN may be, by the device's word, in bytes.
+/// How long a PIN may be according to the device, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PinLength {
     /// ulMinPinLen.
@@ -42,13 +42,14 @@ pub struct PinLength {
 }
 
 impl PinLength {
-    /// Nothing where the device does not say.
+    /// For a device that does not say.
     const UNKNOWN: Self = PinLength { least: 0, most: 0 };
-    /// No PIN is longer: what is larger is CK_UNAVAILABLE_INFORMATION or CK_EFFECTIVELY_INFINITE.
+    /// No PIN is longer: larger values are CK_UNAVAILABLE_INFORMATION or CK_EFFECTIVELY_INFINITE.
     const LONGEST: u64 = 1024;
 
-    /// What is heeded before a PIN is sent: not of a security officer's secret, which has rules of its own (a management key
-    /// has 48 digits where the device says 8), and not where the caller takes the risk of a refusal.
+    /// The limits to check before a PIN is sent. None for a security officer's secret, which has rules of its
+    /// own (a management key has 48 digits where the device says 8), and none if the caller accepts the risk
+    /// of a refusal.
     pub(super) fn to_heed(state: &PinState, user: UserType, takes_risk: bool) -> Self {
         match user {
             UserType::User if !takes_risk => state.length,
@@ -56,10 +57,10 @@ impl PinLength {
         }
     }
 
-    /// `6 to 8 characters`, where the device says something that can be, and that `pin` has not.
+    /// `6 to 8 characters`, if the device's limits are plausible and `pin` is outside of them.
     pub(super) fn in_words_without(self, pin: &Pin) -> Option<String> {
         let PinLength { least, most } = self;
-        // The device means bytes; some modules count characters.
+        // The limits are in bytes; some modules count characters.
         let lengths = [pin.length(), pin.expose().expose_secret().len()];
         let fits = lengths.iter().any(|&length| (least..=most).contains(&(length as u64)));
         if most == 0 || most < least || most > Self::LONGEST || fits {
@@ -73,10 +74,10 @@ impl PinLength {
     }
 }
 
-/// What a device says of the tries that a PIN has left.
+/// What a device reports about the attempts that are left for a PIN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PinTries {
-    /// CKF_USER_PIN_COUNT_LOW, CKF_SO_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
+    /// CKF_USER_PIN_COUNT_LOW, CKF_SO_PIN_COUNT_LOW: a wrong PIN was entered since the last correct one.
     pub count_low: bool,
     /// CKF_USER_PIN_FINAL_TRY, CKF_SO_PIN_FINAL_TRY: one more wrong PIN locks it.
     pub final_try: bool,
@@ -85,7 +86,7 @@ pub struct PinTries {
 }
 
 impl PinState {
-    /// What is known of the PIN of a device that does not answer.
+    /// What is known about the PIN of a device that does not answer.
     pub(super) const UNKNOWN: Self = PinState {
         login_required: true,
         set: true,
@@ -104,7 +105,7 @@ impl PinState {
     }
 }
 
-/// What is used of CK_TOKEN_INFO.
+/// The part of CK_TOKEN_INFO that is used.
 pub(super) struct DeviceInfo {
     pub(super) names: Names,
     pub(super) label: String,
@@ -115,7 +116,7 @@ pub(super) struct DeviceInfo {
     pub(super) pin: PinState,
 }
 
-/// What a device is called, as it says it: bytes, which need not be UTF-8. Without their padding.
+/// A device's own names: bytes, which need not be UTF-8. Without their padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Names {
     pub(super) label: Vec<u8>,
@@ -135,7 +136,7 @@ impl Names {
         }
     }
 
-    /// Whether the serial number tells this device from others: every TPM has one of zeros.
+    /// Whether the serial number distinguishes this device from others: every TPM has one of zeros.
     pub(super) fn has_serial(&self) -> bool {
         self.serial.iter().any(|byte| *byte != b'0')
     }
@@ -153,7 +154,7 @@ impl DeviceInfo {
         }
         let text =
             if facts.is_empty() { label.to_owned() } else { format!("{label} ({})", facts.join(", ")) };
-        // A label is anyone's bytes, and this text goes into prompts: it must not be able to move the cursor.
+        // A label may be any bytes, and this text goes into prompts: it must not be able to move the cursor.
         text.replace(char::is_control, "\u{fffd}")
     }
 
@@ -200,7 +201,7 @@ mod tests {
     use crate::pin::PinSource;
 
     #[test]
-    fn a_range_of_lengths_is_said_where_it_can_be_one_and_explains_something() {
+    fn a_range_of_lengths_is_shown_if_it_is_plausible_and_explains_something() {
         let pin = |text: &str| Pin::new(SecretString::from(text), &PinSource::Prompt).unwrap();
         let said = |least, most| PinLength { least, most }.in_words_without(&pin("12345"));
         assert_eq!(said(6, 8).as_deref(), Some("6 to 8 characters"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 type Try = dyn Fn(&str, &Path) -> Result<(), String> + Send + Sync;
 
-/// Tries one of p11-kit's modules, by p11-kit's name and by its path.
+/// Tries one of p11-kit's modules, given p11-kit's name for it and its path.
 #[derive(Clone)]
 pub struct Trial(Arc<Try>);
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use cryptoki::session::UserType as Cku;
 
-/// As whom to log in.
+/// The user to log in as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserType {
     /// CKU_USER.
@@ -12,7 +12,8 @@ pub enum UserType {
     User,
     /// A vendor's own type of user, CKU_VENDOR_DEFINED and above.
     Vendor(u32),
-    /// CKU_SO, who signs nothing: to prepare a device. Of a YubiKey it is who knows the management key.
+    /// CKU_SO, who prepares a device and signs nothing. On a YubiKey this is the holder of the management
+    /// key.
     SecurityOfficer,
 }
 
@@ -54,7 +55,7 @@ mod tests {
         assert_eq!("user".parse(), Ok(UserType::User));
         assert_eq!("crypto-user".parse(), Ok(UserType::Vendor(0x8000_0001)));
         assert_eq!("0x80000002".parse(), Ok(UserType::Vendor(0x8000_0002)));
-        // CKU_SO is none that signs, and a number below the vendors' is one of the standard's.
+        // CKU_SO does not sign, and a number below the vendors' range belongs to the standard.
         for wrong in ["so", "0x0", "1", "0x7fffffff", "0x180000000", "", "0x"] {
             assert!(wrong.parse::<UserType>().is_err(), "{wrong}");
         }

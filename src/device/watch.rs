@@ -1,5 +1,5 @@
-//! The calls to devices that have not returned, for the code that reports what a device waits for, or gives up on it.
-//! PKCS#11 has no way to end a call from outside.
+//! The calls to devices that have not returned, for the code that reports what a device waits for, or gives
+//! up on it. PKCS#11 has no way to end a call from outside.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 use super::abandoned;
 pub(super) use super::abandoned::NotReturned;
 
-/// A device that refuses only after this time has probably waited for a touch (a YubiKey waits 15 seconds). What it refuses
-/// for another reason it refuses sooner.
+/// A device that refuses only after this time has probably waited for a touch (a YubiKey waits 15 seconds).
+/// It refuses sooner for other reasons.
 pub(super) const TOUCH_MISSED_AFTER: Duration = Duration::from_secs(2);
 
 /// A PKCS#11 call that has not returned.
 #[derive(Clone, Debug)]
 pub struct PendingCall {
-    /// The function, or the first of those that make one step, such as `C_FindObjectsInit`.
+    /// The function, or the first function of a step, such as `C_FindObjectsInit`.
     pub function: &'static str,
-    /// The device, as it is called in messages; while there is none yet, the module.
+    /// The device's name in messages; the module while there is no device yet.
     pub subject: Arc<str>,
-    /// The module that is called, by its path, or by p11-kit's name where it has none.
+    /// The module that is called: its path, or p11-kit's name if it has no path.
     pub module: Arc<str>,
     /// When it began.
     pub since: Instant,
-    /// What is known of the reason that it may take long.
+    /// What is known about why it may take long.
     pub waits_for: WaitsFor,
-    /// Whether its caller goes on without it after a while.
+    /// Whether its caller continues without it after a while.
     pub is_limited: bool,
     thread: ThreadId,
 }
@@ -34,21 +34,22 @@ pub struct PendingCall {
 /// What a call may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitsFor {
-    /// For the device to have done its work; or for a touch, which most devices do not announce.
+    /// For the device to finish its work, or for a touch, which most devices do not announce.
     Device,
-    /// For a touch, as the key's policy says.
+    /// For a touch, according to the key's policy.
     Touch,
     /// For a PIN that is entered on the device itself.
     PinPad,
 }
 
 static PENDING: Mutex<Vec<PendingCall>> = Mutex::new(Vec::new());
-/// Set when the program ends: no call begins any more.
+/// Set when the program ends: from then on no call begins.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// Lets no call begin any more, and waits for those that have, at most for `limit`: some devices do not survive a program that
-/// ends while they write. SoftHSM 2.6 empties `token.object` at a login before it writes it again. A signature that takes long
-/// waits for a touch, and writes nothing: that one is not waited for once it has taken `limit`.
+/// Prevents new calls, and waits for at most `limit` for those that run: some devices do not survive a
+/// program that ends while they write. SoftHSM 2.6 empties `token.object` during a login before it writes the
+/// file again. A signature that takes long is waiting for a touch and writes nothing, so after `limit`
+/// nothing waits for it.
 pub fn stop_calls(limit: Duration) {
     STOPPED.store(true, Ordering::SeqCst);
     let start = Instant::now();
@@ -63,9 +64,10 @@ pub fn pending_calls() -> Vec<PendingCall> {
     pending().clone()
 }
 
-/// Runs a call to a module, which is pending meanwhile. Within [`abandoned::within`] it is abandoned when it takes too long, and
-/// a module in which such a call still runs is not called at all. What the call held is never dropped: that would close a
-/// session, and so call the module. The module's next start ends it all.
+/// Runs a call to a module, which is recorded as pending until it returns. Within [`abandoned::within`], a
+/// call that takes too long is abandoned, and a module in which an abandoned call still runs is not called at
+/// all. What the call held is never dropped: that would close a session, and so call the module. The module's
+/// next start ends all of that.
 pub(super) fn during<T: Send + 'static>(
     function: &'static str,
     subject: &Arc<str>,

@@ -10,7 +10,7 @@ static IS_LOCKED: OnceLock<bool> = OnceLock::new();
 
 /// Locks all memory of the process, also what it takes later: a PIN has copies in a module's memory, and a credential in
 /// those of the TLS library. Only without a limit (RLIMIT_MEMLOCK, CAP_IPC_LOCK): below one, memory that exceeds it could not
-/// be had at all.
+/// be allocated at all.
 pub(super) fn lock() {
     let has_no_limit = getrlimit(Resource::Memlock).current.is_none()
         || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));

@@ -1,4 +1,4 @@
-//! What a person types, as text that shows what cannot be part of a PIN.
+//! The keys that a person presses, as text that shows what cannot be part of a PIN.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -6,20 +6,20 @@ use std::io::{self, Read};
 /// Keys that rpassword acts on: Enter, Backspace, Ctrl-C, Ctrl-D, Ctrl-U and Ctrl-W.
 const EDITING: &[u8] = b"\r\n\x08\x7f\x03\x04\x15\x17";
 
-/// UTF-8 text of the keys of a terminal, in which U+FFFD stands for each control character and for each byte that is not
-/// UTF-8. rpassword leaves out the first and, after a byte of Latin-1, swallows the next ones and even Enter; what is left
-/// would be sent and cost an attempt.
+/// The keys of a terminal as UTF-8 text, in which U+FFFD stands for each control character and for each byte
+/// that is not UTF-8. rpassword drops control characters and, after a byte of Latin-1, swallows the bytes
+/// that follow, even Enter; the rest would be sent and cost an attempt.
 pub(super) struct Keys<R> {
     terminal: R,
     /// Read from the terminal, not looked at yet.
     typed: VecDeque<u8>,
-    /// To be handed out.
+    /// Ready to be handed out.
     text: VecDeque<u8>,
 }
 
 impl<R: Read> Keys<R> {
     pub(super) fn of(terminal: R) -> Self {
-        // No character is longer.
+        // No character is longer than this.
         Keys { terminal, typed: VecDeque::with_capacity(4), text: VecDeque::with_capacity(4) }
     }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_text_shows_and_takes_no_other_key_along() {
+    fn keys_that_are_not_text_show_and_swallow_no_other_key() {
         assert_eq!(text(b"caf\xe9\n"), "caf\u{fffd}\n");
         assert_eq!(text(b"\xe9\x89x\n"), "\u{fffd}x\n");
         assert_eq!(text(b"\xf0\n"), "\u{fffd}\n");

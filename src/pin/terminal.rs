@@ -18,7 +18,7 @@ use crate::printable::printable;
 
 const TERMINAL: &str = "/dev/tty";
 
-/// What has been done to the terminal, for the code that must undo it.
+/// What was done to the terminal, for the code that must undo it.
 static STATE: Mutex<State> = Mutex::new(State::Untouched);
 
 enum State {
@@ -34,7 +34,7 @@ pub fn is_there() -> bool {
     File::open(TERMINAL).is_ok()
 }
 
-/// Asks without echo. What was typed before the prompt was there is thrown away: it was echoed.
+/// Asks without echo. Anything typed before the prompt appeared is discarded: it was echoed.
 pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     let failed = |source: io::Error| PinError::Terminal { source };
     let open = || File::options().read(true).write(true).open(TERMINAL);
@@ -55,7 +55,7 @@ pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     match answer {
         Ok(text) => Ok(SecretString::from(text)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            // Ctrl-C raised SIGINT; its handler ends the program, and is given the time to.
+            // Ctrl-C raised SIGINT; its handler ends the program, and gets the time to do so here.
             std::thread::sleep(Duration::from_millis(500));
             Err(PinError::Interrupted)
         }
@@ -66,15 +66,15 @@ pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     }
 }
 
-/// Puts the terminal's echo back if a prompt is open, and keeps any prompt from opening: for the moment at which a
+/// Turns the terminal's echo back on if a prompt is open, and prevents any new prompt: for the moment when a
 /// signal ends the program.
 pub fn restore() {
     put_back();
     *state() = State::Ending;
 }
 
-/// Switches echo, line editing and the keys that send signals off; rpassword sees each key, and edits and interrupts
-/// itself.
+/// Switches off echo, line editing and the keys that send signals; rpassword sees each key, and does the
+/// editing and interrupting itself.
 fn silence(terminal: &File) -> io::Result<()> {
     let before = tcgetattr(terminal)?;
     let mut silent = before.clone();

@@ -1,4 +1,4 @@
-//! Amazon Resource Names, as far as Roles Anywhere needs them.
+//! Amazon Resource Names, as far as Roles Anywhere uses them.
 
 mod error;
 
@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use super::region::Region;
 
-/// Longer ones are refused; in characters (IAM's ARNs have at most 2048).
+/// In characters. Longer ones are refused; IAM's ARNs have at most 2048.
 const MAX_LENGTH: usize = 2048;
 
 /// `arn:partition:service:region:account:resource`
@@ -19,13 +19,13 @@ const MAX_LENGTH: usize = 2048;
 pub struct Arn {
     /// `aws`, `aws-cn`, `aws-us-gov` and so on.
     pub partition: String,
-    /// As `iam`.
+    /// For example `iam`.
     pub service: String,
-    /// As `eu-central-1`; empty for services that have none, as IAM.
+    /// For example `eu-central-1`; empty for services without regions, such as IAM.
     pub region: String,
-    /// Twelve digits; empty where no account owns the resource.
+    /// Twelve digits; empty if no account owns the resource.
     pub account: String,
-    /// All that follows, which may have `:` and `/` in it.
+    /// Everything after that, including any `:` and `/`.
     pub resource: String,
 }
 
@@ -82,7 +82,7 @@ pub enum ArnKind {
 }
 
 impl ArnKind {
-    /// As people say it.
+    /// The usual name.
     pub fn name(self) -> &'static str {
         match self {
             ArnKind::Role => "role",
@@ -138,7 +138,7 @@ macro_rules! arn_of_a_kind {
             type Err = ArnError;
 
             /// # Errors
-            /// [`ArnError`], also when it is the ARN of something else.
+            /// [`ArnError`], also if it is the ARN of something else.
             fn from_str(text: &str) -> Result<Self, ArnError> {
                 $kind.parse(text).map(Self)
             }
@@ -184,7 +184,7 @@ impl RoleArn {
 }
 
 impl TrustAnchorArn {
-    /// The region that the trust anchor is in, which is where sessions are created and what is signed for.
+    /// The trust anchor's region, in which sessions are created and for which requests are signed.
     pub fn region(&self) -> Region {
         Region::real(&self.0.region)
     }
@@ -194,7 +194,7 @@ fn is_account_number(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What was given may be of any length.
+/// The given text may have any length.
 fn shown(text: &str) -> String {
     const MOST: usize = 80;
     match text.char_indices().nth(MOST) {

@@ -1,23 +1,23 @@
 //! The canonical request and the string to sign of AWS Signature Version 4
-//! ([AWS](https://docs.aws.amazon.com/rolesanywhere/latest/userguide/authentication-sign-process.html)), for requests
-//! of any shape: the one that this program sends has no query and always the same headers.
+//! ([AWS](https://docs.aws.amazon.com/rolesanywhere/latest/userguide/authentication-sign-process.html)), for
+//! requests of any form: the one that this program sends has no query and always the same headers.
 
 use crate::signature::sha256_hex;
 
 /// The parts of a request that are signed.
 pub(super) struct Parts<'a> {
     pub(super) method: &'a str,
-    /// With all percent-encoding that it needs.
+    /// With any percent-encoding that it needs.
     pub(super) path: &'a str,
     /// Names and values, not encoded yet.
     pub(super) query: &'a [(&'a str, &'a str)],
-    /// Names, each once, and values.
+    /// Names, each once, with their values.
     pub(super) headers: &'a [(&'a str, &'a str)],
     pub(super) body: &'a [u8],
 }
 
-/// The canonical request. AWS's page prints it without the empty line between headers and names of headers, and says
-/// that a comma stands between those names; the service requires the empty line, and a semicolon.
+/// The canonical request. AWS's page shows it without the empty line between headers and header names, and
+/// says that commas separate those names; the service requires the empty line, and semicolons.
 pub(super) fn canonical_request(parts: &Parts<'_>) -> String {
     let mut query: Vec<(String, String)> =
         parts.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
@@ -32,13 +32,13 @@ pub(super) fn canonical_request(parts: &Parts<'_>) -> String {
     text + &format!("\n{}\n{}", signed_headers(parts.headers), sha256_hex(parts.body))
 }
 
-/// The names of headers as they stand in the canonical request and in `Authorization`.
+/// The header names as they appear in the canonical request and in `Authorization`.
 pub(super) fn signed_headers(headers: &[(&str, &str)]) -> String {
     let names: Vec<String> = sorted(headers).into_iter().map(|(name, _)| name).collect();
     names.join(";")
 }
 
-/// What the key signs. `date` is as in `X-Amz-Date`.
+/// What the key signs. `date` has the form of `X-Amz-Date`.
 pub(super) fn string_to_sign(algorithm: &str, date: &str, scope: &str, canonical_request: &str) -> String {
     format!("{algorithm}\n{date}\n{scope}\n{}", sha256_hex(canonical_request.as_bytes()))
 }

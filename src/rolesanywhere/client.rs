@@ -12,22 +12,23 @@ use zeroize::Zeroizing;
 use super::{Answer, Credentials, ResponseError, SignedRequest, read};
 use crate::error::{Exit, Explain};
 
-/// For one request from its name's resolution to the answer's last byte. AWS answers within a second.
+/// For one request, from resolving the host name to the answer's last byte. AWS answers within a second.
 const WHOLE: Duration = Duration::from_secs(14);
 const CONNECT: Duration = Duration::from_secs(5);
-/// Credentials are two kilobytes.
+/// Credentials take two kilobytes.
 const MAX_BODY: u64 = 1 << 20;
 
 /// How to reach the service.
 #[derive(Clone, Debug, Default)]
 pub struct ClientOptions {
-    /// Whom to trust (`AWS_CA_BUNDLE`), as DER; none: the roots of the system (`SSL_CERT_FILE`, `SSL_CERT_DIR`) and Mozilla's.
+    /// The trusted roots (`AWS_CA_BUNDLE`), as DER; none means the system's roots (`SSL_CERT_FILE`,
+    /// `SSL_CERT_DIR`) and Mozilla's.
     pub roots: Option<Vec<Vec<u8>>>,
-    /// Those of a bundle that cannot be used.
+    /// The certificates of a bundle that cannot be used.
     pub skipped_roots: Vec<SkippedRoot>,
     /// The proxy's URL.
     pub proxy: Option<String>,
-    /// Accept any server: for tests of a network, never for use.
+    /// Accept any server: only for testing a network.
     pub trust_any_server: bool,
 }
 
@@ -36,7 +37,7 @@ pub struct ClientOptions {
 pub struct SkippedRoot {
     /// The bundle.
     pub bundle: PathBuf,
-    /// Which one of the bundle, from 1.
+    /// Its position in the bundle, from 1.
     pub number: usize,
     /// Why.
     pub reason: String,
@@ -48,7 +49,8 @@ pub struct Client {
     roots: Option<Vec<Vec<u8>>>,
     trust_any_server: bool,
     proxy: Option<Proxy>,
-    /// Made when something is sent: finding the system's roots takes longer than finding credentials in a cache.
+    /// Created when something is sent: loading the system's roots takes longer than finding credentials in a
+    /// cache.
     agent: OnceLock<Agent>,
 }
 
@@ -59,13 +61,13 @@ pub struct Answered {
     pub result: Result<Credentials, ResponseError>,
     /// The HTTP status.
     pub status: u16,
-    /// What AWS's support asks for.
+    /// The identifier that AWS's support asks for.
     pub request_id: Option<String>,
     /// From the first byte to the last.
     pub took: Duration,
-    /// The time that the answer bears, in Unix seconds (RFC 9110 section 6.6.1).
+    /// The answer's date, in Unix seconds (RFC 9110 section 6.6.1).
     pub date: Option<i64>,
-    /// When its head was there.
+    /// When its head had arrived.
     pub arrived: Instant,
 }
 
@@ -73,7 +75,8 @@ impl Client {
     /// A client with these options.
     ///
     /// # Errors
-    /// [`ClientError::Proxy`] for a proxy's URL that is none, [`ClientError::ProxyKind`] for a proxy that does not speak HTTP.
+    /// [`ClientError::Proxy`] for an invalid proxy URL, [`ClientError::ProxyKind`] for a proxy that does not
+    /// speak HTTP.
     pub fn new(options: &ClientOptions) -> Result<Self, ClientError> {
         let proxy = options.proxy.as_deref().map(read_proxy).transpose()?;
         Ok(Client {
@@ -102,17 +105,17 @@ impl Client {
             .timeout_global(Some(WHOLE))
             .timeout_connect(Some(CONNECT))
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            // A credential an hour: a connection that was kept is a connection that has been cut.
+            // One credential an hour: by then, a connection that was kept has been cut.
             .max_idle_connections(0)
             .build()
             .new_agent()
     }
 
-    /// Sends the request once, and waits for the answer no longer than until `deadline`. `now` is this computer's time in
-    /// seconds since 1970, for comparing with the answer's.
+    /// Sends the request once, and waits for the answer at most until `deadline`. `now` is this computer's
+    /// time in seconds since 1970, for comparing with the answer's.
     ///
     /// # Errors
-    /// [`ClientError`] when there is no answer.
+    /// [`ClientError`] if there is no answer.
     pub fn send(
         &self,
         request: &SignedRequest,
@@ -122,12 +125,12 @@ impl Client {
         let start = Instant::now();
         let unreachable =
             |source: ureq::Error| ClientError::unreachable(&request.url, self.proxy.as_ref(), source);
-        // ureq looks names up on a thread of its own, and panics where there is none.
+        // ureq resolves names on a separate thread, and panics if the system has none left.
         if let Err(error) = thread::Builder::new().spawn(|| {}) {
             return Err(unreachable(ureq::Error::Io(error)));
         }
         let mut sending = self.agent.get_or_init(|| self.agent()).post(&request.url);
-        // The host's header is made of the URL, which is made of the same endpoint.
+        // The `host` header is derived from the URL, which comes from the same endpoint.
         for (name, value) in request.headers.iter().filter(|(name, _)| *name != "host") {
             sending = sending.header(*name, value);
         }
@@ -158,7 +161,8 @@ impl Client {
     }
 }
 
-/// The roots of the system and Mozilla's: one of them alone lacks either a company's own or, in a small container, all.
+/// The roots of the system and Mozilla's. Mozilla's alone lack a company's own, and the system's alone may be
+/// empty in a small container.
 fn known_roots() -> Vec<Vec<u8>> {
     let of_system = rustls_native_certs::load_native_certs().certs;
     let of_mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
@@ -174,19 +178,19 @@ fn read_proxy(url: &str) -> Result<Proxy, ClientError> {
     Proxy::new(url).map_err(|_| ClientError::Proxy)
 }
 
-/// No answer.
+/// There was no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The proxy's URL is none.
+    /// The proxy's URL is invalid.
     #[error("the proxy's URL is malformed")]
     Proxy,
-    /// The proxy is none for HTTP.
+    /// The proxy does not speak HTTP.
     #[error("the proxy scheme {scheme} is not supported")]
     ProxyKind {
         /// The scheme of its URL.
         scheme: String,
     },
-    /// The proxy was not reached.
+    /// The proxy could not be reached.
     #[error("the proxy {proxy} could not be reached: {reason}")]
     ProxyUnreachable {
         /// Its host and port.
@@ -194,14 +198,14 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
-    /// The service was not reached, or the answer did not arrive whole.
+    /// The service could not be reached, or the answer did not arrive whole.
     #[error("{url} could not be reached: {reason}")]
     Unreachable {
-        /// Where to.
+        /// The URL.
         url: String,
         /// Why.
         reason: String,
-        /// Whether the other side showed a certificate that is not trusted.
+        /// Whether the other side presented an untrusted certificate.
         distrusted: bool,
     },
 }
@@ -234,7 +238,7 @@ impl Explain for ClientError {
             }
             ClientError::Proxy => "as in http://proxy.example.com:3128",
             ClientError::Unreachable { distrusted: true, .. } => {
-                "if a proxy of your own stands between, AWS_CA_BUNDLE names the file with its CA"
+                "if your own proxy intercepts the connection, set AWS_CA_BUNDLE to the file with its CA"
             }
             ClientError::Unreachable { .. } => {
                 "check whether this computer reaches the endpoint; a proxy is used only with --with-proxy"
@@ -251,7 +255,7 @@ impl Explain for ClientError {
     }
 }
 
-/// Whether the other side of the connection, which is the proxy where there is one, was not there.
+/// Whether the other side of the connection, which is the proxy if there is one, could not be reached.
 fn is_before_connection(error: &ureq::Error) -> bool {
     use std::io::ErrorKind;
     match error {

@@ -1,4 +1,4 @@
-//! What is asked of Roles Anywhere.
+//! What Roles Anywhere is asked for.
 
 use std::time::Duration;
 
@@ -30,11 +30,12 @@ pub struct CreateSession {
 }
 
 impl CreateSession {
-    /// A session of `duration_seconds` ([`MIN_DURATION`] to [`MAX_DURATION`]; the role and the profile may allow less).
-    /// `role_session_name` is for profiles that accept one: 2 to 64 letters, digits or `_+=,.@-`.
+    /// A session of `duration_seconds` ([`MIN_DURATION`] to [`MAX_DURATION`]; the role and the profile may
+    /// allow less). `role_session_name` is for profiles that accept one: 2 to 64 letters, digits or
+    /// `_+=,.@-`.
     ///
     /// # Errors
-    /// [`SessionError`]: one of them is not allowed, or the ARNs do not fit together.
+    /// [`SessionError`]: a parameter is not allowed, or the ARNs do not belong together.
     pub fn new(
         role: RoleArn,
         profile: ProfileArn,
@@ -79,27 +80,27 @@ impl CreateSession {
         self.trust_anchor_arn.region()
     }
 
-    /// The body of the request: JSON, with the ARNs in it, which AWS takes in the query too. The body leaves no doubt
-    /// about how a `=` or `+` in a role's name is to be encoded.
+    /// The request's body: JSON, with the ARNs in it, which AWS would accept in the query as well. In the
+    /// body it is clear how a `=` or `+` in a role's name is encoded.
     pub fn body(&self) -> Vec<u8> {
-        // A struct of numbers and strings can always be written.
+        // Serializing a struct of numbers and strings cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
-/// Why no session can be asked for.
+/// Why a session cannot be requested.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// Too short or too long.
     #[error("a session of {seconds} seconds is not possible")]
     Duration {
-        /// What was asked for.
+        /// The requested duration.
         seconds: u32,
     },
-    /// Characters that AWS does not take.
+    /// It has characters that AWS does not accept.
     #[error("the role session name is not 2 to 64 of the characters a-z, A-Z, 0-9 and _+=,.@-")]
     Name,
-    /// Profile and trust anchor are apart.
+    /// Profile and trust anchor are in different regions.
     #[error("the profile is in {profile:?} and the trust anchor in {trust_anchor:?}")]
     Regions {
         /// The region in the profile's ARN.
@@ -107,7 +108,7 @@ pub enum SessionError {
         /// The region in the trust anchor's ARN.
         trust_anchor: String,
     },
-    /// `aws` and `aws-cn`, say.
+    /// They are in different partitions, for example `aws` and `aws-cn`.
     #[error("the ARNs of role, profile and trust anchor are not of one partition")]
     Partitions,
 }

@@ -1,4 +1,4 @@
-//! Temporary credentials, as Roles Anywhere gives them.
+//! Temporary credentials, as Roles Anywhere issues them.
 
 use std::fmt;
 
@@ -14,16 +14,16 @@ pub struct Credentials {
     expiration: Expiration,
     /// The session: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
     pub assumed_role_arn: Option<String>,
-    /// The certificate as AWS's logs name it: `arn:aws:rolesanywhere:REGION:ACCOUNT:subject/ID`.
+    /// The certificate's name in AWS's logs: `arn:aws:rolesanywhere:REGION:ACCOUNT:subject/ID`.
     pub subject_arn: Option<String>,
 }
 
 impl Credentials {
-    /// Credentials without the ARNs. None of the texts may be empty or have anything but visible ASCII in it: a line end
-    /// would make something else of a credentials file.
+    /// Credentials without the ARNs. No text may be empty or contain anything but visible ASCII: a line end
+    /// would change the meaning of a credentials file.
     ///
     /// # Errors
-    /// The name in AWS's JSON of the one that is not so.
+    /// The name, in AWS's JSON, of the one that is not allowed.
     pub fn new(
         access_key_id: String,
         secret_access_key: SecretString,
@@ -51,7 +51,7 @@ impl Credentials {
         })
     }
 
-    /// Not secret: it stands in every request that is signed with the credentials.
+    /// Not secret: it is part of every request that is signed with the credentials.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
@@ -61,12 +61,12 @@ impl Credentials {
         &self.secret_access_key
     }
 
-    /// As secret as the key, which is of no use without it.
+    /// As secret as the key, which is useless without it.
     pub fn session_token(&self) -> &SecretString {
         &self.session_token
     }
 
-    /// When they end.
+    /// When they expire.
     pub fn expiration(&self) -> &Expiration {
         &self.expiration
     }
@@ -74,7 +74,7 @@ impl Credentials {
 
 #[cfg(test)]
 impl Credentials {
-    /// Credentials that end at `end`, in Unix seconds; their secrets are `secret`.
+    /// Credentials that expire at `end`, in Unix seconds, and whose secrets are `secret`.
     pub(crate) fn example_until(end: i64) -> Self {
         let end = Timestamp::from_second(end).unwrap().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let secret = || SecretString::from("secret");
@@ -94,7 +94,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The moment at which credentials end.
+/// The moment at which credentials expire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiration {
     text: String,
@@ -102,10 +102,11 @@ pub struct Expiration {
 }
 
 impl Expiration {
-    /// Reads RFC 3339 with seconds, as `2026-03-01T02:02:03Z`; `None` for anything else. Other time zones than UTC are turned
-    /// into it, and parts of a second left out: AWS's SDKs for Rust and JavaScript read no other form.
+    /// Reads RFC 3339 with seconds, as `2026-03-01T02:02:03Z`; `None` for anything else. Other time zones are
+    /// converted to UTC, and fractions of a second dropped: AWS's SDKs for Rust and JavaScript read no other
+    /// form.
     pub fn parse(text: &str) -> Option<Self> {
-        // jiff takes more forms than clients do: a blank for the T, a time zone in brackets.
+        // jiff accepts more forms than clients do: a blank for the T, a time zone in brackets.
         let allowed = |byte: u8| byte.is_ascii_digit() || b"-T:.Z+".contains(&byte);
         let is_rfc_3339 = text.len() >= "2026-03-01T02:02:03Z".len()
             && text.as_bytes()[10] == b'T'

@@ -12,8 +12,9 @@ use super::region::Region;
 
 /// An HTTP origin. Printed as a URL without a path.
 ///
-/// A URL is parsed here, and not by a URL library, because those follow the WHATWG standard: they mend what is wrong
-/// (backslashes, tabs, hosts as `0x7f.1`) rather than refuse it, and what is refused here is what must not be signed for.
+/// The URL is parsed here because URL libraries follow the WHATWG standard: they repair what is wrong
+/// (backslashes, tabs, hosts such as `0x7f.1`) instead of refusing it, and a request must not be signed for
+/// such a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     https: bool,
@@ -25,7 +26,7 @@ pub struct Endpoint {
 /// Which of a region's endpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EndpointVariant {
-    /// Whose cryptography is validated. Also taken when the region was given as a FIPS pseudo-region.
+    /// With validated cryptography. Also used if the region was given as a FIPS pseudo-region.
     pub fips: bool,
     /// With IPv6.
     pub dual_stack: bool,
@@ -41,12 +42,12 @@ impl Endpoint {
         Endpoint { https: true, host: format!("rolesanywhere{fips}.{region}.{suffix}"), port: 443 }
     }
 
-    /// Whether the connection is to be TLS; if not, the host is this computer.
+    /// Whether the connection uses TLS; if not, the host is this computer.
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// The host as in a URL.
+    /// The host, as in a URL.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -61,7 +62,7 @@ impl Endpoint {
         self.port
     }
 
-    /// The `Host` header: the port only where it is not the scheme's own (RFC 9110 section 7.2).
+    /// The `Host` header, with the port only if it is not the scheme's default (RFC 9110 section 7.2).
     pub fn host_header(&self) -> String {
         let own = if self.https { 443 } else { 80 };
         if self.port == own { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
@@ -77,11 +78,11 @@ impl fmt::Display for Endpoint {
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
-    /// Reads a URL of scheme, host and perhaps a port: `https` to anywhere, `http` to this computer alone
-    /// (127.0.0.0/8, `[::1]`, `localhost`), since credentials come back.
+    /// Reads a URL with a scheme, a host and an optional port: `https` to anywhere, `http` only to this
+    /// computer (127.0.0.0/8, `[::1]`, `localhost`), since the answer contains credentials.
     ///
     /// # Errors
-    /// [`EndpointError`] says what is in the way.
+    /// [`EndpointError`] says what is wrong.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         let (scheme, rest) = text.split_once("://").ok_or(EndpointError::NoScheme)?;
         let https = match scheme.to_ascii_lowercase().as_str() {
@@ -119,7 +120,7 @@ impl FromStr for Endpoint {
     }
 }
 
-/// At the colon behind the host, which is not one within the brackets of an IPv6 address.
+/// Splits at the colon after the host, not at one within the brackets of an IPv6 address.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -149,7 +150,7 @@ impl Host {
                 && !label.ends_with('-')
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
-        // Some programs take `2130706433` and `0x7f.1` for addresses; then it is unclear who is meant.
+        // Some programs read `2130706433` and `0x7f.1` as addresses; then it is unclear which host is meant.
         let last = text.rsplit('.').next().unwrap_or_default();
         let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
         if text.len() > 253 || is_number || !text.split('.').all(is_label) {

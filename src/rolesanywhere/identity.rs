@@ -1,9 +1,9 @@
-//! The requester: a certificate, its serial number and its chain, in the form of a request.
+//! The requester's certificate, its serial number and its chain, in the form of a request.
 
 use crate::error::{Exit, Explain};
 use crate::signature::PublicKey;
 
-/// The most certificates that Roles Anywhere takes in `X-Amz-X509-Chain`.
+/// The most certificates that Roles Anywhere accepts in `X-Amz-X509-Chain`.
 pub const MAX_CHAIN: usize = 5;
 
 /// The algorithm of a request's signature. Both use SHA-256, whatever the size of the key.
@@ -16,12 +16,12 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The one that a certificate's key makes.
+    /// The algorithm of a certificate's key.
     pub fn of(key: &PublicKey) -> Self {
         if key.is_rsa() { Algorithm::Rsa } else { Algorithm::Ecdsa }
     }
 
-    /// As in a request.
+    /// Its name in a request.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Rsa => "AWS4-X509-RSA-SHA256",
@@ -40,7 +40,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// `serial` is the certificate's serial number as a decimal number; `leaf` its DER; `chain` the DER of the
+    /// `serial` is the certificate's serial number in decimal, `leaf` its DER, and `chain` the DER of the
     /// intermediate certificates, the leaf's issuer first, without the leaf; the root is not needed.
     ///
     /// # Errors
@@ -51,7 +51,8 @@ impl Identity {
         leaf: Vec<u8>,
         chain: Vec<Vec<u8>>,
     ) -> Result<Self, IdentityError> {
-        // RFC 5280 forbids negative ones, which some CAs issue nonetheless: what is sent is what the certificate has.
+        // RFC 5280 forbids negative serial numbers, which some CAs issue nonetheless: the request contains
+        // what the certificate has.
         let digits = serial.strip_prefix('-').filter(|digits| *digits != "0").unwrap_or(serial);
         let is_decimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         if !is_decimal || (digits.len() > 1 && digits.starts_with('0')) {
@@ -93,10 +94,10 @@ impl Identity {
 /// Why a certificate and its chain cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// Not a whole number in decimal.
+    /// Not a decimal integer.
     #[error("the certificate's serial number is not an integer")]
     Serial,
-    /// A certificate without bytes.
+    /// The certificate is empty.
     #[error("a certificate is empty")]
     Empty,
     /// More than five.
@@ -105,7 +106,7 @@ pub enum IdentityError {
         /// How many.
         found: usize,
     },
-    /// The certificate stands among its issuers.
+    /// The certificate is among its own issuers.
     #[error("the certificate itself is among the intermediate certificates")]
     LeafInChain,
 }

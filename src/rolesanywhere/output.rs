@@ -30,7 +30,7 @@ pub fn credential_process(credentials: &Credentials) -> Zeroizing<String> {
 
 /// What the instance metadata service answers to `GET …/iam/security-credentials/ROLE`
 /// ([AWS](https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html)).
-/// `last_updated` is when the credentials came, in seconds since 1970.
+/// `last_updated` is when the credentials were obtained, in seconds since 1970.
 pub fn instance_metadata(credentials: &Credentials, last_updated: i64) -> Zeroizing<String> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -77,7 +77,7 @@ pub fn container(credentials: &Credentials, role: &RoleArn) -> Zeroizing<String>
 }
 
 fn json(document: &impl Serialize) -> Zeroizing<String> {
-    // Structs of strings can always be written.
+    // Serializing structs of strings cannot fail.
     Zeroizing::new(serde_json::to_string(document).unwrap_or_default())
 }
 

@@ -1,11 +1,12 @@
-//! Editing the AWS credentials file (`~/.aws/credentials`): one profile gets new credentials, all else stays.
+//! Editing the AWS credentials file (`~/.aws/credentials`): one profile gets new credentials, everything else
+//! stays.
 //!
-//! Its readers differ a little: AWS's CLI and boto3 with Python's configparser, the other SDKs
-//! by AWS's own rules. Lines are understood here as configparser does, which is the most particular about indentation;
-//! where readers differ, the edit is one that all of them read alike.
+//! Its readers differ a little: AWS's CLI and boto3 use Python's configparser, the other SDKs follow AWS's
+//! own rules. Here lines are read as configparser does, which is the strictest about indentation. Where
+//! readers differ, the edit is one that all of them read alike.
 //!
-//! When the credentials end is not written: there is no setting for it. AWS's CLI, its SDKs and its own helper neither
-//! write nor read one in this file, so the writer must write again in time.
+//! The expiry of the credentials is not written: there is no setting for it. AWS's CLI, its SDKs and its own
+//! helper neither write nor read one in this file, so the writer must write again in time.
 
 mod error;
 mod lines;
@@ -24,7 +25,7 @@ use self::lines::{Line, Role};
 use self::setting::Setting;
 use super::Credentials;
 
-/// The name of a profile as the credentials file has it, without `profile ` before it.
+/// The name of a profile as it is in the credentials file, without `profile ` before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileName(String);
 
@@ -45,7 +46,7 @@ impl FromStr for ProfileName {
     type Err = ProfileNameError;
 
     /// # Errors
-    /// [`ProfileNameError`]: some reader would take it for something else.
+    /// [`ProfileNameError`]: some reader would misread it.
     fn from_str(text: &str) -> Result<Self, ProfileNameError> {
         if text.is_empty() {
             return Err(ProfileNameError::Empty);
@@ -70,11 +71,13 @@ impl fmt::Display for ProfileName {
     }
 }
 
-/// The bytes of a credentials file with new credentials in one profile, which is appended if it is not there.
+/// The bytes of a credentials file with new credentials in one profile, which is appended if it does not
+/// exist.
 ///
-/// All other lines stay byte for byte, and in their order. A line with one of the three settings is rewritten, with
-/// its indentation and line end; a second one of the same profile is taken out, as is `aws_security_token`. A profile
-/// that stands in the file twice gets the credentials where it comes first, and loses them elsewhere.
+/// All other lines stay byte for byte, and in their order. A line with one of the three settings is
+/// rewritten, with its indentation and line end; a second one in the same profile is removed, as is
+/// `aws_security_token`. A profile that occurs twice in the file gets the credentials at its first
+/// occurrence, and loses them elsewhere.
 pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Credentials) -> Zeroizing<Vec<u8>> {
     // A byte-order mark stays, and is not part of the first line.
     let (mark, text) = file.split_at(if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 });
@@ -88,7 +91,7 @@ pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Creden
         [setting.name(), " = ", value].map(str::as_bytes)
     };
     let line_end = lines.first().map(Line::end).filter(|end| !end.is_empty()).unwrap_or(b"\n");
-    // Large enough from the start: what is moved leaves a copy behind.
+    // Large enough from the start: a buffer that is moved leaves a copy behind.
     let added: usize = Setting::ALL
         .into_iter()
         .map(|setting| written(setting).into_iter().map(<[u8]>::len).sum::<usize>() + 2 * line_end.len())
@@ -136,16 +139,16 @@ pub fn with_credentials(file: &[u8], profile: &ProfileName, credentials: &Creden
     edited
 }
 
-/// Where settings go that the profile does not have yet.
+/// Where to put settings that the profile does not have yet.
 struct Place<'a> {
     /// The number of the line before.
     after: usize,
-    /// The same as of the line before: deeper, the settings would be taken for a part of it; less deep, what follows
-    /// could be taken for a part of them.
+    /// The indentation of that line. If the settings were deeper, they would be read as a part of it; if less
+    /// deep, what follows could be read as a part of them.
     indentation: &'a [u8],
 }
 
-/// After the last of the settings that stay; else at the end of the profile; `None` if there is no such profile.
+/// After the last setting that stays, or else at the end of the profile; `None` if there is no such profile.
 fn place_for_new<'a>(lines: &[Line<'a>]) -> Option<Place<'a>> {
     let header = lines.iter().position(|line| matches!(line.role, Role::Header { wanted: true }))?;
     let length =
@@ -162,7 +165,7 @@ fn place_for_new<'a>(lines: &[Line<'a>]) -> Option<Place<'a>> {
         matches!(line.role, Role::Setting(_) | Role::FormerToken | Role::Other | Role::Unreadable)
     };
     let before = section().find(|(_, line)| has_setting && begins(line)).map(|(_, line)| line);
-    // Without a setting before it, the next section's header may have any indentation.
+    // If no setting precedes, the next section's header may have any indentation.
     let model = before.or_else(|| lines.get(profile.end));
     Some(Place {
         after: last.map_or(header, |(number, _)| profile.start + number),
@@ -170,7 +173,7 @@ fn place_for_new<'a>(lines: &[Line<'a>]) -> Option<Place<'a>> {
     })
 }
 
-/// For each of the settings the number of the line that keeps it: the first in the profile's first section.
+/// For each setting, the number of the line that keeps it: the first in the profile's first section.
 fn kept_settings(lines: &[Line<'_>]) -> BTreeMap<Setting, usize> {
     let mut kept = BTreeMap::new();
     let mut sections = 0;

@@ -1,11 +1,11 @@
-//! Regions and the partitions of AWS that they belong to.
+//! AWS's regions and the partitions that they belong to.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Exit, Explain};
 
-/// A region, without the affix of a FIPS pseudo-region: what stands in the scope of a signature.
+/// A region, without the affix of a FIPS pseudo-region, as it is in the scope of a signature.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
     name: String,
@@ -13,7 +13,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// One that was checked before, and is not a pseudo-region.
+    /// A region that was checked before, and is not a pseudo-region.
     pub(super) fn real(name: &str) -> Self {
         Region { name: name.to_owned(), fips: false }
     }
@@ -28,7 +28,7 @@ impl Region {
         self.fips
     }
 
-    /// The partition; a region that fits none is taken for one of `aws`, as AWS's SDKs do.
+    /// The partition. A region that fits none is assigned to `aws`, as AWS's SDKs do.
     pub(super) fn partition(&self) -> &'static Partition {
         PARTITIONS.iter().find(|partition| self.name.starts_with(partition.prefix)).unwrap_or(&AWS)
     }
@@ -40,7 +40,7 @@ impl FromStr for Region {
     /// Reads a region or a FIPS pseudo-region.
     ///
     /// # Errors
-    /// [`RegionError`] unless it has lower-case letters, digits and hyphens only, and could be part of a
+    /// [`RegionError`] unless it consists of lower-case letters, digits and hyphens, and could be part of a
     /// host name.
     fn from_str(text: &str) -> Result<Self, RegionError> {
         let real = text.strip_prefix("fips-").or_else(|| text.strip_suffix("-fips"));
@@ -83,9 +83,9 @@ impl Explain for RegionError {
 #[derive(Debug)]
 pub(super) struct Partition {
     prefix: &'static str,
-    /// What the names of hosts end with.
+    /// How its host names end.
     pub(super) suffix: &'static str,
-    /// The same, of hosts with IPv4 and IPv6 addresses.
+    /// The same for hosts with IPv4 and IPv6 addresses.
     pub(super) dual_stack_suffix: &'static str,
 }
 

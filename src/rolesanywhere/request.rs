@@ -1,4 +1,4 @@
-//! A CreateSession request: what is signed of it, and what is sent.
+//! A CreateSession request: which part of it is signed, and what is sent.
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,8 +54,8 @@ impl fmt::Display for SigningTime {
     }
 }
 
-/// A request that is not signed yet. Every header that it has is signed, and no others: what a proxy adds or takes away
-/// then does not matter.
+/// A request that is not signed yet. Every header that it has is signed, and no others, so it does not matter
+/// what a proxy adds or removes.
 #[derive(Clone, Debug)]
 pub struct Request {
     url: String,
@@ -68,8 +68,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// The request for `session` to `endpoint`, signed for `region` (which is the session's, unless somebody says
-    /// otherwise) at `time` with the key of `identity`'s certificate.
+    /// The request for `session` to `endpoint`, signed for `region` (the session's, unless another one was
+    /// given) at `time` with the key of `identity`'s certificate.
     pub fn new(
         session: &CreateSession,
         endpoint: &Endpoint,
@@ -100,7 +100,7 @@ impl Request {
         }
     }
 
-    /// The canonical request; to find out why a signature is refused.
+    /// The canonical request, for finding out why a signature is refused.
     pub fn canonical_request(&self) -> String {
         canonical::canonical_request(&Parts {
             method: METHOD,
@@ -116,14 +116,14 @@ impl Request {
         canonical::string_to_sign(self.algorithm, &self.date, &self.scope, &self.canonical_request())
     }
 
-    /// What is signed: the private key itself signs it; there is no derived key as in other uses of Signature
+    /// What is signed. The private key itself signs it; there is no derived key as in other uses of Signature
     /// Version 4.
     pub fn payload(&self) -> Payload {
         Payload::message(self.string_to_sign())
     }
 
-    /// The request with its signature: for RSA RSASSA-PKCS1-v1_5, for ECDSA the DER of RFC 3279 section 2.2.3 (PKCS#11
-    /// gives the two numbers one after the other instead), both with SHA-256 whatever the curve.
+    /// The request with its signature: RSASSA-PKCS1-v1_5 for RSA, the DER of RFC 3279 section 2.2.3 for ECDSA
+    /// (PKCS#11 concatenates the two numbers instead), both with SHA-256 whatever the curve.
     pub fn sign_with(self, signature: &[u8]) -> SignedRequest {
         let Request { algorithm, serial, scope, .. } = &self;
         let names = canonical::signed_headers(&self.headers());
@@ -140,15 +140,15 @@ impl Request {
     }
 }
 
-/// A request to be sent exactly so. Anyone who has it can send it too while it is fresh, and gets credentials: `Debug` shows
-/// no values of headers.
+/// A request, ready to be sent as it is. While it is fresh, anyone who has it can send it and gets
+/// credentials, so `Debug` shows no header values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedRequest {
     /// The HTTP method.
     pub method: &'static str,
     /// Where to.
     pub url: String,
-    /// All headers that are signed, among them `host`, and `authorization`. Names are in lower case.
+    /// All signed headers, including `host`, and `authorization`. Names are in lower case.
     pub headers: Vec<(&'static str, String)>,
     /// JSON.
     pub body: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What Roles Anywhere, or something on the way there, answers.
+//! The answers of Roles Anywhere, or of something on the way there.
 
 mod error;
 mod refusal;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::credentials::{Credentials, Expiration};
 use super::shown::one_line;
 
-/// Longer excerpts of answers are cut; in characters.
+/// In characters. Longer excerpts of answers are cut.
 const MAX_EXCERPT: usize = 200;
 
 /// An answer to a CreateSession request.
@@ -33,21 +33,21 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// The time that it bears, in Unix seconds (RFC 9110 section 5.6.7).
+    /// The time in the answer, in Unix seconds (RFC 9110 section 5.6.7).
     pub fn date(&self) -> Option<i64> {
-        // The parser is not to be kept busy with a header of any length.
+        // A header of any length must not keep the parser busy.
         let date = self.date.filter(|date| date.len() <= 64)?;
         let date: Timestamp = DateTimeParser::new().parse_timestamp(date).ok()?;
         Some(date.as_second())
     }
 }
 
-/// The credentials in an answer. `now` is this computer's time in seconds since 1970, to be compared with the answer's:
-/// a wrong clock is the commonest reason for a refusal that does not name its reason.
+/// The credentials in an answer. `now` is this computer's time in seconds since 1970, to be compared with the
+/// answer's: a wrong clock is the most common reason for a refusal without a reason.
 ///
 /// # Errors
-/// [`ResponseError::Refused`] when it is not a 201; otherwise why it holds no usable credentials. Empty or expired ones
-/// are an error, because a client that is given them asks again and again.
+/// [`ResponseError::Refused`] if it is not a 201; otherwise why it holds no usable credentials. Empty or
+/// expired ones are an error, because a client that gets them asks again and again.
 pub fn read(answer: &Answer<'_>, now: i64) -> Result<Credentials, ResponseError> {
     let clock_ahead = answer.date().and_then(|date| now.checked_sub(date));
     // AWS says 201. An emulator may say 200.
@@ -80,7 +80,7 @@ pub fn read(answer: &Answer<'_>, now: i64) -> Result<Credentials, ResponseError>
     Ok(credentials)
 }
 
-/// What may be shown of an answer that ought to hold credentials, and might: a page, which begins with `<`.
+/// What can be shown of an answer that should hold credentials, and may: a page, which begins with `<`.
 fn harmless_excerpt(body: &[u8]) -> Option<String> {
     let is_page = body.trim_ascii_start().starts_with(b"<");
     is_page.then(|| one_line(&String::from_utf8_lossy(body), MAX_EXCERPT))

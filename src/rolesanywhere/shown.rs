@@ -1,7 +1,8 @@
-//! Text that comes from the network, on its way to people.
+//! Text from the network, made safe to show to people.
 
-/// One line of at most `most` characters: white space and control characters become one blank, and characters that
-/// show nothing or turn the direction of writing (Unicode's Cf) are left out, so that nothing can be faked with them.
+/// One line of at most `most` characters. White space and control characters become one blank, and characters
+/// that are invisible or change the direction of writing (Unicode's Cf) are removed, so that nothing can be
+/// faked with them.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
@@ -35,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_one_short_line_whatever_comes() {
+    fn any_text_becomes_one_short_line() {
         assert_eq!(one_line("\r\n a\t\tb\u{1b}[31m\u{202e}c\n", 80), "a b [31mc");
         assert_eq!(one_line("éééé", 3), "ééé…");
         assert_eq!(one_line("ab cd", 3), "ab…");

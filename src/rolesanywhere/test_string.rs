@@ -1,5 +1,5 @@
-//! The text that `sign-string` signs, the same as AWS's helper: fixed for a key, so that nothing else can be
-//! signed with it.
+//! The text that `sign-string` signs, the same as AWS's helper: constant for a key, so that nothing else can
+//! be signed with it.
 
 use der::Decode as _;
 use sha2::{Digest as _, Sha256};
@@ -11,15 +11,16 @@ const TEXT: &[u8] = b"AWS Roles Anywhere Credential Helper Signing Test";
 const VERSION: &[u8] = b"1";
 const PREFIX: &[u8] = b"IAM RA";
 
-/// `TEXT ‖ VERSION ‖ SHA-256("IAM RA" ‖ key)`, the digest as 32 raw bytes; the key of RSA as the DER of PKCS#1
-/// (RFC 8017 appendix A.1.1), of EC as the point `04 ‖ X ‖ Y` (SEC 1 section 2.3.3)
+/// `TEXT ‖ VERSION ‖ SHA-256("IAM RA" ‖ key)`, with the digest as 32 raw bytes. An RSA key is the DER of
+/// PKCS#1 (RFC 8017 appendix A.1.1), an EC key the point `04 ‖ X ‖ Y` (SEC 1 section 2.3.3)
 /// ([AWS](https://github.com/aws/rolesanywhere-credential-helper#sign-string)).
 ///
 /// # Errors
-/// [`PublicKeyError::Der`] for a key that cannot be encoded: one of many megabytes.
+/// [`PublicKeyError::Der`] for a key that cannot be encoded, because it has many megabytes.
 pub fn test_string(key: &PublicKey) -> Result<Vec<u8>, PublicKeyError> {
     let malformed = |error: der::Error| PublicKeyError::Der(error.to_string());
-    // The bit string of a SubjectPublicKeyInfo is just what is wanted, of both (RFC 3279 sections 2.3.1 and 2.3.5).
+    // For both, the bit string of a SubjectPublicKeyInfo is what is needed (RFC 3279 sections 2.3.1 and
+    // 2.3.5).
     let info = SubjectPublicKeyInfoRef::from_der(key.spki_der()).map_err(malformed)?;
     let digest = Sha256::digest([PREFIX, info.subject_public_key.raw_bytes()].concat());
     Ok([TEXT, VERSION, digest.as_slice()].concat())
@@ -29,7 +30,7 @@ pub fn test_string(key: &PublicKey) -> Result<Vec<u8>, PublicKeyError> {
 mod tests {
     use super::*;
 
-    /// The digest's end, from `openssl` over the bytes that the definition names.
+    /// The digest at the end, computed with `openssl` over the bytes of the definition.
     fn digest(key: &PublicKey) -> String {
         let text = test_string(key).unwrap();
         let digest =
@@ -38,14 +39,14 @@ mod tests {
     }
 
     #[test]
-    fn an_rsa_key_stands_in_it_as_pkcs_1() {
+    fn it_contains_an_rsa_key_as_pkcs_1() {
         // { printf 'IAM RA\x30\x0c\x02\x05\x00\xc0\xff\xee\x01\x02\x03\x01\x00\x01'; } | openssl dgst -sha256
         let key = PublicKey::rsa(&[0xc0, 0xff, 0xee, 0x01], &[1, 0, 1]).unwrap();
         assert_eq!(digest(&key), RSA);
     }
 
     #[test]
-    fn an_ec_key_stands_in_it_as_its_point() {
+    fn it_contains_an_ec_key_as_its_point() {
         // { printf 'IAM RA\x04'; printf '\x11%.0s' $(seq 64); } | openssl dgst -sha256
         let p256 = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
         let point = [[4].as_slice(), &[0x11; 64]].concat();

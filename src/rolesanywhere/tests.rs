@@ -1,4 +1,5 @@
-//! Requests of known signature, `tests/samples/roles-anywhere.json`, whose signatures are verified here once more.
+//! Requests with known signatures, from `tests/samples/roles-anywhere.json`; the signatures are verified here
+//! again.
 
 use aws_lc_rs::signature::{self as lc, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
@@ -23,7 +24,7 @@ fn text<'a>(vector: &'a Value, name: &str) -> &'a str {
     vector[name].as_str().unwrap_or_else(|| panic!("{name} of {}", vector["label"]))
 }
 
-/// A query as names and values that are not encoded.
+/// A query as decoded names and values.
 fn query(url: &str) -> Vec<(String, String)> {
     let Some((_, query)) = url.split_once('?') else { return Vec::new() };
     let decoded = |text: &str| {

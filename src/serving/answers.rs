@@ -1,4 +1,4 @@
-//! What is answered to which request. Knows no socket.
+//! Which answer each request gets. Knows no socket.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use super::tokens::Tokens;
 use crate::device::pending_calls;
 use crate::rolesanywhere::{Region, output};
 
-const NO_SESSION_TOKEN: &str = "a token of PUT /latest/api/token is wanted\n";
+const NO_SESSION_TOKEN: &str = "a token from PUT /latest/api/token is required\n";
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const CREDENTIALS: &str = "/latest/meta-data/iam/security-credentials";
-/// No device takes as long for a call, not even one that waits for a touch.
+/// No call to a device takes this long, not even one that waits for a touch.
 const STUCK: Duration = Duration::from_secs(120);
 const REGION: &str = "/latest/meta-data/placement/region";
 const ZONE: &str = "/latest/meta-data/placement/availability-zone";
 const DOCUMENT: &str = "/latest/dynamic/instance-identity/document";
-/// What a proxy adds (RFC 7239, RFC 9110 section 7.6.3, and the header that was there before them).
+/// Headers that a proxy adds (RFC 7239, RFC 9110 section 7.6.3, and the header that was used before them).
 const OF_PROXIES: [&str; 3] = ["x-forwarded-for", "forwarded", "via"];
 
-/// All that answers depend on.
+/// Everything that answers depend on.
 #[derive(Debug)]
 pub struct Service {
     roles: Arc<Roles>,
@@ -44,7 +44,7 @@ pub struct Service {
 pub enum Refusal {
     /// It came through a proxy, as this header says.
     Forwarded(&'static str),
-    /// It names a host that is not this service's; none, or several, where this is empty.
+    /// It names a host that is not this service's. If this is empty, it names none, or several.
     Host(String),
 }
 
@@ -54,11 +54,11 @@ pub struct Reply {
     pub status: StatusCode,
     /// The media type of the body.
     pub content_type: &'static str,
-    /// How long the token of the body is valid, in seconds; `None` where the body is not a token.
+    /// For how many seconds the token in the body is valid; `None` if the body is not a token.
     pub ttl: Option<u64>,
     /// The body, which may hold credentials.
     pub body: Zeroizing<String>,
-    /// Why it is a refusal.
+    /// Why it was refused, if it was.
     pub refusal: Option<Refusal>,
 }
 
@@ -72,7 +72,7 @@ impl Reply {
         Reply { status, content_type: "application/json", ttl: None, body, refusal: None }
     }
 
-    /// As SDKs read errors of a container's endpoint.
+    /// An error in the form that SDKs expect from a container's endpoint.
     fn container_error(status: StatusCode, code: &str, message: &str) -> Self {
         let body = json!({ "code": code, "message": message }).to_string();
         Reply::json(status, Zeroizing::new(body))
@@ -80,8 +80,9 @@ impl Reply {
 }
 
 impl Service {
-    /// A service of `roles` at `address`, which is also known by the names of `allowed_hosts`. Without a container token, the
-    /// container credentials endpoint is not served. Programs that ask where they are are told `region`.
+    /// A service of `roles` at `address`, which also answers to the names in `allowed_hosts`. Without a
+    /// container token, the container credentials endpoint is not served. Programs that ask for their region
+    /// are told `region`.
     pub fn new(
         roles: Arc<Roles>,
         container_token: Option<SecretString>,
@@ -126,8 +127,8 @@ impl Service {
         }
     }
 
-    /// What came through a proxy may come from another computer; what names another host, from a web page that a name server
-    /// has led here. Such a page does not know the container's token.
+    /// A request that came through a proxy may come from another computer. One that names another host may
+    /// come from a web page that a name server has led here; such a page does not know the container's token.
     fn refusal(&self, request: &Parts, role: Option<&str>) -> Option<Refusal> {
         if let Some(name) = OF_PROXIES.into_iter().find(|name| request.headers.contains_key(*name)) {
             return Some(Refusal::Forwarded(name));
@@ -136,12 +137,12 @@ impl Service {
         (role.is_none() || !self.has_container_token(request)).then_some(Refusal::Host(host))
     }
 
-    /// Where a program is, which some SDKs ask before they ask for anything else.
+    /// A program's place (zone and region), which some SDKs ask for before anything else.
     fn place(&self, request: &Parts, path: &str) -> Reply {
         let region = self.region.name();
         let (text, is_json) = match path {
             REGION => (region.to_owned(), false),
-            // There is none. SDKs take its last letter away.
+            // There is no zone. SDKs remove its last letter to get the region.
             ZONE => (format!("{region}a"), false),
             DOCUMENT => (json!({ "region": region }).to_string(), true),
             _ => return not_found(None),
@@ -173,18 +174,18 @@ impl Service {
         };
         match self.tokens.make(Duration::from_secs(seconds)) {
             Some(token) => Reply { ttl: Some(seconds), ..Reply::text(StatusCode::OK, token) },
-            None => Reply::text(StatusCode::SERVICE_UNAVAILABLE, "the system gives no random numbers\n"),
+            None => Reply::text(StatusCode::SERVICE_UNAVAILABLE, "the system provides no random numbers\n"),
         }
     }
 
-    /// `rest` is what stands behind the path of all roles.
+    /// `rest` is what follows the path of all roles.
     fn metadata(&self, request: &Parts, rest: &str) -> Reply {
         if !self.has_session_token(request) {
             return Reply::text(StatusCode::UNAUTHORIZED, NO_SESSION_TOKEN);
         }
         match rest.strip_prefix('/') {
             None if rest.is_empty() => {
-                // A machine of EC2 has one role, and botocore takes the whole answer for its name.
+                // An EC2 instance has one role, and botocore takes the whole answer as its name.
                 let first = self.roles.all().into_iter().next().map(|role| role.name);
                 Reply::text(StatusCode::OK, first.unwrap_or_default())
             }
@@ -226,7 +227,7 @@ impl Service {
         }
     }
 
-    /// How it goes; nothing secret.
+    /// The state of the service, without secrets.
     fn health(&self) -> Reply {
         let (roles, now) = (self.roles.all(), self.roles.now());
         let all_good = roles.iter().all(|role| role.valid_at(now).is_some());
@@ -259,7 +260,8 @@ impl Service {
         Reply::json(status, Zeroizing::new(document.to_string()))
     }
 
-    /// Whether there is anything to hand out, or the renewal is not stuck in a device: else a new process is better.
+    /// Whether there is anything to hand out, or the renewal is not stuck in a device; otherwise a new
+    /// process is better.
     pub fn is_of_use(&self) -> bool {
         let is_stuck = pending_calls().iter().any(|call| call.since.elapsed() > STUCK);
         let now = self.roles.now();
@@ -274,7 +276,8 @@ fn not_found(role: Option<&str>) -> Reply {
     }
 }
 
-/// The path with single slashes and none at its end: an endpoint that ends with one has two before what is asked for.
+/// The path with single slashes and none at its end: if an endpoint ends with a slash, two precede what is
+/// asked for.
 fn path_of(request: &Parts) -> String {
     let parts = request.uri.path().split('/').filter(|part| !part.is_empty());
     parts.fold(String::new(), |path, part| path + "/" + part)

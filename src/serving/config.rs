@@ -1,4 +1,4 @@
-//! Which roles are served: the one of the options, or those of a TOML file.
+//! Which roles are served: the one in the options, or those in a TOML file.
 
 use std::path::{Path, PathBuf};
 
@@ -19,17 +19,17 @@ pub struct ServedRole {
     pub request: CredentialRequest,
 }
 
-/// A role of a file, not parsed yet.
+/// A role in a file, not parsed yet.
 #[derive(Clone, Debug)]
 pub struct RoleOptions {
     /// Its name.
     pub name: String,
-    /// What is asked for.
+    /// What to ask AWS for.
     pub options: CredentialOptions,
 }
 
 impl RoleOptions {
-    /// The roles of a file. What a `[[role]]` does not say is as the options say it.
+    /// The roles of a file. Whatever a `[[role]]` leaves out is taken from the options.
     ///
     /// # Errors
     /// [`ConfigError`]; the file cannot be read.
@@ -40,7 +40,7 @@ impl RoleOptions {
         Ok(entries.into_iter().map(role).collect())
     }
 
-    /// The role of a file that has this name, or the only one.
+    /// The role of this name in a file, or its only role.
     ///
     /// # Errors
     /// As [`RoleOptions::of_file`], and [`ConfigError::NoSuchRole`].
@@ -72,7 +72,7 @@ impl ServedRole {
         Ok(ServedRole { name: request.session.role().name().to_owned(), request })
     }
 
-    /// The roles of a file. What a `[[role]]` does not say is as the options say it.
+    /// The roles of a file. Whatever a `[[role]]` leaves out is taken from the options.
     ///
     /// # Errors
     /// [`ConfigError`]; the file cannot be read; and as [`CredentialRequest::parse`].
@@ -84,7 +84,7 @@ impl ServedRole {
     }
 }
 
-/// The entries of a file, of which each has a name of its own.
+/// The entries of a file, each with a name of its own.
 fn entries(text: &str, path: &Path) -> Result<Vec<Entry>, ConfigError> {
     let file: File = toml::from_str(text)
         .map_err(|error| ConfigError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
@@ -126,7 +126,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// What it does not say is as the options of the command line say it.
+    /// Takes whatever it leaves out from the options of the command line.
     fn over(self, options: &CredentialOptions) -> CredentialOptions {
         let mut all = options.clone();
         let over = |own: Option<String>, other: &mut Option<String>| {
@@ -146,10 +146,10 @@ impl Entry {
     }
 }
 
-/// Why a file defines no roles.
+/// Why a file does not define roles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not TOML, or has members that are not known.
+    /// It is not TOML, or has unknown members.
     #[error("{path:?} is malformed: {reason}")]
     Malformed {
         /// The file.
@@ -157,10 +157,10 @@ pub enum ConfigError {
         /// Where and why.
         reason: String,
     },
-    /// There is no `[[role]]` in it.
+    /// It has no `[[role]]`.
     #[error("{0:?} defines no role")]
     Empty(PathBuf),
-    /// It has no role of this name, or several and none was named.
+    /// It has no role of this name, or it has several and none was named.
     #[error("{path:?} {}; defined: {}", match name { Some(name) => format!("has no role {name:?}"), None => "defines several roles".to_owned() }, there.join(", "))]
     NoSuchRole {
         /// The file.
@@ -170,7 +170,7 @@ pub enum ConfigError {
         /// The names of its roles.
         there: Vec<String>,
     },
-    /// A role has a name that cannot stand in a path, or another role's.
+    /// A role's name cannot be part of a path, or is another role's.
     #[error("{path:?}: {name:?} is not a valid role name, or is used twice")]
     Name {
         /// The file.

@@ -1,4 +1,5 @@
-//! The token of the container credentials endpoint: in a file that only its owner can read, or also its group.
+//! The token of the container credentials endpoint, in a file that only its owner, or also its group, can
+//! read.
 
 use std::fs;
 use std::io::Read;
@@ -14,13 +15,13 @@ use zeroize::Zeroizing;
 use crate::error::{Exit, Explain};
 use crate::save::{self, FileError};
 
-/// The mode of the token file if nothing else is asked for.
+/// The mode of the token file unless another one is requested.
 pub const CONTAINER_TOKEN_MODE: u32 = 0o600;
-/// Shorter ones can be guessed.
+/// Shorter tokens can be guessed.
 const SHORTEST: usize = 16;
 
-/// The token in a file, which is made with `mode` if it is not there or is empty, and may not be more open than that. Without
-/// a line end: SDKs send all of the file.
+/// The token in a file. If the file is missing or empty, it is created with `mode`; an existing file must not
+/// be more open than that. It has no line end: SDKs send the whole file.
 ///
 /// # Errors
 /// [`ContainerTokenError`].
@@ -29,19 +30,19 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
     let new = || {
         let mut bytes = Zeroizing::new([0; 32]);
         let random = SystemRandom::new().fill(&mut *bytes);
-        random.map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
+        random.map_err(|_| std::io::Error::other("the system provides no random numbers"))?;
         Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
     };
     let text = |token: &str| SecretString::from(token.to_owned());
     match fs::symlink_metadata(path) {
-        // After a disk was full.
+        // A full disk leaves an empty file behind.
         Ok(file) if file.is_file() && file.len() == 0 => {
             let token = new().map_err(failed)?;
             save::replace_private(path, token.as_bytes(), mode).map_err(failed)?;
             return Ok(text(&token));
         }
         Ok(_) => {}
-        // It is never seen without its token.
+        // Nobody ever sees it without its token.
         Err(_) => {
             let token = new().map_err(failed)?;
             match save::create_private(path, token.as_bytes(), mode) {
@@ -50,7 +51,7 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
             }
         }
     }
-    // A descriptor, so that what is looked at is what is read.
+    // A descriptor, so that the file that is checked is the one that is read.
     let file = save::open_private(path)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.mode() & 0o077 & !mode != 0 {
@@ -66,10 +67,10 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
     Ok(SecretString::from(text))
 }
 
-/// Why a file gives no token.
+/// Why a file provides no token.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerTokenError {
-    /// It cannot be made or read.
+    /// It cannot be created or read.
     #[error("the token file {path:?}: {source}")]
     File {
         /// The file.
@@ -90,7 +91,7 @@ pub enum ContainerTokenError {
         /// Only its group can read it, besides its owner.
         is_for_group: bool,
     },
-    /// What it holds is too short, or cannot stand in an HTTP header.
+    /// Its content is too short, or cannot be in an HTTP header.
     #[error("the token file {0:?} holds no token: 16 or more visible characters without a line end")]
     Unusable(PathBuf),
 }

@@ -1,18 +1,20 @@
-//! Whom a request may name as its host: this service, so that a web page that a name server has led here is not answered.
+//! Which hosts a request may name: this service only, so that no web page gets an answer that a name server
+//! has led here.
 
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 
-/// The addresses of the real services, EC2's and the containers', which some programs name whatever they connect to.
+/// The addresses of the real services, EC2's and the containers', which some programs name wherever they
+/// connect to.
 const LINK_LOCAL: [&str; 2] = ["169.254.169.254", "169.254.170.2"];
 
-/// The hosts that this service has. The port does not count: who is behind a forwarded one names another.
+/// The hosts of this service. The port does not count: with a forwarded port, clients name another one.
 #[derive(Debug)]
 pub(super) struct Hosts {
     address: IpAddr,
-    /// Names that somebody allows.
+    /// Names that the user allows.
     allowed: Vec<String>,
 }
 
@@ -22,16 +24,16 @@ impl Hosts {
         Hosts { address: address.ip(), allowed }
     }
 
-    /// The first host that the request names and that is not this service's.
+    /// Checks that the request names only this service's hosts.
     ///
     /// # Errors
-    /// It, or nothing where the request names none or several.
+    /// The first host that is not, or nothing if the request names none or several.
     pub(super) fn check(&self, request: &Parts) -> Result<(), String> {
         if request.headers.get_all("host").iter().count() != 1 {
             return Err(String::new());
         }
         let host = header(request, "host").unwrap_or_default();
-        // A target in absolute form counts before the header (RFC 9112 section 3.2.2).
+        // A target in absolute form takes precedence over the header (RFC 9112 section 3.2.2).
         for host in request.uri.authority().map(Authority::as_str).into_iter().chain([host]) {
             if !self.is_own(name_of(host)) {
                 return Err(host.to_owned());

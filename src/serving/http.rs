@@ -1,4 +1,4 @@
-//! The connections: HTTP/1.1 on a thread of its own, while another one renews.
+//! The connections: HTTP/1.1 on a separate thread, while another thread renews.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -24,18 +24,18 @@ use super::answers::{Refusal, Reply, Service};
 use super::notify::Systemd;
 use crate::error::{Exit, Explain};
 
-/// At a time. For one more the one goes that has asked for nothing for longest: SDKs wait for a second, and a client that
-/// opens connections and says nothing must not keep them out.
+/// At one time. For one more, the connection is closed that has been idle for longest: SDKs wait for a
+/// second, and a client that opens connections and says nothing must not keep them out.
 const MOST_CONNECTIONS: usize = 512;
 /// For a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// No connection lives longer: connections of clients that have gone away silently end too.
+/// No connection lives longer, so that those of clients that vanished silently end too.
 const LONGEST: Duration = Duration::from_secs(600);
 const MOST_HEADERS: usize = 64;
-/// For a request's head, in bytes: hyper would keep 400 KiB for each connection that never ends its own.
+/// For a request's head, in bytes: hyper would keep 400 KiB for each connection whose head never ends.
 const MOST_HEAD: usize = 16 << 10;
 
-/// Other names are not remembered: a client that keeps inventing names fills no memory and no log.
+/// Further names are not remembered: a client that keeps inventing names fills neither memory nor the log.
 const MOST_REFUSALS: usize = 16;
 
 /// What the observer learns about a request. It holds no token.
@@ -54,7 +54,7 @@ pub enum RequestEvent<'a> {
         /// The header `User-Agent`.
         agent: &'a str,
     },
-    /// A request was refused, and no other one for this reason before.
+    /// A request was refused, the first one for this reason.
     Refused {
         /// Why.
         refusal: &'a Refusal,
@@ -63,7 +63,7 @@ pub enum RequestEvent<'a> {
     },
 }
 
-/// Observer of requests, called on the thread that answers them.
+/// An observer of requests, called on the thread that answers them.
 pub type RequestObserver = Box<dyn Fn(RequestEvent<'_>) + Send + Sync>;
 
 /// A service and the observer of its answers.
@@ -73,7 +73,7 @@ struct Answering {
     refused: Mutex<BTreeSet<String>>,
 }
 
-/// A socket on which requests can come in, and nobody answers yet.
+/// A socket that accepts connections, but is not served yet.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -81,7 +81,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on `address`; port 0 stands for any that is free.
+    /// Listens on `address`; port 0 means any free port.
     ///
     /// # Errors
     /// [`NotListening`].
@@ -97,8 +97,8 @@ impl Listener {
         self.address
     }
 
-    /// Answers from now on, on a thread of its own, and tells systemd so, and `observer` of each request. Answers cross at
-    /// most `hop_limit` routers.
+    /// Answers from now on, on a separate thread, and reports readiness to systemd, and each request to
+    /// `observer`. Answers cross at most `hop_limit` routers.
     ///
     /// # Errors
     /// [`NotListening`]: the system has no thread or no event queue left.
@@ -146,7 +146,7 @@ fn serve(listener: TcpListener, service: Answering, hop_limit: u8, systemd: Syst
     let service = Arc::new(service);
     std::thread::Builder::new().name("http".into()).spawn(move || {
         runtime.block_on(async move {
-            // The connections are the tasks of this one thread.
+            // The connections are tasks of this one thread.
             let tasks = LocalSet::new();
             tasks.spawn_local(keep_alive(Arc::clone(&service), systemd));
             tasks.run_until(accept(listener, service, hop_limit)).await;
@@ -155,8 +155,8 @@ fn serve(listener: TcpListener, service: Answering, hop_limit: u8, systemd: Syst
     Ok(())
 }
 
-/// Tells systemd that requests are answered, first that they are from now on: by the thread that answers them, since the
-/// other one may wait for AWS, or for a device, while there is something to hand out.
+/// Tells systemd that requests are answered, at first that they are from now on. The answering thread does
+/// this, since the other one may be waiting for AWS, or for a device, while there is something to hand out.
 async fn keep_alive(service: Arc<Answering>, systemd: Systemd) {
     let mut watchdog = systemd.ready();
     while let Some(interval) = watchdog.interval() {
@@ -178,7 +178,7 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Answering>, hop_
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // Out of descriptors, say: it passes.
+            // For example, no descriptors are left: that passes.
             Err(_) => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;

@@ -1,4 +1,4 @@
-//! Telling systemd how it goes (sd_notify(3)); nothing where systemd did not start it.
+//! Reporting the service's state to systemd (sd_notify(3)); does nothing if systemd did not start it.
 
 use std::env;
 use std::io::ErrorKind;
@@ -6,22 +6,23 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// systemd, if it listens, before it has been told anything.
+/// systemd, if it listens, before it was told anything.
 #[derive(Debug)]
 pub struct Systemd {
     address: Option<SocketAddr>,
     watchdog: Option<Duration>,
 }
 
-/// systemd's watchdog. Only [`Systemd::ready`] makes one: a service that is not ready has no watchdog to feed.
+/// systemd's watchdog. Only [`Systemd::ready`] creates one: a service that is not ready has no watchdog to
+/// feed.
 #[derive(Debug)]
 pub struct Watchdog {
     systemd: Systemd,
-    /// Whether systemd has taken that the service is ready.
+    /// Whether systemd received that the service is ready.
     is_known: bool,
 }
 
-/// When what systemd did not take is said again.
+/// When to repeat what systemd did not receive.
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Systemd {
@@ -41,8 +42,8 @@ impl Systemd {
         Watchdog { systemd: self, is_known }
     }
 
-    /// Whether it was taken, or nobody listens. A socket whose queue is full is not waited for: the thread that says this
-    /// answers requests.
+    /// True if it was received, or nobody listens. This does not wait for a socket whose queue is full,
+    /// because it runs on the thread that answers requests.
     fn tell(&self, state: &str) -> bool {
         let Some(address) = &self.address else { return true };
         let send = || {
@@ -61,7 +62,7 @@ impl Watchdog {
         self.is_known |= self.systemd.tell(state);
     }
 
-    /// How long until systemd expects to hear that, if at all: half of the time that it waits.
+    /// How long until systemd expects to hear that, if it does: half of the time that it waits.
     pub fn interval(&self) -> Option<Duration> {
         let regular = self.systemd.watchdog.map(|watchdog| watchdog / 2);
         if self.is_known { regular } else { Some(regular.map_or(AGAIN, |regular| regular.min(AGAIN))) }

@@ -1,4 +1,4 @@
-//! Which role is due, and what comes of its renewal.
+//! Which role is due for renewal, and the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use crate::credentials::{Clock, NextAttempt, Provider, Renewing};
 use crate::error::Error;
 use crate::rolesanywhere::Credentials;
 
-/// Keeps the credentials of all roles valid. The caller waits for [`Renewals::remaining`], or for somebody who asks, and
-/// calls [`Renewals::renew`].
+/// Keeps the credentials of all roles valid. The caller waits for [`Renewals::remaining`], or until somebody
+/// requests a renewal, and calls [`Renewals::renew`].
 pub struct Renewals<'a> {
     roles: Arc<Roles>,
     renewing: Vec<Role<'a>>,
@@ -20,7 +20,7 @@ struct Role<'a> {
     renewing: Renewing<'a>,
 }
 
-/// What came of a renewal. The words are the caller's.
+/// The result of a renewal. The words are the caller's.
 #[derive(Debug)]
 pub enum RenewalEvent<'a> {
     /// A role has its first credentials.
@@ -37,7 +37,7 @@ pub enum RenewalEvent<'a> {
         /// The credentials.
         credentials: &'a Credentials,
     },
-    /// A role has no new credentials.
+    /// A role's renewal failed.
     Failed {
         /// Its name.
         role: &'a str,
@@ -49,7 +49,7 @@ pub enum RenewalEvent<'a> {
 }
 
 impl<'a> Renewals<'a> {
-    /// Renewals of roles that have nothing yet, by name, which end by `clock`.
+    /// Renewals of roles without credentials, by name; `clock` decides when credentials expire.
     pub fn new(providers: Vec<(String, Provider<'a>)>, clock: &Arc<Clock>) -> Self {
         let names = providers.iter().map(|(name, provider)| (name.clone(), provider.role().clone()));
         let roles = Arc::new(Roles::new(names, Arc::clone(clock)));
@@ -62,11 +62,11 @@ impl<'a> Renewals<'a> {
         &self.roles
     }
 
-    /// Obtains the first credentials of every role, and tells `observer` of each. One role that has any is enough, unless
-    /// `all_required`; the others are tried again as after a failed renewal.
+    /// Obtains the first credentials of every role, and reports each to `observer`. One role with credentials
+    /// is enough, unless `all_required`; the others are tried again as after a failed renewal.
     ///
     /// # Errors
-    /// As [`Provider::credentials`], of the first role for which there are none.
+    /// As [`Provider::credentials`], for the first role without credentials.
     pub fn start(&mut self, all_required: bool, observer: &dyn Fn(RenewalEvent<'_>)) -> Result<(), Error> {
         let mut failed = Vec::new();
         let mut is_any_good = false;
@@ -90,12 +90,12 @@ impl<'a> Renewals<'a> {
         Ok(())
     }
 
-    /// How long no role is due.
+    /// How long until the next role is due.
     pub fn remaining(&self) -> Duration {
         self.renewing.iter().map(|role| role.renewing.remaining()).min().unwrap_or(Duration::MAX / 4)
     }
 
-    /// Renews the roles that are due, or all of them, because somebody asks, and tells `observer` of each.
+    /// Renews the roles that are due, or all of them if somebody requests it, and reports each to `observer`.
     pub fn renew(&mut self, all: bool, observer: &dyn Fn(RenewalEvent<'_>)) {
         if all {
             self.renewing.iter().for_each(|role| role.renewing.forget_refused_pin());
@@ -156,7 +156,7 @@ mod tests {
         CredentialRequest::parse(&options).unwrap()
     }
 
-    /// Of roles whose device cannot be reached, since its module is not there.
+    /// Renewals of roles whose device cannot be reached, since there is no such module.
     fn without_module(names: &[&str], clock: &Arc<Clock>) -> Renewals<'static> {
         let access = DeviceAccess {
             modules: ModuleChoice { path: Some(PathBuf::from("/no/such/module.so")), trial: None },
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_role_can_be_had_at_first_it_is_an_error() {
+    fn if_no_role_has_credentials_at_first_it_is_an_error() {
         for all_required in [false, true] {
             let error =
                 without_module(&["a", "b"], &Arc::default()).start(all_required, &|_| {}).unwrap_err();
@@ -199,7 +199,7 @@ mod tests {
         renewals.renew(false, &tell);
         assert_eq!(names(), ["a", "b"]);
         assert!(renewals.roles().all().iter().all(|role| role.last_error.is_some()));
-        // The clock does not go on for these.
+        // The clock does not advance for these.
         clock.set_back(3600);
         assert!(renewals.remaining() > Duration::from_secs(3000));
         renewals.renew(false, &tell);

@@ -1,4 +1,4 @@
-//! The credentials of each role, and how the last renewal went.
+//! The credentials of each role, and how its last renewal went.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use crate::credentials::Clock;
 use crate::rolesanywhere::{Credentials, RoleArn};
 use crate::uri::redact;
 
-/// The roles, in their order. One thread renews, others read.
+/// The roles, in their order. One thread renews them, others read them.
 #[derive(Debug)]
 pub struct Roles {
     clock: Arc<Clock>,
@@ -20,9 +20,9 @@ pub struct Role {
     pub name: String,
     /// Its ARN.
     pub arn: RoleArn,
-    /// The newest credentials, which may have ended.
+    /// The newest credentials, which may have expired.
     pub credentials: Option<Arc<Credentials>>,
-    /// When they came, in Unix seconds.
+    /// When they were obtained, in Unix seconds.
     pub since: i64,
     /// Why the last renewal failed, until one succeeds.
     pub last_error: Option<String>,
@@ -38,29 +38,29 @@ impl Role {
 }
 
 impl Roles {
-    /// Roles by name and ARN, without credentials. These end by `clock`.
+    /// Roles by name and ARN, without credentials; `clock` decides when credentials expire.
     pub fn new(roles: impl Iterator<Item = (String, RoleArn)>, clock: Arc<Clock>) -> Self {
         let role =
             |(name, arn)| Role { name, arn, credentials: None, since: 0, last_error: None, renewals: 0 };
         Roles { clock, roles: Mutex::new(roles.map(role).collect()) }
     }
 
-    /// The time by which credentials end, in Unix seconds.
+    /// The time that decides when credentials expire, in Unix seconds.
     pub fn now(&self) -> i64 {
         self.clock.now()
     }
 
-    /// The roles as they are now.
+    /// The roles in their present state.
     pub fn all(&self) -> Vec<Role> {
         self.lock().clone()
     }
 
-    /// The role of that name as it is now.
+    /// The role of this name in its present state.
     pub fn named(&self, name: &str) -> Option<Role> {
         self.lock().iter().find(|role| role.name == name).cloned()
     }
 
-    /// New credentials for the role came.
+    /// Stores new credentials for the role.
     pub fn renewed(&self, name: &str, credentials: Credentials) {
         self.change(name, |role| {
             role.credentials = Some(Arc::new(credentials));
@@ -70,7 +70,7 @@ impl Roles {
         });
     }
 
-    /// The renewal of the role failed. What it has stays.
+    /// Stores that the role's renewal failed. Its credentials stay.
     pub fn failed(&self, name: &str, error: &str) {
         self.change(name, |role| role.last_error = Some(redact(error)));
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_keeps_what_there_is_and_a_success_takes_its_reason_away() {
+    fn a_failure_keeps_the_credentials_and_a_success_clears_its_reason() {
         let clock = Arc::new(Clock::default());
         let roles = roles(&clock);
         roles.renewed("a", credentials(&clock, 900));
@@ -137,7 +137,7 @@ mod tests {
         roles.renewed("a", credentials(&clock, 900));
         let role = roles.named("a").unwrap();
         assert_eq!((role.last_error, role.renewals), (None, 2));
-        // A role that is not served is nobody's.
+        // A role that is not served is ignored.
         roles.failed("c", "error");
         assert!(roles.all().iter().all(|role| role.last_error.is_none()));
     }

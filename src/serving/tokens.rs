@@ -1,5 +1,5 @@
-//! The session tokens of IMDSv2. Nothing is kept of them: a token carries its own end, authenticated by a key that only
-//! this process has. So no number of tokens that somebody asks for takes away anyone else's.
+//! The session tokens of IMDSv2. None are stored: a token carries its own expiry, authenticated with a key
+//! that only this process has. So nobody can displace other clients' tokens by requesting many.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,16 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The end, in milliseconds since the key was made, big-endian.
+/// The expiry, in milliseconds since the key was generated, big-endian.
 const END: usize = 8;
-/// So that no two tokens are equal.
+/// Makes all tokens different.
 const NONCE: usize = 16;
 const TAG: usize = 32;
 
-/// Gives out tokens and knows them again. A new process knows none of the old ones.
+/// Issues tokens and recognizes them. A new process recognizes none of the old ones.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    /// None where the system gives no random numbers: then no token is given out, and none is good.
+    /// None if the system provides no random numbers: then no token is issued, and none is valid.
     key: Option<hmac::Key>,
     start: Instant,
 }
@@ -27,7 +27,7 @@ impl Tokens {
         Tokens { key: hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).ok(), start: Instant::now() }
     }
 
-    /// A new token that is good for `life`; none where the system gives no random numbers.
+    /// A new token that is valid for `life`; none if the system provides no random numbers.
     pub(super) fn make(&self, life: Duration) -> Option<String> {
         let key = self.key.as_ref()?;
         let end = u64::try_from((self.start.elapsed() + life).as_millis()).unwrap_or(u64::MAX);
@@ -39,12 +39,12 @@ impl Tokens {
         Some(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// Whether this process gave it out and it has not ended.
+    /// Whether this process issued it and it has not expired.
     pub(super) fn is_good(&self, token: &str) -> bool {
         self.end(token).is_some_and(|end| self.start.elapsed() < end)
     }
 
-    /// When a token ends that this process gave out. The comparison takes the same time for every wrong one.
+    /// When a token issued by this process expires. The comparison takes the same time for every wrong one.
     fn end(&self, token: &str) -> Option<Duration> {
         let key = self.key.as_ref()?;
         let mut bytes = [0; END + NONCE + TAG];
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_changed_or_that_another_process_gave_out_is_not_good() {
+    fn a_token_that_was_changed_or_issued_by_another_process_is_not_valid() {
         let tokens = Tokens::new();
         let token = tokens.make(Duration::from_secs(60)).unwrap();
         assert!(!Tokens::new().is_good(&token));

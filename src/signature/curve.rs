@@ -1,4 +1,4 @@
-//! Elliptic curves by their names, also where they are written out (SEC 1 section C.2), as ykcs11 2.2 has them.
+//! Elliptic curves by their names, or written out in full (SEC 1 section C.2), as ykcs11 2.2 has them.
 
 use der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Sequence};
@@ -8,8 +8,8 @@ pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.
 pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const PRIME_FIELD: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.1.1");
 
-/// The curve that DER parameters name, or spell out number by number. A curve that differs in any number is none of these: a
-/// generator of somebody's own choice makes signatures that anyone can forge (CVE-2020-0601).
+/// The curve that DER parameters name, or spell out number by number. Parameters that differ in any number
+/// are not that curve: with a generator of their own choice, anyone can forge signatures (CVE-2020-0601).
 pub(super) fn named(parameters: &[u8]) -> Option<ObjectIdentifier> {
     if let Ok(name) = ObjectIdentifier::from_der(parameters) {
         return Some(name);
@@ -142,7 +142,7 @@ mod tests {
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
     }
 
-    /// The parameters of a curve as they are written out, with another base point if there is one.
+    /// The parameters of a curve, written out, with `base` as the base point.
     fn explicit(curve: &Curve, base: &[u8], cofactor: Option<&[u8]>) -> Vec<u8> {
         let [prime, a, b, order] = [curve.prime, curve.a, curve.b, curve.order].map(bytes);
         let parameters = EcParameters {
@@ -180,7 +180,7 @@ mod tests {
                 assert_eq!(named(&explicit(curve, &base, None)), None, "{base:?}");
             }
             assert_eq!(named(&explicit(curve, &whole, Some(&[2]))), None);
-            // Any number that is another one makes another curve.
+            // A change of any number makes another curve.
             let der = explicit(curve, &whole, Some(&[1]));
             for at in 0..der.len() {
                 let mut changed = der.clone();

@@ -1,4 +1,4 @@
-//! The hashes that signatures here are made over.
+//! The hashes that signatures cover here.
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 

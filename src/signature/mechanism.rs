@@ -1,4 +1,5 @@
-//! By which PKCS#11 mechanism a payload is signed, what the device is given, and what becomes of its answer.
+//! With which PKCS#11 mechanism a payload is signed, what the device receives, and what its answer is turned
+//! into.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,24 +9,26 @@ use der::asn1::UintRef;
 
 use super::{Hash, KeyNumbers, Payload, PublicKey};
 
-/// A PKCS#11 signing mechanism. Those for RSA all make an RSASSA-PKCS1-v1_5 signature (RFC 8017 section 8.2), the same
-/// bytes; they differ in how much of it the device does.
+/// A PKCS#11 signing mechanism. Those for RSA all produce an RSASSA-PKCS1-v1_5 signature (RFC 8017 section
+/// 8.2), the same bytes; they differ in how much of the work the device does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
-    /// `CKM_RSA_PKCS`: the device is given the DER DigestInfo of a ready digest (PKCS#11 v3.0 section 2.1.4).
+    /// `CKM_RSA_PKCS`: the device receives the DER DigestInfo of a finished digest (PKCS#11 v3.0 section
+    /// 2.1.4).
     RsaPkcs,
-    /// `CKM_SHA256_RSA_PKCS` and its like: the device is given the message and hashes it (PKCS#11 v3.0 section 2.1.5).
+    /// `CKM_SHA256_RSA_PKCS` and its like: the device receives the message and hashes it (PKCS#11 v3.0
+    /// section 2.1.5).
     ShaRsaPkcs(Hash),
-    /// `CKM_RSA_X_509`: the device is given the whole padded block (PKCS#11 v3.0 section 2.1.7).
+    /// `CKM_RSA_X_509`: the device receives the whole padded block (PKCS#11 v3.0 section 2.1.7).
     RsaX509,
-    /// `CKM_ECDSA`: the device is given the digest (PKCS#11 v3.0 section 2.3.6). Those that hash are passed over: devices
-    /// offer them seldom, and the bytes are as good.
+    /// `CKM_ECDSA`: the device receives the digest (PKCS#11 v3.0 section 2.3.6). The ECDSA mechanisms that
+    /// hash are not used: few devices offer them, and they have no advantage.
     Ecdsa,
 }
 
 impl Mechanism {
-    /// The mechanisms that fit a payload and a key, the best first: the device does as much as it can, and a digest is
-    /// never handed to a mechanism that hashes.
+    /// The mechanisms that fit a payload and a key, the best first: the device does as much as it can, and a
+    /// digest is never handed to a mechanism that hashes.
     pub fn for_payload(payload: &Payload, key: &PublicKey) -> Vec<Self> {
         match (key.numbers(), payload) {
             (KeyNumbers::Ec { .. }, _) => vec![Mechanism::Ecdsa],
@@ -36,7 +39,7 @@ impl Mechanism {
         }
     }
 
-    /// What the device is given to sign by this mechanism with a key of `modulus_bytes`.
+    /// What the device receives to sign with this mechanism and a key of `modulus_bytes`.
     pub fn input(self, payload: &Payload, modulus_bytes: usize) -> Vec<u8> {
         match (self, payload) {
             (Mechanism::ShaRsaPkcs(_), Payload::Message { bytes, .. }) => bytes.clone(),
@@ -46,8 +49,8 @@ impl Mechanism {
         }
     }
 
-    /// The signature as everybody else writes it, from what the device gave: of ECDSA the two numbers in DER (RFC 3279
-    /// section 2.2.3), where PKCS#11 has them one behind the other.
+    /// The signature in its usual encoding, made from the device's answer. For ECDSA that is two numbers in
+    /// DER (RFC 3279 section 2.2.3), which PKCS#11 puts one after the other.
     pub fn signature(self, from_device: Vec<u8>) -> Vec<u8> {
         match self {
             Mechanism::Ecdsa => ecdsa_der(&from_device).unwrap_or(from_device),

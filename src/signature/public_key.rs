@@ -1,4 +1,4 @@
-//! A public key as PKCS#11, certificates and PEM files give it, in one form that can be compared.
+//! A public key from PKCS#11, certificates or PEM files, in one form that can be compared.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::pem::{blocks, text};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-/// Curves that keys are met on and that are not supported, by the names that openssl gives them.
+/// Curves that keys may be on and that are not supported, by openssl's names.
 const OTHER_CURVES: [(ObjectIdentifier, &str); 6] = [
     (ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.1"), "P-192"),
     (ObjectIdentifier::new_unwrap("1.3.132.0.33"), "P-224"),
@@ -27,7 +27,7 @@ const PEM_LABEL: &str = "PUBLIC KEY";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PublicKey {
     numbers: KeyNumbers,
-    /// Made once, so that a key that cannot be written is none.
+    /// Encoded once, when the key is made: a key that cannot be encoded is refused.
     spki_der: Vec<u8>,
     spki_pem: String,
 }
@@ -178,7 +178,7 @@ impl PublicKey {
         }
     }
 
-    /// The kind and size as people say it: `RSA-2048`, `EC P-256`.
+    /// The kind and size as people write it: `RSA-2048`, `EC P-256`.
     pub fn describe(&self) -> String {
         match &self.numbers {
             KeyNumbers::Rsa { .. } => format!("RSA-{}", self.bits()),
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_are_padded_make_the_same_key_and_zero_makes_none() {
+    fn padded_numbers_make_the_same_key_and_zero_makes_none() {
         let key = PublicKey::rsa(&[0xc0, 0x01], &[1, 0, 1]).unwrap();
         assert_eq!(PublicKey::rsa(&[0, 0, 0xc0, 0x01], &[0, 1, 0, 1]), Ok(key.clone()));
         assert_eq!(PublicKey::from_spki_der(key.spki_der()), Ok(key.clone()));

@@ -1,4 +1,4 @@
-//! Verifying signatures in software, under a public key.
+//! Verifying signatures in software, with a public key.
 
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{self as lc, EcdsaVerificationAlgorithm, ParsedPublicKey};
@@ -13,34 +13,34 @@ pub enum VerifyError {
     /// The signature is not as long as the key's modulus.
     #[error("the signature has {found} bytes; this key's signatures have {expected}")]
     Length {
-        /// Bytes that the signature has.
+        /// The length of the signature in bytes.
         found: usize,
-        /// Bytes that a signature of the key has.
+        /// The length of this key's signatures in bytes.
         expected: usize,
     },
     /// The signature was not made by this key over this payload.
     #[error("the signature does not verify under the key")]
     Mismatch,
-    /// The signature is right for the payload hashed once more: somebody used `openssl dgst`, or a mechanism that
-    /// hashes, on a digest.
+    /// The signature is right for the payload hashed once more: somebody used `openssl dgst`, or a mechanism
+    /// that hashes, on a digest.
     #[error("the token was hashed again before it was signed")]
     HashedTwice,
-    /// The signature is of the digest's bare bytes, padded (PKCS #1 v1.5) without the DigestInfo that names SHA-256:
-    /// somebody left `-pkeyopt digest:sha256` out of `openssl pkeyutl -sign`.
+    /// The signature covers the digest's bare bytes, padded (PKCS #1 v1.5) without the DigestInfo that names
+    /// SHA-256: somebody left `-pkeyopt digest:sha256` out of `openssl pkeyutl -sign`.
     #[error(
         "it was made over the digest's bare bytes, as openssl pkeyutl makes it without -pkeyopt digest:sha256"
     )]
     NoDigestInfo,
-    /// Signatures of such a key cannot be verified here.
+    /// Signatures by such a key cannot be verified here.
     #[error("signatures of {0} keys cannot be verified here")]
     Unsupported(String),
 }
 
-/// Verifies signatures under one public key. Parsing the key once matters for files of many tokens.
+/// Verifies signatures with one public key. Parsing the key once matters for files with many tokens.
 #[derive(Debug)]
 pub struct Verifier {
     key: PublicKey,
-    /// The key parsed for signatures over SHA-256, which nearly all are.
+    /// The key parsed for SHA-256, which nearly all signatures use.
     sha256: ParsedPublicKey,
 }
 
@@ -58,7 +58,8 @@ impl Verifier {
     /// Whether `signature` was made by the key over `payload`.
     ///
     /// # Errors
-    /// Says in which way it was not; [`VerifyError::HashedTwice`] is told apart because people make that mistake.
+    /// Says in which way it was not; [`VerifyError::HashedTwice`] is an error of its own because people make
+    /// that mistake.
     pub fn verify(&self, payload: &Payload, signature: &[u8]) -> Result<(), VerifyError> {
         if self.key.is_rsa() {
             let expected = self.key.bits().div_ceil(8) as usize;
@@ -80,8 +81,8 @@ impl Verifier {
         }
     }
 
-    /// Whether the signature is the padded digest (RFC 8017 section 9.2) without its DigestInfo. Only to name a mistake:
-    /// such a signature is never accepted.
+    /// Whether the signature is the padded digest (RFC 8017 section 9.2) without its DigestInfo. This only
+    /// names a mistake: such a signature is never accepted.
     fn is_of_bare_digest(&self, digest: &[u8], signature: &[u8]) -> bool {
         let KeyNumbers::Rsa { modulus, exponent } = self.key.numbers() else { return false };
         let [signature, exponent, number] = [signature, exponent, modulus].map(BigUint::from_bytes_be);

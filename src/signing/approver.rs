@@ -11,14 +11,14 @@ pub struct Approver {
     role: Option<String>,
 }
 
-/// The role of an approver of a key service's token; admins approve the other services.
+/// The role of those who approve a key service's token; admins approve the other services.
 const KEY_SERVICE_ROLE: &str = "crypto-user";
 
 impl Approver {
-    /// The user of the request, who is needed as soon as one of the files is a quorum approval.
+    /// The request's user, who is required if any of the files is a quorum approval.
     ///
     /// # Errors
-    /// [`RequestError::NoUsername`], or a name that no user of CloudHSM has.
+    /// [`RequestError::NoUsername`], or a name that no user of CloudHSM can have.
     pub fn of(request: &SigningRequest, inputs: &[Input]) -> Result<Option<Self>, RequestError> {
         let is_approval = |file: &TokenFile| file.format() == Format::QuorumApproval;
         let needed = inputs.iter().any(|input| input.tokens.as_ref().is_some_and(is_approval));
@@ -34,12 +34,12 @@ impl Approver {
         }
     }
 
-    /// The role to write: when it was given, and for key services, whose entries must have one.
+    /// The role to write: if one was given, and for key services, whose entries must have one.
     pub fn role_in(&self, file: &TokenFile) -> Option<&str> {
         self.role.as_deref().or_else(|| file.wants_role().then_some(KEY_SERVICE_ROLE))
     }
 
-    /// The role that was given, where it is none of those that CloudHSM CLI knows.
+    /// The role that was given, if CloudHSM CLI does not know it.
     pub fn unknown_role(&self) -> Option<&str> {
         self.role.as_deref().filter(|role| !ROLES.contains(role))
     }

@@ -1,4 +1,4 @@
-//! What the audit log says of a run: a line for each file, signed or not, also when the run ends early.
+//! What the audit log says about a run: a line for each file, signed or not, even if the run ends early.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::uri::redact;
 
 /// How long to wait for another writer of the log.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Anyone who pressed Ctrl-C waits no longer.
+/// Anyone who pressed Ctrl-C does not want to wait longer.
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(1);
 
 /// The log of one run; without a log it does nothing.
@@ -31,7 +31,7 @@ pub struct AuditTrail {
     progress: Arc<Progress>,
 }
 
-/// How a run ended early, on another thread than its own.
+/// How a run was ended early, by another thread than its own.
 #[derive(Clone, Copy, Debug)]
 pub enum EarlyEnd<'a> {
     /// By a signal.
@@ -40,7 +40,7 @@ pub enum EarlyEnd<'a> {
     Failed(&'a Error),
 }
 
-/// What every line says of the attempt.
+/// What every line says about the attempt.
 #[derive(Clone, Debug, Serialize)]
 struct Attempt {
     user: String,
@@ -77,7 +77,7 @@ struct Entry<'a> {
 }
 
 impl AuditTrail {
-    /// Opens the log of the request. A dry run is not an attempt.
+    /// Opens the log that the request names. A dry run is not an attempt.
     ///
     /// # Errors
     /// A log that cannot be written ends the run before anything is signed.
@@ -102,7 +102,7 @@ impl AuditTrail {
         })
     }
 
-    /// Says that `bytes` is what is about to be written for the plan's file.
+    /// Logs that `bytes` is about to be written for the plan's file.
     ///
     /// # Errors
     /// What cannot be logged must not be written.
@@ -118,7 +118,7 @@ impl AuditTrail {
         })
     }
 
-    /// Says that the run failed. The error goes on, with a word if not even it could be logged.
+    /// Logs that the run failed. Returns the error, with a note if even that could not be logged.
     pub fn failed(&self, error: Error) -> Error {
         let Some(log) = &self.log else { return error };
         match self.not_done(log, "failed", Some(&error)) {
@@ -129,20 +129,20 @@ impl AuditTrail {
         }
     }
 
-    /// Says that a signal, or a device that does not answer, ended the run on another thread.
+    /// Logs that a signal, or a device that does not answer, ended the run on another thread.
     pub fn ended_early(&self, end: EarlyEnd<'_>) {
         let Some(log) = self.log.as_ref().map(|log| log.with_patience(PATIENCE_AT_THE_END)) else { return };
         if self.progress.files_done() >= self.files.len() {
             return;
         }
-        // There is nobody left to tell that it could not be logged.
+        // If it could not be logged, there is nobody left to tell.
         let _ = match end {
             EarlyEnd::Interrupted => self.not_done(&log, "interrupted", None),
             EarlyEnd::Failed(error) => self.not_done(&log, "failed", Some(error)),
         };
     }
 
-    /// A line for each file that is not done, or, when all are, for what else was to be written.
+    /// A line for each file that is not done or, if all are done, for what else was to be written.
     fn not_done(
         &self,
         log: &AuditLog,

@@ -20,10 +20,10 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// One for each file.
+    /// One destination for each file.
     ///
     /// # Errors
-    /// One place for several files, or a place that cannot be written.
+    /// Several files have one destination, or a destination cannot be written.
     pub fn of_all(request: &SigningRequest) -> Result<Vec<Self>, Error> {
         if request.output.is_some() && request.files.len() > 1 {
             return Err(RequestError::OutputOfMany(request.files.len()).into());
@@ -34,7 +34,7 @@ impl Destination {
     fn of(file: &Path, request: &SigningRequest) -> Result<Self, Error> {
         Ok(match &request.output {
             Some(path) if save::is_dash(path) || path == Path::new("/dev/stdout") => Destination::Stdout,
-            // Writing onto the file itself is signing it in place.
+            // Writing to the file itself is signing it in place.
             Some(path) if !request.detached && save::is_same_file(file, path) => Destination::InPlace,
             Some(path) => Destination::File(Box::new(Output::at(path)?)),
             None if save::is_dash(file) => Destination::Stdout,
@@ -43,7 +43,8 @@ impl Destination {
         })
     }
 
-    /// No file of a run may be two things at once, except for `-o` that names the one file itself.
+    /// Refuses a run in which one file has two uses. The exception is `-o` with the name of the one input
+    /// file.
     ///
     /// # Errors
     /// [`RequestError::OneFileForTwo`].
@@ -61,7 +62,7 @@ impl Destination {
         paths.extend(request.public_key_output.clone().map(|path| ("--write-public-key", path)));
         paths.extend(request.audit_log.clone().map(|path| ("--audit-log", path)));
         let mut seen = HashMap::new();
-        // Devices are nobody's only file.
+        // A special file may have several uses: writing to it replaces nothing.
         let is_special = |path: &Path| path.metadata().is_ok_and(|metadata| !metadata.is_file());
         for (what, path) in paths.iter().filter(|(_, path)| !is_special(path)) {
             if let Some(earlier) = seen.insert(identity(path), what) {
@@ -71,12 +72,12 @@ impl Destination {
         Ok(())
     }
 
-    /// The signature file that is there already, when the destination is a regular file.
+    /// The existing signature file, if the destination is a regular file.
     pub(super) fn existing_bytes(&self) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Destination::File(output) if output.path().is_file() => {
                 let bytes = read_signature(output.path())?;
-                // As mktemp makes it: a place, not a signature.
+                // mktemp creates an empty file: a destination, not a signature.
                 Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
             }
             _ => Ok(None),
@@ -84,7 +85,7 @@ impl Destination {
     }
 }
 
-/// What a path leads to, also where nothing is there yet.
+/// What a path leads to, even if nothing is there yet.
 fn identity(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let place = || Some(parent.canonicalize().ok()?.join(path.file_name()?));

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::save::{self, FileError};
 
-/// A signature is smaller by far, of any key.
+/// A signature is much smaller, whatever the key.
 const MAX_BYTES: u64 = 4096;
 
-/// Where the signature of a file goes, unless it is said: `FILE.sig`.
+/// The default place for the signature of a file: `FILE.sig`.
 pub fn signature_file(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".sig");

@@ -6,7 +6,7 @@ use crate::error::{Exit, Explain};
 use crate::signature::VerifyError;
 use crate::tokenfile::{TokenFileError, UsernameError};
 
-/// Files and options that cannot be meant together.
+/// Files and options that make no sense together.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // Each variant is its message.
 pub enum RequestError {
@@ -50,10 +50,10 @@ impl Explain for RequestError {
     }
 }
 
-/// Why a file that could be signed is not.
+/// Why a file that is well-formed is not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsignable {
-    /// A signature that is not base64, and none is to be replaced.
+    /// A signature that is not base64, and existing ones are to be kept.
     #[error("{name:?} has a signature that cannot be read: {source}")]
     Unreadable {
         /// The file.
@@ -61,7 +61,7 @@ pub enum Unsignable {
         /// Which one, and what is wrong with it.
         source: TokenFileError,
     },
-    /// A signature by another key, and none is to be replaced.
+    /// A signature by another key, and existing ones are to be kept.
     #[error("{name:?}: {what} {}", match error {
         VerifyError::HashedTwice | VerifyError::NoDigestInfo => format!("is not what CloudHSM accepts: {error}"),
         error => format!("is signed already, but not by this key: {error}"),
@@ -117,7 +117,7 @@ impl Explain for Unsignable {
                 "sign with the key that the file names, or replace it and all signatures with --force"
             }
             Unsignable::LooksLikeTokens { .. } => {
-                "leave --detached out to sign its tokens; with --force it is signed as a whole all the same"
+                "leave --detached out to sign its tokens; with --force it is signed as a whole anyway"
             }
             Unsignable::UnusableKey { .. } => "name an RSA-2048 key with --key",
         };

@@ -10,7 +10,7 @@ use crate::printable::one_line;
 use crate::save::{self, FileUse, InputFile};
 use crate::tokenfile::{self, TokenFile, TokenFileError};
 
-/// A token file, as errors speak of it.
+/// A token file, as errors describe it.
 pub(super) const TOKEN_FILE: FileUse = FileUse {
     noun: "token file",
     done: "signed",
@@ -45,7 +45,7 @@ impl Input {
     /// The parsed file.
     ///
     /// # Errors
-    /// [`RequestError::NotParsed`]: read with [`Purpose::Opaque`] there is none, and nothing in it to see.
+    /// [`RequestError::NotParsed`]: a file that was read with [`Purpose::Opaque`] was not parsed.
     pub fn file(&self) -> Result<&TokenFile, Error> {
         self.tokens.as_ref().ok_or_else(|| RequestError::NotParsed(self.name()).into())
     }
@@ -55,7 +55,7 @@ impl Input {
         display_name(&self.path)
     }
 
-    /// How long ago it was written, where that is known.
+    /// How long ago it was written, if that is known.
     pub fn age(&self) -> Option<Duration> {
         self.path.metadata().ok()?.modified().ok()?.elapsed().ok()
     }
@@ -68,14 +68,15 @@ pub enum Purpose {
     Look,
     /// They are locked, and replaced.
     Replace,
-    /// Whatever it is, it is not looked into.
+    /// They are used as they are, whatever their content.
     Opaque,
 }
 
 /// Reads all files before anything is done with the first one.
 ///
 /// # Errors
-/// [`RequestError`] for names that cannot be meant; else what is wrong with a file, by its name.
+/// [`RequestError`] for names that make no sense together; otherwise what is wrong with a file, with its
+/// name.
 pub fn read_all(paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Input>, Error> {
     if paths.len() > 1 && paths.iter().any(|path| save::is_dash(path)) {
         return Err(RequestError::StdinAndFiles.into());
@@ -128,7 +129,7 @@ fn display_name(path: &Path) -> String {
     if save::is_dash(path) { "stdin".into() } else { one_line(&path.display().to_string()) }
 }
 
-/// A token file that is malformed, or does not belong to the others, by name.
+/// A token file that is malformed, or does not belong to the others, with its name.
 #[derive(Debug, thiserror::Error)]
 #[error("{name:?} cannot be {what}: {source}")]
 pub struct InFile {
@@ -142,7 +143,7 @@ pub struct InFile {
 
 impl Explain for InFile {
     fn may_pass(&self) -> bool {
-        // What came from a pipe is all that comes.
+        // A pipe delivers nothing more.
         self.name != "stdin" && self.source.may_pass()
     }
     fn exit(&self) -> Exit {

@@ -13,7 +13,7 @@ pub struct Plan<'a> {
     input: &'a Input,
     destination: &'a Destination,
     pub(super) to_sign: Vec<Job>,
-    /// Signatures that are there and stay.
+    /// Existing signatures that stay.
     kept: Vec<Kept>,
     approver: Option<&'a Approver>,
     /// What is to be done with a CMU file's `PublicKey`.
@@ -25,7 +25,7 @@ pub struct Plan<'a> {
 enum PublicKeyWork {
     Leave,
     Fill,
-    /// A key that is there must not stay when the signatures are replaced.
+    /// An existing key must not stay when the signatures are replaced.
     Clear,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Plan<'a> {
         !self.to_sign.is_empty() || self.public_key != PublicKeyWork::Leave
     }
 
-    /// Whether there are signatures that stay.
+    /// Whether any existing signatures stay.
     pub fn has_kept(&self) -> bool {
         !self.kept.is_empty()
     }
@@ -147,7 +147,7 @@ impl<'a> Plan<'a> {
         self.to_sign.len()
     }
 
-    /// The signatures that are there and stay, by their names: `token 2`, `the approval of admin`.
+    /// The existing signatures that stay, by their names: `token 2`, `the approval of admin`.
     pub fn kept(&self) -> impl ExactSizeIterator<Item = &str> {
         self.kept.iter().map(|kept| kept.what.as_str())
     }
@@ -158,7 +158,7 @@ impl<'a> Plan<'a> {
         self.approver.map(|approver| (approver, approver.role_in(file)))
     }
 
-    /// How many approvals the file has when it is done.
+    /// How many approvals the file has once it is done.
     pub fn approvals_afterwards(&self) -> usize {
         let Some(file) = &self.input.tokens else { return 0 };
         let is_new = self.approver.is_some_and(|approver| approver.entry_in(file).is_none());
@@ -175,7 +175,7 @@ impl<'a> Plan<'a> {
         self.input.tokens.as_ref().is_some_and(|file| file.format() == Format::QuorumApproval)
     }
 
-    /// Finds out now, before anyone types a PIN, whether the file can be replaced.
+    /// Checks now, before anyone types a PIN, whether the file can be replaced.
     ///
     /// # Errors
     /// [`FileError`](crate::save::FileError).
@@ -184,7 +184,7 @@ impl<'a> Plan<'a> {
         Ok(check.map_err(|error| TOKEN_FILE.error(error))?)
     }
 
-    /// Whether the file has a second name (a hard link), under which it stays as it is.
+    /// Whether the file has another name (a hard link), which would keep the old content.
     pub fn leaves_other_name(&self) -> bool {
         self.to_replace().is_some_and(InputFile::has_other_names)
     }
@@ -198,7 +198,7 @@ impl<'a> Plan<'a> {
         self.to_sign.iter().any(|job| choice.hashes_twice(&job.payload))
     }
 
-    /// What is there must be this key's, or the file would be half one person's and half another's.
+    /// Existing signatures must be this key's, or the file would be signed by two keys.
     pub(super) fn check_kept(
         &self,
         verifier: &Verifier,
@@ -245,7 +245,7 @@ impl<'a> Plan<'a> {
         file.with(changes)
     }
 
-    /// Where the result goes, as documents and the audit log say it; none when nothing is written.
+    /// Where the result goes, as documents and the audit log put it; none if nothing is written.
     pub fn written(&self) -> Option<String> {
         match self.destination {
             Destination::InPlace => self.has_work().then(|| self.input.name()),
@@ -255,7 +255,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// What came of it, or would.
+    /// The outcome, actual or expected.
     pub fn record(&self, dry_run: bool) -> FileRecord {
         let to_sign = self.to_sign.len();
         FileRecord {

@@ -1,4 +1,4 @@
-//! How far a run has come: known to the thread that signs, and to one that ends the run early.
+//! How far a run has come: known to the thread that signs, and to the one that ends the run early.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -7,7 +7,7 @@ use super::Input;
 use crate::device::{DeviceRecord, KeyRecord};
 use crate::signature::{Mechanism, sha256_hex};
 
-/// Counts what is done, and keeps what is known of the files, the device and the key.
+/// Counts what is done, and keeps what is known about the files, the device and the key.
 #[derive(Debug, Default)]
 pub struct Progress {
     inputs: OnceLock<Vec<InputFacts>>,
@@ -19,7 +19,7 @@ pub struct Progress {
     to_sign: AtomicUsize,
 }
 
-/// What the audit log says of a file that was read.
+/// What the audit log says about a file that was read.
 #[derive(Clone, Debug)]
 pub(super) struct InputFacts {
     pub(super) format: &'static str,
@@ -45,12 +45,12 @@ impl Progress {
         let _ = self.key.set(key);
     }
 
-    /// A file with so many tokens to sign is next.
+    /// The next file begins, with this many tokens to sign.
     pub fn begin(&self, to_sign: usize) {
         self.to_sign.store(to_sign, Ordering::Relaxed);
     }
 
-    /// A signature was made by this mechanism, and verified.
+    /// A signature was made with this mechanism, and verified.
     pub fn signed(&self, mechanism: Mechanism) {
         *self.mechanism.lock().unwrap_or_else(PoisonError::into_inner) = Some(mechanism);
         self.signatures.fetch_add(1, Ordering::Relaxed);
@@ -67,17 +67,17 @@ impl Progress {
         self.files_done.load(Ordering::Relaxed)
     }
 
-    /// How many signatures were made for the file that is not done.
+    /// How many signatures were made for the current file.
     pub fn signatures(&self) -> usize {
         self.signatures.load(Ordering::Relaxed)
     }
 
-    /// How many signatures the file that is not done needs.
+    /// How many signatures the current file needs.
     pub fn to_sign(&self) -> usize {
         self.to_sign.load(Ordering::Relaxed)
     }
 
-    /// By which mechanism the last signature was made.
+    /// The mechanism of the last signature.
     pub fn mechanism(&self) -> Option<Mechanism> {
         *self.mechanism.lock().unwrap_or_else(PoisonError::into_inner)
     }

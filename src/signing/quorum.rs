@@ -1,4 +1,4 @@
-//! What a quorum token says of itself, and whether its approvals make a quorum.
+//! What a quorum token says about itself, and whether its approvals make a quorum.
 
 use std::collections::HashMap;
 
@@ -6,15 +6,15 @@ use super::{SignatureFault, check_signature};
 use crate::signature::{Payload, PublicKey, Verifier};
 use crate::tokenfile::{Approval, ApprovalRecord, Format, Signed, TokenFile, approval_records};
 
-/// AWS: a quorum token is good for ten minutes.
+/// According to AWS, a quorum token is valid for ten minutes.
 const LIFETIME_SECONDS: u64 = 600;
 
-/// A quorum token for approval, and what its `approval_data` says. That proves nothing: the file does not even name what is
-/// approved.
+/// A quorum token for approval, and what its `approval_data` says. That proves nothing: the file does not
+/// even say what is approved.
 pub struct QuorumToken<'a> {
     /// The file.
     pub file: &'a TokenFile,
-    /// One for each HSM; none where this version cannot read them.
+    /// One for each HSM; none if this version cannot read them.
     pub records: Vec<ApprovalRecord>,
 }
 
@@ -30,17 +30,18 @@ impl<'a> QuorumToken<'a> {
         Some(QuorumToken { file, records: records.unwrap_or_default() })
     }
 
-    /// When it was made, in seconds since 1970-01-01 UTC.
+    /// When it was generated, in seconds since 1970-01-01 UTC.
     pub fn created(&self) -> Option<u64> {
         self.records.iter().map(|record| record.created).min()
     }
 
-    /// Whether it is older at `now`, in seconds since 1970-01-01 UTC, than CloudHSM accepts.
+    /// Whether at `now`, in seconds since 1970-01-01 UTC, it is older than CloudHSM accepts.
     pub fn is_expired(&self, now: u64) -> bool {
         self.created().is_some_and(|created| now.saturating_sub(created) > LIFETIME_SECONDS)
     }
 
-    /// Two approvals with one signature: PKCS#1 v1.5 signatures are deterministic, so that one key approved twice.
+    /// Two approvals with the same signature. PKCS#1 v1.5 signatures are deterministic, so one key approved
+    /// twice.
     pub fn same_signature(&self) -> Option<(&'a Approval, &'a Approval)> {
         let mut first_with = HashMap::new();
         let mut signed = self.file.approvals().iter().filter(|approval| approval.signed != Signed::No);
@@ -65,11 +66,11 @@ pub struct ApprovalVerdict<'a> {
 }
 
 impl<'a> QuorumCount<'a> {
-    /// An approval counts when its user's key is known and verifies it. `key_of` gives a user's key and what verifies under
-    /// it. A quorum is one of people, and one key is one person.
+    /// An approval counts if its user's key is known and verifies it. `key_of` provides a user's key and a
+    /// verifier for it. A quorum consists of people, and one key stands for one person.
     ///
     /// # Errors
-    /// What `key_of` says of a key that cannot be used.
+    /// What `key_of` says about a key that cannot be used.
     pub fn of<E>(
         file: &'a TokenFile,
         mut key_of: impl FnMut(&str) -> Result<Option<(PublicKey, Verifier)>, E>,
@@ -102,7 +103,7 @@ impl<'a> QuorumCount<'a> {
         self.verdicts.iter().filter(|verdict| verdict.outcome.is_ok()).count()
     }
 
-    /// The approvals that are wrong: their user's key is known, and they do not count all the same.
+    /// The approvals that are wrong: their user's key is known, and still they do not count.
     pub fn into_wrong(self) -> impl Iterator<Item = (&'a Approval, SignatureFault)> {
         self.verdicts.into_iter().filter_map(|verdict| match verdict.outcome {
             Ok(()) | Err(SignatureFault::NoKey) => None,

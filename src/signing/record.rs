@@ -5,32 +5,32 @@ use serde::{Serialize, Serializer};
 use crate::device::{DeviceRecord, KeyRecord};
 use crate::signature::Mechanism;
 
-/// A run and what came of it.
+/// A run and its outcome.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RunRecord {
     /// One for each file, in the order of the request.
     pub files: Vec<FileRecord>,
     /// The device, once it is chosen.
     pub device: Option<DeviceRecord>,
-    /// The key, once somebody is logged in.
+    /// The key, once the login succeeded.
     pub key: Option<KeyRecord>,
-    /// By which mechanism the last signature was made.
+    /// The mechanism of the last signature.
     #[serde(serialize_with = "by_name")]
     pub mechanism: Option<Mechanism>,
-    /// The file to which the public key was written too.
+    /// The file to which the public key was written as well.
     pub public_key_written: Option<String>,
     /// Whether nothing was to be signed or written.
     pub dry_run: bool,
 }
 
-/// A file and what came of it.
+/// A file and its outcome.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileRecord {
     /// Its name, or `stdin`.
     pub file: String,
     /// The format's name.
     pub format: &'static str,
-    /// How many tokens are in it.
+    /// How many tokens it has.
     pub tokens: usize,
     /// How many this run signed.
     pub signed: usize,
@@ -42,7 +42,7 @@ pub struct FileRecord {
     pub written: Option<String>,
 }
 
-/// A mechanism by the standard's name for it.
+/// A mechanism under its name in the standard.
 pub(super) fn by_name<S: Serializer>(
     mechanism: &Option<Mechanism>,
     serializer: S,

@@ -10,19 +10,19 @@ use crate::signature::MechanismChoice;
 pub struct SigningRequest {
     /// The files; `-` is stdin.
     pub files: Vec<PathBuf>,
-    /// Where the result of the one file goes; `-` is stdout, none is the file itself.
+    /// Where the result for the one file goes; `-` is stdout, none is the file itself.
     pub output: Option<PathBuf>,
-    /// Where the key's public key is written too.
+    /// Where to write the key's public key as well.
     pub public_key_output: Option<PathBuf>,
     /// The audit log.
     pub audit_log: Option<PathBuf>,
-    /// Files are signed whole, whatever they are.
+    /// Files are signed whole, whatever they contain.
     pub detached: bool,
-    /// Signatures that are there are replaced.
+    /// Existing signatures are replaced.
     pub force: bool,
     /// Nothing is signed or written.
     pub dry_run: bool,
-    /// Whether `PublicKey` of a CMU file is filled; else it stays, or becomes, empty.
+    /// Whether `PublicKey` of a CMU file is filled in; otherwise it stays, or becomes, empty.
     pub fills_public_key: bool,
     /// How the device signs.
     pub mechanism: MechanismChoice,

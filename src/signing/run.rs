@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::save::{NotKept, Output};
 use crate::signature::{Mechanism, PublicKey, Verifier};
 
-/// All that is to be done for one request.
+/// Everything to be done for one request.
 pub struct Run<'a> {
     request: &'a SigningRequest,
     plans: Vec<Plan<'a>>,
@@ -21,9 +21,9 @@ pub struct Run<'a> {
 /// A signature and how it was made.
 pub type Signed = Result<(Vec<u8>, Mechanism), SignError>;
 
-/// Hears of a run while it goes on, and has the standard output.
+/// Follows a run, and owns the standard output.
 pub trait Observer {
-    /// Has `work` make a signature, one of `count` for the file.
+    /// Lets `work` make a signature, number `number` of `count` for the file.
     ///
     /// # Errors
     /// Those of `work`.
@@ -32,10 +32,10 @@ pub trait Observer {
     /// Takes a result that goes to standard output.
     ///
     /// # Errors
-    /// It did not arrive.
+    /// It could not be delivered.
     fn to_stdout(&self, bytes: &[u8]) -> Result<(), Error>;
 
-    /// A file was replaced and has not all of its attributes.
+    /// A file was replaced, and some of its attributes were lost.
     fn not_kept(&self, not_kept: &NotKept);
 
     /// A file is done, with this result.
@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
     /// Plans what is to be done with each file.
     ///
     /// # Errors
-    /// What is in a file and cannot stay, or who approves it is not known.
+    /// Something in a file cannot stay, or the approver is not known.
     pub fn plan(
         request: &'a SigningRequest,
         inputs: &'a [Input],
@@ -60,12 +60,12 @@ impl<'a> Run<'a> {
         Ok(Run { request, plans, public_key_output, trail, progress })
     }
 
-    /// What is to be done, file by file.
+    /// The plans, file by file.
     pub fn plans(&self) -> &[Plan<'a>] {
         &self.plans
     }
 
-    /// Whether any token would be hashed once more than CloudHSM's are.
+    /// Whether any token would be hashed once more than CloudHSM expects.
     pub fn hashes_twice(&self) -> bool {
         self.plans.iter().any(|plan| plan.hashes_twice(self.request.mechanism))
     }
@@ -75,10 +75,10 @@ impl<'a> Run<'a> {
         !self.plans.iter().any(Plan::has_work)
     }
 
-    /// Checks the signatures that are there, under a key that the device shows to anyone.
+    /// Checks the existing signatures with a key that the device shows to anyone.
     ///
     /// # Errors
-    /// They are another key's.
+    /// They are by another key.
     pub fn check_kept(&self, key: &PublicKey) -> Result<(), Unsignable> {
         if !self.plans.iter().any(Plan::has_kept) {
             return Ok(());
@@ -87,10 +87,11 @@ impl<'a> Run<'a> {
         self.plans.iter().try_for_each(|plan| plan.check_kept(&verifier, key, self.request.mechanism))
     }
 
-    /// Signs and writes file after file. All that can be known before is checked before the first signature.
+    /// Signs and writes file after file. Everything that can be checked in advance is checked before the
+    /// first signature.
     ///
     /// # Errors
-    /// What is written before stays; the file that was next is as it was.
+    /// Files written before stay; the file that was next is unchanged.
     pub fn sign(&self, key: &mut SigningKey, observer: &dyn Observer) -> Result<(), Error> {
         let choice = self.request.mechanism;
         for plan in &self.plans {
@@ -106,7 +107,7 @@ impl<'a> Run<'a> {
         self.write_public_key(key.public_key(), observer)
     }
 
-    /// The same where nothing is to be signed, so that nobody logs in: files are copied where they are to go.
+    /// The same if nothing is to be signed, so that nobody logs in: files are copied to their destinations.
     ///
     /// # Errors
     /// As [`Run::sign`].
@@ -117,7 +118,7 @@ impl<'a> Run<'a> {
         self.write_public_key(key, observer)
     }
 
-    /// What came of it so far.
+    /// The outcome so far.
     pub fn record(&self) -> RunRecord {
         let dry_run = self.request.dry_run;
         RunRecord {
@@ -155,7 +156,7 @@ impl<'a> Run<'a> {
 
     /// Logs and writes the result, if anything changed.
     fn finish(&self, plan: &Plan<'_>, bytes: &[u8], observer: &dyn Observer) -> Result<(), Error> {
-        // Before the file: what cannot be logged is not written.
+        // Before the file, because what cannot be logged is not written.
         self.trail.signed(plan, bytes)?;
         let done = || self.progress.file_done();
         match (plan.destination(), &plan.input().to_replace) {

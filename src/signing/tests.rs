@@ -16,7 +16,7 @@ use crate::tokenfile::{Change, Signed as InFileSigned, TokenFile};
 const QUORUM: &[u8] = include_bytes!("../../tests/samples/aws-quorum-user-unsigned.json");
 const MFA: &[u8] = include_bytes!("../../tests/samples/aws-mfa-unsigned.json");
 
-/// A key in memory, as no user has one.
+/// A key in memory, unlike any user's.
 struct Key(RsaKeyPair);
 
 impl Key {
@@ -37,7 +37,7 @@ impl Key {
     }
 }
 
-/// AWS's sample with approvals of these users by these keys.
+/// AWS's sample with approvals by these users with these keys.
 fn approved(by: &[(&str, &Key)]) -> TokenFile {
     let mut file = TokenFile::parse(QUORUM).unwrap();
     for (username, key) in by {
@@ -89,7 +89,7 @@ fn a_quorum_token_says_when_it_expires_and_who_approved_twice() {
 }
 
 #[test]
-fn each_fault_of_a_signature_is_told_apart() {
+fn each_fault_of_a_signature_is_distinguished() {
     let (key, other) = (Key::new(), Key::new());
     let verifier = Verifier::new(&key.public()).unwrap();
     let payload = crate::signature::Payload::message(b"text");
@@ -147,7 +147,8 @@ fn every_file_that_is_not_done_gets_its_line_in_the_log() {
     }
     assert_eq!((&lines[0]["signatures"], &lines[1]["signatures"]), (&1.into(), &0.into()));
     assert!(lines[0]["error"].as_str().unwrap().contains("--username"));
-    // When all files are done, an early end is of no file; a failure is of what else was to be written.
+    // When all files are done, an early end concerns none of them; a failure is about what else was to be
+    // written.
     progress.file_done();
     progress.file_done();
     trail.ended_early(EarlyEnd::Interrupted);
@@ -181,7 +182,7 @@ fn a_plan_signs_what_is_unsigned_and_keeps_the_rest() {
 }
 
 #[test]
-fn waiting_goes_on_while_the_error_may_pass_and_ends_with_what_was_in_the_way() {
+fn waiting_continues_while_the_error_may_pass_and_ends_with_the_obstacle() {
     let may_pass = || Error::from(NotNew { name: "tokens.json".into(), being_written: false });
     let patience = Duration::from_secs(60);
     let told = std::cell::Cell::new(0);

@@ -1,4 +1,4 @@
-//! Whether a signature of a file counts.
+//! Whether a signature in a file counts.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::tokenfile::Signed;
 /// Why a signature does not count.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureFault {
-    /// There is none.
+    /// There is no signature.
     #[error("it is not signed")]
     NotSigned,
     /// It cannot be read.
@@ -20,13 +20,13 @@ pub enum SignatureFault {
     /// The file that it should be in cannot be read.
     #[error(transparent)]
     NoFile(FileError),
-    /// It is not the key's.
+    /// It is not this key's.
     #[error(transparent)]
     NotVerified(VerifyError),
     /// The public key of the approver was not given.
     #[error("no --public-key was given for this user")]
     NoKey,
-    /// The key approved in the name of another user already.
+    /// This key approved already, in the name of another user.
     #[error("it is by the key of {}", one_line(.0))]
     SameKey(String),
 }
@@ -47,7 +47,7 @@ pub fn check_signature(
     }
 }
 
-/// Checks the signature of a whole file, which is in `place`, or beside the file.
+/// Checks the signature of a whole file. The signature is in `place`, or beside the file.
 ///
 /// # Errors
 /// Says why it does not count.

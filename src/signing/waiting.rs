@@ -9,14 +9,15 @@ use crate::duration::in_words;
 use crate::error::{Error, Exit, Explain};
 use crate::tokenfile::{Format, Signed};
 
-/// Short enough to feel immediate, long enough to leave a reader in peace.
+/// Short enough to feel immediate, long enough to leave others that read the file undisturbed.
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
-/// A file of any kind says nowhere where it ends: it is complete when nobody has written to it for so long.
+/// A file of unknown format does not show where it ends: it is complete when nobody has written to it for
+/// this long.
 const QUIET: Duration = Duration::from_secs(1);
-/// CloudHSM CLI does not wait as long at its prompt without somebody having forgotten it.
+/// If CloudHSM CLI waits at its prompt for longer than this, somebody has forgotten it.
 const STALE: Duration = Duration::from_secs(600);
 
-/// One limit for all that is waited for.
+/// One limit for everything that is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     limit: Option<Duration>,
@@ -26,17 +27,17 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// From now on, at most for `limit`; without a limit nothing is waited for. `patience` is how long one call to a device
-    /// may take.
+    /// From now on, for at most `limit`; without a limit nothing is waited for. `patience` is how long one
+    /// call to a device may take.
     pub fn new(limit: Option<Duration>, patience: Duration) -> Self {
         Deadline { limit, start: Instant::now(), patience }
     }
 
-    /// Tries until it is done, as long as what is in the way may go away by itself; `waits` hears once of the limit and of
-    /// what is in the way.
+    /// Tries until it succeeds, as long as the obstacle may go away by itself; `waits` is told the limit and
+    /// the obstacle once.
     ///
     /// # Errors
-    /// That of the last attempt, or [`TimedOut`].
+    /// The error of the last attempt, or [`TimedOut`].
     pub fn until_done<T>(
         &self,
         waits: impl Fn(Duration, &InTheWay),
@@ -69,8 +70,8 @@ fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(100 * 365 * 86_400)
 }
 
-/// Refuses what is not the file that is waited for: the new one has something to sign, as CloudHSM CLI writes under one name
-/// again and again. Returns how old each file is that may be an old one all the same.
+/// Refuses a file that is not the one expected. The new file has something to sign, but CloudHSM CLI writes
+/// under one name again and again. Returns the files that may be old ones all the same, with their ages.
 ///
 /// # Errors
 /// [`NotNew`].
@@ -90,20 +91,20 @@ pub fn refuse_old(inputs: &[Input], force: bool) -> Result<Vec<(&Input, Duration
     Ok(stale)
 }
 
-/// With `--wait`: what was waited for did not come.
+/// With `--wait`: the file or device did not come.
 #[derive(Debug, thiserror::Error)]
 #[error("timed out after {}: {in_the_way}", in_words(*limit))]
 pub struct TimedOut {
     /// How long was waited.
     pub limit: Duration,
-    /// What was in the way at the end.
+    /// The obstacle at the end.
     pub in_the_way: InTheWay,
 }
 
-/// With `--wait`: why it is not done yet.
+/// With `--wait`: what it still waits for.
 #[derive(Debug)]
 pub struct InTheWay {
-    /// What the last attempt ended with.
+    /// The error of the last attempt.
     pub error: Error,
     /// Calls that have not returned.
     pub hanging: Vec<NotReturned>,
@@ -134,7 +135,7 @@ impl Explain for TimedOut {
     }
 }
 
-/// With `--wait`: not the file that is waited for.
+/// With `--wait`: this is not the file that is expected.
 #[derive(Debug, thiserror::Error)]
 #[error("{name:?} {}", if *being_written { "is still being written" } else { "is signed already; waiting for a new one" })]
 pub struct NotNew {

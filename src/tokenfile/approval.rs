@@ -14,35 +14,35 @@ use super::{Signed, Token, TokenFileError, base64, mfa, user_key};
 pub struct Approval {
     /// CloudHSM user name.
     pub username: String,
-    /// CloudHSM role (`admin`, `crypto-user`), where the entry names it.
+    /// CloudHSM role (`admin`, `crypto-user`), if the entry names it.
     pub role: Option<String>,
     /// The signature.
     pub signed: Signed,
-    /// Where in the text the entry stands.
+    /// Where the entry is in the text.
     pub(super) place: Range<usize>,
-    /// Where in the text its signature's JSON string stands.
+    /// Where its signature's JSON string is in the text.
     pub(super) signature_place: Range<usize>,
-    /// Where in the text its user name's JSON string stands.
+    /// Where its user name's JSON string is in the text.
     pub(super) username_place: Range<usize>,
-    /// Where in the text its role's JSON string stands.
+    /// Where its role's JSON string is in the text.
     pub(super) role_place: Option<Range<usize>>,
 }
 
-/// The approvals and where they stand.
+/// The approvals and where they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Approvals {
     pub(super) list: Vec<Approval>,
-    /// Where the list stands, brackets included.
+    /// Where the list is, brackets included.
     pub(super) place: Range<usize>,
     pub(super) service: Option<String>,
     /// A `key_reference` that is not null.
     has_key_reference: bool,
-    /// All members but the approvals, as text: copies of one file agree in them.
+    /// All members except the approvals, as text: they are equal in all copies of one file.
     pub(super) others: Vec<(String, String)>,
 }
 
 impl Approvals {
-    /// The service decides; a file that names none has a key only where it is a key service's.
+    /// The service decides. A file that names none is for a key service if it refers to a key.
     pub(super) fn is_for_key_service(&self) -> bool {
         self.service.as_ref().map_or(self.has_key_reference, |service| service.starts_with("key-"))
     }

@@ -1,21 +1,21 @@
-//! What the `approval_data` of a quorum approval says. Found by looking at AWS's published sample, not documented by
-//! AWS: good to be shown to a person, and nothing is ever decided by it.
+//! What the `approval_data` of a quorum approval says. It was found by examining AWS's published sample and
+//! is not documented by AWS: it may be shown to a person, but nothing is ever decided by it.
 
-/// One 80-byte record, one for each HSM. All numbers are big-endian.
+/// One 80-byte record for each HSM. All numbers are big-endian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalRecord {
     /// Bytes 2–3: the service, by the numbers of the older CMU: 3 (USER_MGMT), 4 (MISC_CO).
     pub service: u16,
     /// Bytes 4–7: the token's number on its HSM.
     pub token_id: u32,
-    /// Bytes 32–63: the user who asked for the token, NUL-padded.
+    /// Bytes 32–63: the user who requested the token, NUL-padded.
     pub requester: String,
-    /// Bytes 64–71: when the token was made, in seconds since 1970-01-01 UTC.
+    /// Bytes 64–71: when the token was generated, in seconds since 1970-01-01 UTC.
     pub created: u64,
 }
 
 impl ApprovalRecord {
-    /// The service's name, where it is known.
+    /// The service's name, if it is known.
     pub fn service_name(&self) -> Option<&'static str> {
         match self.service {
             3 => Some("user management"),
@@ -27,7 +27,7 @@ impl ApprovalRecord {
 
 const RECORD: usize = 80;
 
-/// The records of an `approval_data`; `None` when it has another shape than the sample.
+/// The records of an `approval_data`; `None` if its shape differs from the sample's.
 pub(crate) fn approval_records(data: &[u8]) -> Option<Vec<ApprovalRecord>> {
     if data.is_empty() || !data.len().is_multiple_of(RECORD) {
         return None;

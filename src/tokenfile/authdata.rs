@@ -1,6 +1,7 @@
 //! The two-factor files of the older CloudHSM management utility (CMU, Client SDK 3):
-//! `{"Version":"1.0","PublicKey":"","Data":[{"HsmId":"…","Digest":"…","Signature":""},…]}`. Each `Digest` is base64 of 32
-//! bytes that are signed as they are. `PublicKey` is needed by createUser and changePswd, not by loginHSM.
+//! `{"Version":"1.0","PublicKey":"","Data":[{"HsmId":"…","Digest":"…","Signature":""},…]}`. Each `Digest` is
+//! base64 of 32 bytes that are signed as they are. createUser and changePswd require `PublicKey`, loginHSM
+//! does not.
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use crate::signature::Payload;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PublicKeyMember {
     pub(super) text: String,
-    /// Where in the text the JSON string stands, quotes included.
+    /// Where the JSON string is in the text, quotes included.
     pub(super) place: Range<usize>,
 }
 

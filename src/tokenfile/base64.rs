@@ -21,7 +21,7 @@ pub(super) fn digest(text: &str, place: &str, name: &'static str) -> Result<[u8;
     bytes.try_into().map_err(|_| TokenFileError::DigestLength { place: place.to_owned(), name, found })
 }
 
-/// A signature, which may be missing, or nonsense that is reported only when it is needed.
+/// A signature. It may be missing, or malformed, which is reported only when it is needed.
 pub(super) fn signature(text: &str) -> Signed {
     if text.is_empty() { Signed::No } else { try_decode(text).map_or_else(Signed::Unreadable, Signed::Yes) }
 }

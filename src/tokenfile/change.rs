@@ -1,4 +1,4 @@
-//! Putting signatures into the text that was read.
+//! Inserting signatures into the text that was read.
 
 use std::ops::Range;
 
@@ -16,11 +16,12 @@ pub enum Change<'a> {
         /// The signature, raw.
         signature: &'a [u8],
     },
-    /// An approver's entry; in one of the same user name the signature, and a role that is given, are replaced.
+    /// An approver's entry. If the user has one already, its signature is replaced, and its role if one is
+    /// given.
     Approval {
         /// CloudHSM user name.
         username: &'a str,
-        /// CloudHSM role, for services that want it.
+        /// CloudHSM role, for services that require it.
         role: Option<&'a str>,
         /// The signature, raw.
         signature: &'a [u8],
@@ -43,7 +44,7 @@ pub(super) fn apply<'a>(file: &TokenFile, changes: impl IntoIterator<Item = Chan
             (Change::Approval { username, role, signature }, Some(approvals), _) => {
                 let signature = base64::encode(signature);
                 let list = ListText::of(file, approvals);
-                // Of an entry that is there only what changes is replaced; what else it holds stays.
+                // In an existing entry only what changes is replaced; its other members stay.
                 match approvals.list.iter().find(|approval| is_same_user(&approval.username, username)) {
                     Some(approval) => {
                         edits.push((approval.signature_place.clone(), quoted(&signature)));
@@ -89,17 +90,17 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// How the list of approvals is written, so that what is added looks like what is there.
+/// How the list of approvals is formatted, so that new entries look like the existing ones.
 pub(super) struct ListText<'a> {
-    /// Where the list stands, brackets included.
+    /// Where the list is, brackets included.
     place: Range<usize>,
     /// Where its last entry ends.
     last: Option<usize>,
-    /// What stands before an entry: a line end and blanks, or nothing.
+    /// What precedes an entry: a line end and blanks, or nothing.
     before_entry: String,
-    /// What stands before a member of an entry.
+    /// What precedes a member of an entry.
     before_member: String,
-    /// What stands before the closing bracket.
+    /// What precedes the closing bracket.
     before_end: &'a str,
 }
 
@@ -108,7 +109,7 @@ impl<'a> ListText<'a> {
         let text = &file.text;
         let place = approvals.place.clone();
         let line_start = text[..place.start].rfind('\n').map(|end| end + 1);
-        // The white space before the member is that of its line; none if all is on one line.
+        // The white space before the member is that of its line; none if everything is on one line.
         let indent_of = |start: usize| {
             &text[start..start + text[start..].len() - text[start..].trim_start_matches([' ', '\t']).len()]
         };
@@ -155,14 +156,14 @@ impl<'a> ListText<'a> {
         format!("{{{}{end}}}", members.join(separator))
     }
 
-    /// A member with what stands before it.
+    /// A member, and what precedes it.
     fn member(&self, name: &str, value: &str) -> String {
         let before = if self.before_member.contains('\n') { self.before_member.as_str() } else { "" };
         let blank = if self.before_member.is_empty() { "" } else { " " };
         format!("{before}{}:{blank}{}", quoted(name), quoted(value))
     }
 
-    /// The edit that puts entries behind the last one.
+    /// The edit that appends entries after the last one.
     pub(super) fn append(&self, entries: &[String]) -> (Range<usize>, String) {
         let joined = entries.join(&format!(",{}", self.before_entry));
         match self.last {

@@ -3,11 +3,12 @@
 //! | format | the member that decides | also required | may be there |
 //! |---|---|---|---|
 //! | MFA tokens | `tokens` | `version` 2.0 | anything |
-//! | quorum registration | `tokens`, each with `approval_data` | `version` 2.0 | `signatures`, which CloudHSM CLI 5.18 writes beside it and this leaves as it is |
+//! | quorum registration | `tokens`, each with `approval_data` | `version` 2.0 | `signatures`, which CloudHSM
+//! CLI 5.18 writes as well and this program leaves as it is |
 //! | quorum approval | `token` | `version` 2.0, `approval_data`, `signatures` | `service`, `key_reference` |
 //! | CMU two-factor digests | `Data` | `Version` 1.0, `PublicKey` | anything |
 //!
-//! A file with the deciding members of two formats has two things that could be signed, and is refused.
+//! A file with the deciding members of two formats contains two things that could be signed, and is refused.
 
 use super::json::Object;
 use super::json_kind::JsonKind;
@@ -25,7 +26,7 @@ enum Shape {
 const DECIDING: [(&str, Shape); 3] =
     [("tokens", Shape::Tokens), ("token", Shape::Approval), ("Data", Shape::Authdata)];
 
-/// Members by which a file comes near to a format although the deciding one is missing.
+/// Members that make a file resemble a format although the deciding one is missing.
 const TELLING: [(&str, Shape); 3] =
     [("signatures", Shape::Approval), ("approval_data", Shape::Approval), ("Version", Shape::Authdata)];
 
@@ -76,7 +77,7 @@ pub(super) fn read(text: &str, document: &Object<'_>) -> Result<TokenFile, Token
     }
 }
 
-/// MFA and quorum registration differ in the tokens' `approval_data`: all of them have it, or none.
+/// MFA and quorum registration differ in the tokens' `approval_data`: either all of them have it, or none.
 fn tokens_format(document: &Object<'_>) -> Result<Format, TokenFileError> {
     let nodes = document.list("tokens").map_err(|error| error.within(Format::Mfa))?;
     let mut with_data = 0;

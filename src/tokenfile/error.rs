@@ -9,7 +9,7 @@ use crate::error::{Exit, Explain};
 /// Why a file is not a token file that can be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFileError {
-    /// Nothing but white space.
+    /// Only white space.
     #[error("it is empty")]
     Empty,
     /// Text in another encoding than UTF-8, or with a byte-order mark. CloudHSM CLI writes neither; PowerShell's `>` and
@@ -46,7 +46,7 @@ pub enum TokenFileError {
         /// The names of its members, at most eight.
         members: Vec<String>,
     },
-    /// It has what tells one format from the others, and differs from that format.
+    /// It has the deciding member of this format, but differs from the format.
     #[error("{what}")]
     Within {
         /// The format.
@@ -75,16 +75,16 @@ pub enum TokenFileError {
         /// The digest's name.
         name: &'static str,
     },
-    /// One user name stands in two approvals.
+    /// Two approvals have the same user name.
     #[error("{:?} has two approvals in it", short(username))]
     ApproverTwice {
         /// The user name.
         username: String,
     },
-    /// Not a quorum approval file.
+    /// It is not a quorum approval file.
     #[error("it is not a quorum approval file, and only those can be merged")]
     NotForMerge,
-    /// A quorum approval file about something else.
+    /// It is a quorum approval file for another token.
     #[error("it is about another token than the first file")]
     OtherToken,
     /// A copy whose other members are not those of the first file.
@@ -93,7 +93,7 @@ pub enum TokenFileError {
         /// The member.
         member: String,
     },
-    /// One user signed twice, differently.
+    /// One user has two different signatures.
     #[error("{:?} has a different signature or role in an earlier file", short(username))]
     TwoSignatures {
         /// The user name.
@@ -118,7 +118,7 @@ pub enum TokenFileError {
         /// What it is.
         found: JsonKind,
     },
-    /// A member name stands twice in one object.
+    /// An object has two members of the same name.
     #[error("{place} has the member {:?} twice", short(name))]
     Duplicate {
         /// Which object.
@@ -168,10 +168,10 @@ pub enum TokenFileError {
     },
 }
 
-/// An encoding that some program has changed a file to.
+/// The encoding of a file that some program converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// UTF-8 behind a byte-order mark (EF BB BF).
+    /// UTF-8 after a byte-order mark (EF BB BF).
     Utf8WithMark,
     /// UTF-16, little-endian, with its byte-order mark (FF FE) or without.
     Utf16LittleEndian,
@@ -200,7 +200,7 @@ impl fmt::Display for Encoding {
 }
 
 impl TokenFileError {
-    /// Says which format the file comes nearest to.
+    /// Says which format the file resembles most.
     pub(super) fn within(self, format: Format) -> Self {
         TokenFileError::Within { format, what: Box::new(self) }
     }
@@ -263,7 +263,7 @@ impl Explain for TokenFileError {
     }
 }
 
-/// What a file says may be of any length.
+/// Text from a file may have any length.
 fn short(text: &str) -> &str {
     const MOST: usize = 64;
     text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])

@@ -1,4 +1,4 @@
-//! JSON with positions: values keep their place in the text, so that one can be replaced and the rest kept.
+//! JSON with positions: each value knows its place in the text, so that it can be replaced and the rest kept.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,7 +24,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, TokenFileError> {
     Ok(text)
 }
 
-/// Another encoding than UTF-8 without a mark. JSON begins with two characters of ASCII (RFC 4627 section 3).
+/// An encoding other than UTF-8 without a mark. JSON begins with two ASCII characters (RFC 4627 section 3).
 pub(super) fn encoding_of(bytes: &[u8]) -> Option<Encoding> {
     match *bytes {
         [0xef, 0xbb, 0xbf, ..] => Some(Encoding::Utf8WithMark),
@@ -40,7 +40,7 @@ pub(super) fn encoding_of(bytes: &[u8]) -> Option<Encoding> {
 pub(crate) fn looks_like_token_file(bytes: &[u8]) -> bool {
     let text: String = match encoding_of(bytes) {
         None => String::from_utf8_lossy(bytes).into_owned(),
-        // What is of ASCII shows without the other bytes, in either order.
+        // In either byte order, ASCII characters become readable once the zero bytes are removed.
         Some(_) => {
             bytes.iter().filter(|byte| byte.is_ascii() && **byte != 0).map(|byte| char::from(*byte)).collect()
         }
@@ -59,7 +59,7 @@ pub(super) fn document(text: &str) -> Result<Object<'_>, TokenFileError> {
     root.object("the file")
 }
 
-/// A value, not yet looked into.
+/// A value that is not parsed yet.
 #[derive(Clone, Copy)]
 pub(super) struct Node<'a>(&'a RawValue);
 
@@ -76,7 +76,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Where the value stands in `text`, which it must have been read from.
+    /// Where the value is in `text`, from which it must have been read.
     pub(super) fn place(self, text: &str) -> Range<usize> {
         let start = self.0.get().as_ptr() as usize - text.as_ptr() as usize;
         start..start + self.0.get().len()
@@ -96,7 +96,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// An object's members in their order, no name twice.
+/// An object's members in their order; no name occurs twice.
 pub(super) struct Object<'a> {
     place: String,
     members: Vec<(String, Node<'a>)>,
@@ -172,7 +172,7 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
 
 fn not_json(text: &str, error: &serde_json::Error) -> TokenFileError {
     let reason = error.to_string();
-    // serde_json ends its message with the position, which is told apart here.
+    // serde_json ends its message with the position, which is reported separately here.
     let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let offending = line.as_bytes().get(error.column().saturating_sub(1)).copied();
@@ -181,7 +181,7 @@ fn not_json(text: &str, error: &serde_json::Error) -> TokenFileError {
         reason,
         line: error.line(),
         column: error.column(),
-        // Only the characters that JSON's own grammar is made of are looked at, never shown.
+        // Only the characters of JSON's own grammar are examined, and never shown.
         stray_brace: before.trim_end().ends_with('{') && error.is_syntax() && offending == Some(b'{'),
     }
 }

@@ -1,8 +1,8 @@
-//! What a JSON value is, in the words of messages.
+//! The kinds of JSON values, as messages call them.
 
 use std::fmt;
 
-/// What a JSON value is.
+/// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonKind {
     /// `{…}`

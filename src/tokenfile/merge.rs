@@ -6,8 +6,8 @@ use std::collections::btree_map::Entry;
 use super::change::{ListText, splice};
 use super::{Approval, TokenFile, TokenFileError, user_key};
 
-/// The first file with the approvals of the others appended, in the order of the files. One entry a user: the same
-/// signature of the same user may be in several files.
+/// The first file with the approvals of the others appended, in the order of the files. There is one entry
+/// for each user: several files may contain the same signature of the same user.
 ///
 /// # Errors
 /// [`TokenFileError::NotForMerge`] for a file of another format, [`TokenFileError::OtherToken`] for one about another
@@ -40,7 +40,7 @@ pub fn merge(files: &[TokenFile]) -> Result<Vec<u8>, (usize, TokenFileError)> {
                 Entry::Vacant(place) => {
                     place.insert(approval);
                     if index > 0 {
-                        // As it stands there, with members that are not known.
+                        // As it is in its file, with any members that are not known here.
                         added.push(file.text[approval.place.clone()].to_owned());
                     }
                 }
@@ -57,7 +57,7 @@ fn different_member(ours: &[(String, String)], theirs: &[(String, String)]) -> O
     fn texts(members: &[(String, String)]) -> Texts<'_> {
         members.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
     }
-    // What is nested too deeply for a value is compared as text.
+    // Members nested too deeply to be parsed are compared as text.
     let value = |texts: &Texts<'_>, name: &str| -> Option<Result<serde_json::Value, String>> {
         let text = *texts.get(name)?;
         Some(serde_json::from_str(text).map_err(|_| text.to_owned()))

@@ -1,9 +1,10 @@
 //! MFA and quorum registration files: `{"version":"2.0","tokens":[{"unsigned":"…","signed":""},…]}`, one token for each
 //! HSM of the cluster. In a registration file each token also has `approval_data`.
 //!
-//! Each `unsigned` is base64 of 32 bytes that ARE a SHA-256 digest: AWS's guide signs them with
-//! `openssl pkeyutl -sign -pkeyopt digest:sha256`, and the samples it publishes verify only so. Hashed once more they
-//! fail at the HSM. Where `approval_data` is there, `unsigned` is its digest, and the data can be hashed on the device.
+//! Each `unsigned` is base64 of 32 bytes that ARE a SHA-256 digest: AWS's guide signs them with `openssl
+//! pkeyutl -sign -pkeyopt digest:sha256`, and only such signatures verify in the samples that it publishes.
+//! Hashed once more, they fail at the HSM. If `approval_data` is present, `unsigned` is its digest, and the
+//! device can hash the data itself.
 
 use super::json::{Node, Object};
 use super::json_kind::JsonKind;
@@ -39,8 +40,8 @@ fn token(text: &str, index: usize, node: Node<'_>, format: Format) -> Result<Tok
     Ok(Token { payload, signed, place: token.expect("signed", JsonKind::String)?.place(text) })
 }
 
-/// The `approval_data` behind a digest: the bytes that a device can be given to hash and sign itself. A file whose
-/// digest is not that of its data would have something else approved than it shows.
+/// The `approval_data` behind a digest: bytes that a device can hash and sign itself. A file whose digest
+/// does not match its data would have people approve something other than it shows.
 pub(super) fn message_of(
     object: &Object<'_>,
     place: &str,

@@ -153,9 +153,9 @@ fn approvals_are_appended_in_the_style_of_the_file() {
     let file = TokenFile::parse(two.as_bytes()).unwrap();
     let names: Vec<_> = file.approvals().iter().map(|approval| approval.username.as_str()).collect();
     assert_eq!(names, ["alice", "b\"ob"]);
-    // The same user again replaces that user's entry.
+    // A second approval by the same user replaces that user's entry.
     assert_eq!(approve(&file, "alice", None), two);
-    // On one line, it stays one line.
+    // A file on one line stays on one line.
     let compact: serde_json::Value = serde_json::from_str(QUORUM).unwrap();
     let file = TokenFile::parse(compact.to_string().as_bytes()).unwrap();
     let one = approve(&file, "alice", None);
@@ -308,7 +308,7 @@ fn a_hundred_thousand_approvals_and_members_are_read_and_joined_in_no_time() {
     let file = TokenFile::parse(text.as_bytes()).unwrap();
     assert_eq!(file.approvals().len(), 100_000);
     assert_eq!(merge(&[file.clone(), file]).unwrap(), text.as_bytes());
-    // Minutes, if each were compared with each.
+    // Comparing each with each would take minutes.
     assert!(start.elapsed() < std::time::Duration::from_secs(30), "{:?}", start.elapsed());
     let twice = text.replace("u99999\"", "U0\"");
     assert!(error_of(&twice).contains("U0"));

@@ -1,4 +1,4 @@
-//! The names of CloudHSM's users
+//! The names of CloudHSM users
 //! (<https://docs.aws.amazon.com/cloudhsm/latest/userguide/cloudhsm_cli-user-create.html>).
 
 /// The roles of users who approve, as CloudHSM CLI names them.
@@ -7,28 +7,28 @@ pub const ROLES: [&str; 2] = ["admin", "crypto-user"];
 /// The longest name, in characters.
 const MAX_LENGTH: usize = 31;
 
-/// Why CloudHSM has no user of a name.
+/// Why no CloudHSM user can have a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
     /// It is too long.
     #[error("it has {0} characters, but CloudHSM user names have at most 31")]
     TooLong(usize),
-    /// It has a character that no name has.
+    /// It has a character that is not allowed in names.
     #[error("{0:?} is in it, but CloudHSM user names consist of letters, digits and _")]
     Character(char),
 }
 
-/// Whether two names are one user: CloudHSM's are not case-sensitive.
+/// Whether two names mean the same user: CloudHSM's are not case-sensitive.
 pub fn is_same_user(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// What the names of one user have in common, and no other name.
+/// What all spellings of one user's name have in common, and no other name.
 pub(super) fn user_key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// Whether CloudHSM has users of such a name.
+/// Checks that a CloudHSM user can have this name.
 ///
 /// # Errors
 /// [`UsernameError`].
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_cloudhsm_takes() {
+    fn only_names_that_cloudhsm_accepts_are_accepted() {
         for name in ["a", "Officer_1", &"x".repeat(31)] {
             assert_eq!(check_username(name), Ok(()));
         }

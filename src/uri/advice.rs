@@ -1,9 +1,10 @@
-//! What the author of a URI that fits nothing probably meant.
+//! What the author of a URI that matches nothing probably meant.
 
 use super::Uri;
 
 impl Uri {
-    /// How to write what was probably meant, one advice for each attribute that looks like a known mistake.
+    /// How to write what was probably meant: one suggestion for each attribute that looks like a known
+    /// mistake.
     #[must_use]
     pub fn advice(&self) -> Vec<String> {
         let mut advice = Vec::new();
@@ -33,8 +34,8 @@ impl Uri {
 
 const KNOWN: [&str; 7] = ["token", "object", "id", "type", "serial", "model", "manufacturer"];
 
-/// The bytes that hexadecimal digits stand for, where an id consists of such digits: `id=01`, `id=%0001`. A text may do so
-/// too, so that this is only worth saying where the id is that of nothing.
+/// The bytes that hexadecimal digits stand for, if an id consists of such digits: `id=01`, `id=%0001`. A text
+/// may do so too, so this is worth saying only if nothing has that id.
 fn bytes_meant(id: &[u8]) -> Option<Vec<u8>> {
     let digits = id.iter().rev().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (bytes, digits) = id.split_at(id.len() - digits);

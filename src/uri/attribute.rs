@@ -1,4 +1,4 @@
-//! One attribute of a URI: its name, where it stands, and what its value means (RFC 7512 section 2.3).
+//! One attribute of a URI: its name, its position, and what its value means (RFC 7512 section 2.3).
 
 use std::str::FromStr;
 
@@ -36,7 +36,7 @@ pub(super) struct Attribute<'a> {
     /// Offset of the name in the URI.
     start: usize,
     component: Component,
-    /// Whether it stands at or behind `pin-value=`, so that it may be part of a PIN with a raw `&`.
+    /// Whether it is at or after `pin-value=`, so that it may be part of a PIN with a raw `&`.
     secret: bool,
 }
 
@@ -130,7 +130,7 @@ impl<'a> Attribute<'a> {
         let pin = self.decoded()?;
         match std::str::from_utf8(&pin) {
             Ok(pin) => Ok(PinValue::new(SecretString::from(pin))),
-            // The cause is dropped: it tells how far the PIN is text.
+            // The cause is dropped: it would tell how much of the PIN is text.
             Err(_) => Err(UriError::PinNotUtf8 { position: self.value_position() }),
         }
     }

@@ -4,12 +4,12 @@ use super::ObjectType;
 
 /// Why a text is not a `pkcs11:` URI.
 ///
-/// Positions are bytes of the text, counted from 1. No message quotes text of which a PIN may be part: of values not
-/// more than one character, and nothing at all from behind `pin-value=`, where a name is given as `…`.
+/// Positions are bytes of the text, counted from 1. No message quotes text that may be part of a PIN: at most
+/// one character of a value, and nothing after `pin-value=`, where a name is given as `…`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UriError {
-    /// The scheme is missing or another one.
+    /// The scheme is missing or is another one.
     #[error("not a PKCS#11 URI: it does not begin with `pkcs11:`")]
     Scheme,
     /// `pkcs11://`.
@@ -30,7 +30,7 @@ pub enum UriError {
         /// Of the attribute.
         position: usize,
     },
-    /// An attribute name that is empty or has a character no name can have.
+    /// An attribute name that is empty or has a character that is not allowed in names.
     #[error(
         "the attribute name at position {position} is empty or has a character that is not allowed in a name"
     )]
@@ -48,7 +48,7 @@ pub enum UriError {
         /// The character, unless it may be part of a PIN.
         character: Option<char>,
     },
-    /// A `%` that two hexadecimal digits do not follow.
+    /// A `%` without two hexadecimal digits after it.
     #[error(
         "the value of `{attribute}` has a `%` at position {position} without two hexadecimal digits after it"
     )]
@@ -74,7 +74,7 @@ pub enum UriError {
         /// Of the attribute.
         position: usize,
     },
-    /// A standard path attribute behind the `?`, where it would silently narrow nothing down.
+    /// A standard path attribute after the `?`, where it would silently have no effect.
     #[error("the path attribute `{attribute}` at position {position} is in the query of the URI")]
     InQuery {
         /// Name of the attribute.
@@ -102,13 +102,13 @@ pub enum UriError {
         /// Of the second.
         position: usize,
     },
-    /// A PIN that no text can be.
+    /// A PIN that is not text.
     #[error("the value of `pin-value` at position {position} is not UTF-8")]
     PinNotUtf8 {
         /// Of the value.
         position: usize,
     },
-    /// A `type` that RFC 7512 does not have.
+    /// A `type` that RFC 7512 does not define.
     #[error("the value of `type` at position {position} is none of {}", object_types())]
     Type {
         /// Of the value.
@@ -126,7 +126,7 @@ pub enum UriError {
         /// Of the value.
         position: usize,
     },
-    /// A `serial` that no device can have.
+    /// A `serial` that is longer than any device's.
     #[error(
         "the value of `serial` at position {position} has {length} bytes, more than the 16 of a serial number"
     )]
@@ -148,7 +148,7 @@ impl UriError {
                 "attributes follow `pkcs11:` at once, without `//` or a host: pkcs11:token=NAME;object=LABEL".into()
             }
             Self::EmptyAttribute { .. } => {
-                "write one `;` between attributes before the `?` and one `&` behind it, and none at the ends".into()
+                "write one `;` between attributes before the `?` and one `&` after it, and none at the ends".into()
             }
             Self::MissingEquals { .. } => {
                 "write every attribute as name=value, in the way of token=NAME; percent-encode a separator that is \
@@ -159,7 +159,7 @@ impl UriError {
                 "names have letters, digits, `-` and `_` only, and there are no spaces around `;`, `&` and `=`".into()
             }
             Self::Character { character: Some(';'), .. } => {
-                "write `&` between attributes behind the `?`, or %3B for a `;` in a value".into()
+                "write `&` between attributes after the `?`, or %3B for a `;` in a value".into()
             }
             Self::Character { character: Some(character), .. } => format!("write {}", encoded(*character)),
             Self::Character { character: None, .. } => {
@@ -168,7 +168,7 @@ impl UriError {
             Self::Percent { .. } => "write %25 for the percent sign itself".into(),
             Self::Duplicate { .. } => "keep one of the two".into(),
             Self::InPath { attribute, .. } => {
-                format!("move `{attribute}` behind a `?`, with `&` between it and other query attributes")
+                format!("move `{attribute}` after a `?`, with `&` between it and other query attributes")
             }
             Self::InQuery { attribute, .. } => {
                 format!("move `{attribute}` before the `?`, with `;` between it and other path attributes")

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{ObjectType, Uri};
 
-/// What a module says of itself in `CK_INFO`. Trailing blanks of the fields do not count.
+/// What a module reports in `CK_INFO`. Trailing blanks of the fields do not count.
 #[derive(Debug, Clone, Copy)]
 pub struct Library<'a> {
     /// `manufacturerID`.
@@ -41,7 +41,7 @@ pub struct Device<'a> {
     pub serial: &'a [u8],
 }
 
-/// An object on a device. Its attributes are not padded and are compared whole.
+/// An object on a device. Its attributes are not padded and are compared in full.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
     /// `CKA_CLASS`.
@@ -88,8 +88,8 @@ impl Uri {
             && self.matches_object_name(object.label, object.id)
     }
 
-    /// Whether `object` and `id` match, whatever `type` says: to find the certificate or public key that goes with the
-    /// private key a URI names.
+    /// Whether `object` and `id` match, whatever `type` says: to find the certificate or public key that
+    /// belongs to the private key a URI names.
     #[must_use]
     pub fn matches_object_name(&self, label: Option<&[u8]>, id: Option<&[u8]>) -> bool {
         self.unknown.is_empty()
@@ -99,8 +99,9 @@ impl Uri {
 
     /// Whether `module-name` matches a module (RFC 7512 section 2.3).
     ///
-    /// It is compared, ignoring the case of ASCII letters, with the name under which p11-kit has the module configured,
-    /// with the name of its file, and with that without `lib`; in both without `.so`, `.so.1.2`, `.dll` or `.dylib`.
+    /// It is compared, ignoring the case of ASCII letters, with the name under which p11-kit has the module
+    /// configured, with its file name, and with its file name without `lib`; the latter two without `.so`,
+    /// `.so.1.2`, `.dll` or `.dylib`.
     #[must_use]
     pub fn matches_module_name(&self, configured_name: Option<&str>, path: &Path) -> bool {
         let Some(wanted) = self.module_name.as_deref() else { return true };
@@ -114,7 +115,7 @@ impl Uri {
         names.into_iter().flatten().any(|name| !name.is_empty() && name.eq_ignore_ascii_case(wanted))
     }
 
-    /// Whether any attribute narrows down the device or its slot.
+    /// Whether any attribute restricts the device or its slot.
     #[must_use]
     pub fn names_device(&self) -> bool {
         self.token.is_some()
@@ -126,21 +127,21 @@ impl Uri {
             || self.slot_id.is_some()
     }
 
-    /// Whether `object` or `id` is there.
+    /// Whether `object` or `id` is present.
     #[must_use]
     pub fn names_object(&self) -> bool {
         self.object.is_some() || self.id.is_some()
     }
 
-    /// Whether `module-name` or `module-path` is there.
+    /// Whether `module-name` or `module-path` is present.
     #[must_use]
     pub fn names_module(&self) -> bool {
         self.module_name.is_some() || self.module_path.is_some()
     }
 }
 
-/// Compares with a field of fixed width, both without their padding: nobody can tell blanks and NULs at the end of `wanted`
-/// from it, and p11tool prints them as `%00`.
+/// Compares with a field of fixed width, both without their padding: trailing blanks and NULs in `wanted`
+/// cannot be told from padding, and p11tool prints them as `%00`.
 fn field(wanted: Option<&[u8]>, field: &[u8]) -> bool {
     wanted.is_none_or(|wanted| without_padding(wanted) == without_padding(field))
 }

@@ -25,7 +25,7 @@ impl FromStr for Uri {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let query_start = SCHEME.len() + path.len() + 1;
 
-        // Before anything else looks at the path: what it would quote could be the PIN.
+        // This comes before anything else looks at the path, because what that would quote could be the PIN.
         if let Some(at) = find_ignoring_case(path, PIN_VALUE_EQUALS) {
             return Err(UriError::InPath { attribute: PIN_VALUE, position: SCHEME.len() + at + 1 });
         }
@@ -99,7 +99,7 @@ impl Uri {
     }
 }
 
-/// Fills the field of an attribute that may be there once.
+/// Sets the field of an attribute that may occur only once.
 fn set<'a, T>(
     field: &mut Option<T>,
     attribute: &Attribute<'a>,

@@ -1,4 +1,4 @@
-//! Percent-encoding, and which characters may stand unencoded (RFC 7512 section 2.3).
+//! Percent-encoding, and which characters may be unencoded (RFC 7512 section 2.3).
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use zeroize::Zeroizing;
 pub(super) enum Component {
     /// Before the `?`.
     Path,
-    /// Behind it.
+    /// After it.
     Query,
 }
 
 /// Why a value could not be decoded, and at which byte of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A `%` that two hexadecimal digits do not follow.
+    /// A `%` without two hexadecimal digits after it.
     Percent(usize),
     /// A character that must be percent-encoded.
     Character(usize, char),
 }
 
 impl Component {
-    /// What stands between two attributes.
+    /// What separates two attributes.
     pub(super) const fn separator(self) -> &'static str {
         match self {
             Self::Path => ";",
@@ -41,10 +41,10 @@ impl Component {
             }
     }
 
-    /// What is printed as it is: all that is allowed, but
+    /// What is printed unencoded: everything that is allowed, except
     /// - `=`, so that no printed value contains `pin-value=`, which [`redact`](super::redact()) would cut;
-    /// - `&` in the path, which reads like the start of another attribute;
-    /// - `!`, `$` and `'`, which a shell expands inside quotes or which end them.
+    /// - `&` in the path, which looks like the start of another attribute;
+    /// - `!`, `$` and `'`, which a shell expands inside quotes or which end the quotes.
     fn prints(self, byte: u8) -> bool {
         self.allows(byte) && !b"=&!$'".contains(&byte)
     }
@@ -52,7 +52,7 @@ impl Component {
 
 /// Decodes a value. The buffer is wiped when dropped because the value may be a PIN.
 pub(super) fn decode(text: &str, component: Component) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    // Decoding never grows the text, so that the buffer is not moved and no copy stays behind.
+    // Decoding never makes the text longer, so the buffer is not moved and leaves no copy behind.
     let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut characters = text.char_indices();
     while let Some((at, character)) = characters.next() {
@@ -69,7 +69,7 @@ pub(super) fn decode(text: &str, component: Component) -> Result<Zeroizing<Vec<u
     Ok(decoded)
 }
 
-/// Writes a value so that [`decode`] gives it back.
+/// Writes a value so that [`decode`] returns it unchanged.
 pub(super) fn encode(out: &mut fmt::Formatter<'_>, value: &[u8], component: Component) -> fmt::Result {
     for &byte in value {
         if component.prints(byte) {

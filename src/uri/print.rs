@@ -1,5 +1,5 @@
-//! Prints a URI in one canonical form, freshly encoded: the device, the library, the slot, then the object, so that
-//! lists of URIs read well.
+//! Prints a URI in one canonical form, newly encoded: the device, the library, the slot, then the object, so
+//! that lists of URIs are easy to read.
 
 use std::fmt::{self, Debug, Display, Formatter};
 
@@ -50,8 +50,8 @@ impl Display for Uri {
 }
 
 impl Uri {
-    /// The URI for a message: as `Display`, with the values of attributes that are not known left out. A PIN that was
-    /// written as `pin=…` by mistake is such a value.
+    /// The URI for a message: as `Display`, but without the values of unknown attributes. A PIN that was
+    /// mistakenly written as `pin=…` is such a value.
     #[must_use]
     pub fn shown(&self) -> String {
         const HIDDEN: &[u8] = b"...";
@@ -69,7 +69,7 @@ impl Uri {
     }
 }
 
-/// As `Display`, so that no log of a structure that holds a URI shows the PIN.
+/// As `Display`, so that logging a structure that contains a URI does not reveal the PIN.
 impl Debug for Uri {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         Display::fmt(self, out)

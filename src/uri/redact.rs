@@ -2,13 +2,13 @@
 
 /// Hides what follows any `pin-value=` in `text`, as `pin-value=…`.
 ///
-/// `pin-value=` is found in any mixture of upper and lower case, and percent-encoded in part or whole. All is hidden
-/// up to the next white space; or, where a quote was opened before, up to the quote that closes it, with the white
-/// space between. A quote closes only before white space, the end, or punctuation that leads there, because a PIN may
-/// contain quotes. This hides the rest of the URI, and more than the PIN where the end cannot be told: a quote that
-/// nothing closes hides everything to the end.
+/// `pin-value=` is found in any mixture of upper and lower case, and if part or all of it is percent-encoded.
+/// Everything up to the next white space is hidden. If a quote was opened before, everything up to the
+/// closing quote is hidden, including white space. A quote counts as closing only before white space, the
+/// end, or punctuation that leads there, because a PIN may contain quotes. This also hides the rest of the
+/// URI, and more than the PIN if its end is unclear: an unclosed quote hides everything to the end.
 ///
-/// A malformed URI with white space in its PIN is hidden whole only where it stands in quotes: quote every URI in a
+/// A malformed URI with white space in its PIN is hidden completely only inside quotes: quote every URI in a
 /// message.
 #[must_use]
 pub fn redact(text: &str) -> String {
@@ -27,7 +27,7 @@ pub fn redact(text: &str) -> String {
         match quote {
             Some(open) if character == open && closes(before, after) => quote = None,
             None if is_quote(character) && opens(before) => quote = Some(character),
-            // A stray quote is to hide no more than its own line.
+            // A stray quote should hide no more than its own line.
             Some(_) if character == '\n' => quote = None,
             _ => {}
         }
@@ -38,7 +38,7 @@ pub fn redact(text: &str) -> String {
     redacted
 }
 
-/// What follows `pin-value=` at the start of `text`, if it is there in any encoding.
+/// What follows `pin-value=` at the start of `text`, in any encoding; none if it is not there.
 fn after_pin_value(text: &str) -> Option<&str> {
     let mut rest = text.as_bytes();
     for expected in *b"pin-value=" {
@@ -58,13 +58,13 @@ fn after_pin_value(text: &str) -> Option<&str> {
     text.get(text.len() - rest.len()..)
 }
 
-/// How much of `secret` to hide, when `quote` is open.
+/// How much of `secret` to hide when `quote` is open.
 fn secret_length(secret: &str, quote: Option<char>) -> usize {
     let mut before = None;
     for (at, character) in secret.char_indices() {
         let ends = match quote {
             Some(open) => character == open && closes(before, &secret[at + character.len_utf8()..]),
-            // Only the white space of ASCII: other kinds may be typed as part of a PIN.
+            // Only ASCII white space: other kinds may be part of a PIN.
             None => character.is_ascii_whitespace(),
         };
         if ends {
@@ -79,12 +79,12 @@ fn is_quote(character: char) -> bool {
     matches!(character, '\'' | '"' | '`')
 }
 
-/// Whether a quote after this character can be an opening one.
+/// Whether a quote after this character can open.
 fn opens(before: Option<char>) -> bool {
     before.is_none_or(|before| before.is_ascii_whitespace() || "([{<=:,".contains(before))
 }
 
-/// Whether a quote between these can be a closing one.
+/// Whether a quote between these can close.
 fn closes(before: Option<char>, after: &str) -> bool {
     before != Some('\\')
         && after

@@ -1,4 +1,4 @@
-//! What holds for the module as a whole: the examples of RFC 7512, printing and parsing as inverses, and silence
+//! Tests of the module as a whole: the examples of RFC 7512, printing and parsing as inverses, and silence
 //! about PINs.
 
 use proptest::prelude::*;
@@ -91,7 +91,7 @@ fn a_pin_is_decoded_and_may_be_empty_or_name_itself() {
     }
 }
 
-/// All that a program could print about `text`.
+/// Everything that a program could print about `text`.
 fn output(text: &str) -> String {
     let parsed = match text.parse::<Uri>() {
         Ok(uri) => format!("{uri} {uri:?} {uri:#?} {:?}", uri.pin_value),
@@ -100,7 +100,7 @@ fn output(text: &str) -> String {
     format!("{parsed}\n{}\n{}", redact(text), redact(&format!("bad URI '{text}': why")))
 }
 
-/// URIs with `QXZQ` in or around what may be the PIN, which all go wrong in another way.
+/// URIs with `QXZQ` in or around what may be the PIN, each malformed in a different way.
 #[test]
 fn no_malformed_uri_gives_its_pin_away() {
     for text in [

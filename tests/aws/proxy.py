@@ -1,7 +1,7 @@
-"""An HTTP proxy on loopback that knows CONNECT to loopback only, also by a name that nobody else knows: `proxy.py --log FILE [--authorization 'Basic …']`.
+"""An HTTP proxy on loopback that knows CONNECT to loopback only, also under a name that only it resolves: `proxy.py --log FILE [--authorization 'Basic …']`.
 
 Prints `READY url=…` and serves until its stdin ends. The log has one JSON line a request:
-{"method", "target", "status", "authorization"}. Without the Proxy-Authorization that is wanted it answers 407.
+{"method", "target", "status", "authorization"}. Without the required Proxy-Authorization it answers 407.
 """
 
 import argparse

@@ -43,7 +43,7 @@ def extension(found, kind):
 
 def text(name):
     if isinstance(name, x509.OtherName) and name.type_id == USER_PRINCIPAL_NAME:
-        # A UTF8String of less than 128 bytes.
+        # A UTF8String shorter than 128 bytes.
         assert name.value[0] == 0x0C and name.value[1] == len(name.value) - 2
         return f"upn:{name.value[2:].decode()}"
     return f"{type(name).__name__}:{name.value}"

@@ -85,7 +85,8 @@ def create_session(options):
     try:
         response = connection.getresponse()
     except ConnectionResetError as error:
-        # After an RST, Python 3.11 on TLS finds the end of the connection, RemoteDisconnected, and 3.13 the reset.
+        # After an RST, Python 3.11 reports the end of the connection over TLS, RemoteDisconnected, and 3.13
+        # the reset.
         sys.exit(f"no answer: {error!r}")
     return response.status, response.headers, response.read()
 

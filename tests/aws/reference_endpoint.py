@@ -1,4 +1,4 @@
-"""Credentials by IMDSv2 and the container way, always fresh: proves the clients and does not test countersign.
+"""Credentials over IMDSv2 and the container endpoint, always fresh: proves the clients, and does not test countersign.
 
 `python reference_endpoint.py --authorization TOKEN`; prints `READY url=…`, serves until its stdin ends. Every
 --bad-every-th answer is spoilt as --bad says.

@@ -55,7 +55,7 @@ def answer_to(request, running):
 
 
 class Running:
-    """A service with its control, which serve from when they are made until they are stopped."""
+    """A service and its control, which run from their creation until they are stopped."""
 
     def __init__(self, options):
         settings = Settings(

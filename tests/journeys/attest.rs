@@ -1,4 +1,5 @@
-//! `countersign attest` and `sign --require-attested`: what is proof, what is a claim, and what only looks like proof.
+//! `countersign attest` and `sign --require-attested`: what is proof, what is a claim, and what only looks
+//! like proof.
 
 use std::path::Path;
 
@@ -40,7 +41,7 @@ fn a_card_proves_by_its_maker_s_root_that_it_made_the_key() {
     assert_eq!(proof["firmware"], "5.4.3");
     assert_eq!(proof["pin_policy"], "once");
     assert_eq!(proof["touch_policy"], "cached");
-    // What was written is what openssl needs to come to the same conclusion.
+    // The written files are what openssl needs to come to the same conclusion.
     let proof = text(&desk, "proof.pem");
     openssl(&["verify", "-CAfile", &root, "-untrusted", &proof, &proof]);
     let of_statement = openssl(&["x509", "-in", &proof, "-noout", "-pubkey"]);
@@ -96,7 +97,7 @@ fn a_card_that_does_not_attest_signs_nothing_that_depends_on_it() {
 }
 
 #[test]
-fn elsewhere_there_are_claims_and_they_are_called_that() {
+fn other_devices_make_claims_that_are_called_claims() {
     let desk = desk_with_key("rsa:2048");
     let attest = ["attest", "--key", KEY];
     pinned(
@@ -115,7 +116,7 @@ fn elsewhere_there_are_claims_and_they_are_called_that() {
 }
 
 #[test]
-fn a_root_that_cannot_be_read_is_said_before_the_pin_is_asked_for() {
+fn an_unreadable_root_is_reported_before_the_pin_is_requested() {
     let desk = desk_with_key("rsa:2048");
     desk.write("garbage", b"garbage");
     for (root, code) in [("nowhere.pem", 1), ("garbage", 7), ("officer.pub", 7)] {
@@ -129,7 +130,7 @@ fn a_root_that_cannot_be_read_is_said_before_the_pin_is_asked_for() {
     }
 }
 
-/// Certificates as Yubico and a YubiKey make them, by keys in files: `root`, and below it `f9`.
+/// Certificates as Yubico and a YubiKey make them, with keys in files: `root`, and below it `f9`.
 struct Maker<'a>(&'a Desk);
 
 const CA: &str = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign\n";
@@ -163,7 +164,8 @@ impl<'a> Maker<'a> {
         openssl(&["pkey", "-in", &key, "-pubout", "-out", &public]);
     }
 
-    /// NAME.pem, a certificate for a public key by ISSUER's key; its own where that is the name.
+    /// NAME.pem, a certificate for a public key, issued with ISSUER's key, or self-signed if that is the same
+    /// name.
     fn issue(&self, name: &str, subject: &str, public_key: &str, issuer: &str, extensions: &str) {
         let at = |name: &str| text(self.0, name);
         self.0.write("extensions", extensions.as_bytes());
@@ -202,7 +204,7 @@ fn a_chain_of_the_same_shape_is_proof() {
 }
 
 #[test]
-fn what_newer_devices_say_is_shown_and_what_is_not_known_as_its_number() {
+fn facts_about_newer_devices_are_shown_and_unknown_ones_as_numbers() {
     const HEAD: &str = "1.3.6.1.4.1.41482.3.3 = DER:050704\n1.3.6.1.4.1.41482.3.7 = DER:020374CBB1\n";
     const FIPS: &str = "1.3.6.1.4.1.41482.3.10 = DER:07\n";
     for (policies, form, of_device, said, of_json) in [
@@ -259,7 +261,7 @@ fn what_newer_devices_say_is_shown_and_what_is_not_known_as_its_number() {
     }
 }
 
-/// Each is refused, by `attest` and by `sign`.
+/// `attest` and `sign` both refuse each of them.
 #[test]
 fn what_only_looks_like_proof_is_refused() {
     let refused = |prepare: &dyn Fn(&Maker), says: &str| {
@@ -276,7 +278,7 @@ fn what_only_looks_like_proof_is_refused() {
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
         done
     };
-    // Nobody's.
+    // It is about no key.
     refused(
         &|maker| {
             maker.make_key("self");
@@ -285,7 +287,7 @@ fn what_only_looks_like_proof_is_refused() {
         },
         "does not lead to a trusted root",
     );
-    // By one who has the maker's name, and not its key.
+    // Signed by somebody who has the maker's name but not its key.
     refused(
         &|maker| {
             maker.make_key("pretender");
@@ -295,7 +297,7 @@ fn what_only_looks_like_proof_is_refused() {
         },
         "does not lead to a trusted root",
     );
-    // Right, and for another key.
+    // Correct, but for another key.
     refused(
         &|maker| {
             maker.make_key("other");
@@ -304,7 +306,7 @@ fn what_only_looks_like_proof_is_refused() {
         },
         "the attestation is for another key",
     );
-    // A certificate below the root, without what makes it a statement.
+    // A certificate below the root without the extensions that make it a statement.
     refused(
         &|maker| {
             maker.issue("plain", "officer", "officer.pub", "f9", "basicConstraints = CA:FALSE\n");
@@ -312,7 +314,7 @@ fn what_only_looks_like_proof_is_refused() {
         },
         "the device returns no attestation for the key",
     );
-    // What is between is not on the device.
+    // The certificate in between is not on the device.
     refused(
         &|maker| {
             maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "f9", STATEMENT);
@@ -322,8 +324,8 @@ fn what_only_looks_like_proof_is_refused() {
     );
 }
 
-/// The owner of a YubiKey has a key that it attests, and can sign with it what they like: also a statement about a key of
-/// theirs in a file. All of this chain is genuine but its end.
+/// The owner of a YubiKey has a key that it attests, and can sign anything with it, even a statement about a
+/// key of theirs in a file. Everything in this chain is genuine except its end.
 #[test]
 fn a_statement_by_a_key_that_is_itself_attested_is_refused() {
     let desk = desk_with_key("rsa:2048");
@@ -340,7 +342,7 @@ fn a_statement_by_a_key_that_is_itself_attested_is_refused() {
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
 }
 
-/// The same with the certificate that a CA of the maker's gave to somebody: it signs no keys into existence.
+/// The same with a certificate that one of the maker's CAs issued to somebody: it cannot attest keys.
 #[test]
 fn a_statement_by_a_certificate_that_is_not_a_ca_is_refused() {
     let desk = desk_with_key("rsa:2048");
@@ -360,7 +362,8 @@ fn a_forged_statement_beside_the_right_one_hides_nothing() {
     maker.make_key("self");
     maker.issue("forged", "YubiKey PIV Attestation 9a", "officer.pub", "self", STATEMENT);
     maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "f9", STATEMENT);
-    // SoftHSM lists its objects in no order: one of several forged ones comes before the right one nearly always.
+    // SoftHSM lists its objects in no particular order: with several forged ones, one nearly always comes
+    // before the right one.
     maker.put(&["forged", "forged", "forged", "forged", "statement", "f9"]);
     maker.attest().exits(0);
 }
@@ -372,7 +375,7 @@ fn a_statement_is_not_an_identity() {
     maker.issue("statement", "YubiKey PIV Attestation 9a", "officer.pub", "f9", STATEMENT);
     put_certificate(&desk, "statement.pem", "01", "statement");
     desk.countersign(&["certificate", "--key", KEY]).with_pin().go().exits(4).says("has no certificate");
-    // Nor is it in the way of one.
+    // It does not hide an identity either.
     let self_signed = ["csr", "--key", KEY, "--subject", "CN=own", "--self-signed", "9", "-o", "own.pem"];
     desk.countersign(&self_signed).with_pin().go().exits(0);
     desk.countersign(&["import-certificate", "--key", KEY, "own.pem"]).with_pin().go().exits(0);

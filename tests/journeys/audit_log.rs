@@ -1,4 +1,4 @@
-//! The audit log: a line for each attempt, a chain that shows every change.
+//! The audit log: a line for each attempt, in a chain that reveals every change.
 
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::pinned::pinned;
@@ -12,7 +12,7 @@ fn lines(desk: &Desk) -> Vec<serde_json::Value> {
 const SIGN: [&str; 6] = ["sign", "--key", SIGNKEY, "--audit-log", "audit.log", "tokens.json"];
 
 #[test]
-fn each_attempt_leaves_a_line_also_a_failed_one() {
+fn each_attempt_leaves_a_line_even_a_failed_one() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     desk.write("wrong-pin", b"98-76-54");
@@ -94,13 +94,13 @@ fn what_cannot_be_logged_is_not_signed() {
         "countersign sign --key … --audit-log cut-off.log tokens.json",
         &sign("cut-off.log").exits(7),
     );
-    // A log on a disk that is full: found out when the line is written, before the file is.
+    // A log on a full disk: this is noticed when the line is written, before the file is.
     sign("/dev/full").exits(1);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
 }
 
 #[test]
-fn a_write_that_was_announced_and_did_not_happen_can_be_told() {
+fn a_write_that_was_logged_and_did_not_happen_is_recognized() {
     let desk = Desk::new();
     for name in ["tokens.json", "other.json", "removed.json"] {
         desk.write(name, UNSIGNED);
@@ -110,7 +110,7 @@ fn a_write_that_was_announced_and_did_not_happen_can_be_told() {
         .with_pin()
         .go()
         .exits(0);
-    // As a run leaves it that was killed between the line and the file.
+    // As left by a run that was killed between writing the line and the file.
     desk.write("tokens.json", UNSIGNED);
     std::fs::remove_file(desk.path("removed.json")).unwrap();
     let verify =
@@ -135,8 +135,8 @@ fn a_write_that_was_announced_and_did_not_happen_can_be_told() {
 }
 
 #[test]
-fn writers_at_once_keep_the_chain() {
-    // A device each: SoftHSM rewrites its store at each login, and readers at that moment find no device.
+fn concurrent_writers_keep_the_chain() {
+    // A device each: SoftHSM rewrites its store at each login, and at that moment readers find no device.
     let desks: Vec<Desk> = (0..6).map(|_| Desk::new()).collect();
     let log = desks[0].path("audit.log");
     let children: Vec<_> = desks

@@ -1,4 +1,5 @@
-//! A certificate authority for tests, which issues as AWS Private CA does to clients, and on demand what AWS refuses.
+//! A certificate authority for tests. It issues as AWS Private CA does to clients and, on demand, what AWS
+//! refuses.
 
 use crate::support::authority::{Authority, Leaf, text};
 use crate::support::desk::{Desk, SIGNKEY};

@@ -1,4 +1,4 @@
-//! AWS's own clients, boto3 and the AWS CLI, and moto as the AWS that they talk to.
+//! AWS's own clients, boto3 and the AWS CLI, with moto in place of AWS.
 
 use serde_json::{Value, json};
 

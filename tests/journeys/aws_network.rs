@@ -1,4 +1,4 @@
-//! The network, proxies and AWS on their bad days: what is tried again, what is not, and what people are told.
+//! The network, proxies and AWS on their bad days: what is retried, what is not, and what people are told.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ fn faults_that_may_pass_are_tried_three_times_each_with_a_signature_of_its_own()
         json!({"do": "cut", "at": "after-headers"}),
         json!({"do": "truncate"}),
     ];
-    // Most of the time is pauses.
+    // Most of the time is spent in pauses.
     std::thread::scope(|scope| {
         for behavior in &behaviors {
             scope.spawn(|| passes_after_two_but_not_three(behavior));
@@ -50,7 +50,7 @@ fn passes_after_two_but_not_three(behavior: &Value) {
     let log = server.aws.log();
     assert_eq!(credentials["AccessKeyId"], log[2]["credential"]["accessKeyId"], "{behavior}");
     assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 3), "{behavior}");
-    // Each was right; the third is at least 1.2 seconds after the first.
+    // Each was correct; the third comes at least 1.2 seconds after the first.
     assert!(log.iter().all(|line| line["valid"] == true), "{behavior}: {log:#?}");
     let (dates, authorizations) = (sent(&server, "x-amz-date"), sent(&server, "authorization"));
     assert!(dates[0] < dates[2] && authorizations[0] != authorizations[2], "{behavior}: {dates:?}");
@@ -79,7 +79,7 @@ fn what_aws_refuses_is_asked_once() {
         server.fails(server.counted(&[], &[]), 9).says(said);
         assert_eq!((server.aws.log().len() - before, calls(&server.desk, "C_Sign")), (1, 1), "{behavior}");
     }
-    // Its request ID is what AWS's support asks for.
+    // AWS's support asks for the request ID.
     server.aws.next(json!({"do": "denied"}));
     server.fails(run(&server), 9).says("AWS's request ID: 00000000-0000-0000-0000-000000000006");
 }
@@ -124,7 +124,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn a_service_that_does_not_answer_is_given_up_and_asked_again() {
+fn a_service_that_does_not_answer_is_asked_again_after_a_timeout() {
     let server = Server::new();
     server.aws.next(json!({"do": "delay", "ms": 45_000}));
     let start = Instant::now();
@@ -135,9 +135,9 @@ fn a_service_that_does_not_answer_is_given_up_and_asked_again() {
 }
 
 #[test]
-fn nobody_there_is_said_with_the_endpoint() {
+fn an_endpoint_that_cannot_be_reached_is_named() {
     let server = Server::new();
-    // A port that only root could listen at, and nobody does (tcpmux).
+    // A port that only root could listen on, and nobody does (tcpmux).
     let endpoint = "https://127.0.0.1:1";
     let done = server.fails(server.counted(&[("--endpoint", endpoint)], &[]), 9);
     done.says(endpoint).says("check whether this computer reaches the endpoint");
@@ -145,10 +145,10 @@ fn nobody_there_is_said_with_the_endpoint() {
 }
 
 #[test]
-fn a_wrong_clock_is_said_and_corrected_once() {
+fn a_wrong_clock_is_reported_and_corrected_once() {
     for (offset, word) in [("-15m", "behind"), ("+2h", "ahead of")] {
         let server = Server::new();
-        // The certificate was not valid yet fifteen minutes ago, by the clock that is wrong.
+        // According to the wrong clock, the certificate was not valid yet fifteen minutes ago.
         server.certify("device/signkey.pub.pem", &Leaf { valid_days: Some((-1.0, 90.0)), ..Leaf::default() });
         let run = server.counted(&[], &[]);
         let done = server.done(clock::off_by(run, offset)).exits(0);
@@ -162,12 +162,12 @@ fn a_wrong_clock_is_said_and_corrected_once() {
 }
 
 #[test]
-fn a_service_whose_clock_runs_wild_is_not_run_after() {
+fn a_service_with_an_erratic_clock_is_not_followed() {
     let server = Server::new();
     server.aws.next(json!([{"do": "skew", "seconds": 900}, {"do": "skew", "seconds": -900}]));
     server.fails(run(&server), 9).says("set this computer's clock");
     assert_eq!(server.aws.log().len(), 2);
-    // What AWS refuses for another reason is not the clock's fault.
+    // A refusal for another reason is not blamed on the clock.
     server.aws.next(json!({"do": "denied"}));
     let said = server.fails(run(&server), 9).stderr();
     assert!(!said.contains("clock"), "{said}");
@@ -186,7 +186,7 @@ fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
         server.fails(run, 9).says("AWS_CA_BUNDLE names the file with its CA");
         assert_eq!(calls(&server.desk, "C_Sign"), 1, "it is not tried again");
     }
-    // In the log are attempts at TLS only.
+    // The log contains only attempts at TLS.
     assert!(server.aws.log().iter().all(|line| line["verdict"] == "tls-failed"));
     for options in [&["--expired-server-certificate"][..], &["--server-name", "elsewhere.example"]] {
         let server = Server::of(Authority::new(), options);
@@ -201,7 +201,7 @@ fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
 fn the_systems_authorities_count_and_those_of_the_profile() {
     let server = Server::new();
     let without = || run(&server).without_env("AWS_CA_BUNDLE");
-    // As OpenSSL names the system's.
+    // The variable with which OpenSSL names the system's roots.
     server.done(without().env("SSL_CERT_FILE", server.aws.ca())).exits(0);
     let config =
         format!("[default]\nregion = eu-west-1\n[profile work]\nca_bundle = {}\n", server.aws.ca().display());
@@ -243,10 +243,10 @@ fn an_endpoint_without_tls_is_for_this_computer_alone() {
     server.done(run(&server)).exits(0);
 }
 
-/// A name for this computer that the test's proxy alone knows.
+/// A name for this computer that only the test's proxy knows.
 const BEHIND_PROXY: &str = "roles-anywhere.test";
 
-/// A service that can also be reached through the test's proxy, by another name.
+/// A service that can also be reached through the test's proxy, under another name.
 fn behind_proxy() -> (Server, String) {
     let options = ["--server-name", "localhost", "--server-name", BEHIND_PROXY];
     let server = Server::of(Authority::with_intermediate(), &options);
@@ -286,7 +286,7 @@ fn a_proxy_is_used_only_when_it_is_asked_for() {
 }
 
 #[test]
-fn a_proxy_that_is_none_for_http_is_refused_and_one_that_is_dead_is_named() {
+fn a_proxy_that_does_not_speak_http_is_refused_and_a_dead_one_is_named() {
     let server = Server::new();
     let endpoint = format!("https://{BEHIND_PROXY}");
     let with = |url: &str| {
@@ -302,7 +302,7 @@ fn a_proxy_that_is_none_for_http_is_refused_and_one_that_is_dead_is_named() {
 }
 
 #[test]
-fn what_stands_in_no_proxy_is_read_as_curl_and_go_do() {
+fn no_proxy_is_read_as_curl_and_go_read_it() {
     let ((server, endpoint), proxy) = (behind_proxy(), Proxy::start());
     let port = server.aws.url().rsplit(':').next().unwrap().to_owned();
     let is_used = |list: &str| {
@@ -324,7 +324,7 @@ fn what_stands_in_no_proxy_is_read_as_curl_and_go_do() {
 }
 
 #[test]
-fn an_empty_variable_is_none_and_the_endpoints_variables_are_read() {
+fn an_empty_variable_counts_as_unset_and_the_endpoints_variables_are_read() {
     let server = Server::new();
     let switches = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "COUNTERSIGN_WITH_PROXY"];
     server.done(switches.into_iter().fold(run(&server), |run, name| run.env(name, ""))).exits(0);
@@ -344,7 +344,7 @@ fn an_empty_variable_is_none_and_the_endpoints_variables_are_read() {
     // A variable that somebody set for another service is named.
     let refused = server.fails(without().env("AWS_ENDPOINT_URL", "http://minio.example:9000"), 2);
     refused.says("The endpoint comes from AWS_ENDPOINT_URL.");
-    // An option counts before a variable.
+    // An option takes precedence over a variable.
     server.done(run(&server).env("AWS_ENDPOINT_URL_ROLESANYWHERE", nowhere)).exits(0);
 }
 

@@ -11,7 +11,7 @@ use crate::support::clock;
 use crate::support::python::python;
 use crate::support::roles_anywhere::{PROFILE, Proxy, ROLE, RolesAnywhere, TRUST_ANCHOR};
 
-/// The credentials that a reference client with a key in a file gets, or what the service told it.
+/// The credentials that a reference client with a key in a file gets, or the service's error.
 fn reference_client(
     service: &RolesAnywhere,
     authority: &Authority,

@@ -1,4 +1,4 @@
-//! Whatever is given instead of a token file or a PIN: a clear message, its own exit code, and nothing is lost.
+//! Bad token files and PINs: each gets a clear message and its own exit code, and nothing is lost.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::pinned::pinned;
 use crate::support::token_files::UNSIGNED;
 
-/// Signs a file with these contents: it must be refused with `code`, and stay as it was.
+/// Signs a file with these contents: it must be refused with `code`, and stay unchanged.
 #[track_caller]
 fn refused(name: &str, contents: &[u8], code: i32) {
     let desk = Desk::without_device();
@@ -84,7 +84,7 @@ fn a_token_that_is_not_a_digest() {
 }
 
 #[test]
-fn a_member_that_stands_twice() {
+fn a_member_that_occurs_twice() {
     refused("bad_duplicate", &sample_with("\"signed\": \"\"", "\"signed\": \"\", \"signed\": \"\""), 7);
 }
 
@@ -107,7 +107,7 @@ fn a_file_of_100_megabytes() {
     pinned("bad_too_large", &desk, "countersign sign tokens.json", &done);
     assert_eq!(done.code(), 7);
     assert_eq!(fs::metadata(desk.path("tokens.json")).unwrap().len(), 100 << 20);
-    // From a pipe the size is not known beforehand.
+    // The size of input from a pipe is not known in advance.
     desk.countersign(&["show", "-"])
         .stdin(&vec![b' '; 17 << 20])
         .go()
@@ -142,7 +142,7 @@ fn stdin_together_with_files() {
     assert!(!desk.path("out.json").exists());
 }
 
-/// A file that others can read, of which the pinned text warns, whatever this user's umask.
+/// A file that others can read, as the pinned warning says, whatever this user's umask.
 fn write_readable(desk: &Desk, name: &str, bytes: &[u8]) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(desk.write(name, bytes), fs::Permissions::from_mode(0o644)).unwrap();
@@ -172,7 +172,7 @@ fn an_empty_pin_is_not_sent() {
         desk.countersign(&["sign", "--key", SIGNKEY, "--pin-source", "file:empty-pin", "tokens.json"]).go();
     pinned("pin_empty", &desk, "countersign sign --key … --pin-source file:empty-pin tokens.json", &done);
     assert_eq!(done.code(), 5);
-    // The device saw none: it has no wrong PIN to tell of.
+    // The device received none, so it reports no wrong PIN.
     let listed = desk.countersign(&["list", "--json"]).go().exits(0).json();
     assert_eq!(listed["modules"][0]["devices"][0]["pin"]["wrong_tried"], false);
 }
@@ -214,7 +214,7 @@ fn a_pin_source_that_is_not_there() {
 }
 
 #[test]
-fn no_terminal_to_ask_at() {
+fn no_terminal_for_the_prompt() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let done = desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).stdin(b"123456\n").go();
@@ -224,7 +224,7 @@ fn no_terminal_to_ask_at() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_advised_on_as_what_it_was_to_be() {
+fn the_advice_about_a_missing_file_fits_its_use() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let go = |arguments: &[&str]| desk.countersign(arguments).with_pin().go();

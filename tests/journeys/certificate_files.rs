@@ -1,5 +1,5 @@
-//! Files of certificates and public keys as people get them: read where openssl reads them, else named with the command that
-//! converts them.
+//! Files of certificates and public keys in the forms that people get: read if openssl reads them, otherwise
+//! reported with the command that converts them.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::support::preparing::{desk_with_key, import, issue, text};
 use crate::support::token_files::UNSIGNED;
 
 #[test]
-fn containers_are_named_with_the_command_that_takes_the_certificates_out() {
+fn containers_are_named_with_the_command_that_extracts_the_certificates() {
     let (desk, authority) = (desk_with_key("rsa:2048"), Authority::with_intermediate());
     issue(&desk, &authority, &Leaf::default(), "officer.pem");
     let above = std::fs::read(authority.intermediates()).unwrap();
@@ -45,7 +45,7 @@ fn containers_are_named_with_the_command_that_takes_the_certificates_out() {
 }
 
 #[test]
-fn a_certificate_under_its_label_of_old_is_read() {
+fn a_certificate_under_the_old_label_is_read() {
     let (desk, authority) = (desk_with_key("rsa:2048"), Authority::new());
     issue(&desk, &authority, &Leaf::default(), "officer.pem");
     let old =
@@ -56,7 +56,7 @@ fn a_certificate_under_its_label_of_old_is_read() {
 }
 
 #[test]
-fn a_public_key_is_read_however_its_lines_are() {
+fn a_public_key_is_read_whatever_its_line_breaks() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(0);
@@ -73,7 +73,7 @@ fn a_public_key_is_read_however_its_lines_are() {
         desk.write(name, text.as_bytes());
         desk.countersign(&["verify", "--public-key", name, "tokens.json"]).go().exits(0);
     }
-    // openssl, which is strict about some of them, reads AWS's way.
+    // openssl, which is strict about some of them, reads AWS's form.
     openssl(&["pkey", "-pubin", "-noout", "-in", &text(&desk, "one-line.pem")]);
 }
 

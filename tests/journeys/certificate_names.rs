@@ -1,4 +1,5 @@
-//! Names beside the subject, in requests and in certificates that sign themselves: openssl, cryptography and pkilint judge.
+//! Names besides the subject, in requests and in self-signed certificates: openssl, cryptography and pkilint
+//! judge.
 
 use serde_json::json;
 
@@ -32,12 +33,12 @@ fn csr(desk: &Desk, options: &[&str]) -> Done {
     desk.countersign(&[&["csr", "--key", KEY, "-o", "made.pem"], options].concat()).with_pin().go()
 }
 
-/// The same without a PIN source: it would be asked for, and there is no terminal.
+/// The same without a PIN source: a prompt would fail, because there is no terminal.
 fn without_pin(desk: &Desk, options: &[&str]) -> Done {
     desk.countersign(&[&["csr", "--key", KEY, "-o", "made.pem"], options].concat()).go()
 }
 
-/// What openssl makes of a request that has an extension copied from it: a certificate of a CA.
+/// The certificate that openssl, as a CA, issues for a request, with an extension copied from it.
 fn issued(desk: &Desk) {
     let file = |name: &str| text(desk, name);
     let ca =
@@ -69,14 +70,14 @@ fn a_request_has_the_names_of_each_kind_as_other_programs_read_them() {
     let said = String::from_utf8(openssl_reads_request(&text(&desk, "made.pem"), &["-text"])).unwrap();
     assert!(said.contains("IP Address:192.0.2.10, IP Address:2001:DB8:0:0:0:0:0:10"), "{said}");
     assert!(said.contains("email:first.last+tag@example.com, URI:https://example.com/server1"), "{said}");
-    // A CA that copies them makes a certificate that is right.
+    // A CA that copies them issues a correct certificate.
     issued(&desk);
     assert_eq!(cryptography(&desk.path("issued.pem"))["names"], names);
     assert_eq!(pkilint(&desk.path("issued.pem")), [""; 0]);
 }
 
 #[test]
-fn a_certificate_that_signs_itself_has_names_and_key_identifiers_that_pkilint_accepts() {
+fn a_self_signed_certificate_has_names_and_key_identifiers_that_pkilint_accepts() {
     for kind in ["rsa:2048", "ec:p384"] {
         let desk = desk_with_key(kind);
         csr(
@@ -121,7 +122,7 @@ fn without_a_subject_the_names_are_critical() {
     }
     issued(&desk);
     assert_eq!(pkilint(&desk.path("issued.pem")), [""; 0]);
-    // pkilint takes only the URIs of websites for URIs, and no wildcard for a DNS name: nothing else is wrong.
+    // pkilint accepts only website URIs as URIs, and no wildcard in a DNS name; it finds nothing else.
     csr(&desk, &["--uri", "spiffe://example.com/ns/prod/sa/web"]).exits(0);
     issued(&desk);
     assert_eq!(pkilint(&desk.path("issued.pem")), ["pkix.invalid_uri_syntax"]);

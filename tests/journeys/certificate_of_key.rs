@@ -1,4 +1,4 @@
-//! Which certificate speaks for a key: `countersign certificate`, among several that are on the device.
+//! Which certificate belongs to a key: `countersign certificate`, with several certificates on the device.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::Desk;
@@ -27,7 +27,7 @@ fn ends_in(days: f64) -> Leaf {
 }
 
 #[test]
-fn of_several_certificates_the_one_that_is_fit_is_taken_wherever_it_stands() {
+fn of_two_certificates_the_suitable_one_is_chosen_in_any_order() {
     let authority = Authority::new();
     type Make = fn() -> Leaf;
     let unfit: [(&str, Make); 5] = [
@@ -54,7 +54,7 @@ fn of_several_certificates_the_one_that_is_fit_is_taken_wherever_it_stands() {
 }
 
 #[test]
-fn of_all_of_them_together_too() {
+fn of_many_certificates_the_suitable_one_is_chosen_too() {
     let desk = desk_with(
         &Authority::new(),
         &[
@@ -70,7 +70,7 @@ fn of_all_of_them_together_too() {
 }
 
 #[test]
-fn an_expired_one_is_better_than_none_and_is_said_to_be_expired() {
+fn an_expired_certificate_is_better_than_none_and_is_reported_as_expired() {
     let desk = desk_with(&Authority::new(), &[("expired", Leaf::expired(), "01")]);
     let done = desk.countersign(&["certificate", "--key", KEY, "-o", "out.pem"]).with_pin().go().exits(0);
     pinned("certificate_expired", &desk, &format!("{COMMAND} -o out.pem"), &without_what_varies(done));
@@ -88,14 +88,14 @@ fn an_expired_one_is_better_than_none_and_is_said_to_be_expired() {
 fn a_certificate_under_another_id_is_found_by_its_public_key() {
     let desk = desk_with(&Authority::new(), &[("elsewhere", Leaf::default(), "77")]);
     assert_eq!(certificate_of(&desk, KEY).as_bytes(), desk.read("elsewhere.pem"));
-    // And leads back to the key.
+    // And it leads back to the key.
     let key = "pkcs11:token=officer;id=%77;type=cert";
     desk.countersign(&["csr", "--key", key, "--subject", "CN=a", "-o", "csr.pem"]).with_pin().go().exits(0);
     assert_eq!(openssl_reads_request(&text(&desk, "csr.pem"), &["-pubkey"]), desk.read("officer.pub"));
 }
 
 #[test]
-fn no_certificate_needs_no_pin_to_be_found_or_missed() {
+fn finding_or_missing_a_certificate_requires_no_pin() {
     let desk = desk_with(&Authority::new(), &[("fit", Leaf::default(), "01")]);
     let found = desk.countersign(&["certificate", "--key", KEY]).go().exits(0);
     assert_eq!(found.stdout_bytes(), desk.read("fit.pem"));
@@ -110,7 +110,7 @@ fn what_is_not_a_certificate_hides_none() {
     for broken_first in [true, false] {
         let desk = desk_with_key("rsa:2048");
         let put_broken = || {
-            // A certificate of which the end is missing: it has the key's id, and begins as the right one does.
+            // A truncated certificate: it has the key's id, and begins like the right one.
             let der = openssl(&["x509", "-in", &text(&desk, "fit.pem"), "-outform", "DER"]);
             desk.write("broken.der", &der[..der.len() / 2]);
             put_broken_object(&desk, "broken.der");
@@ -130,7 +130,7 @@ fn what_is_not_a_certificate_hides_none() {
     }
 }
 
-/// pkcs11-tool parses what it writes, so the device is given a whole certificate, and its file is cut short.
+/// pkcs11-tool parses what it writes, so the device gets a whole certificate, whose file is then cut short.
 fn put_broken_object(desk: &Desk, broken: &str) {
     use std::fs;
     let tokens = || {
@@ -157,16 +157,16 @@ fn put_broken_object(desk: &Desk, broken: &str) {
     let object = tokens().into_iter().find(|file| !before.contains(file)).expect("a file of the new object");
     let mut bytes = fs::read(&object).unwrap();
     let at = bytes.windows(whole.len()).position(|window| window == whole).expect("the certificate's bytes");
-    // Of the same length, lest the file of the device itself is broken.
+    // Of the same length, or the file of the device itself would be broken.
     let mut cut = desk.read(broken);
     cut.resize(whole.len(), 0);
     bytes[at..at + whole.len()].copy_from_slice(&cut);
     fs::write(&object, bytes).unwrap();
 }
 
-/// Somebody put each under the other's id: the public key decides, and no signature is made to find out.
+/// Each was stored under the other's id: the public key decides, and no signature is made to find out.
 #[test]
-fn two_certificates_that_were_swapped_are_still_told_apart() {
+fn two_certificates_that_were_swapped_are_still_distinguished() {
     let desk = Desk::provisioned(&["--keys", "rsa3072,alwayskey"]);
     let authority = Authority::new();
     for (id, other) in [("02", "03"), ("03", "02")] {
@@ -230,7 +230,7 @@ fn a_certificate_whose_curve_is_written_out_is_read_and_named() {
         put_certificate(&desk, "explicit.pem", id, "explicit");
         let uri = format!("pkcs11:token=officer;id=%{id};type=cert");
         let done = desk.countersign(&["certificate", "--key", &uri, "--json"]).go().exits(0).json();
-        // The same key as openssl has it when it names the curve.
+        // The same key in openssl's form with a named curve.
         let spki = openssl(&["ec", "-in", &key, "-pubout", "-param_enc", "named_curve", "-outform", "DER"]);
         let digest = openssl_sha256(&desk, &spki);
         assert_eq!(done["public_key_sha256"], digest, "{name}");

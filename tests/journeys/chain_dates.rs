@@ -1,5 +1,5 @@
-//! Chains go through certificates that are valid now; what is not, and has no valid one in its place, is named before the
-//! signature. The service of the tests judges.
+//! Chains use certificates that are valid now. A certificate that is not, and has no valid one in its place,
+//! is reported before the signature. The tests' service judges.
 
 use crate::support::authority::Authority;
 use crate::support::desk::SIGNKEY;
@@ -19,7 +19,7 @@ fn obtains(server: &Server, changed: &[(&str, &str)]) -> Done {
 }
 
 #[test]
-fn of_an_intermediate_and_its_renewal_the_one_that_is_valid_is_sent_whatever_comes_first() {
+fn of_an_intermediate_and_its_renewal_the_valid_one_is_sent_in_any_order() {
     let server = Server::of(Authority::with_intermediate(), &[]);
     for days in [EXPIRED, NOT_YET] {
         let other = server.authority.certify_intermediate_again(days);
@@ -36,7 +36,7 @@ fn of_an_intermediate_and_its_renewal_the_one_that_is_valid_is_sent_whatever_com
         put_certificate(&server.desk, "above.pem", id, "above");
     }
     obtains(&server, &[("--intermediates", "")]);
-    // And where a chain is written to a file, or stored.
+    // Also when a chain is written to a file, or stored.
     server.desk.write(
         "bundle.pem",
         &[server.desk.read("server.pem"), server.desk.read("intermediates.pem")].concat(),
@@ -58,13 +58,13 @@ fn an_expired_intermediate_without_a_renewal_is_named_before_the_signature() {
         let said = format!("warning: the certificate CN=countersign test intermediate above it {when}");
         let refused = server.fails(server.counted(&[], &[]), 9).says(&said).says("--intermediates FILE");
         assert!(refused.stderr().find(&said) < refused.stderr().find("error: "));
-        // Also where the device fails to sign.
+        // Even if the device then fails to sign.
         let faults = server.run_but("credential-process", &[], &["--no-cache"]);
         let run = crate::support::faults::behind_faults(faults, &server.desk, "C_Sign=0x30");
         server.fails(run, 6).says(&said);
     }
     assert!(calls(&server.desk, "C_Sign") > 0);
-    // The same where a chain is written to a file, or stored.
+    // The same when a chain is written to a file, or stored.
     server.desk.write(
         "bundle.pem",
         &[server.desk.read("server.pem"), server.authority.certify_intermediate_again(EXPIRED)].concat(),
@@ -78,15 +78,15 @@ fn an_expired_intermediate_without_a_renewal_is_named_before_the_signature() {
 }
 
 #[test]
-fn an_intermediate_that_ends_soon_is_named() {
+fn an_intermediate_that_expires_soon_is_named() {
     let server = Server::of(Authority::with_intermediate(), &[]);
     server.desk.write("intermediates.pem", &server.authority.certify_intermediate_again((-1.0, 9.5)));
     obtains(&server, &[]).says("warning: the certificate CN=countersign test intermediate ends in 9 days 1");
 }
 
-/// A valid way that ends below the root is better than one to the root through what has expired.
+/// A valid chain that ends below the root is better than one to the root with an expired certificate.
 #[test]
-fn a_renewal_whose_issuer_is_missing_is_better_than_an_expired_one_with_all_above() {
+fn a_renewal_without_its_issuer_is_better_than_an_expired_one_with_its_whole_chain() {
     const TWO: &[&str] = &["intermediate", "issuing"];
     let server = Server::of(Authority::with_intermediates(TWO), &[]);
     let upper = server.desk.read("intermediates.pem");

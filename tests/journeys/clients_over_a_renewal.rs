@@ -1,4 +1,5 @@
-//! Every client by every way, with a renewal in the middle: boto3, the AWS CLI, the SDKs for JavaScript and Rust.
+//! Every client in every way, with a renewal in between: boto3, the AWS CLI, the SDKs for JavaScript and
+//! Rust.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -11,13 +12,14 @@ use crate::support::sdk_client::SdkClient;
 use crate::support::server::Server;
 use crate::support::serving::Serving;
 
-/// In seconds. What is renewed at half of it is new in every client as soon as the old credentials have ended: until then
-/// each SDK decides for itself when to ask.
+/// In seconds. Credentials renewed at half of this are new in every client as soon as the old ones have
+/// expired; before that, each SDK decides for itself when to ask.
 const LIFETIME: u32 = 10;
 
 const CLIENTS: [&str; 4] = ["boto3", "the AWS CLI", "JavaScript", "Rust"];
 
-/// Has every client sign before and after a renewal; those that run on do so with one credentials provider.
+/// Has every client sign before and after a renewal; the long-running ones do so with one credentials
+/// provider.
 fn sign_over_a_renewal(server: &Server, way: &Way<'_>, renewal: impl FnOnce()) {
     let moto = Moto::start();
     let desk = &server.desk;
@@ -35,7 +37,7 @@ fn sign_over_a_renewal(server: &Server, way: &Way<'_>, renewal: impl FnOnce()) {
     let before = keys(javascript, rust);
     are_given(&before);
     renewal();
-    // Who read a file of credentials has what it read.
+    // A client that has read a file of credentials keeps them.
     if matches!(way, Way::File { .. }) {
         (*javascript, *rust) = (SdkClient::javascript(desk, &moto, way), SdkClient::rust(desk, &moto, way));
     }
@@ -51,7 +53,7 @@ fn serving_short_lived<'a>(server: &'a Server, more: &[&str]) -> Serving<'a> {
     Serving::start(server, more)
 }
 
-/// All that was given out by now ends.
+/// Waits until all credentials issued by now have expired.
 fn ended(server: &Server) {
     let log = server.aws.log();
     let end = log.last().unwrap()["credential"]["expiration"].as_str().unwrap();
@@ -66,7 +68,7 @@ fn the_metadata_service() {
     let url = serving.url();
     let way = Way::Imds { endpoint: &url };
     sign_over_a_renewal(&server, &way, || ended(&server));
-    // The region of the trust anchor, where nothing else names one.
+    // The trust anchor's region, if nothing else names one.
     let said = SdkClient::rust(&server.desk, &Moto::start(), &way).call();
     assert_eq!(said["region"], "eu-west-1", "{said}");
     serving.stop();

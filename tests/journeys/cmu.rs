@@ -13,7 +13,7 @@ fn a_two_factor_file_of_the_older_cmu_gets_signatures_and_public_key() {
         .with_pin()
         .go()
         .exits(0)
-        .says("authdata.json is ready: go on in the CloudHSM management utility.");
+        .says("authdata.json is ready: continue in the CloudHSM management utility.");
     let document = json(&desk, "authdata.json");
     assert_eq!(document["PublicKey"].as_str().unwrap().as_bytes(), desk.read("device/signkey.pub.pem"));
     for entry in document["Data"].as_array().unwrap() {
@@ -64,7 +64,7 @@ fn a_cmu_file_whose_public_key_is_another_one_does_not_verify() {
     desk.write("authdata.json", document.to_string().as_bytes());
     let verify = ["verify", "--public-key", "device/signkey.pub.pem", "authdata.json"];
     desk.countersign(&verify).go().exits(8).says("its \"PublicKey\" is not the key");
-    // Replaced signatures do not stay beside another key.
+    // Replaced signatures must not stay beside another key.
     let sign = ["sign", "--force", "--no-public-key", "--key", SIGNKEY, "authdata.json"];
     desk.countersign(&sign).with_pin().go().exits(0);
     assert_eq!(json(&desk, "authdata.json")["PublicKey"], "");

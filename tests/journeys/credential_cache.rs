@@ -1,4 +1,4 @@
-//! The cache of `credential-process`: one request for many runs, and never at the price of safety.
+//! The cache of `credential-process`: one request for many runs, and never at the cost of safety.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -27,7 +27,7 @@ fn access_key(server: &Server, run: Run) -> String {
     credentials["AccessKeyId"].as_str().unwrap().to_owned()
 }
 
-/// The only file of the cache that ends so.
+/// The only file in the cache with this ending.
 fn cached(server: &Server, ending: &str) -> PathBuf {
     let entries = fs::read_dir(server.desk.path(FOLDER)).unwrap().map(|entry| entry.unwrap().path());
     let found: Vec<PathBuf> = entries.filter(|path| path.to_str().unwrap().ends_with(ending)).collect();
@@ -38,7 +38,7 @@ fn cached(server: &Server, ending: &str) -> PathBuf {
 #[test]
 fn only_its_owner_can_read_it() {
     let server = Server::new();
-    // Also where files are open to all by default.
+    // Even if files are readable by all by default.
     let options = server.options_but(&[]);
     let options: Vec<&str> =
         ["credential-process"].into_iter().chain(options.iter().map(String::as_str)).collect();
@@ -48,7 +48,7 @@ fn only_its_owner_can_read_it() {
     assert_eq!(mode(server.desk.path(FOLDER)), 0o700);
     assert_eq!(mode(cached(&server, ".json")), 0o600);
     assert_eq!(mode(cached(&server, ".lock")), 0o600);
-    // No PIN, and no name that tells of a role.
+    // No PIN, and no name that reveals a role.
     let name = cached(&server, ".json");
     assert!(!name.to_str().unwrap().contains("demo"));
     let kept: Value = serde_json::from_slice(&fs::read(&name).unwrap()).unwrap();
@@ -76,17 +76,17 @@ fn ten_that_start_at_once_make_one_request_and_one_signature() {
 }
 
 #[test]
-fn they_are_handed_out_again_for_half_of_their_life() {
+fn credentials_are_handed_out_again_for_half_of_their_life() {
     let server = Server::of(Authority::with_intermediate(), &["--lifetime", "240"]);
     let first = access_key(&server, run(&server, &[]));
     assert_eq!(access_key(&server, run(&server, &[])), first);
-    // They came two minutes ago.
+    // They were obtained two minutes ago.
     came_before(&server, 121);
     assert_ne!(access_key(&server, run(&server, &[])), first);
     assert_eq!(server.aws.log().len(), 2);
 }
 
-/// As if what is in the cache had come so many seconds ago, and ended so much sooner.
+/// As if the cached credentials had been obtained this many seconds earlier, and expired that much sooner.
 fn came_before(server: &Server, seconds: i64) {
     let file = cached(server, ".json");
     let mut kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -100,7 +100,7 @@ fn came_before(server: &Server, seconds: i64) {
 fn credentials_that_cannot_be_renewed_are_handed_out_until_they_end() {
     let server = Server::of(Authority::with_intermediate(), &["--lifetime", "480"]);
     let first = access_key(&server, run(&server, &[]));
-    // Four minutes are left, and the device is gone.
+    // Four minutes are left, and the device is absent.
     came_before(&server, 240);
     fs::rename(server.desk.path("device"), server.desk.path("away")).unwrap();
     for _ in 0..2 {
@@ -163,7 +163,7 @@ fn other_options_are_another_entry() {
         seen.push(key);
     }
     assert_eq!(access_key(&server, run(&server, &[])), first);
-    // How much is said makes no difference.
+    // The verbosity makes no difference.
     assert_eq!(access_key(&server, run(&server, &["-v", "--json", "--timeout", "60"])), first);
     assert_eq!(server.aws.log().len(), seen.len());
 }
@@ -191,7 +191,7 @@ fn a_file_of_the_same_name_elsewhere_is_another_certificate() {
 }
 
 #[test]
-fn it_can_be_renewed_and_left_out() {
+fn it_can_be_refreshed_and_bypassed() {
     let server = Server::new();
     let first = access_key(&server, run(&server, &[]));
     let without = access_key(&server, run(&server, &["--no-cache"]));
@@ -200,18 +200,18 @@ fn it_can_be_renewed_and_left_out() {
     let renewed = access_key(&server, run(&server, &["--refresh"]));
     assert_eq!(access_key(&server, run(&server, &[])), renewed);
     assert_eq!(server.aws.log().len(), 3);
-    // What cannot be renewed stays as it is.
+    // If they cannot be renewed, they stay.
     server.aws.next(json!({"do": "denied"}));
     server.fails(run(&server, &["--refresh"]), 9);
     assert_eq!(access_key(&server, run(&server, &[])), renewed);
     server.fails(run(&server, &["--refresh", "--no-cache"]), 2);
-    // And who keeps nothing leaves nothing.
+    // Without the cache, no files are left.
     let server = Server::new();
     server.done(run(&server, &["--no-cache"])).exits(0);
     assert!(!server.desk.path(".cache").exists());
 }
 
-/// A change that makes a cached file unfit.
+/// A change that makes a cached file unusable.
 type Spoil = fn(&PathBuf);
 
 const SPOILT: [(&str, Spoil); 11] = [
@@ -251,7 +251,7 @@ fn a_damaged_cache_is_not_used_and_blocks_nobody() {
     }
 }
 
-/// Asserts that a file that is in the cache is not used after the change, and that another one takes its place.
+/// Asserts that a cached file is not used after the change, and that another one takes its place.
 #[track_caller]
 fn is_passed_over_and_replaced(server: &Server, what: &str, spoil: Spoil) {
     let before = access_key(server, run(server, &[]));
@@ -262,11 +262,11 @@ fn is_passed_over_and_replaced(server: &Server, what: &str, spoil: Spoil) {
     assert!(start.elapsed() < Duration::from_secs(10), "{what}");
     assert_ne!(last, before, "{what} was used");
     if what == "a directory" {
-        // It cannot be replaced, and is passed over.
+        // It cannot be replaced, and is ignored.
         fs::remove_dir(&file).unwrap();
         last = access_key(server, run(server, &[]));
     }
-    // It was replaced: the next run finds it, as it should be.
+    // It was replaced: the next run finds a good one.
     assert_eq!(access_key(server, run(server, &[])), last, "{what} was not replaced");
     let metadata = fs::symlink_metadata(&file).unwrap();
     let me = rustix::process::geteuid().as_raw();
@@ -274,7 +274,7 @@ fn is_passed_over_and_replaced(server: &Server, what: &str, spoil: Spoil) {
     let _ = fs::remove_file(file.with_extension("there"));
 }
 
-/// Only root can give something to another user: scripts/needs-root.sh.
+/// Only root can give a file to another user: scripts/needs-root.sh.
 #[test]
 fn what_belongs_to_another_user_is_not_used() {
     let give =
@@ -324,7 +324,7 @@ fn is_not_used(server: &Server, folder: &PathBuf) {
 }
 
 #[test]
-fn without_a_place_for_it_all_works_without_it() {
+fn without_a_place_for_the_cache_everything_still_works() {
     let server = Server::new();
     let keys: Vec<String> = [
         run(&server, &[]).without_env("HOME"),
@@ -336,7 +336,7 @@ fn without_a_place_for_it_all_works_without_it() {
     .map(|run| access_key(&server, run))
     .collect();
     assert_eq!(keys, server.aws.access_keys());
-    // On a file system that is read-only.
+    // On a read-only file system.
     let options = server.options_but(&[]);
     let options: Vec<&str> =
         ["credential-process"].into_iter().chain(options.iter().map(String::as_str)).collect();
@@ -355,7 +355,7 @@ fn without_a_place_for_it_all_works_without_it() {
 #[test]
 fn a_killed_process_leaves_no_lock_and_no_half_written_file() {
     let server = Server::new();
-    // Killed while it waits for the answer, with the lock in its hand.
+    // Killed while it waits for the answer and holds the lock.
     server.aws.next(json!({"do": "delay", "ms": 20_000}));
     let mut first = run(&server, &[]);
     let mut first = first.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -366,7 +366,7 @@ fn a_killed_process_leaves_no_lock_and_no_half_written_file() {
     let key = access_key(&server, run(&server, &[]));
     assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!(access_key(&server, run(&server, &[])), key);
-    // Killed at any moment, of which some are in the midst of writing.
+    // Killed at any moment, sometimes in the middle of writing.
     for wait in 0..25 {
         let mut run = run(&server, &["--refresh"]);
         let mut child = run.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -377,8 +377,8 @@ fn a_killed_process_leaves_no_lock_and_no_half_written_file() {
         let kept: Value = serde_json::from_slice(&file).unwrap();
         assert!(server.aws.access_keys().contains(&kept["AccessKeyId"].as_str().unwrap().to_owned()));
     }
-    // Without a device it cannot ask for new ones. The server's log says nothing here: a request of a child that was killed
-    // may still be on its way there.
+    // Without a device it cannot ask for new ones. The server's log proves nothing here: a request from a
+    // child that was killed may still be on its way.
     fs::rename(server.desk.path("device"), server.desk.path("away")).unwrap();
     let kept: Value = serde_json::from_slice(&fs::read(cached(&server, ".json")).unwrap()).unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! `countersign credential-process`, against a service that verifies each request with code of its own.
+//! `countersign credential-process`, with a service that verifies each request with its own code.
 
 use std::process::{Command, Stdio};
 
@@ -38,7 +38,7 @@ fn a_credential_costs_one_request() {
 }
 
 #[test]
-fn what_is_asked_for_is_what_was_said() {
+fn the_request_has_what_the_options_say() {
     let server = Server::new();
     let options = ["--session-duration", "900", "--role-session-name", "batch@host-7", "--no-cache"];
     server.done(server.run("credential-process", &options)).exits(0);
@@ -70,7 +70,7 @@ fn what_is_asked_for_is_what_was_said() {
 #[test]
 fn a_line_for_aws_signing_helper_works_with_only_the_program_s_name_changed() {
     let server = Server::new();
-    // As SDKs do: split as a shell does, without a terminal, stdin closed or not.
+    // As SDKs do: split like in a shell, without a terminal, stdin closed or not.
     let line = format!(
         "aws_signing_helper credential-process --certificate server.pem --private-key 'pkcs11:token=officer;object=signkey;type=private?pin-value={PIN}' \
          --intermediates intermediates.pem --trust-anchor-arn {TRUST_ANCHOR} --profile-arn {PROFILE} --role-arn {ROLE} \
@@ -123,7 +123,8 @@ fn a_session_that_is_lost_is_opened_again_and_a_device_that_is_gone_is_an_error(
         server.fails(with(faults), code);
     }
     assert_eq!(server.aws.log().len(), 1, "nothing was sent without a signature");
-    // A module that offers only CKM_RSA_PKCS, and a device that opens only read-write sessions, or only read-only ones.
+    // A module that offers only CKM_RSA_PKCS, and a device that opens only read-write or only read-only
+    // sessions.
     for faults in ["C_GetMechanismList=mechanism:0x40", "C_OpenSession=ro:0x6", "C_OpenSession=rw:0xe2"] {
         server.done(with(faults)).exits(0);
     }
@@ -146,7 +147,7 @@ fn logs_say_what_happened_and_nothing_secret() {
         let text = log[2][part].as_str().unwrap();
         assert!(debug.stderr().contains(text), "{part}: {}", debug.stderr());
     }
-    // Also where it fails, and where the cache has it.
+    // Also after a failure, and when the cache has credentials.
     server.aws.next(json!({"do": "denied"}));
     server.fails(server.run("credential-process", &["--no-cache", "--debug"]), 9);
     for _ in 0..2 {
@@ -163,7 +164,7 @@ fn an_error_s_json_document_is_all_there_is_on_stdout() {
     let document = done.json();
     assert_eq!(document.as_object().unwrap().keys().collect::<Vec<_>>(), ["error"]);
     assert_eq!(document["error"]["exit"], 9);
-    // And with --json credentials are as without.
+    // With --json, the credentials are the same.
     let credentials =
         server.done(server.run("credential-process", &["--no-cache", "--json"])).exits(0).json();
     assert_eq!(credentials["AccessKeyId"], server.aws.log()[1]["credential"]["accessKeyId"]);

@@ -1,4 +1,4 @@
-//! boto3 and the AWS CLI with a profile whose `credential_process` is countersign, and moto as the AWS they call.
+//! boto3 and the AWS CLI with a profile whose `credential_process` is countersign, and moto in place of AWS.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn both_make_signed_calls_with_the_credentials_and_share_one_request() {
     assert_eq!(used["token"], given["sessionToken"]);
     assert_eq!(used["sent_access_key"], json!([given["accessKeyId"]]));
     assert_eq!(used["account"], "123456789012");
-    // boto3 knows when they end, by our word.
+    // boto3 learns from us when they expire.
     let expiration = given["expiration"].as_str().unwrap().trim_end_matches('Z');
     assert!(used["expires"].as_str().unwrap().starts_with(expiration), "{used}");
 
@@ -51,10 +51,10 @@ fn ten_clients_at_once_cost_one_request_and_one_signature() {
 }
 
 #[test]
-fn credentials_that_end_soon_are_renewed_by_the_client_s_own_asking() {
+fn credentials_that_expire_soon_are_renewed_because_the_client_asks() {
     let (server, moto) = (server_with_profile(""), Moto::start());
-    // boto3 asks for new ones at each call, as long as these end within ten or fifteen minutes; from half of their life on
-    // there are new ones.
+    // boto3 asks for new ones at each call, as long as these expire within ten or fifteen minutes; after half
+    // of their life it gets new ones.
     server.aws.settings(json!({"lifetime": 10}));
     let used = boto3_with(&server.desk, &moto, &DEVICE, &["--times", "3", "--pause", "5.5"]).unwrap();
     let keys = server.aws.access_keys();
@@ -81,11 +81,11 @@ fn a_client_passes_on_why_there_are_no_credentials() {
 }
 
 #[test]
-fn what_is_said_on_stderr_is_in_no_client_s_way() {
+fn messages_on_stderr_disturb_no_client() {
     let (server, moto) = (server_with_profile("--debug --no-cache"), Moto::start());
     let first = used(&server.desk, &moto);
     assert_eq!(first["sent_access_key"], json!([server.aws.access_keys()[0]]));
-    // And with --json, which is the same document.
+    // Also with --json, which prints the same document.
     let (server, moto) = (server_with_profile("--json"), moto);
     let first = used(&server.desk, &moto);
     assert_eq!(first["sent_access_key"], json!([server.aws.access_keys()[0]]));

@@ -1,4 +1,4 @@
-//! Several `credential-process` at a time on a bad day: none waits for long, and each says what it waits for.
+//! Several `credential-process` at once on a bad day: none waits for long, and each says what it waits for.
 
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ fn start(server: &Server) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits for all of them; how long the last one took.
+/// Waits for all of them; returns how long the last one took.
 fn all_end(children: Vec<Child>, start: Instant) -> (Vec<Output>, Duration) {
     let outputs = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
     (outputs, start.elapsed())
@@ -28,7 +28,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn who_waits_takes_over_the_failure_of_the_one_that_was_waited_for() {
+fn processes_share_the_failure_of_the_one_that_they_waited_for() {
     let server = Server::new();
     server.aws.next(json!({"do": "status", "status": 503, "times": 0}));
     let begin = Instant::now();
@@ -37,14 +37,14 @@ fn who_waits_takes_over_the_failure_of_the_one_that_was_waited_for() {
         assert_eq!(output.status.code(), Some(9), "{}", said(output));
         assert!(output.stdout.is_empty() && said(output).contains("try again later"), "{}", said(output));
     }
-    // One that starts when the first has failed asks for itself; nobody waits for ten in a row.
+    // One that starts after the first has failed asks for itself; nobody waits for ten in a row.
     let requests = server.aws.log().len();
     assert!(requests <= 12, "{requests} requests of ten processes, each of which may make three");
     assert!(took < Duration::from_secs(12), "{took:?}");
 }
 
 #[test]
-fn a_server_that_never_answers_keeps_nobody_for_a_minute_and_waiting_is_said() {
+fn a_server_that_never_answers_delays_nobody_for_a_minute_and_waiting_is_reported() {
     let server = Server::new();
     server.aws.next(json!({"do": "delay", "ms": 120_000, "times": 0}));
     let begin = Instant::now();
@@ -62,7 +62,7 @@ fn a_server_that_never_answers_keeps_nobody_for_a_minute_and_waiting_is_said() {
 }
 
 #[test]
-fn a_process_that_was_stopped_with_the_lock_stops_nobody_for_ever() {
+fn a_process_that_was_stopped_with_the_lock_blocks_nobody_forever() {
     let server = Server::new();
     server.aws.next(json!({"do": "delay", "ms": 1500}));
     let mut first = start(&server);
@@ -87,7 +87,7 @@ fn nobody_waits_for_one_that_asks_a_person_for_the_pin() {
     let mut terminal = run_with_faults(&server.desk, &arguments, "", &[("AWS_CA_BUNDLE", text(&bundle))]);
     expectrl::Expect::expect(&mut terminal, "PIN for officer").unwrap();
     let begin = Instant::now();
-    // The same options, and a PIN from a file.
+    // The same options, with a PIN from a file.
     let (outputs, took) = all_end(vec![start(&server)], begin);
     assert!(outputs[0].status.success(), "{}", said(&outputs[0]));
     assert!(took < Duration::from_secs(15) && !said(&outputs[0]).contains("waiting"), "{took:?}");

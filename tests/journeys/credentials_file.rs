@@ -1,4 +1,4 @@
-//! Credentials files that were edited are read by boto3, whose reader is also that of the AWS CLI.
+//! Edited credentials files are read by boto3, whose parser the AWS CLI also uses.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::python::python;
 
-/// Before the edit, and what boto3 finds in it afterwards apart from the credentials of `work`.
+/// Files before the edit, and what boto3 finds in them afterwards apart from the credentials of `work`.
 fn files() -> Vec<(&'static str, Value)> {
     vec![
         ("", json!({"work": {}})),
@@ -21,7 +21,7 @@ fn files() -> Vec<(&'static str, Value)> {
             "[work] # mine\nAWS_ACCESS_KEY_ID=old\nregion = x\n\n[b]\n",
             json!({"work": {"region": "x"}, "b": {}}),
         ),
-        // A former token comes first with boto3, and two settings of one name it does not read at all.
+        // boto3 prefers a former token, and refuses two settings of one name.
         (
             "[work]\naws_security_token = old\naws_session_token = old\n  older\nAws_Session_Token: old\noutput = json",
             json!({"work": {"output": "json"}}),
@@ -39,7 +39,7 @@ fn files() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn boto3_reads_what_was_written_and_all_that_was_there() {
+fn boto3_reads_what_was_written_and_everything_that_was_there() {
     let expiration = Expiration::parse("2026-03-01T02:02:03Z").unwrap();
     let credentials =
         Credentials::new("ASIANEW".into(), "new/key+%(a)s".into(), "new#token==".into(), expiration).unwrap();

@@ -10,13 +10,13 @@ use crate::support::run::Done;
 
 const FULL: &str = "CN=server1-demo,O=Example,L=Boston,ST=MA,C=US";
 
-/// Makes a request, or a certificate that signs itself, at `made.pem`.
+/// Makes a request, or a self-signed certificate, at `made.pem`.
 fn csr(desk: &Desk, options: &[&str]) -> Done {
     let _ = std::fs::remove_file(desk.path("made.pem"));
     desk.countersign(&[&["csr", "--key", KEY, "-o", "made.pem"], options].concat()).with_pin().go()
 }
 
-/// What openssl reads in a request whose signature it has verified.
+/// What openssl reads in a request after verifying its signature.
 fn of_request(desk: &Desk, options: &[&str]) -> String {
     String::from_utf8(openssl_reads_request(&text(desk, "made.pem"), options)).unwrap()
 }
@@ -60,7 +60,7 @@ fn requests_of_each_kind_of_key_are_accepted_by_openssl() {
 }
 
 #[test]
-fn a_larger_key_needs_nobody_s_leave() {
+fn a_larger_key_requires_no_permission() {
     let desk = desk_with_key("rsa:3072");
     let done = csr(&desk, &["--subject", "CN=a"]).exits(0);
     assert!(!done.stderr().contains("--allow-key-size"), "nobody said that: {}", done.stderr());
@@ -103,7 +103,7 @@ fn subjects_are_read_as_rfc_4514_writes_them() {
 
 /// In the DER the least specific part comes first.
 #[test]
-fn the_parts_stand_in_the_order_and_the_types_that_other_tools_write() {
+fn the_parts_have_the_order_and_the_types_that_other_tools_write() {
     let desk = desk_with_key("ec:p256");
     csr(&desk, &["--subject", FULL]).exits(0);
     let ours = of_request(&desk, &["-subject", "-nameopt", "multiline,show_type"]);
@@ -139,7 +139,8 @@ fn a_subject_that_cannot_be_read_names_the_part_and_costs_no_pin() {
     assert!(!desk.path("made.pem").exists());
 }
 
-/// RFC 4514 has them escaped, and RFC 1779 meant something else by them: a guess would stand in a certificate.
+/// RFC 4514 requires them to be escaped, and RFC 1779 gave them another meaning: a guess would end up in a
+/// certificate.
 #[test]
 fn what_must_be_escaped_is_not_guessed_at() {
     let desk = desk_with_key("ec:p256");
@@ -176,14 +177,14 @@ fn an_address_is_not_a_dns_name() {
 }
 
 #[test]
-fn a_certificate_that_signs_itself_is_valid_from_before_now_for_the_days_asked_for() {
+fn a_self_signed_certificate_is_valid_from_before_now_for_the_requested_days() {
     let desk = desk_with_key("ec:p256");
     let in_openssl = |options: &[&str]| {
         let certificate = ["x509", "-noout", "-in", &text(&desk, "made.pem")];
         String::from_utf8(openssl(&[&certificate, options].concat())).unwrap()
     };
     let mut serials = Vec::new();
-    // The second ends in a year that is written in another way.
+    // The second ends in a year that is encoded differently.
     for days in ["1", "18250"] {
         csr(&desk, &["--subject", FULL, "--self-signed", days]).exits(0);
         let seconds = days.parse::<u64>().unwrap() * 86_400;
@@ -232,7 +233,7 @@ fn it_goes_to_stdout_to_a_file_or_into_the_document() {
 }
 
 #[test]
-fn what_the_key_is_otherwise_unfit_for_does_not_matter() {
+fn it_does_not_matter_what_else_the_key_is_unfit_for() {
     let desk = Desk::provisioned(&["--keys", "exportable,rsa1024"]);
     for id in ["05", "06"] {
         let key = format!("pkcs11:id=%{id}");
@@ -258,7 +259,7 @@ fn a_device_that_fails_leaves_no_file() {
             ("C_Login=0xa0", 5),
             ("C_OpenSession=0x30", 3),
         ] {
-            // A signature with a wrong bit cannot be obtained of a short one.
+            // A short key cannot produce a signature with a wrong bit.
             if faults == "C_Sign=corrupt" && kind == "ec:p256" {
                 continue;
             }
@@ -278,7 +279,7 @@ fn a_device_that_fails_leaves_no_file() {
 }
 
 #[test]
-fn a_key_that_is_not_there_is_said_so() {
+fn a_missing_key_is_reported() {
     let desk = desk_with_key("ec:p256");
     let run = |key: &str| desk.countersign(&["csr", "--key", key, "--subject", "CN=a"]).with_pin().go();
     run("pkcs11:token=officer;id=%09").exits(4).says("matches");
@@ -304,16 +305,16 @@ fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
         ("CN=x,dnQualifier=a_b", "'_' cannot be in it: X.509 writes this attribute as a PrintableString"),
         ("CN=x,2.5.4.20=ü", "as a PrintableString"),
         ("CN=x,emailAddress=#0C03C3BC40", "'ü' cannot be in it: X.509 writes this attribute as an IA5String"),
-        // What is written out in DER: an OCTET STRING, NULL, an INTEGER, a UTF8String that is not UTF-8.
+        // Values written in DER: an OCTET STRING, NULL, an INTEGER, a UTF8String that is not UTF-8.
         ("CN=#040161", "in another form than a UTF8String"),
         ("CN=#0500", "in another form"),
         ("CN=#020105", "in another form"),
         ("CN=#0C02C328", "its value is not UTF-8"),
-        // Programs that are written in C read as far as the first.
+        // Programs written in C read as far as the first.
         ("CN=server1.example.com\\00.evil.example", "the control character '\\0' is in it"),
         ("CN=a\\0Ab", "the control character '\\n' is in it"),
     ] {
-        // No PIN source: it would be asked for, and there is no terminal.
+        // No PIN source: a prompt would fail, because there is no terminal.
         let run = desk.countersign(&["csr", "--key", KEY, "--subject", subject]);
         run.go().exits(2).says(reason);
     }
@@ -328,7 +329,7 @@ fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
     ] {
         csr(&desk, &["--subject", subject]).exits(0);
         openssl(&["req", "-in", &text(&desk, "made.pem"), "-verify", "-noout"]);
-        // Python's cryptography is stricter than openssl about strings.
+        // Python's cryptography is stricter about strings than openssl.
         cryptography(&desk.path("made.pem"));
     }
     // pkilint knows the type of each string.
@@ -338,7 +339,8 @@ fn a_subject_that_other_programs_cannot_read_is_refused_before_the_pin() {
     csr(&desk, &["--subject", "CN=a/O=b"]).exits(0).says("the form with slashes is openssl's");
 }
 
-/// The device signs rightly, and nobody here can tell: it is the key that is unfit, and the device is not blamed.
+/// The device signs correctly, but that cannot be verified here: the key is reported as unsuitable, and the
+/// device is not blamed.
 #[test]
 fn a_key_on_a_curve_that_is_not_supported_is_named_before_the_pin() {
     let folder = tempfile::tempdir().unwrap();
@@ -352,9 +354,9 @@ fn a_key_on_a_curve_that_is_not_supported_is_named_before_the_pin() {
         let done = done
             .says(&format!("is not suitable for signing: it is {shown}; EC keys on P-256, P-384 and P-521"));
         assert!(!done.stderr().contains("CloudHSM"), "{}", done.stderr());
-        // Without its name too.
+        // Also if it is not named.
         desk.countersign(&["csr", "--subject", "CN=a"]).with_pin().go().exits(4).says(shown);
-        // It can be read all the same.
+        // It can still be read.
         desk.countersign(&["public-key", "--key", KEY]).with_pin().go().exits(0);
         assert!(!desk.path("made.pem").exists());
     }
@@ -374,7 +376,7 @@ fn a_key_without_an_id_has_the_only_public_key_of_its_label() {
     };
     desk.write("csr.pem", csr("alone").exits(0).stdout_bytes());
     openssl_reads_request(&text(&desk, "csr.pem"), &["-subject"]);
-    // Two keys of one label, and one whose public key is not there.
+    // Two keys with one label, and one without its public key.
     let said = csr("orphan")
         .exits(4)
         .says("the public key of 'pkcs11:")
@@ -387,7 +389,7 @@ fn a_key_without_an_id_has_the_only_public_key_of_its_label() {
 
 #[test]
 fn a_key_whose_curve_is_written_out_is_known_by_the_curve_s_name() {
-    // CKA_EC_PARAMS as ykcs11 2.2 has it.
+    // CKA_EC_PARAMS in the form of ykcs11 2.2.
     for (kind, curve, generator) in
         [("ec:p256", "prime256v1", "046b17d1f2"), ("ec:p384", "secp384r1", "04aa87ca22")]
     {
@@ -400,7 +402,7 @@ fn a_key_whose_curve_is_written_out_is_known_by_the_curve_s_name() {
         let csr = ["csr", "--key", KEY, "--subject", "CN=officer", "-o", "csr.pem"];
         with_faults(&desk, &csr, &faults).go().exits(0);
         openssl_reads_request(&text(&desk, "csr.pem"), &["-subject"]);
-        // A curve of somebody's own, by its generator: none that is known.
+        // A curve with a generator of somebody's own choice is not a known curve.
         assert!(hex.contains(generator));
         let other = hex.replace(generator, "0400000000");
         with_faults(&desk, &csr, &format!("C_GetAttributeValue=give:0x180:{other}")).go().exits(4);

@@ -1,4 +1,4 @@
-//! `docs/troubleshooting.md` and the errors in the source: each has all that the other has.
+//! `docs/troubleshooting.md` and the errors in the source: each contains everything that the other has.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::support::parts::root;
 
 const PAGE: &str = "docs/troubleshooting.md";
 
-/// What stands for a placeholder.
+/// Stands for a placeholder.
 const ANYTHING: &str = "…";
 
 #[test]
@@ -28,7 +28,8 @@ fn every_error_has_its_entry_in_the_troubleshooting_page() {
     assert!(missing.is_empty(), "{PAGE} has no entry for\n{}", missing.join("\n"));
 }
 
-/// A message that ends in one of several ways has an entry for each. Of a message with a choice in it, each part is in one.
+/// A message with several endings has an entry for each. If a message contains a choice, each part is in an
+/// entry.
 fn explains(entry: &str, text: &str, is_part: bool) -> bool {
     let start = text.strip_suffix(ANYTHING).unwrap_or(text);
     if is_part {
@@ -75,7 +76,8 @@ fn entries() -> BTreeSet<String> {
     entries
 }
 
-/// The texts of each `#[error(…)]` in the source. `transparent`, and an error whose text a function makes, have none.
+/// The texts of each `#[error(…)]` in the source. `transparent`, and an error whose text a function composes,
+/// have none.
 fn errors() -> Vec<(PathBuf, Vec<String>)> {
     let mut found = Vec::new();
     for path in sources() {
@@ -92,7 +94,7 @@ fn errors() -> Vec<(PathBuf, Vec<String>)> {
     found
 }
 
-/// The text before the parenthesis that closes what is open before it.
+/// The text up to the parenthesis that closes one opened before it.
 fn until_closed(text: &str) -> &str {
     let (mut depth, mut in_literal, mut is_escaped) = (1, false, false);
     for (at, character) in text.char_indices() {
@@ -127,7 +129,7 @@ fn literals(source: &str) -> Vec<String> {
     found
 }
 
-/// With one sign for each placeholder, or several side by side.
+/// With one sign for each placeholder, or for several side by side.
 fn neutral(literal: &str) -> String {
     let text = literal.replace("{{", "\u{1}").replace("}}", "\u{2}");
     let mut pieces = text.split('{');
@@ -142,7 +144,7 @@ fn neutral(literal: &str) -> String {
     neutral.replace("… …", ANYTHING)
 }
 
-/// Whether it has two words at least: the others join parts.
+/// Whether it has at least two words: shorter literals join parts.
 fn has_words(text: &str) -> bool {
     let is_word = |word: &&str| word.chars().filter(|character| character.is_alphabetic()).count() > 1;
     text.split(|character: char| !character.is_alphabetic()).filter(is_word).count() > 1

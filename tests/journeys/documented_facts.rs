@@ -1,4 +1,4 @@
-//! What the pages say of packages, exit codes and options, compared with the scripts and the program.
+//! What the pages say about packages, exit codes and options, compared with the scripts and the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,10 +7,10 @@ use crate::support::command_line::{commands, help_page, is_taken, shown_options}
 use crate::support::documents::{Page, code};
 use crate::support::parts::root;
 
-/// The pages beside those in `docs/`.
+/// The pages outside `docs/`.
 const PAGES: [&str; 5] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "softhsm/README.md"];
 
-/// Options that stand alone in backticks and are another program's.
+/// Options that are alone in backticks and belong to another program.
 const OF_OTHER_PROGRAMS: [(&str, &str); 6] = [
     ("--provider", "p11-kit server"),
     ("--signing-algorithm", "aws acm-pca"),
@@ -73,7 +73,7 @@ fn every_command_and_option_that_a_page_or_an_example_names_exists() {
     for command in uses.commands.clone() {
         let page = help_page(&["help", &command]);
         let examples = page.split_once("\nExample").map_or("", |(_, examples)| examples);
-        // Long lines are wrapped, so that a call ends where the next one begins.
+        // Long lines are wrapped, so a call ends where the next one begins.
         let calls = examples.split("\n  countersign ").skip(1).map(|call| call.replace(['\n', '\\'], " "));
         calls.for_each(|call| {
             uses.of_block(&format!("countersign help {command}"), &format!("$ countersign {call}"))
@@ -104,16 +104,16 @@ fn every_command_and_option_that_a_page_or_an_example_names_exists() {
     assert!(uses.problems.is_empty(), "{}", uses.problems.join("\n"));
 }
 
-/// The options that pages name.
+/// The options that pages mention.
 struct Uses {
     commands: Vec<String>,
-    /// The command, if one is named, and the option, with a place where they stand.
+    /// The command, if one is named, and the option, with a place where they are.
     found: BTreeMap<(Option<String>, String), String>,
     problems: Vec<String>,
 }
 
 impl Uses {
-    /// Lines that call the program, in a block of code.
+    /// Lines in a block of code that call the program.
     fn of_block(&mut self, place: &str, block: &str) {
         for line in block.replace("\\\n", " ").lines() {
             let (is_typed, line) = match line.strip_prefix("$ ") {
@@ -128,7 +128,7 @@ impl Uses {
         }
     }
 
-    /// Texts in backticks: a call of the program, a command with options, or an option alone.
+    /// Texts in backticks: a call of the program, a command with options, or only an option.
     fn of_prose(&mut self, place: &str, text: &str) {
         assert!(text.matches('`').count().is_multiple_of(2), "{place}: a backtick is missing in {text}");
         for code in code(text) {
@@ -144,7 +144,7 @@ impl Uses {
         }
     }
 
-    /// `words` are behind the program's name. What is not typed may be words about the program.
+    /// `words` follow the program's name. If they are not typed, they may be prose about the program.
     fn of_call(&mut self, place: &str, words: &[&str], is_typed: bool) {
         let Some(&first) = words.first() else { return };
         let command = match words.get(1) {

@@ -1,4 +1,4 @@
-//! `docs/json.md` and the documents that the program prints: each names the members of the other.
+//! `docs/json.md` and the documents that the program prints: each has the members of the other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::support::token_files::{UNSIGNED, authdata, registration};
 
 const QUORUM: &[u8] = include_bytes!("../samples/aws-quorum-user-unsigned.json");
 
-/// Runs of the program, for their documents.
+/// Runs of the program that print documents.
 type Runs = fn() -> Vec<Value>;
 
-/// The headings of the page, each with runs whose documents have all of its members.
+/// The headings of the page, each with runs whose documents together have all of its members.
 const DOCUMENTS: [(&str, Runs); 24] = [
     ("Errors", errors),
     ("sign", sign),
@@ -48,7 +48,7 @@ const DOCUMENTS: [(&str, Runs); 24] = [
     ("A line of the audit log", lines_of_the_audit_log),
 ];
 
-/// Those whose `--json` is an error's alone.
+/// Commands whose `--json` only concerns errors.
 const WITHOUT_DOCUMENT: [&str; 3] = ["completions", "help", "serve"];
 
 #[test]
@@ -71,7 +71,7 @@ fn the_page_about_json_has_a_table_for_every_command() {
     }
 }
 
-/// The document of a run with the PIN at hand.
+/// The document of a run that has the PIN.
 #[track_caller]
 fn document(desk: &Desk, arguments: &[&str]) -> Value {
     desk.countersign(&[arguments, &["--json"]].concat()).with_pin().go().json()

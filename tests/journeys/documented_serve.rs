@@ -1,4 +1,4 @@
-//! `docs/serve.md` and what `countersign serve` takes and answers: each names all that the other has.
+//! `docs/serve.md` and what `countersign serve` accepts and answers: each has everything that the other has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use crate::support::running::eventually;
 use crate::support::server::Server;
 use crate::support::serving::{Answer, ROLES, Serving, TOKEN, TTL};
 
-/// Where the program decides what is answered.
+/// The code that decides what is answered.
 const ROUTES: &str = "src/serving/answers.rs";
 
 fn page() -> Page {
@@ -77,7 +77,7 @@ fn the_page_about_serve_names_every_request_that_is_answered_and_what_it_needs()
             serving.running.hides(&answer.body);
         }
         serving.ask(method, &format!("{path}/"), &all).is(200);
-        // Without what the page says that it needs, and with that alone.
+        // Without a requirement that the page names, and with only the requirements.
         let needed: Vec<_> = all
             .iter()
             .copied()
@@ -153,7 +153,8 @@ fn the_page_about_serve_names_every_member_of_its_documents_and_no_other() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// A service whose first credentials have ended while a device does not answer; and its state while it waited for the device.
+/// A service whose first credentials have expired while a device does not answer; and its state while it
+/// waited for the device.
 fn without_credentials(server: &Server) -> (Serving<'_>, Value) {
     server.aws.settings(json!({"lifetime": 4}));
     let run = server.run("serve", &["--port", "0"]);
@@ -171,7 +172,7 @@ fn container_token(server: &Server, serving: &Serving<'_>) -> String {
     token
 }
 
-/// `Not Found` as hyper calls it in code.
+/// `Not Found` under hyper's name in code.
 fn constant(reason: &str) -> String {
     reason.to_uppercase().replace([' ', '-'], "_")
 }

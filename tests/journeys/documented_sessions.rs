@@ -1,4 +1,5 @@
-//! The `console` blocks of the pages: each command is typed, on a throw-away device, and prints what the page shows.
+//! The `console` blocks of the pages: each command is typed, on a throw-away device, and must print what the
+//! page shows.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +7,10 @@ use std::fs;
 use crate::support::console::differences;
 use crate::support::parts::root;
 
-/// The page that makes the device in `/tmp/officer`, which others go on with.
+/// The page that creates the device in `/tmp/officer`, which others continue with.
 const SOFTHSM: &str = "docs/try-it.md";
 
-/// The pages that are typed, each with those that come before.
+/// The pages that are typed, each with those that precede it.
 const TYPED: [(&str, &[&str]); 9] = [
     (SOFTHSM, &[]),
     ("docs/quorum.md", &[]),

@@ -1,4 +1,4 @@
-//! `credential-process --dry-run`: everything but sending, and where it would have been sent.
+//! `credential-process --dry-run`: everything except sending, and where the request would have gone.
 
 use crate::support::desk::SIGNKEY;
 use crate::support::faults::calls;
@@ -9,7 +9,7 @@ use crate::support::run::Done;
 use crate::support::server::Server;
 
 #[test]
-fn it_says_all_that_would_be_sent_and_sends_nothing() {
+fn it_says_everything_that_would_be_sent_and_sends_nothing() {
     let server = Server::new();
     let done = server.done(server.counted(&[], &["--dry-run"])).exits(0);
     assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 1));
@@ -28,7 +28,7 @@ fn it_says_all_that_would_be_sent_and_sends_nothing() {
     }
     done.says("Nothing was sent (--dry-run).");
     assert_eq!(server.aws.log().len(), 0);
-    // And nothing was kept.
+    // And nothing was stored.
     assert!(!server.desk.path(".cache").exists());
 }
 
@@ -91,7 +91,7 @@ fn the_environment_s_switches_for_endpoints_are_those_of_aws_s_clients() {
 }
 
 #[test]
-fn an_endpoint_of_one_s_own_counts_for_more_than_what_is_set_for_all_programs() {
+fn a_given_endpoint_takes_precedence_over_the_one_for_all_programs() {
     let server = Server::new();
     for value in ["false", "true"] {
         let run = server.run("credential-process", &["--no-cache"]).env("AWS_USE_FIPS_ENDPOINT", value);

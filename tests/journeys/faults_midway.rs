@@ -1,4 +1,4 @@
-//! Faults in the middle of a batch: the file is right or untouched, and nothing hangs.
+//! Faults in the middle of a batch: the file is complete or untouched, and nothing hangs.
 
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ fn a_device_that_is_pulled_out_ends_the_run_wherever_it_was() {
 }
 
 #[test]
-fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_said_to_be_gone() {
+fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_reported_as_gone() {
     let desk = Desk::new();
     // A second login: after a lost session, for one signature, and as the user.
     let new_login = "C_Sign=newlogin,C_Login:2=0x91,C_Login:3=gone:0x30";
@@ -65,7 +65,7 @@ fn a_device_that_is_pulled_out_in_the_middle_of_a_retry_is_said_to_be_gone() {
 }
 
 #[test]
-fn a_session_that_is_lost_is_opened_again_once_and_the_run_goes_on() {
+fn a_session_that_is_lost_is_opened_again_once_and_the_run_continues() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_Sign:2=lost").go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
@@ -77,7 +77,7 @@ fn a_session_that_is_lost_is_opened_again_once_and_the_run_goes_on() {
         .says("C_Sign said CKR_SESSION_HANDLE_INVALID")
         .says("1 of 3 signatures had been made");
     untouched(&desk);
-    // Also where an operation is left over, which PKCS#11 2.40 cannot end.
+    // Also if an operation is left over, which PKCS#11 2.40 cannot end.
     with_faults(&desk, &SIGN, "C_SignInit:2=0x90").go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
 }
@@ -86,13 +86,13 @@ fn a_session_that_is_lost_is_opened_again_once_and_the_run_goes_on() {
 fn a_session_is_not_opened_again_on_another_device_or_with_a_pin_at_risk() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_Sign:2=lost").go().exits(0);
-    // The state of the PIN is read last when the session is opened again.
+    // The PIN's state is read last when the session is opened again.
     let reads = calls(&desk, "C_GetTokenInfo");
     let last_try = format!("C_Sign:2=lost,C_GetTokenInfo:{reads}=flags:0x20000");
     with_faults(&desk, &SIGN, &last_try).go().exits(5).says("one attempt is left");
     assert_eq!(calls(&desk, "C_Login"), 1);
     untouched(&desk);
-    // What is in the slot is asked before: it does not answer.
+    // The slot's content is queried before that: it does not answer.
     let absent = format!("C_Sign:2=lost,C_GetTokenInfo:{}=0xe0", reads - 1);
     with_faults(&desk, &SIGN, &absent).go().exits(6).says("CKR_SESSION_HANDLE_INVALID");
     assert_eq!(calls(&desk, "C_Login"), 1);
@@ -128,7 +128,7 @@ fn a_device_that_does_not_answer_is_given_up() {
     assert_eq!(json["error"]["exit"], 6);
 }
 
-/// A generator of numbers that is the same everywhere and forever (xorshift64*).
+/// A random number generator that gives the same numbers everywhere and forever (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -215,7 +215,7 @@ fn schedule(seed: u64) -> String {
 }
 
 #[test]
-fn two_hundred_random_fault_schedules_end_with_a_right_file_or_an_untouched_one() {
+fn two_hundred_random_fault_schedules_end_with_a_correct_file_or_an_untouched_one() {
     let desk = Desk::new();
     let mut ends = std::collections::BTreeMap::<i32, usize>::new();
     for seed in 1..=200 {
@@ -233,12 +233,12 @@ fn two_hundred_random_fault_schedules_end_with_a_right_file_or_an_untouched_one(
         assert_eq!(calls(&desk, "CONCURRENT"), 0, "{}", context());
         *ends.entry(code).or_default() += 1;
     }
-    // The schedules are worth something: runs that end well and runs that end in each common way are among them.
+    // The schedules are useful only if they include successful runs and every common kind of failure.
     assert!([0, 3, 5, 6].iter().all(|code| ends.contains_key(code)), "{ends:?}");
 }
 
 #[test]
-fn what_was_decided_stands_although_the_device_hangs_when_it_is_let_go() {
+fn the_outcome_stands_even_if_the_device_hangs_when_it_is_released() {
     let desk = Desk::new();
     desk.write("wrong", b"999999");
     for call in ["C_Logout", "C_CloseSession:3", "C_Finalize"] {
@@ -291,7 +291,7 @@ fn every_call_has_an_end() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_up_no_end() {
+fn a_reader_that_does_not_read_delays_no_exit() {
     use std::os::fd::OwnedFd;
     use std::process::Stdio;
     let desk = Desk::new();
@@ -304,7 +304,7 @@ fn a_reader_that_does_not_read_holds_up_no_end() {
         let mut run = with_faults(&desk, &[&SIGN[..], &["-q"]].concat(), "C_Sign:2=delay:60000");
         let mut child = run.command.stderr(Stdio::from(OwnedFd::from(writer))).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(700));
-        // setsid runs the program in its own place.
+        // setsid is replaced by the program.
         let start = Instant::now();
         crate::support::parts::tool(
             "kill",
@@ -321,7 +321,7 @@ fn a_reader_that_does_not_read_holds_up_no_end() {
 #[test]
 fn a_login_that_is_about_to_return_is_not_cut_off_by_a_signal() {
     let desk = Desk::new();
-    // Longer than a signal waits for a call that only reads.
+    // Longer than a signal waits for a read-only call.
     let mut run = with_faults(&desk, &SIGN, "C_Login=delay:2500");
     run.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = run.command.spawn().unwrap();
@@ -333,7 +333,7 @@ fn a_login_that_is_about_to_return_is_not_cut_off_by_a_signal() {
     crate::support::parts::tool("kill", &["-TERM".as_ref(), child.id().to_string().as_ref()]);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(start.elapsed() >= Duration::from_millis(2400), "it was cut off after {:?}", start.elapsed());
-    // The device is whole.
+    // The device is intact.
     desk.write("tokens.json", UNSIGNED);
     desk.countersign(&SIGN).with_pin().go().exits(0);
 }

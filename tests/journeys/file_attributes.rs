@@ -1,4 +1,4 @@
-//! A file that is replaced keeps its access list and its extended attributes, and nobody gets rights that they had not.
+//! A file that is replaced keeps its access list and its extended attributes, and nobody gains rights.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -89,14 +89,14 @@ fn update_and_sign_keep_the_access_list_and_the_attributes() {
 }
 
 #[test]
-fn what_a_folder_gives_to_new_files_opens_none_that_is_replaced() {
+fn a_folders_default_access_list_opens_no_replaced_file() {
     let server = Server::new();
     let file = server.desk.write("aws-credentials", FILE.as_bytes());
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     set(server.desk.folder(), DEFAULT, &access_list(&FOR_ONE_USER));
     update(&server).go().exits(0);
     assert_eq!((get(&file, ACCESS), mode(&file)), (None, 0o640));
-    // A new one is its owner's.
+    // A new file belongs to its owner alone.
     let new = server.run("update", &["--once"]).env("AWS_SHARED_CREDENTIALS_FILE", "new");
     new.go().exits(0);
     assert_eq!(mode(&server.desk.path("new")) & 0o077, 0);

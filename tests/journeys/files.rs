@@ -1,4 +1,4 @@
-//! The file is replaced whole or not touched: whatever the folder, the disk, other processes and kill -9 do.
+//! The file is replaced whole or not touched, whatever the folder, the disk, other processes and kill -9 do.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -52,7 +52,7 @@ fn a_read_only_folder_is_found_before_the_pin_is_asked_for() {
 fn a_disk_that_fills_up_leaves_the_old_file() {
     let desk = Desk::new();
     fs::create_dir(desk.path("small")).unwrap();
-    // Room for the unsigned file of 300 tokens, not for the signed one beside it.
+    // Room for the unsigned file of 300 tokens, but not for the signed one beside it.
     let unsigned = unsigned_file(300);
     desk.write("unsigned.json", &unsigned);
     let script =
@@ -100,7 +100,7 @@ fn special_files_are_written_to_and_not_replaced() {
 }
 
 #[test]
-fn a_new_output_file_has_the_mode_that_the_umask_wants() {
+fn a_new_output_file_has_the_mode_that_the_umask_gives() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--key", SIGNKEY, "-o", "out.json", "tokens.json"];
@@ -112,8 +112,8 @@ fn a_new_output_file_has_the_mode_that_the_umask_wants() {
 fn kill_9_at_any_moment_leaves_the_old_file_or_the_new_one() {
     let desk = Desk::new();
     let unsigned = unsigned_file(28);
-    // How long a whole run takes here: the moment of the replacement is near its end. The fastest of some, as other tests
-    // run beside this one.
+    // How long a whole run takes here: the replacement happens near its end. Takes the fastest of several, as
+    // other tests run at the same time.
     let run = |_| {
         desk.write("tokens.json", &unsigned);
         let started = std::time::Instant::now();
@@ -131,12 +131,12 @@ fn kill_9_at_any_moment_leaves_the_old_file_or_the_new_one() {
         let mut run = desk.countersign(&SIGN).with_pin();
         run.command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = run.command.spawn().unwrap();
-        // A third of the kills is spread over the run, the others follow the moment of the replacement.
+        // A third of the kills are spread over the run, the others follow the moment of the replacement.
         let share = if round % 3 == 0 { f64::from(round) / 150.0 } else { 1.0 };
         std::thread::sleep(edge.mul_f64(share));
         child.kill().unwrap();
         child.wait().unwrap();
-        // PKCS#1 v1.5 signatures are deterministic: there is one signed file.
+        // PKCS#1 v1.5 signatures are deterministic, so there is only one signed file.
         match desk.read("tokens.json") {
             bytes if bytes == unsigned => {
                 old += 1;
@@ -188,7 +188,7 @@ fn a_closed_stdout_does_not_crash() {
 }
 
 #[test]
-fn no_file_of_a_run_is_two_things_at_once() {
+fn no_file_of_a_run_has_two_uses() {
     let desk = Desk::new();
     let token = vec![7; 245];
     desk.write("officer.token", &token);

@@ -1,4 +1,4 @@
-//! Help pages, completions and man pages, all from one tree.
+//! Help pages, completions and man pages, all generated from one tree.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ const COMMANDS: [&str; 20] = [
     "man",
 ];
 
-/// The command lines of all help pages, without the option that asks for help.
+/// The command lines of all help pages, without the help option itself.
 fn pages() -> Vec<Vec<&'static str>> {
     let commands = COMMANDS.map(|command| vec![command]);
     commands.into_iter().chain([vec![], vec!["audit", "verify"]]).collect()

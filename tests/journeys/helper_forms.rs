@@ -1,4 +1,5 @@
-//! The command line as people bring it from `aws_signing_helper` and from `~/.aws/config`: its forms, its quotes.
+//! Command lines that people bring from `aws_signing_helper` and from `~/.aws/config`: their forms and
+//! quotes.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -114,7 +115,7 @@ fn of_several_keys_the_certificate_chooses_one() {
         let sign = ["sign-string", "--certificate", "server.pem", "--private-key", "pkcs11:token=officer"];
         server.desk.countersign(&sign).with_pin().go().exits(0);
     }
-    // Where no certificate chooses, the advice is one that can be followed.
+    // If no certificate chooses, the advice can be followed.
     let refused = process(&server, &[("--private-key", "pkcs11:token=officer"), ("--certificate", "")], &[]);
     let done = refused.go();
     assert!(!done.stderr().contains("one --key each"), "{}", done.stderr());
@@ -123,7 +124,7 @@ fn of_several_keys_the_certificate_chooses_one() {
 #[test]
 fn where_stdout_and_stderr_are_one_pipe_a_success_is_data_and_nothing_else() {
     let server = Server::new();
-    // Others can read the PIN: that is warned of.
+    // Others can read the PIN, which causes a warning.
     fs::set_permissions(server.desk.path("device/pin"), Permissions::from_mode(0o644)).unwrap();
     let apart = process(&server, &[], &[]).go().exits(0);
     assert!(apart.stderr().contains("warning:"), "{}", apart.stderr());

@@ -1,4 +1,4 @@
-//! Others who can write to a folder, or read a file in it, at the moment at which it is signed.
+//! Other users who can write to a folder, or read a file in it, at the moment of signing.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,7 +15,7 @@ use crate::support::running::eventually;
 use crate::support::server::Server;
 use crate::support::token_files::UNSIGNED;
 
-/// A user whom nobody else is.
+/// A user ID that nobody else has.
 const OTHER: u32 = 64_123;
 
 /// Gives a file or folder to another user, which only root can.
@@ -23,7 +23,7 @@ fn give_away(path: &Path) {
     std::os::unix::fs::lchown(path, Some(OTHER), Some(OTHER)).expect("only root gives files away");
 }
 
-/// A folder of another user, and a file of root's that they want to be replaced.
+/// A folder of another user, and a file of root's that they want replaced.
 fn folder_of_another_user(desk: &Desk) -> std::path::PathBuf {
     fs::set_permissions(desk.folder(), Permissions::from_mode(0o755)).unwrap();
     desk.write("roots.json", UNSIGNED);
@@ -69,7 +69,7 @@ fn root_follows_no_link_in_a_folder_that_others_can_write_to() {
     assert_eq!(desk.read("roots.json"), UNSIGNED);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
     assert!(server.aws.log().is_empty());
-    // Root's own links in root's own folders lead where they did.
+    // Root's own links in root's own folders still lead to their targets.
     symlink(desk.path("roots.json"), desk.path("own-link.json")).unwrap();
     desk.countersign(&["sign", "--key", SIGNKEY, "own-link.json"]).with_pin().go().exits(0);
     assert_ne!(desk.read("roots.json"), UNSIGNED);
@@ -107,7 +107,7 @@ fn no_race_makes_root_replace_another_file() {
 }
 
 #[test]
-fn who_may_read_a_file_cannot_keep_others_from_changing_it() {
+fn a_user_who_may_read_a_file_cannot_keep_others_from_changing_it() {
     let server = Server::new();
     let desk = &server.desk;
     let held = |name: &str, bytes: &[u8]| {
@@ -124,7 +124,7 @@ fn who_may_read_a_file_cannot_keep_others_from_changing_it() {
     desk.countersign(&sign).with_pin().go().exits(0);
     let update = server.run("update", &["--once"]).env("AWS_SHARED_CREDENTIALS_FILE", "aws-credentials");
     update.go().exits(0);
-    // Who may not write to the log may not open its lock either; nothing is left of the others.
+    // Anyone who may not write to the log may not open its lock either; the others leave nothing behind.
     let locks: Vec<_> = fs::read_dir(desk.folder())
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -137,7 +137,7 @@ fn who_may_read_a_file_cannot_keep_others_from_changing_it() {
 }
 
 #[test]
-fn who_holds_a_file_is_named() {
+fn the_process_that_holds_a_file_is_named() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let pipe = desk.path("pin-pipe");
@@ -151,7 +151,7 @@ fn who_holds_a_file_is_named() {
     eventually("it is locked", || (fs::read_to_string(&lock).ok()? == process).then_some(()));
     let second = desk.countersign(&["sign", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(1);
     second.says(&format!("is being signed by another process (countersign, process {process})"));
-    // A signal leaves nothing.
+    // A signal leaves nothing behind.
     crate::support::parts::tool("kill", &["-TERM".as_ref(), process.as_ref()]);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!lock.exists());
@@ -238,7 +238,7 @@ fn root_is_warned_of_what_belongs_to_others() {
 }
 
 #[test]
-fn without_proc_it_is_said_that_the_pin_stays_in_the_environment() {
+fn without_proc_a_warning_says_that_the_pin_stays_in_the_environment() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--key", SIGNKEY, "--pin-source", "env:OFFICERS_PIN", "tokens.json"];

@@ -1,10 +1,12 @@
-//! Texts of others, and a system that is short of everything: what is shown of the ones, and said of the other.
+//! Foreign texts, and a system that is short of everything: what is shown of the former, and reported of the
+//! latter.
 
 use std::path::Path;
 
 use crate::support::desk::Desk;
 
-/// A control character of C1 that some terminals obey, one that turns the line round, and one that begins a line.
+/// A C1 control character that some terminals obey, one that reverses the line, and one that begins a new
+/// line.
 const ACTIVE: [char; 3] = ['\u{9b}', '\u{202e}', '\u{2028}'];
 
 #[test]
@@ -37,17 +39,17 @@ fn characters_that_act_on_a_terminal_reach_neither_a_terminal_nor_json() {
 }
 
 #[test]
-fn a_user_who_may_start_no_thread_is_told_so() {
+fn a_user_who_may_not_start_a_thread_is_told_so() {
     let desk = Desk::new();
-    // The limit counts all processes of a user, and none of root's: this user has no other one.
+    // The limit counts all processes of a user, except root's: this user has no others.
     let as_user: &[&str] = match rustix::process::geteuid().is_root() {
         true => &["setpriv", "--reuid=64123", "--clear-groups"],
         false => &["env"],
     };
     let program = Path::new(env!("CARGO_BIN_EXE_countersign"));
     let copy = desk.path("program");
-    // By another process: a child that another test starts meanwhile would hold the file open for writing, and it could not be
-    // executed.
+    // Another process does this: a child that another test starts meanwhile would hold the file open for
+    // writing, and it could not be executed.
     crate::support::parts::tool("cp", &[program.as_os_str(), copy.as_os_str()]);
     for path in [desk.folder(), &copy] {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

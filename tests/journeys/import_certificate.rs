@@ -16,12 +16,12 @@ use crate::support::token_files::UNSIGNED;
 
 const COMMAND: &str = "countersign import-certificate --key 'pkcs11:token=officer;id=%01;type=private'";
 
-/// What the device holds, according to another tool.
+/// What another tool finds on the device.
 fn objects(desk: &Desk) -> String {
     pkcs11_tool(desk, &["--list-objects"])
 }
 
-/// Asserts that the key signs by the URI of its certificate.
+/// Asserts that the URI of its certificate is enough for the key to sign.
 #[track_caller]
 fn signs_by_certificate(desk: &Desk) {
     desk.write("tokens.json", UNSIGNED);
@@ -84,7 +84,7 @@ fn parts_of_certificate(desk: &Desk) -> [Vec<u8>; 3] {
     })
 }
 
-/// SoftHSM keeps what is public as it is.
+/// SoftHSM stores public data unchanged.
 fn times_on_device(desk: &Desk, bytes: &[u8]) -> usize {
     let folders = std::fs::read_dir(desk.path("device/tokens")).unwrap().map(|folder| folder.unwrap().path());
     let files =
@@ -108,7 +108,7 @@ fn another_key_s_certificate_is_refused() {
 }
 
 #[test]
-fn the_leaf_is_found_wherever_it_stands_in_the_file() {
+fn the_leaf_is_found_anywhere_in_the_file() {
     let authority = Authority::with_intermediate();
     let read = |path: std::path::PathBuf| std::fs::read(path).unwrap();
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
@@ -118,7 +118,7 @@ fn the_leaf_is_found_wherever_it_stands_in_the_file() {
         desk.write("all.pem", &order.map(|index| all[index].clone()).concat());
         import(&desk, &["all.pem"]).exits(0);
         assert_eq!(labels(&desk, "cert"), ["signkey"], "only the leaf");
-        // The same again, and now with what is above it.
+        // The same again, now with the certificates above it.
         let again = import(&desk, &["--with-chain", "all.pem"]).exits(0);
         let again = again
             .says("This certificate is already on the device")
@@ -131,7 +131,7 @@ fn the_leaf_is_found_wherever_it_stands_in_the_file() {
     }
 }
 
-/// draft-woodhouse-cert-best-practice: an id is bytes; that of a CA's certificate is made of its public key.
+/// draft-woodhouse-cert-best-practice: an id is bytes; a CA certificate's is derived from its public key.
 #[test]
 fn ca_certificates_get_a_binary_id_of_their_own() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
@@ -156,7 +156,7 @@ fn ca_certificates_get_a_binary_id_of_their_own() {
 }
 
 #[test]
-fn der_and_stdin_do_as_well() {
+fn der_and_stdin_work_too() {
     let (desk, authority) = (desk_with_key("ec:p384"), Authority::new());
     issue(&desk, &authority, &Leaf::default(), "officer.pem");
     let der = openssl(&["x509", "-in", &text(&desk, "officer.pem"), "-outform", "DER"]);
@@ -168,7 +168,7 @@ fn der_and_stdin_do_as_well() {
         .go()
         .exits(0)
         .says("This certificate is already on the device.");
-    // With what openssl x509 -text and mail programs put around it.
+    // With the text that openssl x509 -text and mail programs add.
     let with_text = openssl(&["x509", "-in", &text(&desk, "officer.pem"), "-text"]);
     desk.write("officer.txt", &[b"Dear officer,\r\n".as_slice(), &with_text, b"regards\n"].concat());
     import(&desk, &["officer.txt"]).exits(0).says("This certificate is already on the device.");
@@ -201,7 +201,7 @@ fn what_is_not_a_certificate_is_refused_before_the_pin_is_asked_for() {
 }
 
 #[test]
-fn one_key_is_named() {
+fn exactly_one_key_must_be_named() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
     issue(&desk, &authority, &Leaf::default(), "officer.pem");
     let run = |options: &[&str]| {
@@ -214,7 +214,7 @@ fn one_key_is_named() {
     assert_eq!(labels(&desk, "cert"), [""; 0]);
 }
 
-/// A desk whose key has a certificate, `old.pem`, and gets another one, `new.pem`.
+/// A desk whose key has a certificate, `old.pem`, and is to get another, `new.pem`.
 fn desk_to_renew() -> Desk {
     let (desk, authority) = (desk_with_key("rsa:2048"), Authority::new());
     issue(&desk, &authority, &Leaf { valid_days: Some((-1.0, 5.0)), ..Leaf::default() }, "old.pem");
@@ -228,7 +228,7 @@ fn has(desk: &Desk, certificate: &str) {
     signs_by_certificate(desk);
 }
 
-/// Asserts that the same command again brings the renewal to its end.
+/// Asserts that repeating the command completes the renewal.
 #[track_caller]
 fn finishes_when_repeated(desk: &Desk) {
     import(desk, &["--replace", "new.pem"]).exits(0);
@@ -237,7 +237,7 @@ fn finishes_when_repeated(desk: &Desk) {
 }
 
 #[test]
-fn a_renewal_is_asked_for() {
+fn a_renewal_must_be_requested() {
     let desk = desk_to_renew();
     let done = import(&desk, &["new.pem"]).exits(4);
     pinned("import_has_certificate", &desk, &format!("{COMMAND} new.pem"), &without_what_varies(done));
@@ -262,7 +262,7 @@ fn a_renewal_leaves_other_keys_certificates_alone() {
 }
 
 #[test]
-fn a_device_that_takes_no_certificate_keeps_the_old_one() {
+fn a_device_that_refuses_a_certificate_keeps_the_old_one() {
     for (name, faults) in [
         ("import_full", "C_CreateObject=0x31"),
         ("import_read_only", "C_OpenSession=rw:0xe2"),
@@ -281,7 +281,7 @@ fn a_device_that_takes_no_certificate_keeps_the_old_one() {
 }
 
 #[test]
-fn an_old_certificate_that_cannot_be_removed_is_said_to_be_there() {
+fn an_old_certificate_that_cannot_be_removed_is_reported() {
     let desk = desk_to_renew();
     let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
     let done = with_faults(&desk, &arguments, "C_DestroyObject=0x30").go().exits(3);
@@ -296,7 +296,7 @@ fn an_old_certificate_that_cannot_be_removed_is_said_to_be_there() {
 fn a_new_certificate_that_is_not_there_afterwards_costs_nothing() {
     let desk = desk_to_renew();
     let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
-    // The device fails when it is looked for.
+    // The device fails when it is searched for.
     with_faults(&desk, &arguments, "C_FindObjectsInit:6=0x30").go();
     assert!(!labels(&desk, "cert").is_empty());
     signs_by_certificate(&desk);
@@ -321,7 +321,7 @@ fn a_renewal_that_is_killed_in_the_middle_leaves_a_certificate_and_can_be_repeat
     }
 }
 
-/// A run that is ended as by a power cut.
+/// A run that is ended as if by a power cut.
 struct Killed(Child);
 
 impl Killed {
@@ -338,7 +338,7 @@ impl Drop for Killed {
 }
 
 #[test]
-fn of_two_certificates_of_the_key_in_one_file_the_one_that_ends_last_is_stored() {
+fn of_two_certificates_of_the_key_in_one_file_the_one_that_expires_last_is_stored() {
     for order in [["old.pem", "new.pem"], ["new.pem", "old.pem"]] {
         let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
         issue(&desk, &authority, &Leaf::expired(), "old.pem");
@@ -352,18 +352,18 @@ fn of_two_certificates_of_the_key_in_one_file_the_one_that_ends_last_is_stored()
     }
 }
 
-/// What a device says whose ids are its objects' own, as those of a YubiHSM 2.
+/// How a device behaves whose ids are unique to each object, like a YubiHSM 2's.
 const OWN_IDS: &str = "C_CreateObject=own-ids";
 
 #[test]
-fn a_renewal_works_where_an_id_is_an_objects_own() {
+fn a_renewal_works_if_each_object_has_an_id_of_its_own() {
     let desk = desk_to_renew();
     let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
     let done = with_faults(&desk, &arguments, OWN_IDS).go().exits(0);
     assert_eq!(uri(&done), CERTIFICATE);
     has(&desk, "new.pem");
     assert_eq!(labels(&desk, "cert"), ["signkey"], "neither the old one nor a copy is left");
-    // Never a moment without one: the new one is there before the old one goes.
+    // Never a moment without one: the new one is stored before the old one is removed.
     let log = String::from_utf8(desk.read("calls")).unwrap();
     let made: Vec<&str> =
         log.lines().filter(|call| ["C_CreateObject", "C_DestroyObject"].contains(call)).collect();
@@ -385,9 +385,10 @@ fn a_chain_is_stored_where_ids_are_short() {
 }
 
 #[test]
-fn where_an_id_is_an_objects_own_a_device_that_fails_or_a_run_that_is_killed_leaves_a_certificate() {
+fn if_each_object_has_an_id_of_its_own_a_failing_device_or_a_killed_run_leaves_a_certificate() {
     let arguments = ["import-certificate", "--key", KEY, "--replace", "new.pem"];
-    // Of the calls to make an object the first is refused, the second is beside, the third under the key's id.
+    // Of the calls that create an object, the first is refused, the second stores under another id, the third
+    // under the key's.
     for (fault, code, then_has, says) in [
         ("C_CreateObject:2=0x31", 3, "old.pem", "did not store the certificate"),
         ("C_DestroyObject:1=0x30", 3, "new.pem", "an old one could not be removed"),

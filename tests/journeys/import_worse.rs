@@ -1,4 +1,4 @@
-//! `countersign import-certificate --replace`: a certificate is not replaced by a worse one without a word.
+//! `countersign import-certificate --replace`: a certificate is not silently replaced by a worse one.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::Desk;
@@ -11,14 +11,14 @@ fn ends_in(days: f64) -> Leaf {
     Leaf { valid_days: Some((-1.0, days)), ..Leaf::default() }
 }
 
-/// A certificate that the key signs for itself, in a file.
+/// A certificate self-signed with the key, in a file.
 fn self_signed(desk: &Desk, days: &str, file: &str) {
     let csr = ["csr", "--key", KEY, "--subject", "CN=server1-demo", "--self-signed", days, "-o", file];
     desk.countersign(&csr).with_pin().go().exits(0);
 }
 
 #[test]
-fn each_kind_of_worse_certificate_is_refused_and_force_replaces_all_the_same() {
+fn each_kind_of_worse_certificate_is_refused_unless_forced() {
     let authority = Authority::new();
     type Make = fn() -> Leaf;
     let worse: [(&str, Make, &str); 5] = [
@@ -50,7 +50,7 @@ fn each_kind_of_worse_certificate_is_refused_and_force_replaces_all_the_same() {
 }
 
 #[test]
-fn one_that_is_there_already_does_not_make_a_better_one_go() {
+fn importing_one_that_is_there_already_removes_no_better_one() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
     issue(&desk, &authority, &ends_in(5.0), "old.pem");
     issue(&desk, &authority, &ends_in(20.0), "new.pem");
@@ -62,7 +62,7 @@ fn one_that_is_there_already_does_not_make_a_better_one_go() {
     assert_eq!(labels(&desk, "cert"), ["renewed"]);
 }
 
-/// A self-signed certificate bridges the time until the CA's is there, which ends earlier nearly always.
+/// A self-signed certificate bridges the time until the CA's arrives, which nearly always expires earlier.
 #[test]
 fn a_cas_certificate_replaces_a_self_signed_one_and_not_the_other_way_round() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
@@ -72,7 +72,7 @@ fn a_cas_certificate_replaces_a_self_signed_one_and_not_the_other_way_round() {
     import(&desk, &["--replace", "officer.pem"]).exits(0);
     assert_eq!(certificate_of(&desk, KEY).as_bytes(), desk.read("officer.pem"));
     import(&desk, &["--replace", "own.pem"]).exits(4).says("it is self-signed");
-    // What is as bad, and ends later, is not worse.
+    // An equally bad one that expires later is not worse.
     issue(&desk, &authority, &Leaf::expired(), "expired.pem");
     import(&desk, &["--replace", "--force", "expired.pem"]).exits(0);
     issue(
@@ -86,7 +86,7 @@ fn a_cas_certificate_replaces_a_self_signed_one_and_not_the_other_way_round() {
 }
 
 #[test]
-fn an_unfit_certificate_is_stored_where_there_is_none_and_said_to_be_unfit() {
+fn an_unfit_certificate_is_stored_with_a_warning_if_there_is_none() {
     let (desk, authority) = (desk_with_key("ec:p256"), Authority::new());
     issue(&desk, &authority, &Leaf::expired(), "expired.pem");
     import(&desk, &["expired.pem"])
@@ -94,6 +94,6 @@ fn an_unfit_certificate_is_stored_where_there_is_none_and_said_to_be_unfit() {
         .says("warning: IAM Roles Anywhere refuses this certificate: it ended on ");
     let document = import(&desk, &["--json", "expired.pem"]).exits(0).json();
     assert!(document["flaws"][0].as_str().unwrap().starts_with("it ended on "), "{document}");
-    // --force is about replacing.
+    // --force only concerns replacing.
     import(&desk, &["--force", "expired.pem"]).exits(2).says("--replace");
 }

@@ -1,4 +1,5 @@
-//! `countersign keygen`: the key is on the device as it must be, according to other tools; or there is none.
+//! `countersign keygen`: either the key on the device is as required, according to other tools, or there is
+//! none.
 
 use std::process::Command;
 
@@ -25,11 +26,11 @@ const SHORT: [&str; 5] = ["keygen", "--device", DEVICE, "--label", "signkey"];
 const COMMAND: &str = "countersign keygen --device pkcs11:token=officer --label signkey";
 
 #[test]
-fn every_kind_of_key_is_made_to_sign_and_never_to_leave() {
+fn every_kind_of_key_can_sign_and_never_leave() {
     let desk = empty_desk();
     for (number, (kind, name, in_openssl)) in (1..).zip(KINDS) {
         let done = keygen(&desk, &["--label", kind, "--type", kind, "-o", "key.pub"]).exits(0);
-        // Ids are taken from 01 on.
+        // Ids are assigned from 01 on.
         assert_eq!(uri(&done), format!("pkcs11:token=officer;id=%{number:02X};type=private"));
         assert!(done.stderr().contains(name), "{}", done.stderr());
         let said = openssl(&["pkey", "-pubin", "-in", &text(&desk, "key.pub"), "-noout", "-text"]);
@@ -54,14 +55,14 @@ fn every_kind_of_key_is_made_to_sign_and_never_to_leave() {
 }
 
 #[test]
-fn the_public_half_is_only_to_verify() {
+fn the_public_half_can_only_verify() {
     let desk = empty_desk();
     keygen(&desk, &["--label", "signkey"]).exits(0);
     let listed = pkcs11_tool(&desk, &["--list-objects", "--type", "pubkey"]);
     assert!(listed.lines().any(|line| line.trim_end().ends_with("Usage:      verify")), "{listed}");
 }
 
-/// By what SoftHSM itself has stored: its default is that a key may do both, and OpenSC 0.23's tool does not say.
+/// Judged by what SoftHSM itself has stored: by default it allows both, and OpenSC 0.23's tool does not say.
 #[test]
 fn neither_half_is_for_signatures_with_recovery() {
     for kind in ["rsa:2048", "ec:p256"] {
@@ -76,7 +77,7 @@ fn neither_half_is_for_signatures_with_recovery() {
 }
 
 #[test]
-fn a_device_that_does_not_know_recovery_is_still_told_all_else_that_a_key_may_not() {
+fn a_device_that_does_not_know_recovery_still_gets_all_other_denials() {
     for unknown in ["0x109", "0x10b"] {
         let desk = empty_desk();
         faulty(&desk, &[], &format!("C_GenerateKeyPair=unknown:{unknown}")).exits(0);
@@ -88,21 +89,21 @@ fn a_device_that_does_not_know_recovery_is_still_told_all_else_that_a_key_may_no
     }
 }
 
-/// Everything that SoftHSM has in its files, by its own tool.
+/// Everything that SoftHSM has in its files, according to its own tool.
 fn stored_by_softhsm(desk: &Desk) -> String {
     let find = ["device/tokens", "-name", "*.object", "-exec", "softhsm2-dump-file", "{}", ";"];
     let output = Command::new("find").args(find).current_dir(desk.folder()).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The values of a boolean attribute, of all objects that have it. The value is two lines below the name.
+/// The values of a boolean attribute in all objects that have it. The value is two lines below the name.
 fn of_attribute<'a>(stored: &'a str, name: &str) -> Vec<&'a str> {
     let words: Vec<&str> = stored.lines().map(|line| line.rsplit(' ').next().unwrap_or_default()).collect();
     words.windows(3).filter(|words| words[0] == name).map(|words| words[2]).collect()
 }
 
 #[test]
-fn what_is_said_is_as_reviewed() {
+fn its_messages_are_as_reviewed() {
     let desk = empty_desk();
     pinned("keygen", &desk, COMMAND, &keygen(&desk, &["--label", "signkey"]));
     let json =
@@ -155,12 +156,12 @@ fn a_label_or_an_id_in_use_is_refused() {
     pkcs11_tool(&desk, &["--delete-object", "--type", "pubkey", "--id", "01"]);
     keygen(&desk, &["--label", "signkey"]).exits(4).says("type=cert");
     keygen(&desk, &["--label", "new", "--id", "01"]).exits(4).says("type=cert");
-    // Left to itself it takes one that is free.
+    // Without an option it takes a free one.
     assert_eq!(uri(&keygen(&desk, &["--label", "new"]).exits(0)), "pkcs11:token=officer;id=%02;type=private");
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_before_the_pin_is_asked_for() {
+fn options_that_make_no_sense_are_refused_before_the_pin_is_requested() {
     let desk = empty_desk();
     let cases: [(&str, &[&str], i32); 7] = [
         ("keygen_type", &["--label", "x", "--type", "rsa:1024"], 2),
@@ -180,14 +181,14 @@ fn what_cannot_be_meant_is_refused_before_the_pin_is_asked_for() {
 }
 
 #[test]
-fn a_key_that_could_not_be_named_is_not_made() {
+fn a_key_that_could_not_be_named_is_not_generated() {
     let desk = empty_desk();
     keygen(&desk, &["--label", ""]).exits(2);
     has_no_key(&desk);
 }
 
 #[test]
-fn a_device_that_is_not_there_is_said_so() {
+fn a_missing_device_is_reported() {
     let desk = empty_desk();
     let run =
         |device: &str| desk.countersign(&["keygen", "--device", device, "--label", "x"]).with_pin().go();
@@ -214,7 +215,7 @@ fn a_wrong_pin_makes_no_key() {
 
 /// SoftHSM's security officer manages PINs, and sees no private key.
 #[test]
-fn a_security_officer_who_may_not_make_keys_is_not_sent_in_a_circle() {
+fn the_advice_for_a_security_officer_who_may_not_generate_keys_is_not_circular() {
     let desk = empty_desk();
     desk.write("so-pin", b"12345678");
     let done = keygen(&desk, &["--label", "x", "--so-pin-source", "file:so-pin"]).exits(3);
@@ -230,7 +231,7 @@ fn faulty(desk: &Desk, options: &[&str], faults: &str) -> Done {
 }
 
 #[test]
-fn a_device_that_makes_no_key_says_why_and_nothing_is_left_behind() {
+fn a_device_that_generates_no_key_says_why_and_nothing_is_left_behind() {
     let desk = empty_desk();
     for (name, faults) in [
         ("keygen_full", "C_GenerateKeyPair=0x31"),
@@ -260,7 +261,7 @@ fn makes_nothing(desk: &Desk, faults: &str) -> Done {
 }
 
 #[test]
-fn a_key_that_is_not_as_asked_for_is_removed_again() {
+fn a_key_that_is_not_as_requested_is_removed_again() {
     let desk = empty_desk();
     pinned("keygen_extractable", &desk, COMMAND, &faulty(&desk, &[], "C_GetAttributeValue=give:0x162:01"));
     has_no_key(&desk);
@@ -285,7 +286,7 @@ fn a_key_that_is_not_as_asked_for_is_removed_again() {
 }
 
 #[test]
-fn a_key_that_cannot_be_removed_again_is_said_to_be_there() {
+fn a_key_that_cannot_be_removed_again_is_reported() {
     let desk = empty_desk();
     let faults = "C_GetAttributeValue=give:0x162:01,C_DestroyObject=0x30";
     pinned("keygen_not_removed", &desk, COMMAND, &faulty(&desk, &[], faults).exits(4));
@@ -301,7 +302,7 @@ fn what_the_device_does_not_say_is_not_claimed() {
 }
 
 #[test]
-fn a_device_that_refuses_to_be_told_what_a_key_may_not_is_asked_again_without() {
+fn a_device_that_refuses_denials_is_asked_again_without_them() {
     for code in ["0x10", "0x12", "0x13", "0xd1"] {
         let desk = empty_desk();
         faulty(&desk, &[], &format!("C_GenerateKeyPair:1={code}")).exits(0);
@@ -312,14 +313,14 @@ fn a_device_that_refuses_to_be_told_what_a_key_may_not_is_asked_again_without() 
         assert_eq!(calls(&desk, "C_GenerateKeyPair"), 3, "{code}: and no fourth time");
         has_no_key(&desk);
     }
-    // Anything else is not about the template.
+    // Any other error is not about the template.
     let desk = empty_desk();
     faulty(&desk, &[], "C_GenerateKeyPair:1=0x30").exits(3);
     assert_eq!(calls(&desk, "C_GenerateKeyPair"), 1);
 }
 
 #[test]
-fn a_device_that_makes_no_answer_is_given_up() {
+fn a_device_that_does_not_answer_is_abandoned() {
     let desk = empty_desk();
     let done = faulty(&desk, &["--timeout", "1"], "C_GenerateKeyPair=delay:30000").exits(3);
     pinned("keygen_no_answer", &desk, COMMAND, &done);
@@ -335,8 +336,8 @@ fn a_key_whose_public_key_cannot_be_written_is_named_all_the_same() {
 }
 
 #[test]
-fn a_name_that_the_device_does_not_store_is_said_and_the_uri_leads_to_the_key() {
-    // CKA_LABEL, CKA_ID, and both, of which the device takes none.
+fn a_name_that_the_device_does_not_store_is_reported_and_the_uri_leads_to_the_key() {
+    // CKA_LABEL, CKA_ID, and both, which the device does not store.
     for (faults, says, none) in [
         (
             "C_GenerateKeyPair=drop:0x3",
@@ -353,7 +354,7 @@ fn a_name_that_the_device_does_not_store_is_said_and_the_uri_leads_to_the_key() 
         let found = desk.countersign(&["public-key", "--key", key, "--json"]).with_pin().go().exits(0).json();
         assert_eq!(found["public_key_sha256"], made["public_key_sha256"], "{key}");
     }
-    // ykcs11 gives the key of a slot a label of its own.
+    // ykcs11 gives the key in a slot a label of its own.
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
     let management_key = card.pin_source("010203040506070801020304050607080102030405060708");
     let keygen =
@@ -364,7 +365,7 @@ fn a_name_that_the_device_does_not_store_is_said_and_the_uri_leads_to_the_key() 
     card.countersign(&desk, YKCS11, &["public-key", "--key", key]).go().exits(0);
     let csr = ["csr", "--key", key, "--subject", "CN=officer"];
     card.countersign(&desk, YKCS11, &csr).go().exits(0);
-    // Nothing is said of a label that nobody asked for.
+    // Nothing is reported about a label that nobody requested.
     let keygen = ["keygen", "--slot", "9c", "--so-pin-source", &management_key];
     let said = card.countersign(&desk, YKCS11, &keygen).go().exits(0).stderr();
     assert!(!said.contains("did not store"), "{said}");

@@ -1,4 +1,4 @@
-//! Seeing what is there, and writing the public key.
+//! Listing what is there, and writing the public key.
 
 use crate::support::desk::Desk;
 use crate::support::openssl::openssl;
@@ -34,7 +34,7 @@ fn a_failed_login_hides_nothing_and_is_reported() {
     assert!(done.stdout().contains("pkcs11:token=officer"), "{}", done.stdout());
 }
 
-/// The provisioned certificate ends a year from today.
+/// The provisioned certificate expires a year from today.
 fn with_fixed_date(done: crate::support::run::Done) -> crate::support::run::Done {
     done.map_stdout(|text| {
         let mut words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();

@@ -1,8 +1,7 @@
-//! What people do with countersign, done with the real binary on real parts: SoftHSM2, p11-kit, OpenSC and
-//! ykcs11 on a virtual PIV card, openssl, a terminal.
-//! A part that is missing fails the test.
+//! What people do with countersign, done with the real binary and real parts: SoftHSM2, p11-kit, OpenSC and
+//! ykcs11 with a virtual PIV card, openssl, a terminal. A missing part fails the test.
 
-// A test program exports nothing, and a test that cannot go on panics.
+// A test program exports nothing, and a test that cannot continue panics.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod advice_by_kind;

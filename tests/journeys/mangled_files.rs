@@ -1,4 +1,4 @@
-//! Token files as they come out of editors, terminals, mail and other programs: the true cause is named, and the cure.
+//! Token files mangled by editors, terminals, mail and other programs: the true cause is named, and the cure.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::support::openssl::openssl;
 use crate::support::run::Done;
 use crate::support::token_files::UNSIGNED;
 
-/// Signs a file that is not as CloudHSM CLI wrote it: refused, and left alone.
+/// Signs a file that is not as CloudHSM CLI wrote it: it is refused, and left alone.
 #[track_caller]
 fn refused(bytes: &[u8]) -> Done {
     let desk = Desk::new();
@@ -27,7 +27,7 @@ fn changed(from: &str, to: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_brace_too_many_is_blamed_only_where_there_is_one() {
+fn a_stray_brace_is_blamed_only_if_there_is_one() {
     let brace = "one \"{\" too many";
     refused(include_bytes!("../samples/aws-mfa-unsigned-invalid.json")).says(brace);
     for (from, to) in [
@@ -41,7 +41,7 @@ fn a_brace_too_many_is_blamed_only_where_there_is_one() {
     }
 }
 
-/// As `iconv` converts it, with the byte-order mark that PowerShell writes or without.
+/// Converted by `iconv`, with the byte-order mark that PowerShell writes, or without.
 fn in_utf16(encoding: &str) -> Vec<u8> {
     let desk = Desk::without_device();
     let file = desk.write("tokens.json", UNSIGNED);
@@ -83,7 +83,7 @@ fn the_commands_that_are_advised_make_a_file_that_is_signed() {
 }
 
 #[test]
-fn a_token_file_is_signed_whole_only_with_a_further_word() {
+fn a_token_file_is_signed_whole_only_with_force() {
     let curly = changed("\"version\"", "\u{201c}version\u{201d}");
     let cut_off = UNSIGNED[..150].to_vec();
     for bytes in [UNSIGNED.to_vec(), curly, cut_off, in_utf16("UTF-16"), in_utf16("UTF-16BE")] {
@@ -96,7 +96,7 @@ fn a_token_file_is_signed_whole_only_with_a_further_word() {
         desk.countersign(&[&detached[..], &["--force"]].concat()).with_pin().go().exits(0);
         assert_eq!(desk.read("tokens.json.sig").len(), 256);
     }
-    // Any other file needs no further word.
+    // No note is needed about any other file.
     let desk = Desk::new();
     desk.write("officer.token", b"{ any bytes");
     desk.countersign(&["sign", "--detached", "--key", SIGNKEY, "officer.token"]).with_pin().go().exits(0);
@@ -128,7 +128,7 @@ fn signatures_without_the_digest_s_name_are_recognized() {
     let desk = signed_by_hand(|desk, digest| STANDARD.encode(pkeyutl(desk, digest, &[])));
     let done = desk.countersign(&["verify", "--public-key", "key.pub", "tokens.json"]).go().exits(8);
     done.says("without -pkeyopt digest:sha256").says("openssl pkeyutl -sign -pkeyopt digest:sha256");
-    // The right ones are right.
+    // Correct signatures are accepted.
     let right = ["-pkeyopt", "digest:sha256"];
     let desk = signed_by_hand(|desk, digest| STANDARD.encode(pkeyutl(desk, digest, &right)));
     desk.countersign(&["verify", "--public-key", "key.pub", "tokens.json"]).go().exits(0);

@@ -1,5 +1,5 @@
-//! What a service leaves in its memory: read as root may read it, byte by byte. The machine's swap, or a fault that shows
-//! memory of the process, must not give away credentials that nobody needs any more.
+//! What a service leaves in its memory, read as root can read it, byte by byte. The machine's swap, or a
+//! fault that exposes memory of the process, must not give away credentials that nobody needs any more.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -21,7 +21,7 @@ fn serve_keeps_the_newest_credentials_in_memory_and_none_of_the_old_ones() {
     let token = fs::read_to_string(server.desk.path("token")).unwrap();
     serving.running.hides(&token);
     for times in 1..=RENEWALS {
-        // Answers that went out hold them too.
+        // Answers that were sent hold them too.
         serving.access_key();
         serving.ask("GET", "/creds/demo", &[("Authorization", &token)]).is(200);
         serving.running.signal(Signal::HUP).says_times(times, "role=demo renewed");
@@ -31,7 +31,7 @@ fn serve_keeps_the_newest_credentials_in_memory_and_none_of_the_old_ones() {
     let (newest, old) = given.split_last().unwrap();
     assert_eq!(old.len(), RENEWALS);
     let pid = serving.running.pid();
-    // Otherwise this would find nothing anywhere.
+    // Otherwise this test would find nothing anywhere.
     assert!(newest.iter().all(|secret| copies(pid, secret) > 0), "the newest credentials are in no memory");
     assert_holds_none_of(pid, old);
     serving.stop();
@@ -54,7 +54,7 @@ fn an_idle_update_has_no_credentials_in_memory() {
 fn a_renewal_that_fails_leaves_nothing_of_an_answer_in_memory() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
-    // An answer with secrets and without an end.
+    // An unterminated answer with secrets.
     let body = json!({ "credentialSet": [{ "credentials": {
         "accessKeyId": "ASIAEXAMPLE", "secretAccessKey": "a-secret-key-that-nobody-needs",
         "sessionToken": "a-session-token-that-nobody-needs",
@@ -91,7 +91,7 @@ fn memory_is_locked_where_its_limit_allows_that_and_doctor_warns_elsewhere() {
     }
 }
 
-/// The secret key and the session token of each credential that was given out.
+/// The secret key and the session token of all credentials that were issued.
 fn secrets(server: &Server) -> Vec<[String; 2]> {
     let log = server.aws.log();
     let given = log.iter().map(|line| &line["credential"]).filter(|given| given.is_object());
@@ -106,7 +106,7 @@ fn assert_holds_none_of(pid: Pid, secrets: &[[String; 2]]) {
     assert!(found.iter().flatten().all(|copies| *copies == 0), "copies of key and token: {found:?}");
 }
 
-/// How many copies of a text are in the memory of a process.
+/// How many copies of a text are in a process's memory.
 fn copies(pid: Pid, text: &str) -> usize {
     let process = format!("/proc/{}", pid.as_raw_nonzero());
     let memory = File::open(format!("{process}/mem")).expect("only root reads another program's memory");
@@ -116,7 +116,7 @@ fn copies(pid: Pid, text: &str) -> usize {
         let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
         let [start, end] = [start, end].map(|number| u64::from_str_radix(number, 16).unwrap());
         let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        // Not all that is mapped can be read, and some of it is gone by now.
+        // Not all mapped memory can be read, and some of it is gone by now.
         if memory.read_exact_at(&mut bytes, start).is_ok() {
             let text = text.as_bytes();
             let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == text[0]);

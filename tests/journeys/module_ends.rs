@@ -1,4 +1,4 @@
-//! Modules that print, exit, abort or crash: somebody else's code in this process.
+//! Modules that print, exit, abort or crash: foreign code in this process.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ fn what_a_module_prints_is_not_in_the_data() {
     assert!(openssl_accepts(&desk, "signed.json", "device/signkey.pub.pem"));
     let listed = with_faults(&desk, &["list", "--json"], CHATTY).go().exits(0);
     assert!(listed.json()["modules"].is_array());
-    // Where somebody looks for a fault it is shown, with the words and not with the data.
+    // It is shown to people who look for a fault, beside the messages and not among the data.
     let arguments = [&["-v"], &arguments[..]].concat();
     let verbose =
         with_faults(&desk, &arguments, CHATTY).stdin(UNSIGNED).go().exits(0).says("ACME module 1.2");
@@ -57,7 +57,7 @@ fn a_module_that_ends_the_program_is_named_with_the_call_and_its_last_words() {
 }
 
 #[test]
-fn what_is_said_of_a_module_that_crashes_while_it_signs() {
+fn a_module_that_crashes_while_it_signs_is_reported() {
     let desk = Desk::new();
     let faults = "C_Sign=warn:libacme: assertion failed,C_Sign=crash";
     let done = with_faults(&desk, &SIGN, faults).go().exits(6);
@@ -65,7 +65,7 @@ fn what_is_said_of_a_module_that_crashes_while_it_signs() {
 }
 
 #[test]
-fn a_module_that_ends_the_program_after_all_was_said_changes_nothing() {
+fn a_module_that_ends_the_program_after_the_outcome_was_reported_changes_nothing() {
     let desk = Desk::new();
     for how in ["exit:9", "abort", "crash"] {
         for call in ["C_Logout", "C_CloseSession:2", "C_Finalize"] {
@@ -84,7 +84,7 @@ fn beside_softhsm(desk: &Desk, arguments: &[&str], faults: &str) -> Run {
     variables(faults).into_iter().skip(1).fold(run, |run, (name, value)| run.env(name, value))
 }
 
-/// Another file: both would be one library otherwise, and started twice.
+/// A copy: otherwise both would be one library, initialized twice.
 fn copy_of_softhsm(desk: &Desk) -> std::path::PathBuf {
     let copy = desk.path("good.so");
     std::fs::copy(Path::new(softhsm_module()), &copy).unwrap();
@@ -102,7 +102,7 @@ fn a_module_that_ends_its_process_hides_no_other_from_list_and_doctor() {
         ),
         ("C_GetTokenInfo=abort", "it aborted (SIGABRT) in C_GetTokenInfo"),
         ("C_FindObjects=crash", "it crashed (SIGSEGV) in C_FindObjects"),
-        ("C_Initialize=quit:0", "it ended the process that it was tried in (exit status: 0)"),
+        ("C_Initialize=quit:0", "it crashed or exited when it was tried (exit status: 0)"),
     ] {
         let listed = beside_softhsm(&desk, &["list"], faults).go().exits(0).stdout();
         assert!(listed.contains(&format!("skipped: {reason}")), "{faults}: {listed}");

@@ -24,7 +24,7 @@ fn softhsm() -> String {
 const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
 
 #[test]
-fn without_a_module_p11_kit_says_which_there_are() {
+fn without_a_named_module_p11_kits_are_used() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     with_p11_kit(&desk, &[("softhsm2.module", &softhsm())], &SIGN).exits(0);
@@ -118,7 +118,7 @@ fn the_proxy_is_used_when_asked_for() {
 }
 
 #[test]
-fn no_configured_module_is_reported() {
+fn a_p11_kit_without_modules_is_reported() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     pinned(
@@ -130,7 +130,7 @@ fn no_configured_module_is_reported() {
 }
 
 #[test]
-fn no_libp11_kit_is_reported_with_the_loader_s_own_words() {
+fn a_missing_libp11_kit_is_reported_with_the_loader_s_own_words() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
@@ -138,7 +138,7 @@ fn no_libp11_kit_is_reported_with_the_loader_s_own_words() {
         .into_iter()
         .find_map(|path| path.canonicalize().ok())
         .expect("p11-kit is installed");
-    // An empty file in its place is as good as no library.
+    // An empty file in its place is like no library.
     let script = format!("mount --bind /dev/null '{}' && exec \"$@\"", library.display());
     let done =
         desk.countersign_after_mounting(&script, &SIGN).without_env("COUNTERSIGN_MODULE").go().exits(3);
@@ -160,7 +160,7 @@ fn a_module_that_is_not_a_library_is_reported() {
     );
 }
 
-/// A copy of SoftHSM's module in which some bytes are others.
+/// A copy of SoftHSM's module with some bytes changed.
 fn altered(desk: &Desk, from: &[u8], to: &[u8]) -> String {
     let mut bytes = fs::read(softhsm_module()).unwrap();
     let at = bytes.windows(from.len()).position(|window| window == from).expect("the bytes are there");
@@ -212,7 +212,7 @@ fn a_module_that_may_not_be_read_or_run_is_reported() {
     done.says("the system does not run code from there").says("noexec");
 
     fs::set_permissions(&module, fs::Permissions::from_mode(0o000)).unwrap();
-    // Root may read everything, unless it lays that down.
+    // Root may read everything, unless it gives that up.
     let not_all: &[&str] = match rustix::process::geteuid().is_root() {
         true => &["setpriv", "--bounding-set=-dac_override,-dac_read_search"],
         false => &["env"],
@@ -257,7 +257,7 @@ fn a_module_name_means_the_devices_of_that_module_alone() {
 fn two_devices_alike_behind_two_remote_modules_have_uris_that_work_again() {
     let desk = Desk::new();
     let other = desk.path("other");
-    // The same device once more, as a copy of its files.
+    // The same device again, as a copy of its files.
     let copied =
         std::process::Command::new("cp").arg("-r").arg(desk.path("device")).arg(&other).status().unwrap();
     assert!(copied.success());
@@ -321,9 +321,9 @@ fn no_device_at_all_is_reported() {
     pinned("sign_no_device", &desk, "countersign sign tokens.json", &done);
 }
 
-/// ykcs11 does so while a card is inserted.
+/// ykcs11 does this while a card is inserted.
 #[test]
-fn a_slot_that_appears_while_slots_are_listed_keeps_nobody_waiting() {
+fn a_slot_that_appears_while_slots_are_listed_blocks_nothing() {
     let desk = Desk::new();
     for (arguments, listings) in [(&["list"][..], 8), (&SIGN, 4)] {
         let done =

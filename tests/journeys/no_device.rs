@@ -1,4 +1,5 @@
-//! No device is present: `sign`, `list`, `verify` and `doctor` all name the same cause, the true one, and what to do about it.
+//! No device is present: `sign`, `list`, `verify` and `doctor` all name the same, true cause, and what to do
+//! about it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -20,8 +21,9 @@ use crate::support::token_files::UNSIGNED;
 const COMMANDS: [&[&str]; 4] =
     [&["sign", "tokens.json"], &["verify", "--key", "pkcs11:id=%01", "tokens.json"], &["list"], &["doctor"]];
 
-/// All commands with the surroundings that `surround` adds: each says `found` and `help`; except for `list`, which shows that there
-/// is none and is done, each ends with 3. `doctor` has it as its first fault, and a help line for each.
+/// Runs all commands in the surroundings that `surround` adds: each says `found` and `help`. All exit with 3,
+/// except for `list`, which succeeds and shows that there is no device. `doctor` reports it as its first
+/// fault, and has a help line for each fault.
 #[track_caller]
 fn all_say(desk: &Desk, surround: impl Fn(Run) -> Run, found: &str, help: &str) {
     desk.write("tokens.json", UNSIGNED);
@@ -51,14 +53,14 @@ fn faults(document: &Value) -> Vec<&Value> {
     faults
 }
 
-/// The fault module under another module's name, by which its kind is known.
+/// The fault module under another module's name, which decides its kind.
 fn named_module(desk: &Desk, name: &str) -> PathBuf {
     let path = desk.path(name);
     symlink(fault_module(), &path).unwrap();
     path
 }
 
-/// A run on SoftHSM behind the fault module, which shows no slot.
+/// A run on SoftHSM behind the fault module, which shows no slots.
 fn without_slots(run: Run, desk: &Desk) -> Run {
     behind_faults(run, desk, "C_GetSlotList=gone:0xe0").env("SOFTHSM2_CONF", empty_softhsm(desk))
 }
@@ -76,7 +78,7 @@ fn through(module: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> impl Fn(Ru
 }
 
 #[test]
-fn without_pcscd_it_is_what_everything_names() {
+fn without_pcscd_every_command_names_it() {
     let desk = Desk::without_device();
     let opensc = through(module_path(OPENSC), desk.path("nowhere"));
     all_say(&desk, opensc, "pcscd, which smart cards are reached through, does not run", "pcscd.socket");
@@ -100,7 +102,7 @@ fn a_named_module_that_does_not_list_its_slots_has_failed() {
 
 #[test]
 fn a_module_for_smart_cards_of_any_name_needs_pcscd() {
-    // cackey and coolkey by their names, any other by what it is linked with.
+    // cackey and coolkey are recognized by their names, others by the libraries they are linked with.
     let desk = Desk::without_device();
     for (name, preload) in
         [("libcackey.so", ""), ("libcoolkeypk11.so", ""), ("libacme.so", "libpcsclite.so.1")]
@@ -116,7 +118,7 @@ fn a_module_for_smart_cards_of_any_name_needs_pcscd() {
 }
 
 #[test]
-fn who_is_refused_by_polkit_gets_a_rule_to_paste() {
+fn a_user_whom_polkit_refuses_gets_a_rule_to_paste() {
     for (manner, action) in [
         (Manner::HangsUp, "org.debian.pcsc-lite.access_pcsc"),
         (Manner::SaysNo, "org.debian.pcsc-lite.access_pcsc"),
@@ -164,7 +166,7 @@ fn a_socket_that_may_not_be_opened_is_named() {
     let desk = Desk::without_device();
     let socket = listen(&desk.path("pcscd.comm"), Manner::HangsUp);
     fs::set_permissions(&socket, PermissionsExt::from_mode(0o000)).unwrap();
-    // Root is let in by these.
+    // With these capabilities, root would be admitted.
     let wrapper = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
     let is_root = rustix::process::geteuid().is_root();
     let run = |arguments: &[&str]| {
@@ -181,14 +183,15 @@ fn a_socket_that_may_not_be_opened_is_named() {
 }
 
 #[test]
-fn a_card_that_is_held_or_mute_is_told_from_none() {
+fn a_card_that_is_held_or_mute_is_distinguished_from_no_card() {
     for (manner, found, help) in [
         (Manner::CardIsHeld, format!("holds the card in the reader {READER} for itself"), ""),
         (Manner::CardIsMute, format!("the card in the reader {READER} does not answer"), "wipe its contacts"),
     ] {
         let desk = Desk::without_device();
         let socket = listen(&desk.path("pcscd.comm"), manner);
-        // A module that the fake pcscd need not serve: it has no device, and is known as one for smart cards.
+        // A module without a device that the fake pcscd does not have to serve, and that is known as one for
+        // smart cards.
         let module = named_module(&desk, "libcackey.so");
         let surround = |run: Run| through(module.clone(), socket.clone())(without_slots(run, &desk));
         all_say(&desk, surround, &found, help);
@@ -196,19 +199,19 @@ fn a_card_that_is_held_or_mute_is_told_from_none() {
 }
 
 #[test]
-fn a_card_that_another_program_has_for_itself_is_seen_through_both_modules() {
+fn a_card_that_another_program_holds_exclusively_is_seen_through_both_modules() {
     let (card, desk) = (PivCard::inserted(&[]), Desk::without_device());
     let _holder = hold_card(&card.socket_variable().1);
     for module in BOTH {
         let surround = |run: Run| card.reached_by(run).env("COUNTERSIGN_MODULE", module_path(module));
         let found = "the card in the reader Yubico YubiKey OTP+FIDO+CCID 00 00 for itself";
-        // Whose process it is depends on whether a scdaemon runs: another test has one.
+        // The process named depends on whether a scdaemon runs: another test has one.
         all_say(&desk, surround, found, "");
     }
 }
 
 #[test]
-fn a_reader_without_a_card_is_told_from_no_reader() {
+fn a_reader_without_a_card_is_distinguished_from_no_reader() {
     let (card, desk) = (PivCard::absent(), Desk::without_device());
     for module in BOTH {
         let surround = |run: Run| card.reached_by(run).env("COUNTERSIGN_MODULE", module_path(module));
@@ -232,7 +235,7 @@ fn a_card_that_the_module_does_not_know_is_named_with_its_reader() {
     let found =
         "a card is in the reader Yubico YubiKey OTP+FIDO+CCID 00 00, and opensc-pkcs11 does not know it";
     all_say(&desk, opensc, found, "the module of the card's maker with --module PATH");
-    // No module at all that looks for cards, nor was another one named.
+    // No module that looks for cards, and no other one was named.
     let module = named_module(&desk, "libacme.so");
     let other = |run: Run| {
         let run = without_slots(run, &desk);
@@ -279,7 +282,7 @@ fn the_owner_of_a_yubikey_is_not_sent_to_softhsms_configuration() {
 }
 
 #[test]
-fn a_yubihsm_is_told_of_its_configuration_and_its_connector() {
+fn errors_of_a_yubihsm_name_its_configuration_and_its_connector() {
     let desk = Desk::without_device();
     let module = named_module(&desk, "yubihsm_pkcs11.so");
     let run = |faults: &str, configuration: Option<&str>| {
@@ -293,7 +296,7 @@ fn a_yubihsm_is_told_of_its_configuration_and_its_connector() {
             None => run.go(),
         }
     };
-    // What yubihsm_pkcs11 2.6 says: 7 without a connector, 5 for a file that it cannot parse.
+    // yubihsm_pkcs11 2.6 returns 7 without a connector, 5 for a file that it cannot parse.
     let (no_connector, malformed) = ("C_Initialize=0x7", "C_Initialize=0x5");
     let done = run(no_connector, None).exits(3).says("YUBIHSM_PKCS11_CONF is not set");
     assert!(!done.stderr().contains("SOFTHSM2_CONF"), "{}", done.stderr());
@@ -314,7 +317,7 @@ fn a_yubihsm_is_told_of_its_configuration_and_its_connector() {
 }
 
 #[test]
-fn softhsms_configuration_and_folder_are_looked_at() {
+fn softhsms_configuration_and_folder_are_checked() {
     let desk = Desk::without_device();
     let folder = desk.path("tokens");
     let run = |configuration: &Path| {
@@ -340,7 +343,7 @@ fn softhsms_configuration_and_folder_are_looked_at() {
 }
 
 #[test]
-fn p11_kits_client_is_told_of_its_server() {
+fn errors_of_p11_kits_client_name_its_server() {
     let desk = Desk::without_device();
     let client = module("p11-kit-client.so");
     let run = |address: &str| {
@@ -370,7 +373,7 @@ fn a_slot_that_cannot_be_read_is_shown_as_that() {
     let slots = document["modules"][0]["unreadable_slots"].as_array().unwrap();
     assert_eq!(slots[0]["fault"], "C_GetTokenInfo said CKR_DEVICE_ERROR");
     faults(&run(&["doctor", "--json"]).exits(3).json());
-    // One that fails hides no other: SoftHSM's free slot is asked second.
+    // One that fails hides no other: SoftHSM's free slot is read second.
     let one: Done = behind_faults(desk.countersign(&["list"]), &desk, "C_GetTokenInfo:2=0x30").go().exits(3);
     assert!(
         one.stdout().contains("pkcs11:token=officer") && one.stdout().contains("cannot be read"),
@@ -400,7 +403,7 @@ fn a_device_that_is_not_initialised_is_listed_and_used_if_it_is_named() {
     assert_eq!(officer["initialised"], false);
     let by_slot = officer["uri"].as_str().unwrap().to_owned();
     assert!(by_slot.contains(&format!("slot-id={}", officer["slot"])), "{by_slot}");
-    // Unnamed, it is not used, and the error speaks of it.
+    // Unless named, it is not used, and the error mentions it.
     run(&["sign", "tokens.json"]).exits(3).says("no device is present");
     for key in ["pkcs11:token=officer", &by_slot] {
         run(&["sign", "--key", key, "tokens.json"]).exits(0);
@@ -426,7 +429,7 @@ fn an_empty_slot_is_named_with_how_to_initialise_it() {
     run(softhsm, &["keygen", "--device", "pkcs11:slot-id=0", "--label", "k"])
         .exits(3)
         .says("is not initialized");
-    // Any other module: what initialises a device of it.
+    // Any other module: how to initialize its devices.
     for (name, help) in [
         ("libtpm2_pkcs11.so", "tpm2_ptool addtoken"),
         ("libopencryptoki.so", "pkcsconf -I -c 0"),

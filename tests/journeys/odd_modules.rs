@@ -4,7 +4,7 @@ use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::{SIGN, calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
 
-/// Signs with what goes wrong, as if nothing did.
+/// Signs with these faults, as if there were none.
 #[track_caller]
 fn signs(faults: &str) -> Desk {
     let desk = Desk::new();
@@ -14,7 +14,7 @@ fn signs(faults: &str) -> Desk {
     desk
 }
 
-/// A Luna's.
+/// A Luna's behaves like this.
 #[test]
 fn a_module_whose_list_of_interfaces_fails_is_used_by_its_function_list() {
     for code in ["0x54", "0x5", "0x7"] {
@@ -34,7 +34,7 @@ fn a_signature_is_two_calls_and_its_length_is_not_asked_for() {
 }
 
 #[test]
-fn a_module_that_refuses_the_question_for_the_length_signs() {
+fn a_module_that_refuses_to_state_the_length_signs() {
     signs("C_Sign=once");
 }
 
@@ -56,7 +56,7 @@ fn a_search_that_gives_one_object_at_a_time_finds_all() {
     let keys = |listed: &str| listed.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(keys(&one_by_one), keys(&all));
     assert!(keys(&all).len() > 5, "{all}");
-    // The first that is given is not the only one.
+    // The first handle returned is not the only one.
     for faults in ["", "C_FindObjects=few:1"] {
         let done = with_faults(&desk, &["public-key"], faults).go().exits(4);
         assert!(done.stderr().contains("keys match"), "{faults}: {}", done.stderr());
@@ -64,7 +64,7 @@ fn a_search_that_gives_one_object_at_a_time_finds_all() {
 }
 
 #[test]
-fn a_search_that_gives_the_same_objects_for_ever_is_an_error() {
+fn a_search_that_returns_the_same_objects_forever_is_an_error() {
     let desk = Desk::new();
     let done = with_faults(&desk, &SIGN, "C_FindObjects=again").go();
     done.exits(3).says("again and again");
@@ -72,7 +72,7 @@ fn a_search_that_gives_the_same_objects_for_ever_is_an_error() {
 }
 
 #[test]
-fn what_a_module_does_not_search_by_is_compared_here() {
+fn attributes_that_a_module_does_not_search_by_are_compared_here() {
     // CKA_ID, CKA_LABEL, CKA_TOKEN, and all of them.
     for refused in ["0x102", "0x3", "0x1"] {
         signs(&format!("C_FindObjectsInit=unknown:{refused}"));
@@ -85,7 +85,7 @@ fn what_a_module_does_not_search_by_is_compared_here() {
             .go()
             .exits(exit);
     }
-    // What is refused for another reason is not asked for again and again.
+    // A search refused for another reason is not repeated again and again.
     let done = with_faults(&desk, &SIGN, "C_FindObjectsInit=0x30").go().exits(3);
     done.says("C_FindObjectsInit said CKR_DEVICE_ERROR");
     untouched(&desk);
@@ -104,7 +104,7 @@ fn a_module_that_cannot_lock_is_started_without() {
 }
 
 #[test]
-fn lengths_that_cannot_be_are_errors() {
+fn impossible_lengths_are_errors() {
     // CKA_ID, CKA_LABEL, CKA_KEY_TYPE, CKA_SENSITIVE.
     let desk = Desk::new();
     for attribute in ["0x102", "0x3", "0x100", "0x103"] {
@@ -113,7 +113,7 @@ fn lengths_that_cannot_be_are_errors() {
             let done =
                 with_faults(&desk, &["sign", "--key", SIGNKEY, "--timeout", "20", "tokens.json"], &faults)
                     .go();
-            // Without an id or a label the key may still be the one that is meant.
+            // Even without an id or a label, the key may be the one that is meant.
             assert!(
                 [0, 4].contains(&done.code()),
                 "{attribute} {length}: {}\n{}",

@@ -156,7 +156,7 @@ fn output_goes_elsewhere_and_the_input_stays() {
         .exits(0);
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
     assert!(openssl_accepts(&desk, "signed.json", "device/signkey.pub.pem"));
-    // Again, onto the file that is there now.
+    // Again, onto the existing file.
     desk.countersign(&["sign", "--key", SIGNKEY, "-o", "signed.json", "tokens.json"])
         .with_pin()
         .go()
@@ -169,7 +169,7 @@ fn a_pipe_is_signed_from_stdin_to_stdout() {
     let done = desk.countersign(&["sign", "--key", SIGNKEY, "-"]).with_pin().stdin(UNSIGNED).go().exits(0);
     desk.write("signed.json", done.stdout_bytes());
     assert!(openssl_accepts(&desk, "signed.json", "device/signkey.pub.pem"));
-    // What is signed already passes through unchanged.
+    // A file that is signed already passes through unchanged.
     let again =
         desk.countersign(&["sign", "--key", SIGNKEY, "-"]).stdin(&desk.read("signed.json")).go().exits(0);
     assert_eq!(again.stdout_bytes(), desk.read("signed.json"));
@@ -200,7 +200,7 @@ fn a_key_that_asks_for_its_pin_each_time_signs_every_token() {
     desk.countersign(&["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"]).with_pin().go().exits(0);
     desk.countersign(&["public-key", "--key", "pkcs11:object=alwayskey", "-o", "always.pub"]).go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "always.pub"));
-    // And messages: the bytes that CKM_SHA256_RSA_PKCS hashes on the device.
+    // The same for messages: bytes that CKM_SHA256_RSA_PKCS hashes on the device.
     let sha256 = [
         "sign",
         "--force",
@@ -215,7 +215,7 @@ fn a_key_that_asks_for_its_pin_each_time_signs_every_token() {
 }
 
 #[test]
-fn the_other_mechanism_is_done_as_asked_and_warned_of() {
+fn the_other_mechanism_is_used_on_request_with_a_warning() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--mechanism", "sha256-rsa-pkcs", "--key", SIGNKEY, "tokens.json"];
@@ -273,15 +273,12 @@ fn each_pin_source_opens_the_device() {
     ] {
         desk.write("tokens.json", UNSIGNED);
         let done = desk.countersign(&["sign", "--key", &uri, "tokens.json"]).go().exits(0);
-        assert_eq!(
-            done.stderr().contains("warning: the PIN stands in the key URI"),
-            uri.contains("pin-value")
-        );
+        assert_eq!(done.stderr().contains("warning: the PIN is in the key URI"), uri.contains("pin-value"));
     }
 }
 
 #[test]
-fn json_says_what_was_signed_with_what() {
+fn json_says_what_was_signed_and_how() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let document = desk

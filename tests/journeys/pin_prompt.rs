@@ -121,9 +121,9 @@ fn an_empty_answer_and_ctrl_d_are_not_sent_to_the_device() {
 }
 
 #[test]
-fn what_is_typed_and_is_not_a_pin_costs_no_attempt() {
+fn typed_text_that_cannot_be_a_pin_costs_no_attempt() {
     let desk = Desk::new();
-    // Latin-1, a tab, an arrow key, more than any device accepts.
+    // Latin-1, a tab, an arrow key, and more than any device accepts.
     let long = "1".repeat(100_000);
     for (typed, why) in [
         (b"caf\xe9".as_slice(), "is not plain UTF-8 text"),
@@ -146,7 +146,7 @@ fn what_is_typed_and_is_not_a_pin_costs_no_attempt() {
         assert_eq!(calls(&desk, "C_Login"), 0);
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
     }
-    // What is deleted again is not part of it.
+    // Deleted characters are not part of it.
     let mut terminal = sign(&desk);
     terminal.expect("): ").unwrap();
     terminal.send(b"caf\xe9\x15\t\x7f").unwrap();
@@ -207,12 +207,12 @@ fn a_terminal_that_was_told_to_stop_does_not_stall_signing() {
     let sign = ["sign", "--key", SIGNKEY, "--pin-source", "file:pin-pipe", "tokens.json"];
     let mut terminal = run(&desk, &sign, &[]);
     terminal.expect("3 to sign").unwrap();
-    // Ctrl-S, before the rest is said.
+    // Ctrl-S, before the rest is printed.
     terminal.send("\x13").unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
     std::fs::write(&pipe, PIN).unwrap();
     eventually("the file is signed", || (desk.read("tokens.json") != UNSIGNED).then_some(()));
-    // Ctrl-Q: nothing that was said is lost.
+    // Ctrl-Q: nothing that was printed is lost.
     terminal.send("\x11").unwrap();
     let said = ends(terminal, 0);
     assert!(said.contains("3 signed and verified"), "{said}");

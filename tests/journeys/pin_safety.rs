@@ -1,4 +1,4 @@
-//! The PIN: no try is wasted, and the last one is not taken unasked.
+//! The PIN: no attempt is wasted, and the last one is used only on request.
 
 use expectrl::Expect;
 
@@ -10,7 +10,7 @@ use crate::support::terminal;
 use crate::support::token_files::UNSIGNED;
 
 #[test]
-fn a_locked_pin_is_reported_before_any_try() {
+fn a_locked_pin_is_reported_before_any_attempt() {
     let desk = Desk::new();
     let done = with_faults(&desk, &SIGN, "C_GetTokenInfo=flags:0x40000").go().exits(5);
     pinned("sign_locked_pin", &desk, COMMAND, &done);
@@ -27,7 +27,7 @@ fn a_pin_that_the_login_finds_locked_is_reported_the_same() {
 }
 
 #[test]
-fn the_last_try_is_withheld_unless_asked_for() {
+fn the_last_attempt_is_withheld_unless_requested() {
     let desk = Desk::new();
     let done = with_faults(&desk, &SIGN, "C_GetTokenInfo=flags:0x20000").go().exits(5);
     pinned("sign_last_try", &desk, COMMAND, &done);
@@ -64,11 +64,11 @@ fn a_wrong_pin_is_never_tried_on_a_second_device() {
 }
 
 #[test]
-fn the_state_of_the_pin_is_read_before_and_after_a_try() {
+fn the_state_of_the_pin_is_read_before_and_after_an_attempt() {
     let desk = Desk::new();
     desk.write("wrong", b"999999");
     let sign = [&SIGN[..], &["--pin-source", "file:wrong"]].concat();
-    // SoftHSM says CKF_USER_PIN_COUNT_LOW after a wrong one; the flag of the last try comes from here.
+    // SoftHSM reports CKF_USER_PIN_COUNT_LOW after a wrong PIN; the flag of the last attempt comes from here.
     with_faults(&desk, &sign, "").go().exits(5).says("CKF_USER_PIN_COUNT_LOW");
     let reads = calls(&desk, "C_GetTokenInfo");
     let last = format!("C_GetTokenInfo:{reads}=flags:0x20000");
@@ -91,7 +91,7 @@ fn an_expired_pin_is_not_a_wrong_one() {
 }
 
 #[test]
-fn no_pin_is_sent_while_the_state_of_it_is_unknown() {
+fn no_pin_is_sent_while_its_state_is_unknown() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_GetTokenInfo=flags:0x20000").go().exits(5);
     let reads = calls(&desk, "C_GetTokenInfo");
@@ -116,8 +116,8 @@ fn a_pin_does_not_go_to_another_device_because_one_cannot_be_read() {
 #[test]
 fn a_pin_of_the_wrong_form_is_not_a_wrong_one() {
     let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]), Desk::without_device());
-    // By the lengths that the module states no PIN of them is sent. ykcs11 states that of the management key as the longest;
-    // it looks at the length of a PIN before it asks the card, and says CKR_ARGUMENTS_BAD.
+    // PINs outside the lengths that the module states are not sent. ykcs11 states the management key's as the
+    // longest; it checks a PIN's length before it asks the card, and returns CKR_ARGUMENTS_BAD.
     for (module, pin, is_sent, accepts) in [
         (YKCS11, "1234", false, "6 to 8"),
         (YKCS11, "123456789", true, "6 to 8"),
@@ -151,9 +151,9 @@ fn a_pin_of_the_wrong_form_is_not_a_wrong_one() {
 }
 
 #[test]
-fn a_management_key_that_cannot_be_one_says_what_one_is() {
+fn for_a_malformed_management_key_the_right_form_is_named() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
-    // ykcs11 2.7 takes 46 digits for a wrong key, not for one of the wrong form.
+    // ykcs11 2.7 treats 46 digits as a wrong key, not as a malformed one.
     for digits in [46, 10] {
         desk.write("key", "01".repeat(digits / 2).as_bytes());
         let keygen = ["keygen", "--slot", "9a", "--so-pin-source", "file:key"];
@@ -183,7 +183,7 @@ fn a_pin_of_the_wrong_form_is_a_wrong_one_where_the_device_counts_it() {
             .says("no attempt was used up");
         assert_eq!(calls(&desk, "C_Login"), 1, "{code}");
         untouched(&desk);
-        // The counter has moved, or was moved before, or nobody knows.
+        // The counter has moved, or was moved before, or is unknown.
         let moved = format!("C_GetTokenInfo:{}=flags:0x10000", reads - 1);
         let (before, unknown) =
             ("C_GetTokenInfo=flags:0x10000", format!("C_GetTokenInfo:{}=0x30", reads - 1));
@@ -199,7 +199,7 @@ fn a_pin_of_the_wrong_form_is_a_wrong_one_where_the_device_counts_it() {
 #[test]
 fn a_pin_that_the_device_cannot_have_costs_no_attempt() {
     let desk = Desk::new();
-    // By the lengths that SoftHSM states.
+    // Outside the lengths that SoftHSM states.
     for pin in ["123", &"1".repeat(256)] {
         desk.write("given", pin.as_bytes());
         let sign = [&SIGN[..], &["--pin-source", "file:given"]].concat();
@@ -236,10 +236,10 @@ fn a_pin_that_the_device_cannot_have_costs_no_attempt() {
 }
 
 #[test]
-fn a_yubihsm_s_pin_of_the_wrong_form_is_said_to_begin_with_a_number() {
+fn for_a_malformed_yubihsm_pin_the_right_form_is_named() {
     let desk = Desk::provisioned(&["--keys", "signkey", "--label", "YubiHSM"]);
     let sign = ["sign", "--key", "pkcs11:token=YubiHSM;id=%01", "tokens.json"];
-    // Without the number of an authentication key, and with one of which there is none.
+    // Without the number of an authentication key, and with the number of one that does not exist.
     for code in ["0x7", "0x82"] {
         with_faults(&desk, &sign, &format!("C_Login={code}"))
             .go()

@@ -159,7 +159,7 @@ fn a_card_is_waited_for() {
 }
 
 #[test]
-fn two_cards_are_told_apart() {
+fn two_cards_are_distinguished() {
     let card = PivCard::inserted(&["--blank", "--key", "9a=rsa2048", "--without-attestation"]);
     let options = ["--serial", "87654321", "--name", "other"];
     let other =

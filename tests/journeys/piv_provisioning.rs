@@ -25,7 +25,7 @@ fn a_key_made_by_yubico_s_tool_signs_after_it_has_a_certificate() {
 #[test]
 fn a_key_made_by_ykman_signs_with_the_new_pin() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
-    // The lines of docs/yubikey.md, and what they would ask for.
+    // The lines of docs/yubikey.md, with the answers to their questions.
     ykman(&card, &desk, &["access", "change-pin", "--pin", PIN, "--new-pin", "246810"]);
     ykman(&card, &desk, &["access", "change-puk", "--puk", "12345678", "--new-puk", "87654321"]);
     let management = ["--management-key", "010203040506070801020304050607080102030405060708"];
@@ -72,7 +72,7 @@ fn piv_tool(card: &PivCard, desk: &Desk, arguments: &[&str]) {
     run("yubico-piv-tool", card, desk, arguments);
 }
 
-/// ykman looks for devices on USB, unless it is told of a reader.
+/// ykman looks for devices on USB, unless it is given a reader.
 fn ykman(card: &PivCard, desk: &Desk, arguments: &[&str]) {
     run("ykman", card, desk, &[&["--reader", "CCID 00 00", "piv"], arguments].concat());
 }

@@ -1,5 +1,5 @@
-//! From an empty device to a signed file, by countersign alone, on each kind of device; openssl's authority issues, and
-//! openssl judges.
+//! From an empty device to a signed file, using only countersign, on each kind of device; openssl's authority
+//! issues, and openssl judges.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::Desk;
@@ -14,7 +14,7 @@ use crate::support::tpm::Tpm;
 
 const SUBJECT: &str = "CN=server1-demo,O=Example,L=Boston,ST=MA,C=US";
 
-/// The card's, as every card of this kind comes with it.
+/// The key that every card of this kind comes with.
 const MANAGEMENT_KEY: &str = "010203040506070801020304050607080102030405060708";
 
 #[test]
@@ -48,7 +48,7 @@ fn prepares_and_signs(desk: &Desk, run: &dyn Fn(&[&str]) -> Run) {
     assert_eq!(listed.matches("CN=server1-demo").count(), 1, "the old one is gone: {listed}");
 }
 
-/// A request, a certificate with what is above it, a file signed by the certificate's URI.
+/// A request, a certificate with those above it, and a file signed using the certificate's URI.
 fn certify_and_sign(desk: &Desk, run: &dyn Fn(&[&str]) -> Run, key: &str, import_options: &[&str]) {
     let authority = Authority::with_intermediate();
     run(&["csr", "--key", key, "--subject", SUBJECT, "-o", "csr.pem"]).go().exits(0);
@@ -69,7 +69,7 @@ fn certify_and_sign(desk: &Desk, run: &dyn Fn(&[&str]) -> Run, key: &str, import
     assert_eq!(String::from_utf8(desk.read("chain.pem")).unwrap().matches("BEGIN CERTIFICATE").count(), 3);
 }
 
-/// AWS's sample, which openssl and `verify` then accept under officer.pub.
+/// Signs AWS's sample, which openssl and `verify` then accept under officer.pub.
 fn signs(desk: &Desk, run: &dyn Fn(&[&str]) -> Run, key: &str) {
     desk.write("tokens.json", UNSIGNED);
     run(&["sign", "--key", key, "tokens.json"]).go().exits(0);
@@ -106,7 +106,7 @@ fn makes_ec_signatures(desk: &Desk, run: &dyn Fn(&[&str]) -> Run) {
         assert_eq!(desk.read("again.pub"), desk.read("ec.pub"), "{kind}");
         let checked = run(&["doctor", "--sign", "--key", &key]).go();
         assert_eq!(checked.code(), 0, "{kind}: {}{}", checked.stdout(), checked.stderr());
-        // CloudHSM's files want RSA-2048.
+        // CloudHSM's files require RSA-2048.
         desk.write("tokens.json", UNSIGNED);
         run(&["sign", "--key", &key, "tokens.json"]).go().exits(4).says("CloudHSM accepts RSA-2048");
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
@@ -123,14 +123,14 @@ fn a_yubikey_is_prepared_with_its_management_key_and_signs() {
     assert!(key.ends_with(";id=%01;type=private"), "{key}");
     certify_and_sign_on_card(&card, &desk, &key, &management_key, &[]);
     certify_and_sign_on_card(&card, &desk, &key, &management_key, &["--replace"]);
-    // What the one module stored, the other one shows too.
+    // The other module shows what the first one stored.
     desk.write("tokens.json", UNSIGNED);
     card.countersign(&desk, OPENSC, &["sign", "--key", "pkcs11:id=%01", "tokens.json"]).go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "officer.pub"));
     assert_eq!(card.pin_tries(), "3");
 }
 
-/// A slot holds one certificate: the one of the authority goes elsewhere.
+/// A slot holds one certificate, so the authority's goes elsewhere.
 fn certify_and_sign_on_card(card: &PivCard, desk: &Desk, key: &str, management_key: &str, options: &[&str]) {
     let run = |arguments: &[&str]| card.countersign(desk, YKCS11, arguments);
     let authority = Authority::new();
@@ -160,7 +160,7 @@ fn each_slot_of_a_yubikey_is_named_by_its_number() {
 }
 
 #[test]
-fn a_yubikey_without_its_management_key_says_what_it_wants() {
+fn a_yubikey_without_its_management_key_says_what_it_requires() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
     let run = |arguments: &[&str]| card.countersign(&desk, YKCS11, arguments).go();
     run(&["keygen", "--slot", "9a"]).exits(3).says("--so-pin-source").says("management key");
@@ -181,7 +181,7 @@ fn a_slot_of_a_yubikey_that_is_in_use_is_left_alone() {
 }
 
 #[test]
-fn opensc_makes_no_keys_and_says_what_does() {
+fn opensc_generates_no_keys_and_the_error_says_what_does() {
     let (card, desk) = (PivCard::inserted(&["--blank", "--key", "9c=rsa2048"]), Desk::without_device());
     let done = card.countersign(&desk, OPENSC, &["keygen", "--slot", "9a"]).go().exits(3);
     pinned("keygen_opensc", &desk, "countersign keygen --slot 9a", &done);
@@ -199,7 +199,7 @@ fn opensc_stores_no_certificate_and_leaves_the_one_that_is_there() {
     assert_eq!(run(&["certificate", "--key", "pkcs11:id=%01"]).exits(0).stdout(), before);
 }
 
-/// For devices whose middleware generates no keys as countersign requires them.
+/// For devices whose middleware cannot generate keys as countersign requires them.
 #[test]
 fn keys_made_by_the_device_s_own_tool_get_certificates_too() {
     let tpm = Tpm::new().with_key("signkey", &[]);

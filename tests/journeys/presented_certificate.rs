@@ -1,4 +1,5 @@
-//! Which certificate and which chain a request shows: from files, from the device, from both; and with which key.
+//! Which certificate and chain a request contains, from files, from the device, or from both; and which key
+//! signs.
 
 use std::fs;
 
@@ -16,7 +17,7 @@ const ON_DEVICE: &str = "pkcs11:token=officer;id=%01;type=cert";
 
 const TWO: &[&str] = &["intermediate", "issuing"];
 
-/// The common names of the chain that the last request showed, the leaf's issuer first.
+/// The common names of the chain in the last request, the leaf's issuer first.
 fn chain(server: &Server) -> Value {
     let last = server.aws.log().pop().unwrap();
     assert_eq!(last["verdict"], "accepted", "{last:#}");
@@ -24,7 +25,8 @@ fn chain(server: &Server) -> Value {
     last["chain"].clone()
 }
 
-/// Puts the certificate and those above it on the device, where another one of the key is removed, which ends later.
+/// Stores the certificate and those above it on the device, and removes another one of the key that expires
+/// later.
 fn import(server: &Server, with_chain: bool) {
     let both = [server.desk.read("server.pem"), server.desk.read("intermediates.pem")].concat();
     server.desk.write("bundle.pem", &both);
@@ -39,10 +41,10 @@ fn import(server: &Server, with_chain: bool) {
 fn the_chain_is_sent_from_the_issuer_up_without_the_root_wherever_it_is_from() {
     let server = Server::of(Authority::with_intermediates(TWO), &[]);
     let expected = json!(["CN=countersign test issuing", "CN=countersign test intermediate"]);
-    // From a file, in which it stands the other way round.
+    // From a file that has them in reverse order.
     server.done(server.counted(&[], &[])).exits(0);
     assert_eq!(chain(&server), expected);
-    // From a file that has the root and the leaf too.
+    // From a file that also contains the root and the leaf.
     let root = fs::read(server.authority.anchor()).unwrap();
     let all = [root, server.desk.read("intermediates.pem"), server.desk.read("server.pem")].concat();
     server.desk.write("all.pem", &all);
@@ -53,7 +55,7 @@ fn the_chain_is_sent_from_the_issuer_up_without_the_root_wherever_it_is_from() {
     server.desk.write("bundle.pem", &bundle);
     server.done(server.counted(&[("--intermediates", ""), ("--certificate", "bundle.pem")], &[])).exits(0);
     assert_eq!(chain(&server), expected);
-    // From the device; the certificate named, or found by its key, or in a file.
+    // From the device: the certificate is named, or found by its key, or in a file.
     import(&server, true);
     let none = ("--intermediates", "");
     for changed in [
@@ -91,7 +93,7 @@ fn a_certificate_of_the_trust_anchor_itself_has_no_chain() {
 }
 
 #[test]
-fn der_is_as_good_as_pem() {
+fn der_works_like_pem() {
     let server = Server::new();
     for file in ["server", "intermediates"] {
         let (pem, der) = (server.desk.path(&format!("{file}.pem")), server.desk.path(&format!("{file}.der")));
@@ -118,7 +120,7 @@ fn keys_on_elliptic_curves_and_larger_ones_of_rsa_sign_too() {
         assert_eq!((calls(&server.desk, "C_Login"), calls(&server.desk, "C_Sign")), (1, 1), "{kind}");
         chain(&server);
         assert_eq!(server.aws.log().pop().unwrap()["algorithm"], algorithm, "{kind}");
-        // The same from the device alone, by one URI.
+        // The same from the device alone, with one URI.
         let import = ["import-certificate", "--key", &key, "--with-chain", "server.pem"];
         server.desk.countersign(&import).with_pin().go().exits(0);
         let certificate = key.replace("type=private", "type=cert");
@@ -129,7 +131,7 @@ fn keys_on_elliptic_curves_and_larger_ones_of_rsa_sign_too() {
 }
 
 #[test]
-fn nobody_is_told_of_cloudhsm_s_limits_or_of_options_that_are_not_here() {
+fn messages_mention_neither_cloudhsm_s_limits_nor_options_of_other_commands() {
     let server = Server::new();
     let keygen = ["keygen", "--label", "larger", "--id", "22", "--type", "rsa:3072", "-o", "key.pub"];
     server.desk.countersign(&keygen).with_pin().go().exits(0);
@@ -151,7 +153,7 @@ fn a_key_that_requires_its_pin_at_each_signature_is_given_it() {
 }
 
 #[test]
-fn of_an_old_and_a_renewed_certificate_the_one_that_is_good_is_shown() {
+fn of_an_old_and_a_renewed_certificate_the_valid_one_is_presented() {
     let server = Server::new();
     import(&server, true);
     let leaf = |days| Leaf { valid_days: Some(days), ..Leaf::default() };
@@ -165,14 +167,14 @@ fn of_an_old_and_a_renewed_certificate_the_one_that_is_good_is_shown() {
     server.desk.write("both.pem", &both);
     server.done(server.counted(&[("--certificate", "both.pem")], &[])).exits(0);
     assert_eq!(serial(&server), good);
-    // One that ends soon is used, with a warning.
+    // One that expires soon is used, with a warning.
     server.certify("device/signkey.pub.pem", &leaf((-1.0, 9.5)));
     let done = server.done(server.counted(&[], &[])).exits(0);
     done.says("warning: the certificate CN=server1-demo ends in 9 days 1");
     assert_ne!(serial(&server), good);
 }
 
-/// RFC 5280 forbids it, and some CAs do it nonetheless.
+/// RFC 5280 forbids it, but some CAs do it nonetheless.
 #[test]
 fn a_negative_serial_number_is_sent_as_it_is() {
     let server = Server::new();
@@ -193,7 +195,7 @@ fn a_negative_serial_number_is_sent_as_it_is() {
 fn a_certificate_that_shows_only_after_login_is_found_there() {
     let server = Server::of(Authority::new(), &[]);
     let desk = &server.desk;
-    // As a YubiHSM: nothing shows before the login.
+    // As on a YubiHSM: nothing is visible before the login.
     for kind in ["cert", "pubkey"] {
         pkcs11_tool(desk, &["--delete-object", "--type", kind, "--id", "01"]);
     }
@@ -217,7 +219,7 @@ fn a_certificate_that_shows_only_after_login_is_found_there() {
     }
     let sign_string = ["sign-string", "--private-key", SIGNKEY, "--certificate", ON_DEVICE];
     desk.countersign(&sign_string).with_pin().go().exits(0);
-    // One that is there neither before nor after is missing all the same.
+    // A certificate that is neither visible before nor after it is still reported as missing.
     let absent = [("--certificate", "pkcs11:token=officer;id=%77;type=cert")];
     server.fails(server.counted(&absent, &[]), 4).says("has no certificate for the key");
     assert_eq!(calls(desk, "C_Login"), 1);
@@ -252,14 +254,14 @@ fn of_several_devices_the_one_that_holds_the_certificate_s_key_is_taken() {
         let sign = ["sign-string", "--certificate", &certificate];
         desk.countersign(&sign).with_pin().go().exits(0).says(&format!("token={device}"));
     }
-    // One whose key is on neither chooses none, and no PIN is sent.
+    // If its key is on neither, it chooses none, and no PIN is sent.
     let other = ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
     server.authority.issue_with_key(desk.folder(), "other", &other, &Leaf::default());
     for key in ["", "pkcs11:id=%01"] {
         server.fails(server.counted(&[("--private-key", key), ("--certificate", "other.pem")], &[]), 4);
         assert_eq!(calls(desk, "C_Login"), 0);
     }
-    // Nor is one sent while another device, which shows nothing without it, may hold the key as well.
+    // Nor is a PIN sent while another device, which shows nothing without one, may hold the key as well.
     for (kind, id) in [("cert", "01"), ("pubkey", "01"), ("cert", "77")] {
         pkcs11_tool(desk, &["--delete-object", "--type", kind, "--id", id]);
     }

@@ -27,7 +27,7 @@ fn registration_tokens_are_signed_over_their_data_on_the_device() {
     desk.countersign(&["verify", "--public-key", "device/signkey.pub.pem", "registration.json"])
         .go()
         .exits(0);
-    // The digest on the device alone gives the same bytes.
+    // Signing the digest alone on the device gives the same bytes.
     let sha = desk.read("registration.json");
     let other = ["sign", "--force", "--mechanism", "rsa-pkcs", "--key", SIGNKEY, "registration.json"];
     desk.countersign(&other).with_pin().go().exits(0);
@@ -140,7 +140,7 @@ fn copies_that_several_people_signed_at_once_are_merged_and_verified() {
         .exits(2)
         .says("names no user");
 
-    // One after the other in one file gives the same.
+    // Approving one file in turn gives the same result.
     desk.write("chain.json", QUORUM);
     for (user, device) in [("alice", "officer"), ("bob", "bob"), ("carol", "carol")] {
         let key = format!("pkcs11:token={device};id=%01");
@@ -172,7 +172,7 @@ fn a_token_that_is_not_of_its_data_is_not_signed() {
 }
 
 #[test]
-fn show_says_what_the_file_says_of_itself() {
+fn show_says_what_the_file_says_about_itself() {
     let desk = Desk::without_device();
     desk.write("quorum.json", QUORUM);
     let done = desk.countersign(&["show", "quorum.json"]).go().exits(0);
@@ -345,7 +345,7 @@ fn copies_that_differ_in_more_than_approvals_are_not_merged() {
 }
 
 #[test]
-fn an_option_of_verify_that_would_decide_nothing_is_refused() {
+fn options_of_verify_without_effect_are_refused() {
     let desk = Desk::without_device();
     let sample = |name: &str| {
         crate::support::parts::root().join("tests/samples").join(name).to_str().unwrap().to_owned()
@@ -401,7 +401,7 @@ fn user_names_are_those_of_cloudhsm_in_any_case() {
         assert_eq!(desk.read("quorum.json"), QUORUM);
     }
     sign("%01", "officer1", &[]).exits(0);
-    // The same person, whatever the case; with another key only by force, and then once.
+    // The same person in upper or lower case; with another key only with --force, and then once.
     sign("%01", "Officer1", &[]).exits(0).says("Nothing was changed.");
     sign("%02", "OFFICER1", &[]).exits(8);
     sign("%02", "OFFICER1", &["--force"]).exits(0).says("now has 1 approval");
@@ -413,7 +413,7 @@ fn user_names_are_those_of_cloudhsm_in_any_case() {
     for user in ["officer1", "Officer1"] {
         verify(user).exits(0);
     }
-    // Copies in which one person is written differently are merged as one.
+    // Copies in which one person is spelled differently are merged as one.
     desk.write(
         "copy.json",
         &String::from_utf8(desk.read("quorum.json")).unwrap().replace("officer1", "Officer1").into_bytes(),
@@ -456,7 +456,7 @@ fn sample_with(service: u16, members: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_most_dangerous_approval_there_is_is_named() {
+fn the_most_dangerous_kind_of_approval_is_named() {
     let desk = Desk::without_device();
     for (service, name) in [(3, "user management"), (4, "setting quorum values (MISC_CO)"), (9, "number 9")] {
         desk.write("quorum.json", &sample_with(service, ""));

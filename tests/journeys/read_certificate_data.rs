@@ -1,4 +1,5 @@
-//! `countersign read-certificate-data`: what AWS's helper prints of a file and of a device, and CloudTrail's names.
+//! `countersign read-certificate-data`: what AWS's helper prints about a file and a device, and CloudTrail's
+//! names.
 
 use std::fs;
 
@@ -17,7 +18,7 @@ fn read(desk: &Desk, certificate: &str, more: &[&str]) -> Done {
     desk.countersign(&arguments).go()
 }
 
-/// What `openssl x509` prints behind the `=`.
+/// What `openssl x509` prints after the `=`.
 fn x509(desk: &Desk, certificate: &str, options: &[&str]) -> String {
     let path = desk.path(certificate);
     let printed = openssl(&[&["x509", "-noout", "-in", text(&path)], options].concat());
@@ -42,7 +43,7 @@ fn a_file_is_printed_as_the_helper_does_byte_for_byte() {
             r#"{{"keyType":"{name}","certificateData":"{}","serialNumber":"{decimal}","supportedAlgorithms":["{name}SHA256","{name}SHA384","{name}SHA512"]}}"#,
             STANDARD.encode(&der)
         );
-        // Of several the first one counts, as of a file with its chain.
+        // If a file has several, as with its chain, the first one counts.
         let chain = [desk.read("leaf.pem"), fs::read(authority.intermediates()).unwrap()].concat();
         desk.write("chain.pem", &chain);
         for file in ["leaf.pem", "leaf.der", "chain.pem"] {
@@ -64,7 +65,7 @@ fn a_file_is_printed_as_the_helper_does_byte_for_byte() {
 }
 
 #[test]
-fn the_names_of_a_longer_subject_are_told_apart() {
+fn the_names_of_a_longer_subject_are_distinguished() {
     let desk = Desk::without_device();
     let kind = ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
     for (subject, shown, source) in [
@@ -103,7 +104,7 @@ fn a_device_s_certificates_are_listed_as_the_helper_does_each_with_a_uri_of_its_
             )
         );
     }
-    // A renewed certificate beside the older one, with its id, and a label of its own.
+    // A renewed certificate beside the older one, with the same id and a label of its own.
     authority.issue(&desk.path("device/signkey.pub.pem"), &Leaf::default(), &desk.path("renewed.pem"));
     let renewed = desk.path("renewed.pem");
     let store = ["--write-object", text(&renewed), "--type", "cert", "--id", "01", "--label", "renewed"];
@@ -116,10 +117,10 @@ fn a_device_s_certificates_are_listed_as_the_helper_does_each_with_a_uri_of_its_
         assert_eq!(one["issuer"], x509(&desk, file, &["-issuer", "-nameopt", "RFC2253"]));
         let uri = one["uri"].as_str().unwrap();
         assert!(uri.contains(&format!("object={label}")), "{uri}");
-        // The URI leads back to it, and to it alone.
+        // The URI leads back to it and to nothing else.
         let listed = read(&desk, uri, &[]).exits(0).stdout();
         assert!(listed.contains(&fingerprint(file)) && !listed.contains("2) "), "{listed}");
-        // And to its key, whose label is another one.
+        // And to its key, which has another label.
         let sign = ["sign-string", "--certificate", uri, "--format", "bin"];
         let signature = desk.countersign(&sign).with_pin().go().exits(0);
         assert_eq!(signature.stdout_bytes().len(), 256);

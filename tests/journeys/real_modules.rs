@@ -1,5 +1,5 @@
-//! Real PKCS#11 modules beside SoftHSM2, each set up by its own tools: what they have in common is signed by countersign,
-//! and what they do differently does not show.
+//! Real PKCS#11 modules besides SoftHSM2, each set up with its own tools: countersign signs with all of them,
+//! and their differences do not show.
 
 pub mod kryoptic;
 mod kryoptic_server;

@@ -1,4 +1,4 @@
-//! What `credential-process` refuses without asking anyone: no PIN is used, nothing is signed, nothing is sent.
+//! What `credential-process` refuses without asking anyone: no PIN is used, nothing is signed or sent.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::SIGNKEY;
@@ -7,7 +7,7 @@ use crate::support::roles_anywhere::{PROFILE, ROLE, TRUST_ANCHOR};
 use crate::support::run::Run;
 use crate::support::server::Server;
 
-/// An error, before which nothing was spent.
+/// Asserts an error before which nothing was spent.
 #[track_caller]
 fn refused(server: &Server, run: Run, code: i32, message: &str) {
     server.desk.write("calls", b"");
@@ -74,7 +74,7 @@ fn a_certificate_of_another_key_or_none() {
 }
 
 #[test]
-fn a_chain_that_is_longer_than_aws_takes() {
+fn a_chain_that_is_longer_than_aws_accepts() {
     let server = Server::of(Authority::with_intermediates(&["1", "2", "3", "4", "5", "6"]), &[]);
     refused(
         &server,
@@ -85,7 +85,7 @@ fn a_chain_that_is_longer_than_aws_takes() {
 }
 
 #[test]
-fn arns_durations_and_names_that_cannot_be_meant() {
+fn impossible_arns_durations_and_names() {
     let server = Server::new();
     let swap = |text: &str, from: &str, to: &str| text.replace(from, to);
     let long_name = "a".repeat(65);

@@ -13,7 +13,7 @@ use crate::support::server::Server;
 use crate::support::token_files::UNSIGNED;
 
 #[test]
-fn no_way_to_give_a_pin_wrongly_shows_it() {
+fn no_mistake_in_giving_a_pin_shows_it() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     const SECRET: &str = "s3cr3t-pin";
@@ -74,7 +74,8 @@ fn a_program_that_p11_kit_starts_does_not_inherit_the_pin() {
         .as_bytes(),
     );
     fs::write(desk.path("modules/far.module"), format!("remote: |sh {}\n", remote.display())).unwrap();
-    // `list` and `doctor` try the module in a process of its own first, which starts the program once more.
+    // `list` and `doctor` first try the module in a separate process, for which the program is started once
+    // more.
     for (arguments, starts) in
         [(&["sign", "tokens.json"][..], 1), (&["list", "--login"], 2), (&["doctor"], 2)]
     {
@@ -117,7 +118,8 @@ fn the_process_leaves_no_core_dump_and_cannot_be_traced() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     };
     assert_eq!(limit.split_whitespace().nth(4), Some("0"), "{limit}");
-    // What is not dumpable belongs to root in /proc, and no process of the same user can attach to it.
+    // In /proc, a process that is not dumpable belongs to root, and no process of the same user can attach to
+    // it.
     let attached = std::process::Command::new("sh")
         .args(["-c", "exec setpriv --inh-caps=-all --bounding-set=-all cat \"$0/environ\""])
         .arg(&process)
@@ -163,7 +165,7 @@ fn a_leak_is_found_wherever_it_is() {
         in_command_line.args(["-f", "/dev/null", "--", secret]).stderr(Stdio::null());
         for command in [&mut in_environment, &mut in_command_line] {
             let mut process = command.spawn().unwrap();
-            // The kernel sets both up after the program has been started.
+            // The kernel sets up both after the program was started.
             let command_line = format!("/proc/{}/cmdline", process.id());
             eventually("it has a command line", || {
                 fs::read(&command_line).ok().filter(|line| !line.is_empty())

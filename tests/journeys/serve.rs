@@ -32,7 +32,7 @@ fn boto3_gets_credentials_by_imds_and_new_ones_after_a_renewal() {
 }
 
 #[test]
-fn boto3_gets_several_roles_the_container_way_each_with_its_own_keys() {
+fn boto3_gets_several_roles_from_the_container_endpoint_each_with_its_own_keys() {
     let (server, moto) = (Server::new(), Moto::start());
     server.desk.write("serve.toml", CONFIG);
     let serving = Serving::start(&server, &["--config", "serve.toml", "--container-token-file", "token"]);
@@ -60,7 +60,7 @@ fn boto3_gets_several_roles_the_container_way_each_with_its_own_keys() {
 
 #[test]
 fn boto3_gets_the_first_of_several_roles_by_imds() {
-    // EC2 knows one role a machine, and boto3 takes the whole list for its name.
+    // An EC2 instance has one role, and boto3 takes the whole list as its name.
     let (server, moto) = (Server::new(), Moto::start());
     server.desk.write("serve.toml", CONFIG);
     let serving = Serving::start(&server, &["--config", "serve.toml"]);
@@ -85,7 +85,7 @@ fn a_renewal_costs_one_login_and_one_signature() {
 }
 
 #[test]
-fn the_token_of_containers_is_made_for_its_owner_alone() {
+fn the_container_token_is_created_for_its_owner_alone() {
     let server = Server::new();
     let serving = Serving::start(&server, &["--container-token-file", "token"]);
     let path = server.desk.path("token");
@@ -99,11 +99,11 @@ fn the_token_of_containers_is_made_for_its_owner_alone() {
     serving.ask("GET", "/creds/demo", &[]).is(401);
     serving.ask("GET", "/creds/other", &[("Authorization", &token)]).is(404);
     serving.ask("GET", "/creds/demo/", &[("Authorization", &token)]).is(200);
-    // It does not open the other way.
+    // It does not grant access the other way.
     serving.ask("GET", &format!("{ROLES}/demo"), &[(TOKEN, &token)]).is(401);
     serving.stop();
 
-    // It is kept at the next start; one that others can read, or that can be guessed, is not taken.
+    // The next start keeps it; a token that others can read, or that can be guessed, is refused.
     let again = Serving::start(&server, &["--container-token-file", "token"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), token);
     again.running.hides(&token);
@@ -122,7 +122,7 @@ fn the_token_of_containers_is_made_for_its_owner_alone() {
 }
 
 #[test]
-fn what_cannot_be_had_at_the_start_is_an_error_then_and_nobody_is_served() {
+fn without_credentials_at_the_start_it_ends_with_an_error() {
     let server = Server::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -149,7 +149,7 @@ fn what_cannot_be_had_at_the_start_is_an_error_then_and_nobody_is_served() {
     let said = running.ends(3);
     assert!(!said.contains("listening"), "{said}");
     drop(gone);
-    // The port was never kept.
+    // The port was released each time.
     TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
 }
 
@@ -171,10 +171,10 @@ fn ten_clients_that_start_together_get_the_same_keys() {
 }
 
 #[test]
-fn boto3_goes_on_over_a_renewal() {
+fn boto3_continues_across_a_renewal() {
     let (server, moto) = (Server::new(), Moto::start());
-    // boto3 asks at each call for new ones, since these have less than a quarter of an hour left. Those of IMDS it would keep
-    // for some minutes whatever it is told.
+    // boto3 asks for new ones at each call, since these have less than a quarter of an hour left. It would
+    // keep those from IMDS for some minutes, whatever it is told.
     server.aws.settings(json!({"lifetime": 6}));
     let serving = Serving::start(&server, &["--container-token-file", "token"]);
     let (uri, token_file) = (format!("{}/creds/demo", serving.url()), server.desk.path("token"));

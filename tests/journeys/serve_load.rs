@@ -13,7 +13,7 @@ use crate::support::running::PulledOut;
 use crate::support::server::Server;
 use crate::support::serving::Serving;
 
-/// How many requests there are in each way, for longer runs by hand; a renewal for each 4,000.
+/// The number of requests in each way, for longer runs by hand; there is a renewal for each 4,000.
 const REQUESTS: &str = "COUNTERSIGN_TEST_REQUESTS";
 
 #[test]
@@ -21,7 +21,7 @@ fn ten_thousand_requests_lose_none_while_renewals_succeed_and_fail() {
     let requests: u64 = std::env::var(REQUESTS).map_or(10_000, |text| text.parse().expect("a number"));
     let renewals = (requests / 4000).max(3).to_string();
     let server = Server::new();
-    // So long that none ends on its way to a client of a busy machine.
+    // Long enough that none expires on its way to a client on a busy machine.
     server.aws.settings(json!({"lifetime": 60}));
     let serving = Serving::start(&server, &["--container-token-file", "token"]);
     let token_file = server.desk.path("token");
@@ -34,7 +34,7 @@ fn ten_thousand_requests_lose_none_while_renewals_succeed_and_fail() {
     let (server, over) = (&server, &is_over);
     std::thread::scope(|scope| {
         let at_the_end = SetAtTheEnd(&is_over);
-        // Oftener than the credentials ask for it; now and then AWS or the device fails before it succeeds.
+        // More often than the credentials require; now and then AWS or the device fails before it succeeds.
         scope.spawn(move || {
             for renewal in 1_u64.. {
                 let before = server.aws.access_keys().len();
@@ -71,7 +71,7 @@ fn ten_thousand_requests_lose_none_while_renewals_succeed_and_fail() {
     serving.stop();
 }
 
-/// Also when the test panics: the scope waits for its threads.
+/// Even if the test panics, because the scope waits for its threads.
 struct SetAtTheEnd<'a>(&'a AtomicBool);
 
 impl Drop for SetAtTheEnd<'_> {

@@ -18,7 +18,7 @@ use crate::support::server::Server;
 use crate::support::serving::Serving;
 
 #[test]
-fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_ones() {
+fn old_credentials_are_handed_out_until_they_expire_then_the_reason_and_then_new_ones() {
     let server = Server::new();
     server.aws.settings(json!({"lifetime": 6}));
     server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
@@ -48,7 +48,7 @@ fn old_credentials_are_handed_out_until_they_end_then_the_reason_and_then_new_on
 
 #[test]
 fn p11_kit_is_asked_once_for_its_modules() {
-    // libp11-kit keeps what each question takes, which a service would ask for years.
+    // libp11-kit keeps the memory that each query takes, and a service would ask for years.
     let server = Server::new();
     let modules = [("softhsm2.module", &*format!("module: {}\n", softhsm_module()))];
     let serving = Serving::of(&server, server.run_under_p11_kit(&modules, "serve", &["--port", "0"]));
@@ -58,7 +58,7 @@ fn p11_kit_is_asked_once_for_its_modules() {
 }
 
 #[test]
-fn an_answer_without_credentials_does_not_take_the_place_of_good_ones() {
+fn an_answer_without_credentials_does_not_replace_good_ones() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let key = serving.access_key();
@@ -96,7 +96,7 @@ fn a_device_that_is_gone_for_a_while_is_found_again_while_the_old_credentials_ar
 }
 
 #[test]
-fn a_device_that_hangs_ends_it_as_soon_as_nothing_is_good_any_more() {
+fn a_device_that_hangs_ends_it_as_soon_as_no_credentials_are_valid() {
     let server = Server::new();
     server.aws.settings(json!({"lifetime": 8}));
     let run = server.run("serve", &["--port", "0", "--timeout", "1"]);
@@ -105,7 +105,7 @@ fn a_device_that_hangs_ends_it_as_soon_as_nothing_is_good_any_more() {
         server.aws.log()[0]["credential"]["expiration"].as_str().unwrap().parse().unwrap();
     eventually("the device hangs", || (calls(&server.desk, "C_Sign") == 2).then_some(()));
     std::thread::sleep(Duration::from_millis(1300));
-    // What is good is handed out although the device hangs for longer than it may.
+    // Valid credentials are handed out although the device hangs for longer than allowed.
     if clock::now() < end - Duration::from_millis(500) {
         assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     }
@@ -148,7 +148,7 @@ fn a_wrong_pin_is_sent_again_only_on_request() {
     serving.stop();
 }
 
-/// What the process has used of the processor, in hundredths of a second.
+/// The processor time that the process has used, in hundredths of a second.
 fn cpu_ticks(serving: &Serving<'_>) -> u64 {
     let stat =
         std::fs::read_to_string(format!("/proc/{}/stat", serving.running.pid().as_raw_nonzero())).unwrap();
@@ -157,13 +157,13 @@ fn cpu_ticks(serving: &Serving<'_>) -> u64 {
 }
 
 #[test]
-fn no_session_of_boto3_signs_with_ended_credentials_though_aws_fails_at_the_renewal() {
-    // As sessions of 900 seconds, in a fifteenth of the time. boto3 takes what ends soon for good for up to 40 more seconds
-    // (10 minutes), whatever it is told.
+fn no_boto3_session_signs_with_expired_credentials_even_if_aws_fails_at_the_renewal() {
+    // Like sessions of 900 seconds, in a fifteenth of the time. boto3 uses credentials that expire soon for
+    // up to 40 more seconds (10 minutes), whatever it is told.
     const LIFETIME: &str = "60";
     let server = Server::new();
     server.aws.settings(json!({"lifetime": 60}));
-    // The renewal is answered so three times before one succeeds.
+    // The renewal gets this answer three times before one succeeds.
     server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 3}]));
     let serving = Serving::start(&server, &[]);
     let url = serving.url();
@@ -199,7 +199,7 @@ fn no_session_of_boto3_signs_with_ended_credentials_though_aws_fails_at_the_rene
 }
 
 #[test]
-fn a_certificate_that_was_renewed_is_shown_at_the_next_renewal() {
+fn a_certificate_that_was_renewed_is_presented_at_the_next_renewal() {
     let (desk, authority) = (Desk::new(), Authority::new());
     std::fs::copy(authority.anchor(), desk.path("intermediates.pem")).unwrap();
     let server = Server { aws: RolesAnywhere::trusting(&authority), desk, authority };
@@ -214,7 +214,7 @@ fn a_certificate_that_was_renewed_is_shown_at_the_next_renewal() {
     serving.running.signal(Signal::HUP).says("role=demo renewed");
     let log = server.aws.log();
     assert_ne!(log[0]["serial"], log[1]["serial"]);
-    // What is none is not shown to AWS.
+    // A file without a certificate is not sent to AWS.
     server.desk.write("server.pem", b"nothing");
     serving.running.signal(Signal::HUP).says("role=demo not renewed");
     assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
@@ -223,7 +223,7 @@ fn a_certificate_that_was_renewed_is_shown_at_the_next_renewal() {
 }
 
 #[test]
-fn a_device_that_hangs_does_not_hold_up_who_asks() {
+fn a_device_that_hangs_does_not_delay_clients() {
     let server = Server::new();
     let run = server.run("serve", &["--port", "0", "--timeout", "1"]);
     let serving = Serving::of(&server, faulty(&server, run, "C_Sign:2=delay:5000"));
@@ -239,14 +239,14 @@ fn a_device_that_hangs_does_not_hold_up_who_asks() {
     let (_, health) = serving.health();
     assert_eq!(health["waits_for"]["function"], "C_Sign", "nobody is told that the device hangs: {health}");
     assert!(health["waits_for"]["seconds"].as_u64().unwrap() >= 2, "{health}");
-    // It answers after all.
+    // It answers eventually.
     serving.running.says("role=demo renewed");
     assert_eq!(serving.access_key(), server.aws.access_keys()[1]);
     serving.stop();
 }
 
 #[test]
-fn of_several_roles_one_that_is_refused_does_not_hold_up_the_others() {
+fn of_several_roles_one_that_is_refused_does_not_delay_the_others() {
     let server = Server::new();
     let role = |name: &str| {
         format!("[[role]]\nname = \"{name}\"\nrole-arn = \"arn:aws:iam::123456789012:role/{name}\"\n")
@@ -264,11 +264,11 @@ fn of_several_roles_one_that_is_refused_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_clock_that_is_ahead_by_hours_is_said_and_aws_is_not_asked_again_and_again() {
+fn a_clock_that_is_ahead_by_hours_is_reported_and_aws_is_not_asked_repeatedly() {
     let server = Server::new();
     let run = clock::off_by(server.run("serve", &["--port", "0"]), "+2h");
     let serving = Serving::of(&server, run);
-    // AWS's time has whole seconds.
+    // AWS's time is in whole seconds.
     let said = serving.running.says("clock is ahead of AWS's by ").said();
     assert!(["by 2 hours;", "by 119 minutes;"].iter().any(|by| said.contains(by)), "{said}");
     std::thread::sleep(Duration::from_secs(2));
@@ -301,7 +301,7 @@ fn a_clock_that_is_set_back_does_not_make_credentials_last_longer() {
 }
 
 #[test]
-fn when_the_clock_is_set_aws_is_asked_what_time_it_is() {
+fn when_the_clock_is_set_aws_is_asked_for_the_time() {
     let server = Server::new();
     server.certify("device/signkey.pub.pem", &Leaf { valid_days: Some((-1.0, 90.0)), ..Leaf::default() });
     let clock = clock::Settable::in_file(server.desk.path("clock"), "+2h");
@@ -309,7 +309,7 @@ fn when_the_clock_is_set_aws_is_asked_what_time_it_is() {
     serving.running.says_times(1, "clock is ahead of AWS's by ");
     clock.set("+0s");
     serving.running.says("role=demo renewed");
-    // What was believed of the clock does not count any longer: the request was right at once.
+    // The earlier correction no longer counts: the request was right at once.
     assert_eq!(server.aws.log().len(), 3);
     clock.set("-1h");
     serving.running.says_times(2, "role=demo renewed").says("clock is behind AWS's by ");

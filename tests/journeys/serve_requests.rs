@@ -1,4 +1,4 @@
-//! `countersign serve` and all that may be asked of it: who is answered, and who is not.
+//! `countersign serve` and the requests that it may get: who is answered, and who is not.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::server::Server;
 use crate::support::serving::{ROLES, Serving, TOKEN, TTL, ask};
 
 #[test]
-fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
+fn tokens_last_as_long_as_requested_and_nothing_is_answered_without_one() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     for seconds in ["1", "60", "21600"] {
@@ -40,13 +40,13 @@ fn tokens_are_given_for_as_long_as_was_asked_and_nothing_is_without_one() {
 }
 
 #[test]
-fn no_flood_of_tokens_takes_away_anybody_elses() {
+fn no_flood_of_tokens_invalidates_anybody_elses() {
     const FLOOD: usize = 12_000;
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let token = serving.token("60");
     let path = format!("{ROLES}/demo");
-    // The longest life there is, so that every other token ends first.
+    // The longest possible life, so that every other token expires first.
     let asked =
         format!("PUT /latest/api/token HTTP/1.1\r\nHost: {}\r\n{TTL}: 21600\r\n\r\n", serving.address);
     let ended = asked.replacen("Host", "Connection: close\r\nHost", 1);
@@ -156,7 +156,7 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
     {
         assert_eq!(token(&[(name, value)]), 403, "{name}");
     }
-    // A target in absolute form names the host whatever the header says.
+    // A target in absolute form names the host, whatever the header says.
     let absolute = |host: &str| {
         let path = format!("http://{host}/latest/api/token");
         let answer = serving.ask("PUT", &path, &[(TTL, "60")]);
@@ -174,7 +174,7 @@ fn what_was_forwarded_or_names_another_host_is_refused() {
         assert_eq!(absolute(&host), 403, "{host}");
     }
     assert_eq!(serving.ask("GET", "/health", &[("Host", "attacker.example")]).status, 403);
-    // Each reason is said once, with what to do.
+    // Each reason is reported once, with what to do.
     let said = serving.stop();
     let times = |text: &str| said.matches(text).count();
     assert_eq!(
@@ -216,14 +216,14 @@ fn heads_that_never_end_take_hardly_any_memory() {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
     };
     let before = resident();
-    // In many short headers, and in one that is long.
+    // In many short headers, and in one long header.
     let heads = ["A: 1\r\n".repeat(50) + "B: ", "A: ".to_owned()];
     let connections: Vec<TcpStream> = (0..400)
         .map(|number| {
             let mut connection = TcpStream::connect(serving.address).unwrap();
             connection.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
             let head = format!("GET /health HTTP/1.1\r\nHost: {}\r\n{}", serving.address, heads[number % 2]);
-            // What is too long is refused in the middle.
+            // An oversized head is refused in the middle.
             let _ = connection.write_all((head + &"x".repeat(300_000)).as_bytes());
             connection
         })
@@ -264,7 +264,7 @@ fn programs_that_ask_where_they_are_are_told_the_region() {
 }
 
 #[test]
-fn errors_of_the_container_way_are_json() {
+fn errors_of_the_container_endpoint_are_json() {
     let server = Server::new();
     for options in [&["--container-token-file", "token"][..], &[]] {
         let serving = Serving::start(&server, options);
@@ -279,7 +279,7 @@ fn errors_of_the_container_way_are_json() {
 }
 
 #[test]
-fn requests_are_logged_with_v_and_no_token_is() {
+fn requests_are_logged_with_v_but_no_token_is() {
     let server = Server::new();
     let serving = Serving::start(&server, &["-v"]);
     let token = serving.token("60");
@@ -308,7 +308,7 @@ fn a_containers_token_can_be_shared_with_a_group_on_purpose() {
     Serving::of(&server, run.with_pin().env("AWS_CA_BUNDLE", server.aws.ca())).stop();
     assert_eq!(mode("shared"), 0o640);
     Serving::start(&server, &shared).stop();
-    // Not by mistake, and never with all.
+    // Not by mistake, and never with everything open.
     let refused = |more: &[&str]| {
         server.run("serve", &[&["--port", "0", "--container-token-file", "shared"], more].concat()).go()
     };
@@ -316,7 +316,7 @@ fn a_containers_token_can_be_shared_with_a_group_on_purpose() {
     std::fs::set_permissions(server.desk.path("shared"), std::fs::Permissions::from_mode(0o644)).unwrap();
     refused(&["--container-token-mode", "0640"]).exits(1).says("can be read by others");
     refused(&["--container-token-mode", "0644"]).exits(2);
-    // What a full disk has left is created again.
+    // A file that a full disk left empty is created again.
     server.desk.write("empty", b"");
     std::fs::set_permissions(server.desk.path("empty"), std::fs::Permissions::from_mode(0o600)).unwrap();
     Serving::start(&server, &["--container-token-file", "empty"]).stop();
@@ -337,7 +337,7 @@ fn it_listens_on_ipv6_too() {
 }
 
 #[test]
-fn its_state_is_told_without_a_secret() {
+fn its_health_report_contains_no_secret() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let (status, health) = serving.health();
@@ -351,7 +351,7 @@ fn its_state_is_told_without_a_secret() {
 }
 
 #[test]
-fn who_says_nothing_or_little_does_not_hold_up_others() {
+fn silent_or_slow_clients_do_not_delay_others() {
     let server = Server::new();
     let serving = Serving::start(&server, &[]);
     let mut slow: Vec<TcpStream> =
@@ -359,14 +359,14 @@ fn who_says_nothing_or_little_does_not_hold_up_others() {
     for connection in &mut slow {
         let _ = connection.write_all(b"GET /health HTTP/1.1\r\nHost: local");
     }
-    // As boto3, which gives up after a second.
+    // Like boto3, which gives up after a second.
     let start = Instant::now();
     assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     assert!(start.elapsed() < Duration::from_secs(1), "answered after {:?}", start.elapsed());
     for connection in &mut slow[590..] {
         let _ = connection.write_all(b"host\r\n\r\n");
     }
-    // A head that does not end is not waited for.
+    // A head that never ends is not waited for.
     let mut dripping = TcpStream::connect(serving.address).unwrap();
     dripping.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let start = Instant::now();

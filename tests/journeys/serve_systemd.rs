@@ -1,4 +1,4 @@
-//! `countersign serve` below systemd: what it tells it, and the units.
+//! `countersign serve` under systemd: what it reports, and the units.
 
 use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::server::Server;
 use crate::support::serving::Serving;
 
-/// What it is told until `limit` is over.
+/// What is reported until `limit` is over.
 fn told(socket: &UnixDatagram, limit: Duration) -> Vec<String> {
     let start = Instant::now();
     let mut all = Vec::new();
@@ -26,7 +26,7 @@ fn told(socket: &UnixDatagram, limit: Duration) -> Vec<String> {
 }
 
 #[test]
-fn systemd_is_told_when_it_can_be_used_and_that_it_is_alive_also_while_the_network_hangs() {
+fn systemd_is_told_when_it_can_be_used_and_that_it_is_alive_even_while_the_network_hangs() {
     let server = Server::new();
     let path = server.desk.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -46,14 +46,14 @@ fn systemd_is_told_when_it_can_be_used_and_that_it_is_alive_also_while_the_netwo
     serving.stop();
 }
 
-/// The watchdog's thread has all the time that it needs to be first: the other one is kept where it logs that it listens.
+/// The watchdog's thread has enough time to be first: the other one is blocked where it logs that it listens.
 #[test]
 fn nothing_is_told_before_it_can_be_used() {
     let server = Server::new();
     let path = server.desk.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     let (reader, mut log) = std::io::pipe().unwrap();
-    // Room for the line about the role, and not for the next one. A pipe holds 64 KiB (pipe(7)).
+    // Room for the line about the role, but not for the next one. A pipe holds 64 KiB (pipe(7)).
     let line = "role=demo expiration=2026-03-01T02:02:03Z\n".len();
     log.write_all(&vec![b'\n'; (64 << 10) - line - 10]).unwrap();
     let mut run =
@@ -71,7 +71,7 @@ fn nothing_is_told_before_it_can_be_used() {
 }
 
 #[test]
-fn an_abstract_socket_is_told_too_and_no_watchdog_where_there_is_none() {
+fn an_abstract_socket_works_too_and_without_a_watchdog_none_is_fed() {
     let server = Server::new();
     let name = format!("countersign-{}-notify", std::process::id());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
@@ -82,7 +82,7 @@ fn an_abstract_socket_is_told_too_and_no_watchdog_where_there_is_none() {
 }
 
 #[test]
-fn a_systemd_that_does_not_listen_keeps_nobody_from_an_answer_and_is_told_later() {
+fn a_systemd_that_does_not_listen_delays_no_answer_and_is_told_later() {
     let server = Server::new();
     let path = server.desk.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();

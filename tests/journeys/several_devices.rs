@@ -1,4 +1,4 @@
-//! Several devices of one person: the first that is there signs.
+//! Several devices of one person: the first one that is present signs.
 
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::{behind_faults, calls, untouched, with_faults};
@@ -44,7 +44,7 @@ fn a_device_that_is_there_and_fails_stops_the_run() {
 }
 
 #[test]
-fn as_many_devices_can_be_named_as_aws_knows_for_one_person() {
+fn as_many_devices_can_be_named_as_aws_allows_one_user() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let absent: Vec<String> = (1..=8).map(|number| format!("pkcs11:token=device{number};id=%01")).collect();
@@ -59,7 +59,7 @@ fn as_many_devices_can_be_named_as_aws_knows_for_one_person() {
 
 #[test]
 fn two_devices_whose_serial_numbers_are_zeros_are_two() {
-    // As two TPMs, each shown by a module of its own, with the same label.
+    // Like two TPMs, each shown by a module of its own, with the same label.
     let desk = Desk::provisioned(&["--keys", "signkey", "--also", "backup"]);
     let modules = ["one.so", "two.so"].map(|name| {
         std::fs::copy(fault_module(), desk.path(name)).unwrap();
@@ -72,13 +72,13 @@ fn two_devices_whose_serial_numbers_are_zeros_are_two() {
         let run = under_p11_kit(&desk, &modules, arguments);
         with_faults_of_all(run, &desk, faults).go()
     };
-    // Both copies stand before one SoftHSM, which the one must not end for the other.
+    // Both copies are in front of one SoftHSM, which the first must not finalize for the other.
     let alike = "C_Finalize=0x0,C_GetTokenInfo=zeros,C_GetTokenInfo=label:6f66666963657232";
     let each = format!("{alike},one.so/C_GetSlotList=only:0,two.so/C_GetSlotList=only:1");
     let said = sign(&["sign", "tokens.json"], &each).exits(4).says("2 keys match").stderr();
     untouched(&desk);
     assert_eq!(calls(&desk, "C_Login"), 0);
-    // Each by the URI that was said.
+    // Each with the URI that was printed.
     let uris: Vec<String> = said
         .lines()
         .filter_map(|line| Some(line.trim_start().strip_prefix("pkcs11:")?.split(' ').next()?.to_owned()))
@@ -91,7 +91,7 @@ fn two_devices_whose_serial_numbers_are_zeros_are_two() {
     let keys = ["device/signkey.pub.pem", "device/backup/signkey.pub.pem"];
     let signed = uris.iter().map(|uri| keys.map(|key| signs(uri, key))).collect::<Vec<_>>();
     assert!(signed[0] != signed[1], "{signed:?}: both signed with the same key");
-    // One device that both modules show is one, by its key.
+    // A device that both modules show counts once, because of its key.
     let both = format!("{alike},C_GetSlotList=only:0");
     sign(&["sign", "tokens.json"], &both).exits(0);
 }
@@ -106,7 +106,7 @@ fn with_faults_of_all(run: Run, desk: &Desk, faults: &str) -> Run {
 #[test]
 fn a_label_is_bytes_up_to_its_first_nul() {
     let desk = Desk::new();
-    // "officer", a NUL and what is left behind it; p11tool prints the padding as %00.
+    // "officer", a NUL and what is left after it; p11tool prints the padding as %00.
     let padded = "C_GetTokenInfo=label:6f66666963657200004142";
     for uri in ["pkcs11:token=officer;id=%01", "pkcs11:token=officer%00%00;id=%01"] {
         for faults in [padded, ""] {

@@ -1,4 +1,5 @@
-//! `countersign sign-string`: a signature of the text that AWS's helper signs, in the helper's forms; openssl judges.
+//! `countersign sign-string`: a signature of the text that AWS's helper signs, in the helper's forms; openssl
+//! judges.
 
 use sha2::{Digest as _, Sha256};
 
@@ -7,12 +8,12 @@ use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::openssl;
 
-/// The text, made by openssl and the definition in the helper's documentation.
+/// The text, composed by openssl from the definition in the helper's documentation.
 fn signed_text(desk: &Desk, public_key: &str) -> Vec<u8> {
     let der = openssl(&["pkey", "-pubin", "-in", text(&desk.path(public_key)), "-outform", "DER"]);
     let is_ec = der.len() < 200;
     let key = if is_ec {
-        // The point is what the SubjectPublicKeyInfo ends with, of P-256 and P-384.
+        // For P-256 and P-384, the point is at the end of the SubjectPublicKeyInfo.
         der[der.len() - if der.len() < 100 { 65 } else { 97 }..].to_vec()
     } else {
         openssl(&[
@@ -69,7 +70,7 @@ fn each_key_and_digest_signs_the_helper_s_text() {
 }
 
 #[test]
-fn it_is_printed_in_the_helper_s_three_forms_and_nothing_ends_the_line() {
+fn it_is_printed_in_the_helper_s_three_forms_without_a_line_end() {
     let desk = Desk::new();
     let print = |options: &[&str]| {
         let arguments = [&["sign-string", "--private-key", SIGNKEY, "--reuse-pin"], options].concat();
@@ -92,7 +93,7 @@ fn it_is_printed_in_the_helper_s_three_forms_and_nothing_ends_the_line() {
 }
 
 #[test]
-fn the_certificate_must_be_the_key_s_which_is_seen_before_the_pin_is_used() {
+fn a_certificate_of_another_key_is_refused_before_the_pin_is_used() {
     let desk = Desk::provisioned(&["--keys", "signkey,eckey"]);
     let authority = Authority::new();
     authority.issue(&desk.path("device/signkey.pub.pem"), &Leaf::default(), &desk.path("own.pem"));
@@ -118,7 +119,7 @@ fn the_certificate_must_be_the_key_s_which_is_seen_before_the_pin_is_used() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_and_a_wrong_signature_is_not_printed() {
+fn impossible_options_are_refused_and_a_wrong_signature_is_not_printed() {
     let desk = Desk::new();
     let own = ["--private-key", SIGNKEY];
     for (options, code) in [

@@ -1,5 +1,5 @@
-//! `countersign serve` for a long time through all that goes wrong. `scripts/soak` runs it for ten minutes; here it takes some
-//! seconds, which show that it runs.
+//! `countersign serve` for a long time while everything goes wrong. `scripts/soak` runs it for ten minutes;
+//! here it runs for some seconds, to show that it works.
 
 use std::fs;
 use std::io::Write;
@@ -17,11 +17,11 @@ use crate::support::running::{PulledOut, eventually};
 use crate::support::server::Server;
 use crate::support::serving::{ROLES, Serving, TOKEN, TTL};
 
-/// Whatever the libraries keep for later is there by then.
+/// By then the libraries have filled their caches.
 const WARM_UP: usize = 3;
 
 #[test]
-fn a_service_that_lives_through_everything_does_not_grow() {
+fn a_service_that_survives_everything_does_not_grow() {
     let seconds = std::env::var("COUNTERSIGN_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let duration = Duration::from_secs(seconds.unwrap_or(0));
     let server = Server::new();
@@ -41,7 +41,7 @@ fn a_service_that_lives_through_everything_does_not_grow() {
     let (before, after) = (before.unwrap(), usage(&serving));
     eprintln!("{rounds} rounds: {before:?} KiB and descriptors at first, {after:?} in the end");
     assert!(after.1 <= before.1 + 2, "descriptors: {before:?} became {after:?}");
-    // A megabyte for what is kept on purpose, and what is forgotten of it by the allocator of the system.
+    // A megabyte for what is kept on purpose, and for fragmentation in the system's allocator.
     assert!(
         after.0 <= before.0 + 4096 + 8 * rounds,
         "memory: {before:?} became {after:?} in {rounds} rounds"
@@ -49,7 +49,7 @@ fn a_service_that_lives_through_everything_does_not_grow() {
     serving.stop();
 }
 
-/// One of everything. Each ends with credentials that are good.
+/// One of everything. Each ends with valid credentials.
 fn round(server: &Server, serving: &Serving<'_>, clock: &Settable, number: usize) {
     let renewed = || serving.running.said().matches("role=demo renewed").count();
     let renew = || {
@@ -71,7 +71,7 @@ fn round(server: &Server, serving: &Serving<'_>, clock: &Settable, number: usize
         let _gone = PulledOut::of(server);
         fail();
     }
-    // Wrong once: the device must not lock.
+    // Wrong only once: the device must not lock.
     server.desk.write("device/pin", b"999999\n");
     fail();
     server.desk.write("device/pin", format!("{PIN}\n").as_bytes());
@@ -84,7 +84,7 @@ fn round(server: &Server, serving: &Serving<'_>, clock: &Settable, number: usize
     assert_eq!(serving.access_key(), *server.aws.access_keys().last().unwrap());
 }
 
-/// Tokens, heads that never end, and connections that say nothing.
+/// Tokens, heads that never end, and silent connections.
 fn flood(serving: &Serving<'_>) {
     let asked =
         format!("PUT /latest/api/token HTTP/1.1\r\nHost: {}\r\n{TTL}: 21600\r\n\r\n", serving.address);
@@ -103,7 +103,7 @@ fn flood(serving: &Serving<'_>) {
 /// Memory in KiB and descriptors.
 fn usage(serving: &Serving<'_>) -> (usize, usize) {
     let process = format!("/proc/{}", serving.running.pid().as_raw_nonzero());
-    // Connections that were closed here are closed there soon.
+    // Connections that were closed on this side are closed soon on the other.
     std::thread::sleep(Duration::from_millis(500));
     let status = fs::read_to_string(format!("{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

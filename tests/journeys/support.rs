@@ -1,4 +1,4 @@
-//! What the journeys are made with. Only this folder is imported by test files; none of them imports another.
+//! The building blocks of the journeys. Test files import only from this folder, never from each other.
 
 pub mod authority;
 pub mod clients;

@@ -1,4 +1,5 @@
-//! The units of `packaging/systemd`, judged by systemd itself. What they do can only be seen where systemd runs.
+//! The units of `packaging/systemd`, judged by systemd itself. Their effect can only be seen where systemd
+//! runs.
 
 use std::fs;
 use std::process::Command;
@@ -8,14 +9,14 @@ use crate::support::parts::{root, where_it_may_mount};
 
 const UNITS: [&str; 2] = ["countersign-serve.service", "countersign-update.service"];
 
-/// systemd's own figure of what a service could do to the system, in tenths; 96 without any hardening.
+/// systemd's own score of what a service could do to the system, in tenths; 96 without any hardening.
 const MOST_EXPOSED: &str = "18";
 
 fn text_of(unit: &str) -> String {
     fs::read_to_string(root().join("packaging/systemd").join(unit)).expect("a unit is read")
 }
 
-/// The words of ExecStart= behind the program, with systemd's specifiers put in.
+/// The words of ExecStart= after the program, with systemd's specifiers filled in.
 fn arguments(desk: &Desk, unit: &str) -> Vec<String> {
     let text = text_of(unit).replace("\\\n", " ");
     let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("ExecStart=");
@@ -25,15 +26,15 @@ fn arguments(desk: &Desk, unit: &str) -> Vec<String> {
 }
 
 #[test]
-fn systemd_finds_no_fault_in_the_units_and_hardly_a_danger() {
+fn systemd_finds_no_fault_in_the_units_and_little_exposure() {
     let desk = Desk::without_device();
     for unit in UNITS {
-        // systemd requires the program to be there.
+        // systemd requires the program to exist.
         let text = text_of(unit).replace("/usr/local/bin/countersign", env!("CARGO_BIN_EXE_countersign"));
         let path = desk.write(unit, text.as_bytes());
         for how in [&["verify", "--man=no"][..], &["security", "--offline=yes", "--threshold", MOST_EXPOSED]]
         {
-            // It makes a folder below /run where systemd does not run.
+            // It creates a folder below /run where systemd does not run.
             let mut analyze = Command::new("env");
             analyze.args(where_it_may_mount());
             analyze.args(["sh", "-c", "mount -t tmpfs none /run && exec systemd-analyze \"$@\"", "sh"]);
@@ -61,7 +62,7 @@ fn the_example_of_a_configuration_is_one_that_serve_reads() {
     let desk = Desk::without_device();
     let example = root().join("packaging/serve.toml");
     let arguments = ["serve", "--config", example.to_str().unwrap(), "--port", "0"];
-    // It goes on to the device, which is not there.
+    // It continues to the device, which is missing.
     let done = desk.countersign(&arguments).env("COUNTERSIGN_MODULE", "/nowhere.so").go().exits(3);
     assert!(done.stderr().contains("/nowhere.so"), "{}", done.stderr());
 }

@@ -1,4 +1,4 @@
-//! `countersign update --once`: one profile of the credentials file, and all else as it was.
+//! `countersign update --once`: one profile of the credentials file is written, and everything else stays.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -30,7 +30,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_made_for_its_owner_alone_and_boto3_uses_it() {
+fn a_missing_file_is_created_for_its_owner_alone_and_boto3_uses_it() {
     let server = Server::new();
     let desk = &server.desk;
     let done = server.run("update", &["--once", "--debug"]).go().exits(0).says("[default] is good until 20");
@@ -67,7 +67,7 @@ fn everything_else_in_the_file_stays_as_it_was() {
 }
 
 #[test]
-fn a_link_that_leads_to_nothing_is_completed_where_it_leads() {
+fn the_target_of_a_dangling_link_is_created() {
     let server = Server::new();
     let desk = &server.desk;
     fs::create_dir(desk.path("links")).unwrap();
@@ -79,7 +79,7 @@ fn a_link_that_leads_to_nothing_is_completed_where_it_leads() {
 }
 
 #[test]
-fn names_that_are_none_for_a_profile_are_refused_before_anything_is_done() {
+fn names_that_no_profile_can_have_are_refused_before_anything_is_done() {
     let server = Server::new();
     for name in ["", "DEFAULT", "profile work", " work", "a]b", "a\nb", "a#b"] {
         once(&server, "aws-credentials", name).go().exits(2);

@@ -1,4 +1,5 @@
-//! `countersign update` on a credentials file that cannot be replaced, as in a container: it is written into.
+//! `countersign update` with a credentials file that cannot be replaced, as in a container: it is written in
+//! place.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -80,7 +81,7 @@ fn a_file_that_is_writable_in_a_folder_that_is_not_is_written_into() {
     let arguments = arguments(&server, &[]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let run = match geteuid().is_root() {
-        // Root may write everywhere; without capabilities it is a user like any other.
+        // Root may write anywhere; without capabilities it is a user like any other.
         true => {
             server.desk.countersign_under(&["setpriv", "--inh-caps=-all", "--bounding-set=-all"], &arguments)
         }
@@ -92,7 +93,7 @@ fn a_file_that_is_writable_in_a_folder_that_is_not_is_written_into() {
 }
 
 #[test]
-fn in_place_the_file_stays_the_same_for_those_who_hold_on_to_it() {
+fn in_place_the_file_stays_the_same_for_programs_that_keep_it_open() {
     let server = server();
     let inode = || fs::metadata(server.desk.path("folder/credentials")).unwrap().ino();
     let before = inode();

@@ -26,7 +26,7 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
     };
     let started = Instant::now();
     assert!(update().wait().unwrap().success());
-    // The moment of the replacement is near the end of a run.
+    // The replacement happens near the end of a run.
     let mut edge = started.elapsed();
     let others = parts(FILE.as_bytes(), "work").0;
     let mut before = desk.read("aws-credentials");
@@ -34,7 +34,7 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
     for round in 0..KILLS {
         desk.restore_device();
         let mut child = update();
-        // A quarter of the kills is spread over the run, the others follow the moment of the replacement.
+        // A quarter of the kills are spread over the run, the others follow the moment of the replacement.
         let is_spread = round % 4 == 0;
         let share = if is_spread { f64::from(round) / f64::from(KILLS) } else { 1.0 };
         std::thread::sleep(edge.mul_f64(share));
@@ -54,7 +54,7 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
         before = after;
     }
     assert!(old > 0 && new > 0, "the kills fell before ({old}) and after ({new}) the replacement");
-    // What boto3 reads of each: credentials that were given out together.
+    // What boto3 reads from each: credentials that were issued together.
     let copies: Vec<&Path> = copies.iter().map(AsRef::as_ref).collect();
     let log = server.aws.log();
     for read in read_by_boto3("work", &copies) {
@@ -66,7 +66,7 @@ fn kill_9_at_any_moment_leaves_a_file_with_the_old_credentials_or_the_new_ones()
             "{own}"
         );
     }
-    // A killed run may leave the file that was going to be the new one; nobody else can read it.
+    // A killed run may leave the file that was to become the new one; nobody else can read it.
     for entry in fs::read_dir(desk.folder()).unwrap() {
         let entry = entry.unwrap();
         if entry.file_name().to_string_lossy().starts_with(".countersign-") {

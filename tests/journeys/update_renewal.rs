@@ -1,4 +1,4 @@
-//! `countersign update` as it runs on: renewing in time, and what it does when it cannot.
+//! `countersign update` while it runs: renewing in time, and what it does when it cannot.
 
 use std::fs;
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::support::server::Server;
 
 const FILE_NAME: &str = "aws-credentials";
 
-/// A run on a file with other profiles; the service's credentials live so many seconds.
+/// A run with a file that has other profiles; the service's credentials live for this many seconds.
 fn renewing(server: &Server, lifetime: u32) -> Run {
     server.aws.settings(json!({ "lifetime": lifetime }));
     server.desk.write(FILE_NAME, FILE.as_bytes());
     server.run("update", &["--profile", "work"]).env("AWS_SHARED_CREDENTIALS_FILE", FILE_NAME)
 }
 
-/// The file holds what the service gave out last, and what was in it before.
+/// The file holds what the service issued last, and its other contents.
 #[track_caller]
 fn is_whole(server: &Server) {
     let path = server.desk.path(FILE_NAME);
@@ -47,7 +47,7 @@ fn short_credentials_are_renewed_in_time_until_a_signal_ends_it() {
     for pair in at.windows(2) {
         let (first, second): (jiff::Timestamp, jiff::Timestamp) = (pair[0], pair[1]);
         let seconds = second.duration_since(first).as_secs_f64();
-        // A whole second more or less is the clock's, which is read in whole seconds.
+        // The clock is read in whole seconds, so the result may be off by one.
         assert!((0.9..3.9).contains(&seconds), "renewed after {seconds} s");
     }
     update.signal(Signal::TERM);
@@ -73,7 +73,7 @@ fn a_hang_up_signal_renews_at_once() {
 #[test]
 fn a_network_that_fails_for_a_while_is_tried_again() {
     let server = Server::new();
-    // The first is good, then one renewal fails three times, and the next one once.
+    // The first succeeds, then one renewal fails three times, and the next one once.
     server.aws.next(json!([
         {"do": "normal"},
         {"do": "cut", "at": "before-headers", "times": 2},
@@ -89,7 +89,7 @@ fn a_network_that_fails_for_a_while_is_tried_again() {
 }
 
 #[test]
-fn a_network_that_stays_away_is_tried_with_growing_pauses_until_the_credentials_end() {
+fn a_network_that_stays_down_is_tried_with_growing_pauses_until_the_credentials_expire() {
     let server = Server::new();
     server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
     let mut update = Running::of(&server, renewing(&server, 6));
@@ -117,7 +117,7 @@ fn a_device_that_is_gone_for_a_while_is_found_again() {
 }
 
 #[test]
-fn a_device_that_stays_away_ends_it_when_the_credentials_end() {
+fn a_device_that_stays_away_ends_it_when_the_credentials_expire() {
     let server = Server::new();
     let run = faulty(&server, renewing(&server, 4), "C_Sign:2=gone:0x32");
     let mut update = Running::of(&server, run);
@@ -154,7 +154,7 @@ fn a_pin_that_has_become_wrong_is_sent_once_and_a_corrected_one_without_being_as
 }
 
 #[test]
-fn it_waits_for_the_right_pin_although_the_credentials_have_ended() {
+fn it_waits_for_the_right_pin_although_the_credentials_have_expired() {
     let server = Server::new();
     let mut update = Running::of(&server, renewing(&server, 4));
     update.says("[work] is good until").hides("999999");
@@ -186,11 +186,11 @@ fn a_credential_costs_one_login_and_one_signature_at_each_renewal() {
 }
 
 #[test]
-fn two_that_write_different_profiles_of_one_file_lose_nothing() {
+fn two_writers_of_different_profiles_in_one_file_lose_nothing() {
     const PROFILES: [&str; 2] = ["work", "z"];
     let server = Server::new();
     renewing(&server, 3600);
-    // One after the other: SoftHSM does not always bear two that log in at once, which a renewal does.
+    // One after the other: SoftHSM cannot always cope with two logins at once, which a renewal makes.
     let mut updates = PROFILES.map(|profile| {
         let session = format!("of-{profile}");
         let run = server.run("update", &["--profile", profile, "--role-session-name", &session]);
@@ -241,7 +241,7 @@ fn two_that_write_different_profiles_of_one_file_lose_nothing() {
 }
 
 #[test]
-fn a_device_that_hangs_ends_it_when_the_credentials_end() {
+fn a_device_that_hangs_ends_it_when_the_credentials_expire() {
     let server = Server::new();
     let mut run = renewing(&server, 4);
     run.command.args(["--timeout", "1"]);
@@ -252,7 +252,7 @@ fn a_device_that_hangs_ends_it_when_the_credentials_end() {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_a_renewal_ends_it_well() {
+fn a_signal_in_the_middle_of_a_renewal_ends_it_cleanly() {
     let server = Server::new();
     let mut update = Running::of(&server, faulty(&server, renewing(&server, 3600), "C_Sign:2=delay:60000"));
     update.says("[work] is good until");

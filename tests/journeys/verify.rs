@@ -1,4 +1,4 @@
-//! Checking signatures as the HSM would, and looking at files.
+//! Checking signatures as the HSM would, and showing files.
 
 use crate::support::desk::{Desk, SIGNKEY};
 use crate::support::parts::root;

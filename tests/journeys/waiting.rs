@@ -49,7 +49,7 @@ fn a_device_that_is_not_there_yet_is_waited_for() {
 }
 
 #[test]
-fn waiting_ends() {
+fn waiting_times_out() {
     let desk = Desk::new();
     let done =
         desk.countersign(&["sign", "--wait=1", "--key", SIGNKEY, "tokens.json"]).with_pin().go().exits(1);
@@ -108,7 +108,7 @@ fn a_file_of_any_kind_is_signed_when_nobody_writes_to_it_any_more() {
 }
 
 #[test]
-fn what_will_not_pass_is_not_waited_for() {
+fn permanent_errors_are_not_waited_for() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     let start = Instant::now();
@@ -151,7 +151,7 @@ fn a_module_that_hangs_in_any_call_ends_the_wait_in_time_and_is_named() {
 }
 
 #[test]
-fn a_device_is_looked_for_afresh_when_the_call_that_hung_has_returned() {
+fn a_device_is_searched_for_again_when_the_call_that_hung_has_returned() {
     let desk = Desk::new();
     for call in ["C_Initialize", "C_GetSlotList", "C_OpenSession", "C_FindObjects"] {
         let sign = ["sign", "--wait=60", "--timeout=1", "--key", SIGNKEY, "tokens.json"];
@@ -168,9 +168,9 @@ fn a_device_is_looked_for_afresh_when_the_call_that_hung_has_returned() {
 }
 
 #[test]
-fn other_modules_are_looked_at_while_one_hangs() {
+fn other_modules_are_searched_while_one_hangs() {
     let desk = Desk::new();
-    // A library of its own: the one that hangs must not keep what SoftHSM itself uses.
+    // A separate copy of the library: the one that hangs must not block what SoftHSM itself uses.
     fs::copy(softhsm_module(), desk.path("other.so")).unwrap();
     let hanging = format!("module: {}\n", fault_module().display());
     let modules =
@@ -185,7 +185,8 @@ fn other_modules_are_looked_at_while_one_hangs() {
         run(&["sign", "--wait=40", "--timeout=2", "--key", SIGNKEY, "tokens.json"], hang).exits(0);
         assert!(start.elapsed() < Duration::from_secs(20), "{hang}: {:?}", start.elapsed());
         assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
-        // Without a URI the selected key may be behind the module that hangs: the PIN does not go to another device.
+        // Without a URI the selected key may be behind the module that hangs, so the PIN must not go to
+        // another device.
         let done = run(&["sign", "--wait=2", "--timeout=1", "tokens.json"], hang).exits(3);
         done.says("in a slot of a-hanging").says(&format!("hangs in {hang}"));
         assert_eq!(desk.read("tokens.json"), UNSIGNED);

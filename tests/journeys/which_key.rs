@@ -79,7 +79,7 @@ fn more_than_eight_uris_are_a_usage_error() {
 }
 
 #[test]
-fn two_devices_of_one_name_are_told_apart_by_serial() {
+fn two_devices_of_one_name_are_distinguished_by_serial() {
     let desk = Desk::provisioned(&["--keys", "signkey", "--also", "officer"]);
     let done = sign(&desk, &["--key", SIGNKEY], 4);
     let uris: Vec<&str> = done
@@ -165,7 +165,7 @@ fn an_unknown_attribute_matches_nothing_and_is_warned_of() {
 }
 
 #[test]
-fn a_malformed_uri_is_refused_with_its_place() {
+fn a_malformed_uri_is_refused_with_the_position() {
     let desk = Desk::new();
     let done = sign(&desk, &["--key", "pkcs11:token=my officer"], 7);
     pinned(
@@ -193,23 +193,23 @@ fn the_environment_can_name_the_key() {
 
 #[test]
 fn a_public_key_on_a_device_without_a_login_is_not_a_candidate() {
-    // As CACKey's store of CA certificates: it requires no login, and shows no private key.
+    // Like CACKey's store of CA certificates: it requires no login, and shows no private key.
     let desk = Desk::provisioned(&["--keys", "signkey", "--also", "store"]);
     let store = "C_GetTokenInfo=store";
     for arguments in [&["sign", "tokens.json"][..], &["sign", "--key", "pkcs11:id=%01", "tokens.json"]] {
         with_faults(&desk, arguments, store).go().exits(0).says("officer (SoftHSM v2");
         assert_eq!(calls(&desk, "C_Login"), 1, "{arguments:?}");
     }
-    // With a login it counts.
+    // If it requires a login, it is a candidate.
     with_faults(&desk, &["sign", "tokens.json"], "").go().exits(4).says("2 keys match");
     assert_eq!(calls(&desk, "C_Login"), 0);
-    // Named, it is said to hold none.
+    // If it is named, the error says that it has none.
     let named = ["sign", "--key", "pkcs11:token=store;id=%01", "tokens.json"];
     with_faults(&desk, &named, store).go().exits(4).says("no private key on store");
 }
 
 #[test]
-fn a_uri_that_nearly_names_the_key_is_said_how_to_write() {
+fn a_uri_that_nearly_names_the_key_is_corrected() {
     let desk = Desk::new();
     for (uri, code, help) in [
         ("pkcs11:token=officer;id=01", 4, "help: write id=%01, with a percent sign"),

@@ -1,4 +1,5 @@
-//! Kryoptic, a software device that speaks PKCS#11 3.2, as a module to test countersign on. Never linked into it.
+//! Kryoptic, a software device that speaks PKCS#11 3.2, as a module for testing countersign. Never linked
+//! into it.
 //!
 //! kryoptic-lib has the functions, but not under the names that a module exports.
 #![allow(non_snake_case, unsafe_code)]

@@ -9,7 +9,7 @@ use crate::tlv::tlv;
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 29, 19];
 
-/// A name, or its only part that matters.
+/// A name, or the only part of one that matters.
 pub struct Certificate<'a> {
     pub subject: &'a str,
     pub issuer: &'a str,
@@ -47,7 +47,7 @@ impl Certificate<'_> {
     }
 }
 
-/// Of a number's bytes.
+/// The INTEGER with these bytes.
 pub fn integer(number: &[u8]) -> Vec<u8> {
     let mut bytes: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
     if bytes.first().is_none_or(|first| first & 0x80 != 0) {

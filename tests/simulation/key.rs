@@ -38,7 +38,7 @@ pub struct RsaNumbers {
     private_exponent: BigUint,
 }
 
-/// The key cannot sign such bytes.
+/// The key cannot sign these bytes.
 #[derive(Debug)]
 pub struct WrongInput;
 
@@ -89,7 +89,7 @@ impl PrivateKey {
         }
     }
 
-    /// RSA of a block that is padded already, or ECDSA of a digest.
+    /// RSA of a block that is already padded, or ECDSA of a digest.
     pub fn sign_raw(&self, input: &[u8]) -> Result<Vec<u8>, WrongInput> {
         match self {
             PrivateKey::Rsa { pair, numbers } => {
@@ -107,7 +107,7 @@ impl PrivateKey {
         }
     }
 
-    /// With hash and padding, for certificates.
+    /// Signs with hash and padding, for certificates.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match self {
@@ -136,8 +136,8 @@ impl PrivateKey {
     }
 
     fn rsa(pair: RsaKeyPair) -> Self {
-        // aws-lc-rs pads itself, so the numbers are taken out: PKCS#8 holds an RSAPrivateKey, which is the version, the
-        // modulus, the public exponent, the private one, and more.
+        // aws-lc-rs always pads, so the numbers are extracted: PKCS#8 holds an RSAPrivateKey, which is the
+        // version, the modulus, the public exponent, the private one, and more.
         let der: Pkcs8V1Der<'_> = pair.as_der().expect("PKCS#8");
         let key = find(der.as_ref(), 0x30).and_then(|info| find(info, 0x04)).expect("a private key");
         let mut numbers = objects(find(key, 0x30).expect("a sequence"))
@@ -149,7 +149,7 @@ impl PrivateKey {
     }
 }
 
-/// The curve, and the hash whose digests `sign_raw` takes.
+/// The curve, and the hash whose digests `sign_raw` accepts.
 fn ecdsa(algorithm: Algorithm) -> (&'static EcdsaSigningAlgorithm, &'static digest::Algorithm) {
     match algorithm {
         Algorithm::P384 => (&ECDSA_P384_SHA384_ASN1_SIGNING, &digest::SHA384),

@@ -1,4 +1,4 @@
-//! What a simulated device keeps when it is pulled out: files in a folder.
+//! What a simulated device keeps when it is unplugged: files in a folder.
 
 // Not every device needs all of it.
 #![allow(dead_code)]

@@ -1,4 +1,4 @@
-//! What goes wrong at which signatures: `N=EVENT` or `N-M=EVENT`, counted from 1.
+//! Which signatures go wrong and how: `N=EVENT` or `N-M=EVENT`, counted from 1.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;

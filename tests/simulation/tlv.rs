@@ -1,6 +1,6 @@
 //! Tag, length, value: the form of both a card's data objects and a certificate.
 
-/// An object. `tag` as it is written: 0x53, 0x7f49.
+/// An object, with `tag` as it is written: 0x53, 0x7f49.
 pub fn tlv(tag: u32, content: &[u8]) -> Vec<u8> {
     let mut bytes: Vec<u8> = tag.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
     match content.len() {
@@ -15,12 +15,12 @@ pub fn tlv(tag: u32, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The content of the first object of that tag.
+/// The content of the first object with this tag.
 pub fn find(bytes: &[u8], wanted: u32) -> Option<&[u8]> {
     objects(bytes).find(|(tag, _)| *tag == wanted).map(|(_, content)| content)
 }
 
-/// The objects of a list, up to where it is none.
+/// The objects of a list, up to the first malformed one.
 pub fn objects(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let (tag, content, rest) = split(bytes)?;

@@ -18,7 +18,7 @@ const NUMBERED: [(u8, Algorithm); 6] = [
     (14, Algorithm::P521),
 ];
 
-/// What DEVICE INFO lists: those, and the signatures, hashes and objects that go with them.
+/// What DEVICE INFO lists: these, and the signatures, hashes and objects that go with them.
 pub const SUPPORTED: [u8; 22] =
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 30, 31, 33, 34, 35, 38, 43, 44];
 
@@ -45,7 +45,7 @@ pub fn public_key(object: &Object) -> Vec<u8> {
     [vec![object.algorithm], numbers].concat()
 }
 
-/// A digest, by its length, or what else is to be padded.
+/// `data` is a digest, recognized by its length, or anything else to be padded.
 pub fn sign_pkcs1(object: &Object, data: &[u8]) -> Answer {
     let PrivateKey::Rsa { pair, .. } = &key(object) else { return Err(Refusal::INVALID_DATA) };
     let prefix: &[u8] = match data.len() {
@@ -62,7 +62,7 @@ pub fn sign_pkcs1(object: &Object, data: &[u8]) -> Answer {
     key(object).sign_raw(&block).map_err(|_| Refusal::INVALID_DATA)
 }
 
-/// EMSA-PSS of RFC 8017, 9.1.1: the mask's hash, the salt's length, and a digest.
+/// EMSA-PSS of RFC 8017, 9.1.1. `data` is the mask's hash, the salt's length, and a digest.
 pub fn sign_pss(object: &Object, data: &[u8]) -> Answer {
     let PrivateKey::Rsa { pair, .. } = &key(object) else { return Err(Refusal::INVALID_DATA) };
     let mut fields = Fields(data);
@@ -80,7 +80,8 @@ pub fn sign_pss(object: &Object, data: &[u8]) -> Answer {
     key(object).sign_raw(&[block, hash, vec![0xbc]].concat()).map_err(|_| Refusal::INVALID_DATA)
 }
 
-/// ECDSA of a digest that may be shorter or longer than the curve's numbers: FIPS 186-5, 6.4.1, takes the leftmost bits.
+/// ECDSA of a digest that may be shorter or longer than the curve's numbers: FIPS 186-5, 6.4.1, uses the
+/// leftmost bits.
 pub fn sign_ecdsa(object: &Object, digest: &[u8]) -> Answer {
     let length = match key(object).algorithm() {
         Algorithm::P256 => 32,

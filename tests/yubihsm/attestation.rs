@@ -1,5 +1,6 @@
-//! What the device says of its keys: SIGN ATTESTATION CERTIFICATE, and the preloaded key and certificate of the id 0
-//! (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>). The certificates above are this device's own.
+//! What the device says about its keys: SIGN ATTESTATION CERTIFICATE, and the preloaded key and certificate
+//! with the id 0 (<https://docs.yubico.com/hardware/oid/oid-product-arc.html>). The certificates above are
+//! this device's own.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
@@ -20,7 +21,7 @@ const X509_CERTIFICATE: u8 = 31;
 /// 1.3.6.1.4.1.41482.4
 const YUBICO_HSM: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0xc4, 0x0a, 4];
 
-/// The objects that a device comes with. The private keys of the CAs are needed once, and forgotten.
+/// The objects that a device comes with. The private keys of the CAs are used once, then discarded.
 pub fn preloaded(memory: &Memory, serial: u32) -> [Object; 2] {
     let [root, intermediate] = [(); 2].map(|()| PrivateKey::generate(Algorithm::P256));
     let device = PrivateKey::generate(Algorithm::Rsa2048);
@@ -61,7 +62,7 @@ pub fn preloaded(memory: &Memory, serial: u32) -> [Object; 2] {
     ]
 }
 
-/// What `key` is, according to the attesting key, whose certificate is `attester`.
+/// A statement about `key` by the attesting key, whose certificate is `attester`.
 pub fn attest(serial: u32, key: &Object, by: &Object, attester: &Object) -> Vec<u8> {
     let mut number = [0; 16];
     SystemRandom::new().fill(&mut number).expect("random bytes");
@@ -95,7 +96,7 @@ fn bit_string(bytes: &[u8]) -> Vec<u8> {
     tlv(0x03, &[&[0], bytes].concat())
 }
 
-/// The common name of a certificate's subject, if that is all that its name has.
+/// The common name of a certificate's subject, if its name has nothing else.
 fn subject_of(certificate: &[u8]) -> String {
     let body = find(certificate, 0x30).and_then(|certificate| find(certificate, 0x30)).unwrap_or_default();
     // Algorithm, issuer, validity, subject.

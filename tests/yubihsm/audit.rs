@@ -1,6 +1,7 @@
-//! The log (user guide: "Logging and Logs", "Set Command Audit Option"; GET LOG ENTRIES, SET LOG INDEX, SET OPTION): 62
-//! entries, each with a hash of itself and the one before. A command is logged if its own option says so, or all are
-//! forced; then one that cannot be logged is refused, except those that open a session and those that free the log.
+//! The log (user guide: "Logging and Logs", "Set Command Audit Option"; GET LOG ENTRIES, SET LOG INDEX, SET
+//! OPTION): 62 entries, each with a hash of itself and the one before. A command is logged if its own option
+//! says so, or if logging is forced for all. A command that must be logged and cannot be is refused, except
+//! for those that open a session and those that free the log.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,7 @@ const MOST: usize = 62;
 const HASH: usize = 16;
 const ENTRY: usize = 16 + HASH;
 
-/// In place of a key that a command does not have.
+/// Stands for the key of a command that has none.
 pub const NO_KEY: u16 = u16::MAX;
 
 const FORCE_AUDIT: u8 = 1;
@@ -22,13 +23,13 @@ const AUTHENTICATE_SESSION: u8 = 0x04;
 const GET_LOG_ENTRIES: u8 = 0x4d;
 const SET_LOG_INDEX: u8 = 0x67;
 
-/// What there is to log of a command.
+/// What is logged about a command.
 pub struct Done {
     pub command: u8,
     pub length: u16,
     pub session_key: u16,
     pub keys: [u16; 2],
-    /// The answer's command.
+    /// The command byte of the answer.
     pub result: u8,
 }
 
@@ -46,7 +47,7 @@ impl Log {
             // The first entry after a reset.
             log.append(&[0xff; ENTRY - HASH - 2]);
         }
-        // That the device was plugged in.
+        // Records that the device was plugged in.
         log.add(&Done { command: 0, length: 0, session_key: NO_KEY, keys: [0, 0], result: 0 });
         log
     }
@@ -80,7 +81,7 @@ impl Log {
         Ok([&boots[..], &authentications, &[self.used()], &self.entries.concat()].concat())
     }
 
-    /// SET LOG INDEX: forgets the entries up to one.
+    /// SET LOG INDEX: forgets the entries up to the given one.
     pub fn forget(&mut self, data: &[u8]) -> Answer {
         let last = Fields(data).u16()?;
         let at = self.entries.iter().position(|entry| number(entry) == last).ok_or(Refusal::INVALID_DATA)?;
@@ -147,7 +148,7 @@ impl Log {
         self.append(&rest.concat());
     }
 
-    /// The rest of an entry: what follows its number.
+    /// Appends an entry; `rest` follows its number.
     fn append(&mut self, rest: &[u8]) {
         let last = self.entries.last();
         let next =
@@ -172,7 +173,7 @@ impl Log {
         self.memory.read("force-audit").is_some_and(|state| state != [0])
     }
 
-    /// None are logged unless somebody has asked for it.
+    /// The commands that are logged: none, unless somebody has requested it.
     fn audited(&self) -> Vec<u8> {
         self.memory.read("command-audit").unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! Authentication keys: two AES keys, usually derived from a password (user guide: "Core Concepts", "Authentication Key").
+//! Authentication keys: two AES keys, usually derived from a password (user guide: "Core Concepts",
+//! "Authentication Key").
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,4 @@
-//! What keys may do (user guide: "Core Concepts", "Capability"): each is a bit of 64.
+//! What keys may do (user guide: "Core Concepts", "Capability"): each capability is one bit of 64.
 
 pub type Capabilities = u64;
 
@@ -20,9 +20,9 @@ pub const CHANGE_AUTHENTICATION_KEY: Capabilities = 1 << 0x2e;
 
 pub const ALL: Capabilities = u64::MAX;
 
-/// What a key must be able to do to delete an object of that type.
+/// The capability that deleting an object of this type requires.
 pub fn to_delete(object_type: u8) -> Capabilities {
     const DELETE_OPAQUE: u8 = 0x27;
-    // The types are numbered from 1 on, and these bits are in their order.
+    // The types are numbered from 1, and these bits are in the same order.
     if (1..=7).contains(&object_type) { 1 << (DELETE_OPAQUE + object_type - 1) } else { 0 }
 }

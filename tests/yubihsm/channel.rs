@@ -1,6 +1,6 @@
-//! The secure channel of a session: Global Platform's SCP03 with AES-128, of which Yubico takes the derivation of keys, the
-//! cryptograms, and encryption and MAC of both directions (user guide: "Core Concepts", "Session"; GPC_SPE_014, 4.1.5 and
-//! 6.2).
+//! The secure channel of a session. It is Global Platform's SCP03 with AES-128, from which Yubico uses the
+//! key derivation, the cryptograms, and encryption and MAC in both directions (user guide: "Core Concepts",
+//! "Session"; GPC_SPE_014, 4.1.5 and 6.2).
 
 use aws_lc_rs::cipher::{
     AES_128, DecryptingKey, DecryptionContext, EncryptingKey, EncryptionContext, UnboundCipherKey,
@@ -12,7 +12,7 @@ use crate::frame::Refusal;
 
 pub type Key = [u8; 16];
 
-/// The first bytes of a CMAC that are sent.
+/// How many bytes of a CMAC are sent.
 pub const MAC: usize = 8;
 
 const BLOCK: usize = 16;
@@ -30,9 +30,9 @@ pub struct Channel {
     answers_mac: Key,
     /// The challenges of both sides.
     context: [u8; 16],
-    /// The last MAC of a command, whole.
+    /// The last command's MAC, in full.
     chain: [u8; BLOCK],
-    /// Of commands.
+    /// The number of commands.
     counter: u128,
 }
 
@@ -48,12 +48,12 @@ impl Channel {
         }
     }
 
-    /// What proves that the device has the key.
+    /// Proves that the device has the key.
     pub fn card_cryptogram(&self) -> [u8; 8] {
         cryptogram(&self.mac, CARD_CRYPTOGRAM, &self.context)
     }
 
-    /// Whether the other side has it: `message` is a whole AUTHENTICATE SESSION.
+    /// Checks that the other side has it: `message` is a whole AUTHENTICATE SESSION.
     pub fn authenticates(&mut self, message: &[u8], host_cryptogram: &[u8]) -> Result<(), Refusal> {
         if host_cryptogram != cryptogram(&self.mac, HOST_CRYPTOGRAM, &self.context) {
             return Err(Refusal::AUTHENTICATION_FAILED);
@@ -63,7 +63,8 @@ impl Channel {
         Ok(())
     }
 
-    /// The command in a SESSION MESSAGE, padded: `message` is all of it, `encrypted` the part of it that is.
+    /// The command in a SESSION MESSAGE, padded: `message` is the whole message, `encrypted` its encrypted
+    /// part.
     pub fn open(&mut self, message: &[u8], encrypted: &[u8]) -> Result<Vec<u8>, Refusal> {
         if encrypted.is_empty() || !encrypted.len().is_multiple_of(BLOCK) {
             return Err(Refusal::WRONG_LENGTH);
@@ -76,7 +77,7 @@ impl Channel {
         Ok(text)
     }
 
-    /// An answer as the data of a SESSION MESSAGE: `header` is what it begins with, given the data's length.
+    /// An answer as the data of a SESSION MESSAGE, whose start `header` makes from the data's length.
     pub fn seal(&mut self, answer: &[u8], header: impl FnOnce(usize) -> Vec<u8>) -> Vec<u8> {
         let mut text = [answer, &[0x80]].concat();
         text.resize(text.len().next_multiple_of(BLOCK), 0);
@@ -89,7 +90,7 @@ impl Channel {
         [&message, &mac[..MAC]].concat()
     }
 
-    /// The MAC at the end of a message, which is over the one before too.
+    /// Checks the MAC at the end of a message, which also covers the previous MAC.
     fn check(&mut self, message: &[u8]) -> Result<(), Refusal> {
         let (text, given) = message.split_at_checked(message.len() - MAC).ok_or(Refusal::WRONG_LENGTH)?;
         let mac = sign(&self.mac, &[&self.chain, text]);

@@ -1,6 +1,6 @@
 //! The connector: HTTP with two addresses, `/connector/status` and `/connector/api`
-//! (<https://developers.yubico.com/yubihsm-connector/>). Without a device the one says `NO_DEVICE`, and the other answers
-//! 500.
+//! (<https://developers.yubico.com/yubihsm-connector/>). Without a device, the first reports `NO_DEVICE`, and
+//! the second answers 500.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use crate::memory::Memory;
 /// Longer than any message of the device.
 const LONGEST: usize = 2048 + 3;
 
-/// Until the program is ended.
+/// Serves until the program is ended.
 pub fn serve(memory: Memory, port: u16, device: Device) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let port = listener.local_addr()?.port();
@@ -20,7 +20,7 @@ pub fn serve(memory: Memory, port: u16, device: Device) -> io::Result<()> {
     let connector = Arc::new(Connector { memory, port, device: Mutex::new(device) });
     for connection in listener.incoming() {
         let (connector, connection) = (connector.clone(), connection?);
-        // A client that goes away is not a fault of the connector.
+        // A client that disconnects is not a fault of the connector.
         std::thread::spawn(move || connector.talk(&connection));
     }
     Ok(())
@@ -68,7 +68,7 @@ impl Connector {
             () if is_api => {
                 let mut device = self.device.lock().unwrap_or_else(PoisonError::into_inner);
                 let answer = (!is_unplugged()).then(|| device.answer(&request.body));
-                // It may have been unplugged meanwhile.
+                // It may have been unplugged in the meantime.
                 match answer.filter(|_| !is_unplugged()) {
                     Some(answer) => ("200 OK", answer),
                     None => {

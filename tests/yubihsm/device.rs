@@ -1,4 +1,4 @@
-//! The device: what can be asked of it without a session, and its state.
+//! The device: its commands without a session, and its state.
 
 use std::process;
 
@@ -48,7 +48,7 @@ impl Device {
         device
     }
 
-    /// As a factory reset leaves it.
+    /// Puts the device into the state after a factory reset.
     pub fn personalise(&mut self) {
         self.store.clear();
         for object in attestation::preloaded(&self.memory, self.options.serial) {
@@ -68,7 +68,7 @@ impl Device {
         self.memory.number("serial").unwrap_or_default()
     }
 
-    /// A whole message in, a whole message out.
+    /// Answers a whole message with a whole message.
     pub fn answer(&mut self, message: &[u8]) -> Vec<u8> {
         let frame = match Frame::parse(message) {
             Ok(frame) => frame,
@@ -95,8 +95,8 @@ impl Device {
         self.noted(&frame, [NO_KEY; 2], NO_KEY, answer)
     }
 
-    /// DEVICE INFO: version, serial number, the log's size and use, algorithms; since firmware 2.4 the chip's name on
-    /// page 1.
+    /// DEVICE INFO: version, serial number, the log's size and use, algorithms; since firmware 2.4 the chip's
+    /// name on page 1.
     pub fn info(&self, data: &[u8]) -> Answer {
         match data {
             [] | [0] => {
@@ -107,7 +107,7 @@ impl Device {
         }
     }
 
-    /// Writes down what was asked, for the device's log and for the tests.
+    /// Records the command, for the device's log and for the tests.
     pub fn noted(&mut self, asked: &Frame, keys: [u16; 2], session_key: u16, answer: Answer) -> Vec<u8> {
         let refused = answer.as_ref().err().map_or(String::new(), |Refusal(number)| format!("{number:02x}"));
         let frame = Frame::answer(asked.command, answer);
@@ -117,7 +117,7 @@ impl Device {
         frame.to_bytes()
     }
 
-    /// What is to happen at this signature.
+    /// Applies the fault that is due at this signature.
     pub fn before_signature(&mut self) -> Result<(), Refusal> {
         self.signatures += 1;
         let events = &self.options.at;
@@ -145,7 +145,7 @@ impl Device {
         (id, answer)
     }
 
-    /// SESSION MESSAGE: a command in the channel of its session, and the answer in it.
+    /// SESSION MESSAGE: a command in its session's channel, and the answer in the same.
     fn in_session(&mut self, message: &[u8], data: &[u8]) -> Result<Vec<u8>, Refusal> {
         let (number, inner) = self.sessions.open(message, data)?;
         let rights = self.sessions.session(number)?.rights.clone();

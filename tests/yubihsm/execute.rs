@@ -1,4 +1,4 @@
-//! The commands of a session: what each needs (user guide: "YubiHSM Command Reference") and what it does.
+//! The commands of a session: what each requires (user guide: "YubiHSM Command Reference") and what it does.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
@@ -11,7 +11,7 @@ use crate::frame::{Answer, Fields, Frame, Refusal};
 use crate::object::{ASYMMETRIC_KEY, AUTHENTICATION_KEY, GENERATED, IMPORTED, OPAQUE, Object, WRAP_KEY};
 use crate::session::Rights;
 
-/// An object's content that fits a message.
+/// The longest content of an object that fits into a message.
 const LONGEST: u16 = 1968;
 
 impl Device {
@@ -51,7 +51,7 @@ impl Device {
                 }
                 Ok(asymmetric::public_key(self.store.find(rights, id, object_type)?))
             }
-            // GENERATE WRAP KEY, of RSA alone: what countersign must never ask for. It wraps nothing.
+            // GENERATE WRAP KEY, only for RSA. countersign must never request it. The key wraps nothing.
             0x5b => {
                 demand(rights, capability::GENERATE_WRAP_KEY)?;
                 let mut object = Object::described_by(&mut fields, WRAP_KEY, GENERATED)?;
@@ -97,7 +97,7 @@ impl Device {
         }
     }
 
-    /// Records and pages, all and free, and a page's size.
+    /// Records and pages, total and free, and a page's size.
     fn storage_info(&self) -> Vec<u8> {
         let free = 256 - self.store.count() as u16;
         [256, free, 1024, free * 4, 126].iter().flat_map(|number: &u16| number.to_be_bytes()).collect()
@@ -135,7 +135,7 @@ impl Device {
         Ok(id.to_be_bytes().to_vec())
     }
 
-    /// Both the session and the key must be able to.
+    /// Both the session and the key need the capability.
     fn sign(
         &mut self,
         mut fields: Fields<'_>,
@@ -154,7 +154,8 @@ impl Device {
         sign(&object, fields.rest())
     }
 
-    /// SIGN ATTESTATION CERTIFICATE: the key, and the one that signs, whose certificate is the opaque object of its id.
+    /// SIGN ATTESTATION CERTIFICATE: the key, and the one that signs, whose certificate is the opaque object
+    /// with its id.
     fn attest(&mut self, mut fields: Fields<'_>, rights: &Rights) -> Answer {
         let (id, attester) = (fields.u16()?, fields.u16()?);
         demand(rights, capability::SIGN_ATTESTATION_CERTIFICATE)?;

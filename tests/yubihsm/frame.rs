@@ -1,7 +1,8 @@
-//! What goes to the device and comes back: a command, 16 bits of length, data. An answer's command is the question's with
-//! the highest bit set, or 7f with the number of an error (user guide: "YubiHSM Command Reference", "Error codes").
+//! Messages to and from the device: a command, 16 bits of length, data. An answer's command is the question's
+//! with the highest bit set, or 7f with the number of an error (user guide: "YubiHSM Command Reference",
+//! "Error codes").
 
-/// An error of the device, by Yubico's number.
+/// An error of the device, with Yubico's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal(pub u8);
 
@@ -31,7 +32,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// What follows the data is padding.
+    /// Anything after the data is padding.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut fields = Fields(bytes);
         let (command, length) = (fields.u8()?, fields.u16()?);
@@ -51,7 +52,7 @@ impl Frame {
     }
 }
 
-/// Data, field by field. What is too short has the wrong length.
+/// Data, read field by field. Data that is too short has the wrong length.
 pub struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {

@@ -19,21 +19,22 @@ pub struct Object {
     pub object_type: u8,
     /// Padded with zeros.
     pub label: [u8; LABEL],
-    /// A bit for each of 16.
+    /// One bit for each of 16.
     pub domains: u16,
     pub capabilities: Capabilities,
-    /// What an authentication key may give to objects that it makes.
+    /// The capabilities that an authentication key may give to objects that it creates.
     pub delegated: Capabilities,
     pub algorithm: u8,
     pub origin: u8,
-    /// How often an object of that type has been given this id.
+    /// How often an object of this type was given this id.
     pub sequence: u8,
-    /// A key as PKCS#8, an authentication key's two, or bytes.
+    /// A key as PKCS#8, the two keys of an authentication key, or bytes.
     pub content: Vec<u8>,
 }
 
 impl Object {
-    /// What commands that make an object begin with: id, label, domains, capabilities, algorithm.
+    /// The fields at the start of commands that create an object: id, label, domains, capabilities,
+    /// algorithm.
     pub fn described_by(fields: &mut Fields<'_>, object_type: u8, origin: u8) -> Result<Self, Refusal> {
         Ok(Object {
             id: fields.u16()?,
@@ -60,7 +61,7 @@ impl Object {
         &self.label[..end]
     }
 
-    /// What GET OBJECT INFO answers.
+    /// The answer to GET OBJECT INFO.
     pub fn info(&self) -> Vec<u8> {
         let length = u16::try_from(self.length()).expect("a small object");
         [
@@ -75,7 +76,7 @@ impl Object {
         .concat()
     }
 
-    /// As long as a device of firmware 2.5 says that an object is, whatever form it has here.
+    /// The length that a device with firmware 2.5 reports for an object, whatever its form here.
     fn length(&self) -> usize {
         match (self.object_type, self.algorithm) {
             (AUTHENTICATION_KEY, _) => 40,

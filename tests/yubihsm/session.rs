@@ -1,4 +1,5 @@
-//! The sessions of the device: 16, and one that is not used for 30 seconds ends (user guide: "Core Concepts", "Session").
+//! The sessions of the device: there are 16, and one that is not used for 30 seconds ends (user guide: "Core
+//! Concepts", "Session").
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ pub struct Session {
 pub struct Sessions([Option<Session>; MOST]);
 
 impl Sessions {
-    /// CREATE SESSION, where others have some of them.
+    /// CREATE SESSION, while others use `in_use` of them.
     pub fn create(&mut self, key: &Object, host_challenge: [u8; 8], in_use: usize) -> Answer {
         self.forget_the_old();
         let free = self.0.iter().position(Option::is_none);
@@ -56,8 +57,8 @@ impl Sessions {
         Ok(answer)
     }
 
-    /// AUTHENTICATE SESSION: of `message` the data is a session's number, the host's cryptogram and a MAC. The key of the
-    /// session, and what comes of it; a session that fails is gone.
+    /// AUTHENTICATE SESSION: the data of `message` is a session's number, the host's cryptogram and a MAC.
+    /// Returns the session's key, and the answer; a session that fails is gone.
     pub fn authenticate(&mut self, message: &[u8], data: &[u8]) -> (u16, Answer) {
         let mut fields = Fields(data);
         let Ok(number) = fields.u8() else { return (u16::MAX, Err(Refusal::WRONG_LENGTH)) };
@@ -73,7 +74,7 @@ impl Sessions {
         (key, result.map(|()| Vec::new()))
     }
 
-    /// The command in a SESSION MESSAGE, which its session has sent.
+    /// The command in a SESSION MESSAGE, sent by its session.
     pub fn open(&mut self, message: &[u8], data: &[u8]) -> Result<(u8, Vec<u8>), Refusal> {
         self.forget_the_old();
         let mut fields = Fields(data);

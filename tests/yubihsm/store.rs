@@ -1,4 +1,4 @@
-//! The objects of the device: who sees which (user guide: "Core Concepts", "Domain"), and keeping them.
+//! The objects of the device: who sees which (user guide: "Core Concepts", "Domain"), and storing them.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl Store {
         Store { memory, objects }
     }
 
-    /// One that shares a domain with the key of the session.
+    /// An object that shares a domain with the session's key.
     pub fn find(&self, rights: &Rights, id: u16, object_type: u8) -> Result<&Object, Refusal> {
         let object = self.objects.get(&(id, object_type)).ok_or(Refusal::OBJECT_NOT_FOUND)?;
         if object.domains & rights.domains == 0 {
@@ -35,12 +35,12 @@ impl Store {
         Ok(object)
     }
 
-    /// The same before anyone has logged in, or for what the device does by itself.
+    /// The same before anyone has logged in, or for the device itself.
     pub fn of_device(&self, id: u16, object_type: u8) -> Option<&Object> {
         self.objects.get(&(id, object_type))
     }
 
-    /// Makes an object that the session may make, with an id that is free if none was asked for.
+    /// Creates an object that the session may create, with a free id if none was requested.
     pub fn make(&mut self, rights: &Rights, mut object: Object) -> Result<u16, Refusal> {
         let too_much = |given: Capabilities| given & !rights.delegated != 0;
         if too_much(object.capabilities)
@@ -68,7 +68,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Whatever was there.
+    /// Stores it in place of any other.
     pub fn put(&mut self, object: Object) {
         self.memory.write(&name(&object), &object.to_bytes());
         self.objects.insert((object.id, object.object_type), object);
@@ -91,8 +91,8 @@ impl Store {
         self.objects.len()
     }
 
-    /// LIST OBJECTS: id, type and sequence of each that all filters let through. What is preloaded has the id 0 and is not
-    /// listed.
+    /// LIST OBJECTS: id, type and sequence of each object that passes all filters. Preloaded objects have the
+    /// id 0 and are not listed.
     pub fn list(&self, rights: &Rights, filters: &[u8]) -> Result<Vec<u8>, Refusal> {
         let mut found: Vec<&Object> = self
             .objects

@@ -1,19 +1,19 @@
-//! A YubiHSM 2 in software with its connector, for Yubico's own tools: `yubihsm-shell` and `yubihsm_pkcs11.so` take it for
-//! one. It answers as Yubico's documentation says, which each file names: the user guide
+//! A YubiHSM 2 in software with its connector. Yubico's own tools, `yubihsm-shell` and `yubihsm_pkcs11.so`,
+//! take it for a real one. It answers as Yubico's documentation says, which each file names: the user guide
 //! (<https://docs.yubico.com/hardware/yubihsm-2/hsm-2-user-guide/>), whose command reference is
-//! <https://docs.yubico.com/hardware/yubihsm-2/hsm-2-user-guide/hsm2-cmd-reference.html>. What no document says was taken
-//! from what Yubico's libyubihsm sends and accepts.
+//! <https://docs.yubico.com/hardware/yubihsm-2/hsm-2-user-guide/hsm2-cmd-reference.html>. Anything
+//! undocumented follows what Yubico's libyubihsm sends and accepts.
 //!
-//! `yubihsm FOLDER --port PORT` starts both; ending the program stops the connector and unplugs the device. FOLDER is the
-//! device's memory, and outlives that: objects, options, the log. What is in it can be looked at, and some of it written
-//! while the program runs:
+//! `yubihsm FOLDER --port PORT` starts both; ending the program stops the connector and unplugs the device.
+//! FOLDER is the device's memory, which remains: objects, options, the log. Its contents can be examined, and
+//! some of them written while the program runs:
 //!
-//! - `ready`: made when the connector listens; holds its URL
-//! - `commands`: what was asked, a line each: command, length of data, and the answer's command (`7f` and an error's number
-//!   when it was refused). No data, so no password.
-//! - `attestation-root.pem`, `attestation-intermediate.pem`: what is above the device's certificate
-//! - `unplugged`: while there is such a file, the connector has no device
-//! - `sessions-in-use`: how many of the 16 sessions others have
+//! - `ready`: created when the connector listens; holds its URL
+//! - `commands`: the commands received, a line each: command, length of data, and the answer's command (`7f`
+//!   and an error's number if it was refused). No data, so no password.
+//! - `attestation-root.pem`, `attestation-intermediate.pem`: the certificates above the device's
+//! - `unplugged`: while this file exists, the connector has no device
+//! - `sessions-in-use`: how many of the 16 sessions other programs use
 //!
 //! Not an example to copy: the private keys are in files, and the arithmetic leaks timing.
 

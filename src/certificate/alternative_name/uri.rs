@@ -1,4 +1,5 @@
-//! Which URIs a certificate can have: absolute ones, with a host where there is an authority (RFC 5280 section 4.2.1.6).
+//! Which URIs a certificate can hold: absolute ones, with a host if there is an authority (RFC 5280 section
+//! 4.2.1.6).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +12,7 @@ pub(super) fn is_spiffe(uri: &str) -> bool {
     uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(SPIFFE))
 }
 
-/// Why it cannot stand in a certificate.
+/// Why a certificate cannot hold it.
 pub(super) fn check(uri: &str) -> Result<(), &'static str> {
     let (scheme, rest) = uri.split_once(':').ok_or("it has no scheme")?;
     let mut of_scheme = scheme.bytes();
@@ -34,10 +35,10 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
     }
     match authority {
         Some(authority) => check_authority(authority),
-        None if behind.is_empty() => Err("nothing is behind the scheme"),
+        None if behind.is_empty() => Err("there is nothing after the scheme"),
         None => Ok(()),
     }?;
-    // RFC 3986 section 3: brackets are for addresses, and a fragment has no #.
+    // RFC 3986 section 3: brackets are only for addresses, and a fragment contains no #.
     if behind.contains(['[', ']']) || behind.matches('#').count() > 1 {
         return Err("it has a [, a ] or a second # that is not escaped");
     }
@@ -89,7 +90,7 @@ fn check_spiffe_id(uri: &str, trust_domain: &str, path: &str) -> Result<(), &'st
         );
     }
     if path.is_empty() || path == "/" {
-        return Err("the SPIFFE ID of a workload has a path behind its trust domain");
+        return Err("the SPIFFE ID of a workload has a path after its trust domain");
     }
     let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_in_path);
     if !path.split('/').skip(1).all(is_segment) || !path.starts_with('/') {

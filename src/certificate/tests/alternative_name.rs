@@ -112,7 +112,7 @@ fn what_is_not_a_name_of_its_kind_is_refused() {
 }
 
 #[test]
-fn names_that_mean_the_same_are_there_once() {
+fn names_that_mean_the_same_are_kept_once() {
     let mut names = AlternativeNames::default();
     for (kind, text, is_new) in [
         (NameKind::Dns, "a.example", true),

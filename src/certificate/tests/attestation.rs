@@ -20,7 +20,7 @@ fn a_statement_by_a_device_of_firmware_5_counts() {
         firmware: Some("5.4.3".into()),
         serial: Some("19088855".into()),
         form_factor: Some(FormFactor::UsbAKeychain),
-        // By the device's certificate.
+        // From the device's certificate.
         fips: Some(true),
         pin_policy: Some(PinPolicy::Once),
         touch_policy: Some(TouchPolicy::Cached),
@@ -30,8 +30,7 @@ fn a_statement_by_a_device_of_firmware_5_counts() {
 }
 
 #[test]
-fn a_statement_by_a_device_without_constraints_under_a_root_with_a_limit_of_none_counts_as_firmware_4_has_it()
-{
+fn a_statement_in_the_shape_of_firmware_4_counts_without_constraints_below_a_root_limited_to_zero() {
     let proof = verify(&sample("old-statement"), &[sample("old-device")], &[sample("old-root")]).unwrap();
     assert_eq!((proof.firmware.as_deref(), proof.serial), (Some("4.3.7"), None));
     assert_eq!((proof.form_factor, proof.fips), (None, None));
@@ -51,7 +50,7 @@ fn a_statement_by_a_device_below_two_cas_counts_whether_the_cas_are_trusted_or_n
 }
 
 #[test]
-fn a_statement_that_what_signed_it_may_not_sign_does_not_count() {
+fn a_statement_by_a_signer_without_the_right_does_not_count() {
     for (forged, above) in [
         ("forged-by-slot-key", &["statement", "device"][..]),
         ("forged-by-slots-ca", &["slots-ca", "statement", "device"]),
@@ -96,7 +95,7 @@ fn a_statement_of_another_root_or_key_does_not_count() {
 }
 
 #[test]
-fn a_dead_end_of_the_same_name_and_key_or_a_strangers_statement_before_the_genuine_ones_does_not_matter() {
+fn dead_ends_and_foreign_statements_before_the_genuine_ones_do_not_matter() {
     let [statement, device, root] = samples(["statement", "device", "root"]);
     let mut certificates =
         samples(["strangers-statement", "stranger-statement", "dead-end", "stranger"]).to_vec();
@@ -114,7 +113,7 @@ fn a_dead_end_of_the_same_name_and_key_or_a_strangers_statement_before_the_genui
 fn many_certificates_of_one_name_take_no_longer() {
     let [statement, device, root] = samples(["statement", "device", "root"]);
     let mut certificates = vec![statement.clone(), device];
-    // None of them is like another: the signatures differ.
+    // All differ in their signatures.
     for byte in 0..=255 {
         let mut der = sample("dead-end").der().to_vec();
         *der.last_mut().unwrap() = byte;
@@ -125,7 +124,7 @@ fn many_certificates_of_one_name_take_no_longer() {
 
 proptest! {
     #[test]
-    fn a_byte_changed_anywhere_makes_an_attestation_count_no_more(
+    fn a_changed_byte_anywhere_invalidates_an_attestation(
         at in any::<Index>(), change in 1_u8..=255, in_device in any::<bool>()
     ) {
         let [statement, device, root] = samples(["statement", "device", "root"]);
@@ -141,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_lost_or_doubled_anywhere_make_an_attestation_count_no_more(
+    fn lost_or_doubled_bytes_anywhere_invalidate_an_attestation(
         from in any::<Index>(), until in any::<Index>(), doubled in any::<bool>()
     ) {
         let [statement, device, root] = samples(["statement", "device", "root"]);

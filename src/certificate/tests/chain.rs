@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::{sample, samples};
 use crate::certificate::{Certificate, chain_at_any_time, chain_of};
 
-/// When all samples are valid.
+/// A time at which all samples are valid.
 fn then() -> SystemTime {
     sample("root").not_before() + Duration::from_secs(86_400)
 }
@@ -24,7 +24,7 @@ fn a_chain_goes_up_to_the_root_whatever_the_order_of_the_pool() {
 }
 
 #[test]
-fn a_dead_end_of_the_same_name_and_key_is_passed_by() {
+fn a_dead_end_of_the_same_name_and_key_is_skipped() {
     let mut pool = samples(["dead-end", "device", "root"]);
     for _ in 0..pool.len() {
         pool.rotate_left(1);
@@ -51,7 +51,7 @@ fn a_signature_is_checked_over_the_bytes_that_were_read() {
 }
 
 #[test]
-fn a_signature_whose_algorithm_is_given_differently_outside_is_none() {
+fn a_signature_whose_outer_algorithm_differs_does_not_count() {
     let statement = sample("statement");
     // ecdsa-with-SHA256; the last is outside of what is signed. SHA-384 instead.
     let id = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
@@ -63,7 +63,7 @@ fn a_signature_whose_algorithm_is_given_differently_outside_is_none() {
 }
 
 #[test]
-fn where_nothing_is_valid_a_chain_is_as_it_is_at_any_time() {
+fn if_nothing_is_valid_dates_do_not_matter() {
     let pool = samples(["new-device", "new-ca", "new-intermediate", "new-root"]);
     let leaf = sample("new-statement");
     let long_before = SystemTime::UNIX_EPOCH;

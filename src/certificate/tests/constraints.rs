@@ -4,7 +4,7 @@ use super::sample;
 use crate::certificate::identity_of;
 
 #[test]
-fn malformed_or_doubled_constraints_count_as_a_cas_and_malformed_usage_as_none() {
+fn malformed_constraints_count_as_a_cas_and_malformed_usage_allows_nothing() {
     for (name, is_ca) in [
         ("root", true),
         ("device", true),
@@ -44,7 +44,7 @@ fn whether_a_certificate_may_issue_is_decided_by_all_of_its_extensions() {
 }
 
 #[test]
-fn a_malformed_certificate_does_not_speak_for_a_key_where_there_is_a_sound_one() {
+fn a_sound_certificate_is_preferred_to_a_malformed_one() {
     let now = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
     for malformed in ["malformed-usage", "twice"] {
         let candidates = [sample(malformed), sample("bare-leaf"), sample(malformed)];

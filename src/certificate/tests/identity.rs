@@ -1,4 +1,4 @@
-//! Which certificate speaks for a key, and what stands above it.
+//! Which certificate belongs to a key, and which are above it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn sample(name: &str) -> Certificate {
     certificates.into_iter().next().expect(&path)
 }
 
-/// The day on which the samples are looked at: 2027-01-15.
+/// The day on which the samples are judged: 2027-01-15.
 fn day_in_2027() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
@@ -23,14 +23,14 @@ fn a_certificate_belongs_to_the_key_that_it_certifies() {
     assert!(own.certifies(key) && !other.certifies(key));
     assert_eq!(identity_of(Some(key), [&other, &own], day_in_2027()), Some(&own));
     assert_eq!(identity_of(Some(key), [&other], day_in_2027()), None);
-    // Of a hidden key nothing is known: any certificate may be its own.
+    // Nothing is known of a hidden key: any certificate may be its own.
     assert_eq!(identity_of(None, [&other], day_in_2027()), Some(&other));
     assert_eq!(identity_of::<&Certificate>(None, [], day_in_2027()), None);
 }
 
 #[test]
-fn the_certificate_of_a_key_is_valid_then_may_sign_then_is_not_a_ca_then_expires_last() {
-    // Each is better than all behind it.
+fn a_keys_certificate_is_chosen_by_validity_then_usage_then_not_being_a_ca_then_expiry() {
+    // Each is better than all after it.
     let order =
         ["k_no_key_usage", "k", "k_until_2029", "k_ca", "k_no_signature", "k_from_2028", "k_until_2026"];
     let all: Vec<Certificate> = order.map(sample).into();
@@ -45,7 +45,7 @@ fn the_certificate_of_a_key_is_valid_then_may_sign_then_is_not_a_ca_then_expires
 }
 
 #[test]
-fn an_attestation_speaks_for_no_key() {
+fn an_attestation_is_not_an_identity() {
     let attestation = sample("k_attestation");
     assert!(attestation.is_attestation());
     let identity = sample("k_until_2026");
@@ -75,7 +75,7 @@ fn a_chain_is_built_of_signatures_and_not_of_names() {
 }
 
 #[test]
-fn a_chain_that_bites_its_tail_ends() {
+fn a_circular_chain_ends() {
     let [own, a, b] = ["k_in_loop", "loop_a", "loop_b"].map(sample);
     assert!(a.is_signed_by(&b) && b.is_signed_by(&a));
     let pool = [own.clone(), a.clone(), b.clone()];

@@ -10,7 +10,7 @@ fn text(name: &str) -> String {
     std::fs::read_to_string(sample_path(name)).unwrap()
 }
 
-/// The same with lines of so many characters.
+/// The same with lines of this many characters.
 fn wrapped(pem: &str, length: usize, end: &str) -> String {
     let lines: Vec<&str> = pem.lines().collect();
     let body = lines[1..lines.len() - 1].concat();
@@ -20,7 +20,7 @@ fn wrapped(pem: &str, length: usize, end: &str) -> String {
 }
 
 #[test]
-fn text_before_between_and_behind_the_blocks_does_not_count() {
+fn text_around_the_blocks_does_not_count() {
     let (device, root) = (text("device"), text("root"));
     for file in [
         format!("0 s:CN = leaf\n  i:CN = ca\n{device} 1 s:CN = ca\n{root}"),
@@ -49,7 +49,7 @@ fn lines_may_have_any_length_and_end() {
 }
 
 #[test]
-fn der_is_told_from_text() {
+fn der_is_distinguished_from_text() {
     let root = sample("root");
     assert_eq!(certificates_from_pem(root.der()).unwrap(), std::slice::from_ref(&root));
     for der in [&root.der()[..100], &[root.der(), b"\n"].concat()] {
@@ -69,7 +69,7 @@ fn a_block_that_is_not_a_certificate_or_is_damaged_is_refused() {
     let root = text("root");
     let trusted = text("trusted");
     assert_eq!(found(&trusted), Err(CertificateError::TrustedPem));
-    // Not left out beside others: it may be the one that is wanted.
+    // Not skipped beside others: it may be the one that was meant.
     assert_eq!(found(format!("{root}{trusted}")), Err(CertificateError::TrustedPem));
     let request = "-----BEGIN CERTIFICATE REQUEST-----\nQUJD\n-----END CERTIFICATE REQUEST-----\n";
     assert_eq!(found(request), Err(CertificateError::OtherPem { found: "CERTIFICATE REQUEST".into() }));

@@ -9,7 +9,7 @@ use crate::certificate::{
 };
 use crate::signature::{Payload, PublicKey};
 
-/// Signs itself with a key that is then forgotten.
+/// A certificate signed by its own key, which is then discarded.
 fn self_signed(request: &CertificateRequest) -> (Certificate, String) {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     // RFC 5480 section 2: the point behind what says P-256.
@@ -24,7 +24,7 @@ fn self_signed(request: &CertificateRequest) -> (Certificate, String) {
 }
 
 #[test]
-fn openssl_accepts_what_signed_itself_for_its_names_and_purpose() {
+fn openssl_accepts_a_self_signed_certificate_for_its_names_and_purpose() {
     for (names, client_auth, purpose) in [
         (&[][..], false, "any"),
         (&["server1.example.com", "*.example.com"], true, "sslclient"),

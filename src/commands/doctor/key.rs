@@ -1,4 +1,4 @@
-//! The key that would sign, its certificate, and, if that is asked for, a signature.
+//! The key that would sign, its certificate and, on request, a signature.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,7 +27,7 @@ pub(super) fn check(
     let request = KeyRequest { uris: uris.to_vec(), policy: Policy::default(), certificate: None };
     let chosen = match choose(modules, &request) {
         Ok(chosen) => chosen,
-        // Without a URI the question may have no answer, and nobody asked it.
+        // Without a URI there may be no answer, and nobody asked the question.
         Err(error) if uris.is_empty() => {
             match must_sign {
                 false => report.warning("key", format!("not named, and {error}"), error.hint().as_deref())?,
@@ -46,7 +46,7 @@ pub(super) fn check(
     match chosen.public_key() {
         Some(key) => {
             report.ok("key", format!("{} on {}", key.describe(), chosen.device.describe()))?;
-            // For AWS credentials it may be fit all the same.
+            // It may still be suitable for AWS credentials.
             if let Err(unfit) = chosen.check_shown(Policy::default()) {
                 report.warning("key", unfit.to_string(), unfit.hint().as_deref())?;
             }
@@ -76,7 +76,7 @@ pub(super) fn check(
     Ok(true)
 }
 
-/// Signs a text that means nothing, and verifies the signature.
+/// Signs a meaningless text, and verifies the signature.
 pub(super) fn sign(
     modules: &Modules,
     uris: &[Uri],
@@ -96,7 +96,8 @@ fn try_signing(
     context: &Context,
     terminal: &Terminal,
 ) -> Result<String, Error> {
-    // A key that nobody named is one that sign would take; any that was named is tried.
+    // A key that nobody named must be one that `sign` would accept; a key that was named is tried in any
+    // case.
     let policy = match uris {
         [] => Policy::default(),
         _ => Policy::ANY_KEY,
@@ -104,7 +105,7 @@ fn try_signing(
     let chosen = choose(modules, &KeyRequest { uris: uris.to_vec(), policy, certificate: None })?;
     let mut key =
         chosen.log_in(&context.access().login, &mut |notice| tell(&notice, terminal))?.signing_key(policy)?;
-    let payload = Payload::message(b"countersign doctor: a signature that means nothing");
+    let payload = Payload::message(b"countersign doctor: a test signature without meaning");
     let mechanisms = Mechanism::for_payload(&payload, key.public_key());
     key.check_allowed(&mechanisms)?;
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! p11-kit's configuration, as far as it keeps a module from being seen here.
+//! p11-kit's configuration, as far as it hides a module from this program.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use countersign::error::Error;
 
 use super::report::Report;
 
-/// What pkcs11.conf(5) calls the program: libp11-kit is told this name.
+/// The program's name in the sense of pkcs11.conf(5): libp11-kit is told this name.
 const PROGRAM: &str = "countersign";
 
-/// Looks for modules that are configured and not for this program.
+/// Looks for modules that are configured, but not for this program.
 pub(super) fn check(report: &mut Report<'_>) -> Result<(), Error> {
     let mut kept_away = 0;
     for file in folders().iter().flat_map(|folder| module_files(folder)) {
@@ -33,7 +33,8 @@ pub(super) fn check(report: &mut Report<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where modules are configured: by packages, by the administrator, and by the user, whom p11-kit ignores for root.
+/// Where modules are configured: by packages, by the administrator, and by the user (p11-kit ignores the last
+/// for root).
 fn folders() -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("/usr/share/p11-kit/modules"), PathBuf::from("/etc/pkcs11/modules")];
     if !rustix::process::geteuid().is_root() {
@@ -62,7 +63,7 @@ fn value_of<'a>(text: &'a str, option: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// Names stand with commas or blanks between.
+/// Names are separated by commas or blanks.
 fn list_has(value: &str, name: &str) -> bool {
     value.split([',', ' ', '\t']).any(|entry| entry == name)
 }

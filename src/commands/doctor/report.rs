@@ -23,7 +23,8 @@ impl Status {
     }
 }
 
-/// The checks so far. Each is printed as soon as it is made: one that hangs shows by what is printed last.
+/// The checks so far. Each is printed as soon as it is done, so that a check that hangs shows by what was
+/// printed last.
 pub(super) struct Report<'a> {
     terminal: &'a Terminal,
     checks: Vec<Value>,
@@ -59,7 +60,7 @@ impl<'a> Report<'a> {
         self.add(Status::Fault(exit), topic, found.as_ref(), &[], Some(advice))
     }
 
-    /// A fault that an error tells of.
+    /// A fault that an error describes.
     pub(super) fn error(&mut self, topic: &str, error: &Error) -> Result<(), Error> {
         let hint = error
             .hint()

@@ -1,11 +1,12 @@
-//! What keeps a module from its smart card: pcscd, and GnuPG's scdaemon, which keeps a card for itself.
+//! What keeps a module from its smart card: pcscd, and GnuPG's scdaemon, which claims a card for itself.
 
 use countersign::device::{Absence, Cause, SmartCardCause, SmartCards};
 use countersign::error::{Error, Exit};
 
 use super::report::Report;
 
-/// Before any module is loaded: those for smart cards hang when pcscd does, and what was found until then is printed.
+/// Runs before any module is loaded: those for smart cards hang when pcscd does, and what was found by then
+/// is printed.
 pub(super) fn check_that_pcscd_answers(cards: &SmartCards, report: &mut Report<'_>) -> Result<(), Error> {
     match cards.pcscd_cause() {
         Some(cause @ SmartCardCause::Silent { .. }) => {
@@ -29,7 +30,7 @@ pub(super) fn check(
             let readers = if readers.is_empty() { "no reader".to_owned() } else { readers.join("; ") };
             report.ok("pcscd", format!("runs and lets this user in ({}); {readers}", socket.display()))?;
         }
-        // Told before the modules were loaded, or to be told as the cause that there is no device.
+        // Reported before the modules were loaded, or to be reported as the reason why there is no device.
         (None, Some(SmartCardCause::Silent { .. })) => {}
         (None, _) if is_told("pcscd") => {}
         (None, Some(SmartCardCause::NoPcscd { usb: None, .. })) if !is_needed => {

@@ -1,4 +1,4 @@
-//! What is around the device: the clock, core dumps, and who can read the PIN.
+//! The device's surroundings: the clock, core dumps, and who can read the PIN.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
 use super::report::Report;
 use crate::lifecycle::memory;
 
-/// Before this program was written no clock was right: 2026-01-01.
+/// Any clock that shows a time before this program was written is wrong: 2026-01-01.
 const EARLIEST: i64 = 1_767_225_600;
 
 pub(super) fn clock(report: &mut Report<'_>) -> Result<(), Error> {
@@ -20,12 +20,13 @@ pub(super) fn clock(report: &mut Report<'_>) -> Result<(), Error> {
         return report.fault(
             "clock",
             Exit::Other,
-            format!("it is {text} here, which cannot be"),
+            format!("it is {text} here, which is impossible"),
             "set the clock: certificates and AWS's signatures depend on it",
         );
     }
     let is_synchronised = Path::new("/run/systemd/timesync/synchronized").exists();
-    let known = if is_synchronised { "synchronised" } else { "whether it is synchronised is not known here" };
+    let known =
+        if is_synchronised { "synchronised" } else { "this program cannot tell whether it is synchronized" };
     report.ok("clock", format!("{text}, {known}"))
 }
 
@@ -42,9 +43,9 @@ pub(super) fn core_dumps(report: &mut Report<'_>) -> Result<(), Error> {
     }
 }
 
-/// Says something only where memory could be swapped out.
+/// Says something only if memory could be swapped out.
 pub(super) fn swap(report: &mut Report<'_>) -> Result<(), Error> {
-    // A heading, and a line for each place.
+    // A heading, and a line for each swap area.
     let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default().lines().count() > 1;
     if !swaps || memory::is_locked() {
         return Ok(());
@@ -56,7 +57,7 @@ pub(super) fn swap(report: &mut Report<'_>) -> Result<(), Error> {
     )
 }
 
-/// Where a PIN would come from, and who else can read it. It is sent nowhere.
+/// Where a PIN would come from, and who else can read it. It is not sent anywhere.
 pub(super) fn pin_source(source: &PinSource, report: &mut Report<'_>) -> Result<(), Error> {
     let topic = "PIN source";
     if let Some(exposure) = source.exposure() {
@@ -71,7 +72,7 @@ pub(super) fn pin_source(source: &PinSource, report: &mut Report<'_>) -> Result<
             "the terminal, and there is none: a login here would fail",
             Some("for a server: --pin-source file:PATH"),
         ),
-        // Read as a login would read it, and forgotten.
+        // Read as a login would read it, then discarded.
         PinSource::File(path) => match source.read("") {
             Err(error) => report.error(topic, &error.into()),
             Ok(_) => report.ok(topic, format!("the file {path:?}, which no other user can read")),

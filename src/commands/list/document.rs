@@ -35,7 +35,7 @@ fn device_json(entry: &DeviceEntry) -> Value {
         .keys
         .iter()
         .map(|key| {
-            // Of a key that is hidden too little is known.
+            // Too little is known of a hidden key.
             let unfit = key.private_seen.then(|| key.facts.unfit_reasons(Policy::default()));
             let unfit: Vec<String> = unfit.iter().flatten().map(ToString::to_string).collect();
             json!({
@@ -91,7 +91,7 @@ fn device_json(entry: &DeviceEntry) -> Value {
     })
 }
 
-/// The certificates above one, as far as they are on the same device.
+/// The certificates above this one, as far as they are on the same device.
 pub(super) fn chain(certificate: &Certificate, device: &DeviceEntry) -> Vec<Certificate> {
     let pool: Vec<Certificate> =
         device.certificates.iter().filter_map(|entry| entry.certificate.as_ref().ok()).cloned().collect();

@@ -79,8 +79,8 @@ impl Session<'_> {
         terminal.document(&run.record())
     }
 
-    /// A dry run, or files in which all is signed already and whose signatures can be checked under a public key that
-    /// the device shows to anyone.
+    /// True for a dry run, or if everything is signed already and the signatures can be checked with a public
+    /// key that the device shows to anyone.
     fn is_done_without_pin(&self, run: &Run<'_>, chosen: &Chosen) -> Result<bool, Error> {
         let shown = chosen.public_key();
         if let Some(key) = shown {
@@ -116,7 +116,7 @@ impl Observer for Session<'_> {
     fn file_done(&self, plan: &Plan<'_>, result: &[u8]) {
         let waited = self.arguments.wait.is_some();
         self.terminal.say(&words::outcome(plan, self.request.mechanism, waited, result.len()));
-        // What this run added may be what is to be warned of.
+        // The warning may be about what this run added.
         if let Ok(file) = TokenFile::parse(result) {
             quorum::warnings(&file).iter().for_each(|warning| self.terminal.warn(warning));
         }

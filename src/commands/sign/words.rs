@@ -13,7 +13,7 @@ use countersign::tokenfile::{Format, ROLES, TokenFile};
 use crate::commands::quorum;
 use crate::terminal::Terminal;
 
-/// Says what the file is, and of a quorum token what it says of itself, before anyone types a PIN.
+/// Describes the file and, for a quorum token, what it says about itself, before anyone types a PIN.
 pub(super) fn introduce(plan: &Plan<'_>, terminal: &Terminal) {
     let input = plan.input();
     let signed = match plan.kept().len() {
@@ -58,7 +58,7 @@ pub(super) fn waits(terminal: &Terminal) -> impl Fn(Duration, &InTheWay) {
     |limit, in_the_way| terminal.say(&format!("waiting, at most {}: {in_the_way}", in_words(limit)))
 }
 
-/// A file that may not be the one that is waited for.
+/// A file that may not be the one expected.
 pub(super) fn stale(input: &Input, age: Duration) -> String {
     format!(
         "{} was written {} ago: make sure that it is the one that CloudHSM CLI waits for",
@@ -67,7 +67,7 @@ pub(super) fn stale(input: &Input, age: Duration) -> String {
     )
 }
 
-/// What a person is told at the end, when so many bytes were written.
+/// What a person is told at the end, when this many bytes were written.
 pub(super) fn outcome(plan: &Plan<'_>, choice: MechanismChoice, waited: bool, bytes: usize) -> String {
     let name = plan.input().name();
     let place = match plan.destination() {
@@ -102,7 +102,7 @@ pub(super) fn outcome(plan: &Plan<'_>, choice: MechanismChoice, waited: bool, by
             count => format!("{place} now has {count} approvals."),
         },
         (Destination::InPlace, Some(Format::Authdata)) => {
-            format!("{place} is ready: go on in the CloudHSM management utility.")
+            format!("{place} is ready: continue in the CloudHSM management utility.")
         }
         (Destination::InPlace, _) if waited => {
             format!("{place} is ready: press Enter in CloudHSM CLI now.")
@@ -113,7 +113,7 @@ pub(super) fn outcome(plan: &Plan<'_>, choice: MechanismChoice, waited: bool, by
     format!("{what} {next}")
 }
 
-/// Says where the public key is, and the answers to the questions that CloudHSM CLI asks when a key is registered or
+/// Says where the public key is, and answers the questions that CloudHSM CLI asks when a key is registered or
 /// replaced.
 pub(super) fn public_key_written(path: &Path, plans: &[Plan<'_>], terminal: &Terminal) {
     let key_path = path.display();
@@ -131,10 +131,10 @@ pub(super) fn public_key_written(path: &Path, plans: &[Plan<'_>], terminal: &Ter
     terminal.say(&format!("  Enter public key PEM file path: {key_path}"));
 }
 
-/// What an end that came too early means for the files of a run.
+/// What a premature end means for the files of a run.
 #[derive(Clone, Default)]
 pub(super) struct Consequences {
-    /// For each file what is said when it is not done, and when it is.
+    /// For each file, what to say if it is not done and if it is.
     files: Vec<(Option<String>, Option<String>)>,
 }
 

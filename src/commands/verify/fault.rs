@@ -5,7 +5,7 @@ use countersign::printable::one_line;
 use countersign::signature::VerifyError;
 use countersign::signing::SignatureFault;
 
-/// How many approvals count, of how many.
+/// How many of the required approvals count.
 pub(super) fn quorum_line(file: &str, valid: usize, required: usize) -> String {
     let approvals = if valid == 1 { "approval" } else { "approvals" };
     format!("{file}: {valid} valid {approvals}, {required} required")
@@ -27,7 +27,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What is wrong with the signature, where it is one that is wrong.
+    /// What is wrong with the signature, if a signature is the fault.
     fn signature(&self) -> Option<&SignatureFault> {
         match self {
             Fault::Token { fault, .. } | Fault::Approval { fault, .. } | Fault::Detached { fault, .. } => {

@@ -1,4 +1,4 @@
-//! The public keys to verify under: from files, or from a device.
+//! The public keys to verify with: from files, or from a device.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::commands::context::Context;
 use crate::commands::usage::UsageError;
 use crate::terminal::Terminal;
 
-/// A PEM public key is smaller by far.
+/// A PEM public key is much smaller.
 const MAX_PEM_BYTES: u64 = 64 * 1024;
 
 pub(super) struct Keys<'a> {
@@ -47,7 +47,7 @@ impl<'a> Keys<'a> {
             if text.to_ascii_lowercase().contains("pkcs11:") {
                 return Err(RequestError::UriForFile.into());
             }
-            // A user's name may hold a `=`, and so may a path.
+            // A user name may contain a `=`, and so may a path.
             let mut splits = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
             let with_user =
                 splits.clone().find(|(_, path)| Path::new(path).exists()).or_else(|| splits.next_back());
@@ -63,7 +63,7 @@ impl<'a> Keys<'a> {
         Ok(keys)
     }
 
-    /// The one key of a file that is signed with one: from a file, else from a device.
+    /// The one key of a file that is signed with one: from a file, otherwise from a device.
     pub(super) fn plain(&self) -> Result<PublicKey, Error> {
         if !self.users.is_empty() {
             let reason = "--public-key USER=PEM is for quorum approvals, and not all files are";
@@ -76,13 +76,13 @@ impl<'a> Keys<'a> {
         Ok(self.from_device.get_or_init(|| key).clone())
     }
 
-    /// The key of one approver, and what verifies under it.
+    /// One approver's key, and a verifier for it.
     pub(super) fn of_user(&self, username: &str) -> Result<Option<(PublicKey, Verifier)>, BadKey> {
         let key = self.users.iter().find(|(user, _)| is_same_user(user, username)).map(|(_, key)| key);
         key.map(|key| Ok((key.clone(), verifier(key, self.terminal)?))).transpose()
     }
 
-    /// A quorum approval needs to know whose key is whose.
+    /// For a quorum approval, each key must be assigned to its user.
     pub(super) fn refuse_plain(&self) -> Result<(), UsageError> {
         match self.arguments.public_keys.iter().find(|given| self.plain.is_some() && given.exists()) {
             Some(given) => Err(UsageError::NoUserForKey(given.clone())),
@@ -91,7 +91,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Prepares to verify under a key; a size that CloudHSM does not accept is worth a word.
+/// Prepares to verify with a key, and warns about a size that CloudHSM does not accept.
 pub(super) fn verifier(key: &PublicKey, terminal: &Terminal) -> Result<Verifier, BadKey> {
     let verifier = Verifier::new(key).map_err(|error| BadKey::Unusable { error })?;
     if key.bits() != 2048 {

@@ -107,7 +107,7 @@ pub(super) fn ask(socket: &Path) -> Answer {
     match limits.and_then(|()| talk(stream)) {
         Ok(answer) => answer,
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Answer::Silent,
-        // Whom polkit does not let in, pcscd hangs up on without a word.
+        // pcscd closes the connection of a user whom polkit refuses, and does not say why.
         Err(error) if is_end(&error) => Answer::Refused,
         Err(error) => Answer::Unclear(words_of(&error)),
     }

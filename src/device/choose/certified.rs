@@ -1,4 +1,5 @@
-//! Of several devices, the one that holds the key of a certificate. Known without a PIN, or not at all.
+//! Of several devices, finds the one that holds a certificate's key. It is known without a PIN, or not at
+//! all.
 
 use super::Fitting;
 use crate::device::call::CallError;
@@ -9,17 +10,17 @@ use crate::error::Error;
 use crate::signature::PublicKey;
 use crate::uri::{ObjectType, Uri};
 
-/// A certificate that somebody named, which chooses the key and the device.
+/// A certificate that the user named, which decides the key and the device.
 #[derive(Clone, Debug)]
 pub enum NamedCertificate {
-    /// It has one of these public keys: those of a file.
+    /// A certificate in a file, with one of these public keys.
     InFile(Vec<PublicKey>),
-    /// On one of the devices.
+    /// A certificate on one of the devices.
     OnDevice(Box<Uri>),
 }
 
-/// Keeps the devices that hold the key of the certificate, if any does, and there is no other one that shows nothing to
-/// anybody and may hold it too.
+/// Keeps only the devices that hold the certificate's key. Keeps all if none does, or if another device that
+/// shows nothing to anyone may hold it too.
 pub(super) fn keep_holders(
     shown: &mut Vec<Fitting>,
     key: &Uri,
@@ -37,7 +38,7 @@ pub(super) fn keep_holders(
         })?
         .concat(),
     };
-    // What a certificate's URI says of id and label is the certificate's; the key may have others.
+    // The id and label in a certificate's URI are the certificate's; the key may have others.
     let key = match key.object_type {
         Some(ObjectType::Certificate) => Uri::default(),
         _ => key.clone(),

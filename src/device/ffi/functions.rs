@@ -15,26 +15,26 @@ use cryptoki_sys::{
 
 use crate::device::call::CallError;
 
-/// How often a list may have become longer while it is asked for.
+/// How often a list may grow while it is read.
 const LIST_TRIES: usize = 10;
-/// More slots or mechanisms than any module has.
+/// Longer than any module's list of slots or mechanisms.
 const LONGEST_LIST: CK_ULONG = 65_536;
 
-/// The function list of a module that is loaded, for the life of the process.
+/// The function list of a loaded module, valid for the life of the process.
 #[derive(Clone)]
 pub(in crate::device) struct Functions {
     list: &'static CK_FUNCTION_LIST,
     turn: Arc<Turn>,
 }
 
-/// What C_GetInfo says.
+/// The answer of C_GetInfo.
 pub(in crate::device) struct LibraryInfo {
     pub(in crate::device) manufacturer: Vec<u8>,
     pub(in crate::device) description: Vec<u8>,
     pub(in crate::device) version: (u8, u8),
 }
 
-/// What C_GetSlotInfo says.
+/// The answer of C_GetSlotInfo.
 pub(in crate::device) struct SlotInfo {
     pub(in crate::device) manufacturer: Vec<u8>,
     pub(in crate::device) description: Vec<u8>,
@@ -42,16 +42,17 @@ pub(in crate::device) struct SlotInfo {
 
 impl Functions {
     /// # Safety
-    /// `list` must be a function list of PKCS#11 v2.40 or later, whose functions keep to the standard's signatures, and both
-    /// it and their library must never be freed.
+    /// `list` must be a function list of PKCS#11 v2.40 or later, whose functions have the standard's
+    /// signatures, and neither it nor its library may ever be freed.
     pub(in crate::device) unsafe fn new(list: *const CK_FUNCTION_LIST) -> Option<Self> {
         // SAFETY: the caller promises that it is never freed.
         let list = unsafe { list.as_ref() }?;
         Some(Functions { list, turn: Arc::default() })
     }
 
-    /// C_Initialize, with the string that some modules expect in pReserved (p11-kit's option `x-init-reserved`). A module that
-    /// cannot lock is started without, and called from one thread at a time.
+    /// C_Initialize, with the string that some modules expect in pReserved (p11-kit's option
+    /// `x-init-reserved`). A module that cannot lock is started without locks, and called from one thread at
+    /// a time.
     pub(in crate::device) fn initialize(&self, reserved: Option<&str>) -> Result<(), CallError> {
         let reserved = match reserved {
             None => ptr::null_mut(),
@@ -107,7 +108,8 @@ impl Functions {
     pub(in crate::device) fn slots_with_token(&self) -> Result<Vec<Slot>, CallError> {
         let slots =
             self.list_of("C_GetSlotList", self.list.C_GetSlotList, |call, slots: *mut CK_SLOT_ID, count| {
-                // SAFETY: `list_of` gives a list with room for as many as `count` says, or null, which asks for the number.
+                // SAFETY: `list_of` passes a list with room for `count` entries, or null, which asks for the
+                // number.
                 unsafe { call(CK_TRUE, slots, count) }
             })?;
         Ok(slots.into_iter().filter_map(|slot| Slot::try_from(slot).ok()).collect())
@@ -134,7 +136,7 @@ impl Functions {
         Ok(info)
     }
 
-    /// C_GetMechanismList: those that cryptoki knows.
+    /// C_GetMechanismList, without the mechanisms that cryptoki does not know.
     pub(in crate::device) fn mechanisms(&self, slot: Slot) -> Result<Vec<MechanismType>, CallError> {
         let list = self.list.C_GetMechanismList;
         let mechanisms =
@@ -145,7 +147,7 @@ impl Functions {
         Ok(mechanisms.into_iter().filter_map(|mechanism| MechanismType::try_from(mechanism).ok()).collect())
     }
 
-    /// Makes a call, in its turn. `function` is its name, for errors.
+    /// Makes a call when it is its turn. `function` is its name, for errors.
     pub(super) fn call<F>(
         &self,
         function: &'static str,
@@ -165,7 +167,7 @@ impl Functions {
         self.list
     }
 
-    /// Asks for the length of a list and then for the list, which may have become longer.
+    /// Asks for the length of a list and then for the list, which may have grown in between.
     fn list_of<F: Copy, T: Clone + Default>(
         &self,
         function: &'static str,

@@ -12,11 +12,11 @@ use crate::device::call::{CallError, reason_of};
 /// Why a library could not be loaded as a module.
 #[derive(Debug)]
 pub(in crate::device) enum LoadError {
-    /// The loader refused it: its own words.
+    /// The loader refused it, for this reason.
     Loader(String),
     /// It has neither C_GetFunctionList nor C_GetInterface.
     NoModule,
-    /// It gives no function list.
+    /// It returns no function list.
     NoFunctions(CallError),
 }
 
@@ -29,14 +29,15 @@ type GetInterface = unsafe extern "C" fn(
 ) -> CK_RV;
 
 impl Functions {
-    /// Loads the library at `path`, or, if that is a name without a folder, where the system's loader finds it. It is never
-    /// unloaded: some modules do not survive that. C_GetFunctionList is asked before PKCS#11 v3.0's C_GetInterface, because
-    /// nothing newer than v2.40 is called, and a Luna's C_GetInterface fails.
+    /// Loads the library at `path` or, if that is a name without a folder, from where the system's loader
+    /// finds it. It is never unloaded: some modules do not survive that. C_GetFunctionList is tried before
+    /// PKCS#11 v3.0's C_GetInterface, because nothing newer than v2.40 is called, and a Luna's C_GetInterface
+    /// fails.
     pub(in crate::device) fn load(path: &Path) -> Result<Self, LoadError> {
-        // SAFETY: a module's constructors have no preconditions that could be met here; all that can be done is to have its
-        // symbols bound at once, so that one that is missing is an error now and not the end of the process later. Both
-        // functions have the standard's signatures (PKCS#11 v2.40 section 5.4, v3.0 section 5.4). The list that they give
-        // lives as long as the library, which is forgotten here.
+        // SAFETY: no precondition of a module's constructors could be met here. All symbols are bound at
+        // once, so that a missing one is an error now and not the end of the process later. Both functions
+        // have the standard's signatures (PKCS#11 v2.40 section 5.4, v3.0 section 5.4). The list that they
+        // return lives as long as the library, which is forgotten here.
         unsafe {
             let library = Library::open(Some(path), RTLD_NOW | RTLD_LOCAL)
                 .map_err(|error| LoadError::Loader(reason_of(&error)))?;
@@ -54,7 +55,7 @@ impl Functions {
                         let code = get(ptr::null_mut(), ptr::null_mut(), &mut interface, 0);
                         let list =
                             interface.as_ref().map_or(ptr::null(), |found| found.pFunctionList.cast_const());
-                        // What the older function said is the better known error.
+                        // The older function's answer is the better known error.
                         answer("C_GetInterface", code, list.cast())
                             .or_else(|error| other.unwrap_or(Err(error)))
                     }

@@ -1,4 +1,4 @@
-//! p11-kit's configuration, by its own library: it is not a PKCS#11 call.
+//! p11-kit's configuration, read by its own library, since PKCS#11 has no call for it.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::PathBuf;
@@ -10,38 +10,39 @@ use libloading::Library;
 
 use super::functions::Functions;
 
-/// The library's name; without a folder, so that the system's loader looks for it.
+/// The library's name, without a folder, so that the system's loader looks for it.
 pub(in crate::device) const LIBP11_KIT: &str = "libp11-kit.so.0";
 
-/// A module of p11-kit's configuration (pkcs11.conf(5)).
+/// A module in p11-kit's configuration (pkcs11.conf(5)).
 #[derive(Clone)]
 pub(in crate::device) struct P11KitModule {
     pub(in crate::device) name: String,
     pub(in crate::device) path: Option<PathBuf>,
-    /// The functions of a module that p11-kit reaches through a program that it starts (option `remote`), which only it
-    /// can do.
+    /// The functions of a module for which p11-kit starts a program (option `remote`): only p11-kit can do
+    /// that.
     pub(in crate::device) remote: Option<Functions>,
     pub(in crate::device) trust_policy: bool,
     pub(in crate::device) init_reserved: Option<String>,
 }
 
-/// The modules that libp11-kit is configured with, in its order, and its last message, which names a module that it could not
-/// load.
+/// The modules that libp11-kit is configured with, in its order, and its last message, which names a module
+/// that it could not load.
 type Configured = (Vec<P11KitModule>, Option<String>);
 
-/// Asks libp11-kit for the modules it is configured with. Initialises none of them.
+/// Asks libp11-kit which modules it is configured with. Initializes none of them.
 ///
-/// A process is told once. libp11-kit frees what a list takes (about 30 kB) only by unloading its modules, which a service
-/// that asks at each renewal cannot do: modules that are unloaded and loaded again misbehave.
+/// A process asks once. libp11-kit frees the memory of a list (about 30 kB) only by unloading its modules,
+/// and modules that are unloaded and loaded again misbehave, so a service that asked at each renewal would
+/// leak.
 pub(in crate::device) fn p11_kit_modules() -> Result<Configured, libloading::Error> {
     static CONFIGURED: Mutex<Option<Configured>> = Mutex::new(None);
     let known = || CONFIGURED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(configured) = &*known() {
         return Ok(configured.clone());
     }
-    // Not under the lock: a module may never return from being loaded.
+    // Not under the lock, because loading a module may never return.
     let configured = load()?;
-    // Without any, somebody may yet install one.
+    // If there are none, somebody may install one later.
     if !configured.0.is_empty() {
         *known() = Some(configured.clone());
     }
@@ -62,7 +63,8 @@ fn load() -> Result<Configured, libloading::Error> {
         let get_name = library.get::<unsafe extern "C" fn(*mut CK_FUNCTION_LIST) -> *mut c_char>(
             b"p11_kit_module_get_name\0",
         )?;
-        // Newer than the rest; without it the configuration's `module` option says nearly the same.
+        // Newer than the other functions. Without it, the configuration's `module` option says nearly the
+        // same.
         let get_filename = library.get::<unsafe extern "C" fn(*mut CK_FUNCTION_LIST) -> *mut c_char>(
             b"p11_kit_module_get_filename\0",
         );
@@ -91,15 +93,15 @@ fn load() -> Result<Configured, libloading::Error> {
             modules.push(P11KitModule {
                 name: take_string(get_name(*entry)).unwrap_or_default(),
                 path: path.map(PathBuf::from),
-                // The list is never given back to p11-kit, which would free it.
+                // The list is never returned to p11-kit, which would free it.
                 remote: option(c"remote").and_then(|_| Functions::new(*entry)),
                 trust_policy: option(c"trust-policy").is_some_and(|value| value == "yes"),
                 init_reserved: option(c"x-init-reserved"),
             });
             entry = entry.add(1);
         }
-        // Kept loaded for the life of the process: modules that are unloaded and loaded again misbehave, and the
-        // operating system takes back what is left.
+        // Stays loaded for the life of the process: modules that are unloaded and loaded again misbehave, and
+        // the operating system reclaims the rest.
         std::mem::forget(library);
         Ok((modules, last_message))
     }

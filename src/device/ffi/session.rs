@@ -17,15 +17,15 @@ use cryptoki_sys::{
 use super::functions::Functions;
 use crate::device::call::CallError;
 
-/// How many handles there is room for in one C_FindObjects.
+/// Room for this many handles in one C_FindObjects.
 const HANDLES_AT_ONCE: usize = 32;
 /// More objects than any device has.
 const MOST_OBJECTS: usize = 1 << 20;
-/// Longer than any value that is asked for, in bytes: certificates have some thousands.
+/// In bytes. Longer than any value that is read: certificates have a few thousand bytes.
 const LONGEST_VALUE: CK_ULONG = 1 << 20;
-/// Longer than any signature, in bytes: RSA-16384 has 2048.
+/// In bytes. Longer than any signature: RSA-16384 has 2048.
 const LONGEST_SIGNATURE: CK_ULONG = 16_384;
-/// What is in a buffer before a module writes there. No CK_BBOOL is this, and no CK_ULONG of the standard.
+/// Fills a buffer before a module writes to it. Not a CK_BBOOL, nor a CK_ULONG of the standard.
 const UNTOUCHED: u8 = 0xaa;
 
 /// An open session, which is closed when it is dropped.
@@ -49,12 +49,12 @@ impl Functions {
 }
 
 impl RawSession {
-    /// C_Login. Without a PIN it is entered on the device itself.
+    /// C_Login. Without `pin`, the PIN is entered on the device itself.
     pub(in crate::device) fn login(&self, user: UserType, pin: Option<&str>) -> Result<(), CallError> {
         let (start, length) = pin.map_or((ptr::null(), 0), |pin| (pin.as_ptr(), pin.len()));
         self.functions.call("C_Login", self.functions.list().C_Login, |call| {
-            // SAFETY: the PIN is valid for its length, or null; the module does not write to it, although the standard's
-            // signature has no const.
+            // SAFETY: the PIN is valid for its length, or null. The module does not write to it, although the
+            // standard's signature has no const.
             unsafe { call(self.handle, user.into(), start.cast_mut(), length as CK_ULONG) }
         })
     }
@@ -70,7 +70,7 @@ impl RawSession {
         self.close_once()
     }
 
-    /// C_FindObjectsInit, C_FindObjects until it gives none, C_FindObjectsFinal.
+    /// C_FindObjectsInit, C_FindObjects until it returns none, C_FindObjectsFinal.
     pub(in crate::device) fn find(&self, template: &[Attribute]) -> Result<Vec<ObjectHandle>, CallError> {
         let list = self.functions.list();
         let mut template: Vec<CK_ATTRIBUTE> = template.iter().map(Into::into).collect();
@@ -79,15 +79,14 @@ impl RawSession {
             unsafe { call(self.handle, template.as_mut_ptr(), template.len() as CK_ULONG) }
         })?;
         let found = self.all_found();
-        // It ends the search, whatever came of it.
-        // SAFETY: the call takes nothing but the handle.
+        // Ends the search, whatever its result. SAFETY: the call takes nothing but the handle.
         let _ = self
             .functions
             .call("C_FindObjectsFinal", list.C_FindObjectsFinal, |call| unsafe { call(self.handle) });
         found
     }
 
-    /// Those of the attributes that the module gives, and gives in a form that can be read.
+    /// Those attributes that the module returns in a readable form.
     pub(in crate::device) fn attributes(
         &self,
         object: ObjectHandle,
@@ -95,7 +94,7 @@ impl RawSession {
     ) -> Result<Vec<Attribute>, CallError> {
         let mut values: Vec<Value> = wanted.iter().map(Value::asking).collect();
         self.get_values(object, &mut values.iter_mut().collect::<Vec<_>>())?;
-        // Of those whose length was not known only the length was asked for.
+        // For attributes of unknown length, only the length was requested.
         let mut unread: Vec<&mut Value> =
             values.iter_mut().filter(|value| matches!(value.state, State::Length(_))).collect();
         for value in &mut unread {
@@ -120,14 +119,15 @@ impl RawSession {
         })
     }
 
-    /// C_Sign in one call, after C_SignInit, with room for `expected` bytes. The length is not asked for: it is known, and
-    /// modules refuse the question, end the operation at it, or answer wrongly. One that needs more room gets it once.
+    /// C_Sign in one call, after C_SignInit, with room for `expected` bytes. The length is not requested: it
+    /// is known, and modules refuse the request, end the operation, or answer wrongly. If more room is
+    /// needed, it is provided once.
     pub(in crate::device) fn sign(&self, data: &[u8], expected: usize) -> Result<Vec<u8>, CallError> {
         let sign = |room: &mut Vec<CK_BYTE>| {
             let mut length = room.len() as CK_ULONG;
             let result = self.functions.call("C_Sign", self.functions.list().C_Sign, |call| {
-                // SAFETY: data and room are valid for their lengths; the module does not write to its input, although the
-                // standard's signature has no const.
+                // SAFETY: data and room are valid for their lengths. The module does not write to its input,
+                // although the standard's signature has no const.
                 unsafe {
                     call(
                         self.handle,
@@ -216,7 +216,7 @@ impl RawSession {
             .call("C_CloseSession", self.functions.list().C_CloseSession, |call| unsafe { call(self.handle) })
     }
 
-    /// Modules may give fewer handles than there is room for, and go on.
+    /// Modules may return fewer handles than there is room for, and still have more.
     fn all_found(&self) -> Result<Vec<ObjectHandle>, CallError> {
         const FUNCTION: &str = "C_FindObjects";
         let mut all = Vec::new();
@@ -225,11 +225,11 @@ impl RawSession {
             let mut handles: [CK_OBJECT_HANDLE; HANDLES_AT_ONCE] = [0; HANDLES_AT_ONCE];
             let mut count: CK_ULONG = 0;
             let result = self.functions.call(FUNCTION, self.functions.list().C_FindObjects, |call| {
-                // SAFETY: `handles` has the room that is said, and `count` is valid for the call.
+                // SAFETY: `handles` has room for the given number, and `count` is valid for the call.
                 unsafe { call(self.handle, handles.as_mut_ptr(), HANDLES_AT_ONCE as CK_ULONG, &mut count) }
             });
             match result {
-                // A search that ended by itself when it had given the last.
+                // The search ended by itself after the last object.
                 Err(error) if error.is(RvError::OperationNotInitialized) && !all.is_empty() => {
                     return Ok(all);
                 }
@@ -262,7 +262,7 @@ impl RawSession {
                     call(self.handle, object.handle(), template.as_mut_ptr(), template.len() as CK_ULONG)
                 }
             });
-        // With these codes what could be given was given (PKCS#11 v2.40 section 5.7).
+        // With these codes, the module returned the values that it could (PKCS#11 v2.40 section 5.7).
         let partly = [RvError::BufferTooSmall, RvError::AttributeSensitive, RvError::AttributeTypeInvalid];
         match &result {
             Err(error) if !error.is_one_of(&partly) => return result,
@@ -287,7 +287,7 @@ impl std::fmt::Debug for RawSession {
     }
 }
 
-/// The value of an attribute, on its way.
+/// The value of an attribute while it is being read.
 struct Value {
     attribute_type: AttributeType,
     buffer: Vec<u8>,
@@ -296,7 +296,7 @@ struct Value {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Its length is being asked for.
+    /// Its length is being requested.
     Asking,
     /// It has this length, in bytes.
     Length(CK_ULONG),
@@ -304,7 +304,7 @@ enum State {
     Reading,
     /// The buffer holds it.
     Read,
-    /// The module does not say, or says what cannot be.
+    /// The module does not give it, or gives an impossible answer.
     Unknown,
 }
 
@@ -334,10 +334,11 @@ impl Value {
         }
     }
 
-    /// Takes the length that a module answered. `all` is whether it said that it gave all values.
+    /// Accepts the length that a module returned. `all` is whether the module claimed to have returned all
+    /// values.
     fn answered(&mut self, length: CK_ULONG, all: bool) {
         let room = self.buffer.len() as CK_ULONG;
-        // Some modules say that a value could not be given, and not which.
+        // Some modules report that a value could not be returned, but not which.
         let is_untouched = !self.buffer.is_empty() && self.buffer.iter().all(|byte| *byte == UNTOUCHED);
         self.state = match self.state {
             _ if length == CK_UNAVAILABLE_INFORMATION => State::Unknown,
@@ -361,12 +362,12 @@ impl Value {
             pValue: self.buffer.as_ptr().cast_mut().cast(),
             ulValueLen: self.buffer.len() as CK_ULONG,
         };
-        // Copies the value; the buffer is as long as it says.
+        // Copies the value; the buffer has the stated length.
         Attribute::try_from(attribute).ok()
     }
 }
 
 fn object(handle: CK_OBJECT_HANDLE) -> ObjectHandle {
-    // SAFETY: the module gave the handle. One that it does not know is its own to refuse.
+    // SAFETY: the module returned the handle, and refuses one that it does not know.
     unsafe { ObjectHandle::new_from_raw(handle) }
 }

@@ -1,4 +1,4 @@
-//! The layer on function lists that answer as no module should.
+//! This layer with function lists that answer as no module should.
 
 #![allow(non_snake_case, clippy::undocumented_unsafe_blocks)]
 
@@ -13,17 +13,18 @@ use cryptoki_sys::*;
 use super::{Functions, RawSession};
 use crate::device::call::CallError;
 
-/// What the module of this thread's test does.
+/// How the module of this thread's test behaves.
 #[derive(Default)]
 struct Script {
-    /// The answers to C_FindObjects: the code, the handles, and how many it says there are.
+    /// The answers to C_FindObjects: the code, the handles, and how many the module claims to return.
     batches: Vec<(CK_RV, Vec<CK_OBJECT_HANDLE>, CK_ULONG)>,
-    /// What C_Sign says at each call: the code and the length.
+    /// The answers to each C_Sign: the code and the length.
     signs: Vec<(CK_RV, CK_ULONG)>,
-    /// What lengths C_GetAttributeValue says, when it is asked for one and when for the value; and the code.
+    /// The lengths that C_GetAttributeValue returns, when asked for the length and when for the value; and
+    /// the code.
     lengths: (CK_ULONG, CK_ULONG),
     attribute_code: CK_RV,
-    /// What C_GetSlotList counts.
+    /// The number of slots that C_GetSlotList reports.
     slots: CK_ULONG,
     calls: Vec<String>,
 }
@@ -65,7 +66,7 @@ unsafe extern "C" fn C_FindObjects(
     with(|script| {
         let (code, handles, says) = match script.batches.len() {
             0 => (CKR_OK, Vec::new(), 0),
-            // The last one is forever.
+            // The last one is repeated forever.
             1 => script.batches[0].clone(),
             _ => script.batches.remove(0),
         };
@@ -147,7 +148,7 @@ fn found(batches: &[(CK_RV, &[CK_OBJECT_HANDLE], CK_ULONG)]) -> Result<Vec<CK_OB
 }
 
 #[test]
-fn a_search_goes_on_until_nothing_is_given() {
+fn a_search_continues_until_nothing_is_returned() {
     let one_by_one: [(CK_RV, &[CK_OBJECT_HANDLE], CK_ULONG); 4] =
         [(CKR_OK, &[5], 1), (CKR_OK, &[7], 1), (CKR_OK, &[9, 5], 2), (CKR_OK, &[], 0)];
     assert_eq!(found(&one_by_one).unwrap(), [5, 7, 9]);
@@ -157,7 +158,7 @@ fn a_search_goes_on_until_nothing_is_given() {
 }
 
 #[test]
-fn a_search_that_cannot_be_is_an_error() {
+fn an_impossible_search_result_is_an_error() {
     for (batch, says) in [
         ((CKR_OPERATION_NOT_INITIALIZED, &[][..], 0), "C_FindObjects said CKR_OPERATION_NOT_INITIALIZED"),
         ((CKR_OK, &[5][..], 1), "the module gives 1 objects again and again"),
@@ -185,7 +186,7 @@ fn a_signature_is_one_call_and_one_more_if_the_module_needs_more_room() {
 }
 
 #[test]
-fn a_length_of_a_signature_that_cannot_be_is_an_error() {
+fn an_impossible_signature_length_is_an_error() {
     for signs in [
         &[(CKR_BUFFER_TOO_SMALL, 256)][..],
         &[(CKR_BUFFER_TOO_SMALL, 0)],
@@ -211,7 +212,7 @@ fn read(lengths: (CK_ULONG, CK_ULONG), attribute_code: CK_RV, wanted: AttributeT
 }
 
 #[test]
-fn a_value_whose_length_cannot_be_is_unknown() {
+fn a_value_of_impossible_length_is_unknown() {
     let id = |lengths| read(lengths, CKR_OK, AttributeType::Id);
     assert_eq!(id((2, 2)), Some(Attribute::Id(vec![0xaa; 2])));
     assert_eq!(id((2, 1)), Some(Attribute::Id(vec![0xaa; 1])));
@@ -234,7 +235,7 @@ fn a_value_that_was_not_given_is_unknown_even_if_its_length_says_otherwise() {
 }
 
 #[test]
-fn a_count_of_slots_that_cannot_be_is_an_error() {
+fn an_impossible_slot_count_is_an_error() {
     for slots in [0xffff_ffff, CK_ULONG::MAX] {
         with(|script| script.slots = slots);
         assert!(functions().slots_with_token().unwrap_err().to_string().contains("counts"));
@@ -263,7 +264,7 @@ fn a_session_is_closed_once() {
     assert_eq!(with(|script| std::mem::take(&mut script.calls)), ["close"]);
 }
 
-/// A module that is started without locks only, and called by several threads.
+/// A module that only starts without locks, called by several threads.
 mod without_locks {
     use super::*;
 

@@ -20,18 +20,18 @@ struct Templates {
     private: Vec<Attribute>,
 }
 
-/// A key that was made.
+/// A generated key.
 #[derive(Clone, Debug)]
 pub struct GeneratedKey {
     /// Its URI.
     pub uri: String,
-    /// What the device says of it.
+    /// What the device says about it.
     pub facts: KeyFacts,
     /// Its public key.
     pub public_key: PublicKey,
-    /// What the device does not say of it, as attributes.
+    /// The attributes that the device does not return.
     pub unsaid: Vec<&'static str>,
-    /// What it was to be called, and is not.
+    /// Requested names that the device did not store.
     pub not_taken: Vec<NotTaken>,
 }
 
@@ -40,15 +40,15 @@ pub struct GeneratedKey {
 pub struct NotTaken {
     /// Which one.
     pub what: UniqueAttribute,
-    /// What was asked for.
+    /// The requested name.
     pub asked: String,
-    /// What the device says instead, if anything.
+    /// The name that the device reports instead, if any.
     pub found: Option<String>,
 }
 
 impl WritableDevice {
-    /// Makes a key pair that cannot leave the device and may only sign, reads it back, and removes it again if it is not
-    /// what was asked for.
+    /// Generates a key pair that cannot leave the device and may only sign, reads it back, and removes it
+    /// again if it is not as requested.
     ///
     /// # Errors
     /// [`ProvisionError`].
@@ -62,9 +62,9 @@ impl WritableDevice {
         let mechanism = if spec.kind.curve().is_some() { Ckm::EccKeyPairGen } else { Ckm::RsaPkcsKeyPairGen };
         let generate =
             |Templates { public, private }: &Templates| self.session.generate(&mechanism, public, private);
-        // Modules that know no key that could do more than sign, or that could leave, refuse to be told so (ykcs11,
-        // tpm2-pkcs11). Recovery is known to fewer modules than the rest, which they must still be told. What the key then
-        // may is read back.
+        // Modules that only have keys that sign and cannot leave refuse to be told so (ykcs11, tpm2-pkcs11).
+        // Fewer modules know the attributes for recovery than the others, which they must still be given. The
+        // generated key's attributes are read back.
         let mut handles = generate(&templates);
         for milder in [without_recovery, without_denials] {
             let is_about_template = [
@@ -92,7 +92,8 @@ impl WritableDevice {
             user: self.user,
         })?;
         let mut facts = objects::private_key_facts(&self.session, private_handle);
-        // EC private keys do not hold their point, by the standard; the security officer sees no private key at all.
+        // According to the standard, EC private keys do not contain their point; and the security officer
+        // sees no private key at all.
         if let Some(key) = objects::public_key(&self.session, public_handle) {
             facts.public_key = Some(key);
         }
@@ -118,10 +119,10 @@ impl WritableDevice {
         Ok(GeneratedKey { uri, facts, public_key, unsaid, not_taken })
     }
 
-    /// The id that was asked for, if it and the label are free; else the lowest free one of one byte.
+    /// The requested id, if it and the label are free; without a request, the lowest free id of one byte.
     ///
     /// # Errors
-    /// [`ProvisionError::InUse`]; [`super::super::DeviceError`] when the device fails.
+    /// [`ProvisionError::InUse`]; [`super::super::DeviceError`] if the device fails.
     pub fn free_id(&self, spec: &KeySpec) -> Result<Vec<u8>, Error> {
         let everything = Uri::default();
         let mut used: Vec<(KeyFacts, ObjectType)> = Vec::new();
@@ -170,7 +171,7 @@ impl WritableDevice {
     }
 }
 
-/// By what the device says of the key: ykcs11 gives the keys of its slots labels of its own.
+/// Judged by what the device reports: ykcs11 gives the keys in its slots labels of its own.
 fn not_taken(facts: &KeyFacts, spec: &KeySpec, id: &[u8]) -> Vec<NotTaken> {
     let label = |label: &[u8]| format!("{:?}", String::from_utf8_lossy(label));
     let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -12,7 +12,7 @@ use crate::signature::{KeyNumbers, PublicKey};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Curve {
     id: ObjectIdentifier,
-    /// The same in DER, as CKA_EC_PARAMS has it.
+    /// The same in DER, as CKA_EC_PARAMS holds it.
     params: &'static [u8],
 }
 
@@ -25,10 +25,10 @@ const P384: Curve = Curve {
     params: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
 };
 
-/// A kind of key that can be made.
+/// A kind of key that can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// RSA with a modulus of so many bits.
+    /// RSA with a modulus of this many bits.
     Rsa(u32),
     /// EC on P-256.
     P256,
@@ -69,12 +69,12 @@ impl FromStr for KeyKind {
     }
 }
 
-/// A key that shall be made.
+/// A key to be generated.
 #[derive(Clone, Debug)]
 pub struct KeySpec {
     /// CKA_LABEL.
     pub label: String,
-    /// CKA_ID; none: a free one.
+    /// CKA_ID; if none, a free one is chosen.
     pub id: Option<Vec<u8>>,
     /// Its kind.
     pub kind: KeyKind,
@@ -130,7 +130,7 @@ pub(super) fn private_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
     template
 }
 
-/// The template without what says that the key signs and verifies nothing with recovery.
+/// The template without the attributes that exclude signing and verifying with recovery.
 pub(super) fn without_recovery(template: &[Attribute]) -> Vec<Attribute> {
     template.iter().filter(|attribute| !is_about_recovery(attribute)).cloned().collect()
 }
@@ -139,7 +139,8 @@ fn is_about_recovery(attribute: &Attribute) -> bool {
     matches!(attribute, Attribute::SignRecover(_) | Attribute::VerifyRecover(_))
 }
 
-/// The template without what says what the key may not: the standard's default for most of it.
+/// The template without the attributes that exclude uses of the key: false is the standard's default for most
+/// of them.
 pub(super) fn without_denials(template: &[Attribute]) -> Vec<Attribute> {
     let is_denial = |attribute: &&Attribute| {
         matches!(
@@ -155,7 +156,7 @@ pub(super) fn without_denials(template: &[Attribute]) -> Vec<Attribute> {
     template.iter().filter(|attribute| !is_denial(attribute)).cloned().collect()
 }
 
-/// The public key of the key that was made, or what the device says of it and should not.
+/// The public key of the generated key, or what the device says about it and should not.
 pub(super) fn key_as_asked(facts: &KeyFacts, spec: &KeySpec) -> Result<PublicKey, Vec<String>> {
     let mut reasons = Vec::new();
     match &facts.public_key {
@@ -178,7 +179,8 @@ pub(super) fn key_as_asked(facts: &KeyFacts, spec: &KeySpec) -> Result<PublicKey
             .map(|(name, _)| format!("{name} is false")),
     );
     if spec.always_authenticate && facts.always_authenticate == Some(false) {
-        reasons.push("it does not want its PIN for each signature (CKA_ALWAYS_AUTHENTICATE is false)".into());
+        reasons
+            .push("it does not require its PIN for each signature (CKA_ALWAYS_AUTHENTICATE is false)".into());
     }
     match &facts.public_key {
         Some(key) if reasons.is_empty() => Ok(key.clone()),

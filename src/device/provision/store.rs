@@ -18,11 +18,11 @@ use crate::uri::{ObjectType, Uri};
 /// How a certificate is imported.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ImportOptions {
-    /// The key's other certificates go when the new one is there.
+    /// The key's other certificates are removed once the new one is stored.
     pub replace: bool,
-    /// The certificates above it are stored too.
+    /// The certificates above it are stored as well.
     pub with_chain: bool,
-    /// Others are replaced although they are better.
+    /// Others are replaced even if they are better.
     pub force: bool,
 }
 
@@ -31,21 +31,21 @@ pub struct ImportOptions {
 pub struct ImportedCertificate {
     /// Its URI.
     pub uri: String,
-    /// What it is unfit for.
+    /// Why it is unsuitable.
     pub flaws: Vec<Flaw>,
     /// Whether it was there already.
     pub was_there: bool,
-    /// The subjects of those that it replaced.
+    /// The subjects of the certificates that it replaced.
     pub replaced: Vec<String>,
-    /// The certificates above it that were stored too.
+    /// The certificates above it that were stored as well.
     pub chain: Vec<Certificate>,
 }
 
 impl WritableDevice {
-    /// Stores the certificate among `certificates` that is the key's.
+    /// Stores the certificate among `certificates` that belongs to the key.
     ///
     /// # Errors
-    /// [`ProvisionError`]; [`super::super::DeviceError`] when the device fails.
+    /// [`ProvisionError`]; [`super::super::DeviceError`] if the device fails.
     pub fn import_certificate(
         &self,
         key: &KeyFacts,
@@ -117,7 +117,7 @@ impl WritableDevice {
                 stored.chain.push(issuer);
             }
         }
-        // Looked for again: where a slot holds one certificate, the new one has taken the old one's place.
+        // Read again: if a slot holds only one certificate, the new one has taken the old one's place.
         let now_there = objects::certificates(&self.session, &Uri::default())
             .map_err(|error| self.device.failure(error))?;
         if !now_there.iter().any(|found| is_leaf(&found)) {
@@ -126,7 +126,7 @@ impl WritableDevice {
             return Err(self.not_stored(error).into());
         }
         let has_id = |found: &&CertificateObject| is_leaf(found) && found.id.as_deref() == Some(&id);
-        // What was stored beside, and left there by a run that was killed.
+        // Copies that were stored under another id, and left there by a run that was killed.
         let may_have_copies = options.replace && now_there.iter().any(|found| has_id(&found));
         let is_copy = |found: &&CertificateObject| may_have_copies && is_leaf(found) && !has_id(found);
         for old in now_there.iter().filter(|found| is_older(found) || is_copy(found)) {
@@ -137,7 +137,7 @@ impl WritableDevice {
         Ok(stored)
     }
 
-    /// That `new` is not worse than what it would replace.
+    /// Checks that `new` is not worse than what it would replace.
     fn check_not_worse(
         &self,
         new: &Certificate,
@@ -156,9 +156,10 @@ impl WritableDevice {
         }
     }
 
-    /// Stores a certificate where an id is an object's own, and another object has it: a YubiHSM 2 says
-    /// CKR_ATTRIBUTE_VALUE_INVALID then. The new one is put beside first, under an id that the device chooses, so that at no
-    /// moment the key is without a certificate. It counts there too: what belongs to a key is known by its public key.
+    /// Stores a certificate on a device where each object has an id of its own, and another object has this
+    /// one: a YubiHSM 2 then returns CKR_ATTRIBUTE_VALUE_INVALID. The new certificate is first stored under
+    /// an id that the device chooses, so that the key is never without a certificate. It counts there too:
+    /// the public key shows what belongs to a key.
     fn store_in_place_of(
         &self,
         present: &[&&CertificateObject],
@@ -180,7 +181,7 @@ impl WritableDevice {
         removed.map_err(|error| ProvisionError::NotRemoved { device: self.device.describe(), error })
     }
 
-    /// Makes the object of a certificate; without an id the device chooses one, or leaves it empty.
+    /// Creates a certificate object; without an id the device chooses one, or leaves it empty.
     fn create(
         &self,
         certificate: &Certificate,

@@ -1,4 +1,4 @@
-//! What can be wrong with an ARN. They come from the command line and are not secret.
+//! What can be wrong with an ARN. ARNs come from the command line and are not secret.
 
 use std::fmt;
 
@@ -32,16 +32,16 @@ impl fmt::Display for Part {
     }
 }
 
-/// Why a text is not the ARN that is wanted.
+/// Why a text is not the expected ARN.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
-    /// No ARN at all.
+    /// Not an ARN at all.
     #[error("{text:?} is not an ARN: it does not begin with `arn:`")]
     NotAnArn {
         /// Its beginning.
         text: String,
     },
-    /// Longer than any.
+    /// Longer than any ARN.
     #[error("the ARN has {length} characters, which is longer than any AWS ARN")]
     TooLong {
         /// In bytes.
@@ -50,7 +50,7 @@ pub enum ArnError {
     /// Too few colons.
     #[error("the ARN has {found} of 6 parts")]
     MissingParts {
-        /// Parts that it has.
+        /// The number of parts that it has.
         found: usize,
     },
     /// One part is wrong.
@@ -58,13 +58,13 @@ pub enum ArnError {
     Part {
         /// Which.
         part: Part,
-        /// What stands there.
+        /// The text in its place.
         value: String,
     },
-    /// A good ARN, of something else.
+    /// A valid ARN, but of something else.
     #[error("it is not the ARN of a {}: {found:?}", wanted.name())]
     OtherKind {
-        /// What it should be of.
+        /// What it should be the ARN of.
         wanted: ArnKind,
         /// The ARN.
         found: String,

@@ -2,7 +2,7 @@
 
 use crate::error::{Exit, Explain};
 
-/// Why there is no endpoint. No message quotes a URL, which may have a password in it.
+/// Why there is no endpoint. No message quotes a URL, which may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// Neither `https://` nor `http://`.
@@ -23,7 +23,7 @@ pub enum EndpointError {
         /// Its beginning.
         text: String,
     },
-    /// No number from 1 to 65535.
+    /// Not a number from 1 to 65535.
     #[error("the endpoint's port is not a number from 1 to 65535")]
     Port,
     /// `http` to another computer.

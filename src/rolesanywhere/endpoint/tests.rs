@@ -7,7 +7,7 @@ fn host(region: &str, fips: bool, dual_stack: bool) -> String {
     Endpoint::in_region(&region.parse().unwrap(), EndpointVariant { fips, dual_stack }).host
 }
 
-/// What botocore 1.44 makes of its rules for Roles Anywhere, `rolesanywhere.` left out.
+/// What botocore 1.44 derives from its rules for Roles Anywhere, with `rolesanywhere.` left out.
 #[test]
 fn every_partition_has_its_hosts() {
     let cases = [
@@ -61,7 +61,7 @@ fn a_url_is_read_and_its_port_kept_where_it_is_not_the_schemes_own() {
 }
 
 #[test]
-fn each_url_that_is_not_wanted_is_refused_with_its_reason() {
+fn each_unsuitable_url_is_refused_with_its_reason() {
     use EndpointError::{NoScheme, Path, Port, Query, UserInfo};
     let not_encrypted = |host: &str| EndpointError::NotEncrypted { host: host.into() };
     let no_host = |text: &str| EndpointError::Host { text: text.into() };

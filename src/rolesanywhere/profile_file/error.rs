@@ -8,13 +8,13 @@ pub enum ProfileNameError {
     /// Empty.
     #[error("the name of the profile is empty")]
     Empty,
-    /// What configparser takes for the defaults of all profiles.
+    /// configparser reads it as the defaults of all profiles.
     #[error("\"DEFAULT\" would be a part of every profile")]
     Upper,
-    /// As in `~/.aws/config`.
+    /// The form of `~/.aws/config`.
     #[error("the name of the profile begins with \"profile \"")]
     ConfigForm,
-    /// What a section's name cannot have.
+    /// A character that a section's name cannot contain.
     #[error("the name of the profile has a [, ], #, ; or control character in it, or a blank at an end")]
     Character,
 }

@@ -9,39 +9,39 @@ pub(super) struct Line<'a> {
     pub(super) role: Role,
 }
 
-/// What a line is.
+/// The role of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Blank, or a comment.
     Blank,
     /// `[…]`.
     Header {
-        /// Of the profile that is looked for.
+        /// Whether it begins the profile in question.
         wanted: bool,
     },
-    /// One that is written, in the profile that is looked for.
+    /// A setting that is written, in the profile in question.
     Setting(Setting),
-    /// The former session token there.
+    /// The former session token in that profile.
     FormerToken,
-    /// More of the value of a [`Role::Setting`] or [`Role::FormerToken`].
+    /// A continuation of the value of a [`Role::Setting`] or [`Role::FormerToken`].
     RestOfSetting,
     /// Any other setting.
     Other,
-    /// What is not a setting. configparser refuses the file; other readers pass over it.
+    /// Not a setting. configparser refuses the file; other readers skip the line.
     Unreadable,
-    /// More of the value of a [`Role::Other`].
+    /// A continuation of the value of a [`Role::Other`].
     RestOfOther,
 }
 
 impl<'a> Line<'a> {
-    /// Its line end; empty for a last line without.
+    /// Its line end; empty if the last line has none.
     pub(super) fn end(&self) -> &'a [u8] {
         let text =
             self.bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
         &self.bytes[text..]
     }
 
-    /// White space that it begins with.
+    /// The white space at its start.
     pub(super) fn indentation(&self) -> &'a [u8] {
         let text = &self.bytes[..self.bytes.len() - self.end().len()];
         &text[..text.iter().take_while(|byte| is_blank(**byte)).count()]
@@ -56,7 +56,7 @@ pub(super) fn read<'a>(file: &'a [u8], profile: &str) -> Vec<Line<'a>> {
     let mut lines: Vec<Line<'a>> = split(file);
     let mut in_section = false;
     let mut in_profile = false;
-    // The setting that deeper lines belong to, and how deep the last line was that could begin one.
+    // The setting that deeper lines belong to, and the indentation of the last line that could begin one.
     let mut current: Option<Role> = None;
     let mut depth = 0;
     for line in &mut lines {
@@ -93,7 +93,7 @@ pub(super) fn read<'a>(file: &'a [u8], profile: &str) -> Vec<Line<'a>> {
     lines
 }
 
-/// At `\n`, `\r\n` and, as Python does, at a `\r` alone.
+/// Splits at `\n`, `\r\n` and, as Python does, at a `\r` alone.
 fn split(file: &[u8]) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
     let mut rest = file;
@@ -108,8 +108,9 @@ fn split(file: &[u8]) -> Vec<Line<'_>> {
     lines
 }
 
-/// The name in a header: up to the last `]`, as configparser has it. Other readers stop at the first. So what has two is
-/// the header of no profile that can be looked for, and a new one is written, which all understand.
+/// The name in a header: up to the last `]`, as in configparser. Other readers stop at the first. A header
+/// with two therefore belongs to no profile that can be named, and a new one is written, which all readers
+/// understand.
 fn header(text: &[u8]) -> Option<&[u8]> {
     let inner = text.strip_prefix(b"[")?;
     let last = inner.iter().rposition(|byte| *byte == b']').filter(|end| *end > 0)?;
@@ -122,7 +123,7 @@ fn trimmed(text: &[u8]) -> &[u8] {
     &text[start..text.len().saturating_sub(end).max(start)]
 }
 
-/// White space in ASCII, as Python has it.
+/// ASCII white space, as Python defines it.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0x1c..=0x1f)
 }

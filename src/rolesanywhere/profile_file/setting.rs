@@ -1,4 +1,4 @@
-//! The settings of a profile that credentials are written to.
+//! The settings of a profile that hold credentials.
 
 /// A setting that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,15 +13,15 @@ pub(super) enum Setting {
 pub(super) enum Meaning {
     /// This setting.
     Credential(Setting),
-    /// The former name of `aws_session_token`, which boto3 and AWS's CLI still read, and prefer. One that an older program
-    /// left there would spoil the new credentials.
+    /// The former name of `aws_session_token`, which boto3 and AWS's CLI still read, and prefer. One that an
+    /// older program left there would override the new token.
     FormerToken,
     /// Something else.
     Other,
 }
 
 impl Setting {
-    /// All, in the order in which they are written where they are new.
+    /// All settings, in the order in which new ones are written.
     pub(super) const ALL: [Self; 3] = [Setting::AccessKeyId, Setting::SecretAccessKey, Setting::SessionToken];
 
     pub(super) fn name(self) -> &'static str {
@@ -34,7 +34,7 @@ impl Setting {
 }
 
 impl Meaning {
-    /// Names count in any case.
+    /// Names are not case-sensitive.
     pub(super) fn of(name: &[u8]) -> Self {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match Setting::ALL.into_iter().find(|setting| is(setting.name())) {

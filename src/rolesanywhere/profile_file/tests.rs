@@ -121,7 +121,8 @@ fn names_that_mean_something_else_are_refused() {
     }
 }
 
-/// All settings by section and name, as Python's configparser would find them, written apart from what is tested.
+/// All settings by section and name, as Python's configparser would find them. Written independently of the
+/// code under test.
 fn settings(file: &[u8]) -> BTreeMap<(String, String), String> {
     let text = String::from_utf8_lossy(file).replace("\r\n", "\n").replace('\r', "\n");
     let mut found: BTreeMap<(String, String), String> = BTreeMap::new();
@@ -155,7 +156,7 @@ fn settings(file: &[u8]) -> BTreeMap<(String, String), String> {
     found
 }
 
-/// The file says of the profile what it should, and of everything else what it said before.
+/// Checks that the file has what it should for the profile, and is otherwise as it was.
 fn check_settings(file: &[u8], profile: &str) -> Result<(), TestCaseError> {
     let edited_once = edited(file, profile);
     prop_assert_eq!(&edited(&edited_once, profile), &edited_once, "not idempotent");
@@ -176,7 +177,7 @@ fn lines_without(file: &[u8], word: &str) -> Vec<String> {
     text.lines().map(str::to_owned).filter(|line| !line.contains(word)).collect()
 }
 
-/// A file as people and programs write them: what goes has OLD in it.
+/// A file as people and programs write it; whatever is to disappear contains OLD.
 fn plausible_file() -> impl Strategy<Value = Vec<u8>> {
     let kept = prop::sample::select(vec![
         "region = KEEP\n",

@@ -1,12 +1,12 @@
-//! Why an answer gives no credentials.
+//! Why an answer contains no usable credentials.
 
 use super::refusal::{Refusal, clock_hint};
 use crate::error::{Exit, Explain};
 
-/// Why an answer gives no credentials. No message quotes what may be part of credentials.
+/// Why an answer contains no usable credentials. No message quotes text that may be part of credentials.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// The service, or a proxy, said no.
+    /// The service, or a proxy, refused.
     #[error(transparent)]
     Refused(Refusal),
     /// Success, with something else in the body.
@@ -15,18 +15,19 @@ pub enum ResponseError {
         /// One line of it, if it can be shown.
         excerpt: Option<String>,
     },
-    /// Success, with a member missing, empty, or not as it can be.
+    /// Success, but a member is missing, empty or malformed.
     #[error("the answer's credentials have no usable {member:?}")]
     Incomplete {
         /// The first such member.
         member: &'static str,
     },
-    /// Credentials that are of no use any more.
+    /// Credentials that have expired.
     #[error("the credentials expired at {expiration}, before they arrived")]
     Expired {
         /// When.
         expiration: String,
-        /// By how many seconds this computer's clock is ahead of the answer's, if that said its time.
+        /// By how many seconds this computer's clock is ahead of the answer's, if the answer contained its
+        /// time.
         clock_ahead: Option<i64>,
     },
 }
@@ -47,7 +48,7 @@ impl Explain for ResponseError {
         match self {
             ResponseError::Refused(refusal) => refusal.hint(),
             ResponseError::NotCredentials { .. } => Some(
-                "a proxy or a guest network may have answered in AWS's place; check the way to the endpoint"
+                "a proxy or a guest network may have answered in AWS's place; check the connection to the endpoint"
                     .into(),
             ),
             ResponseError::Incomplete { .. } => {

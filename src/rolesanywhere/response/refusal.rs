@@ -9,9 +9,10 @@ use super::{Answer, MAX_EXCERPT, one_line};
 use crate::duration::in_words;
 use crate::error::{Exit, Explain};
 
-/// A clock that is off by as much is worth a word whatever the refusal says; AWS takes five minutes. In seconds.
+/// In seconds. A clock that is off by this much is worth mentioning, whatever the refusal says; AWS accepts
+/// five minutes.
 const CLOCK_TOLERANCE: i64 = 240;
-/// AWS's own messages are longer than excerpts of what others say; in characters.
+/// In characters. AWS's own messages are longer than excerpts of others'.
 const MAX_MESSAGE: usize = 500;
 
 /// An answer of any status but success.
@@ -19,13 +20,14 @@ const MAX_MESSAGE: usize = 500;
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// AWS's name for the error, as `AccessDeniedException`. Without it, it was hardly AWS that answered.
+    /// AWS's name for the error, as `AccessDeniedException`. Without it, the answer probably did not come
+    /// from AWS.
     pub code: Option<String>,
-    /// What AWS, or another server in its place, says about it; one line.
+    /// What AWS, or another server in its place, says about it, in one line.
     pub message: Option<String>,
-    /// What AWS's support asks for.
+    /// The identifier that AWS's support asks for.
     pub request_id: Option<String>,
-    /// By how many seconds this computer's clock is ahead of the answer's, if that said its time.
+    /// By how many seconds this computer's clock is ahead of the answer's, if the answer contained its time.
     pub clock_ahead: Option<i64>,
 }
 
@@ -51,13 +53,14 @@ impl Refusal {
         }
     }
 
-    /// Whether the same request, signed again, may succeed a little later: the service's own faults, and too many
-    /// requests.
+    /// Whether the same request, signed again, may succeed a little later: after the service's own faults, or
+    /// too many requests.
     pub fn may_be_retried(&self) -> bool {
         self.status >= 500 || self.is_throttling()
     }
 
-    /// Whether AWS, and nobody else, refuses the request for its time. That a signature is invalid is all that it says of some.
+    /// Whether AWS itself refuses the request because of its time. Of some it only says that the signature is
+    /// invalid.
     pub fn is_about_time(&self) -> bool {
         let words = [
             "signature expired",
@@ -70,14 +73,14 @@ impl Refusal {
     }
 
     fn is_throttling(&self) -> bool {
-        // The names that AWS's SDKs take for throttling, as far as an HTTP service may use them.
+        // The codes that AWS's SDKs treat as throttling, as far as an HTTP service may use them.
         let names =
             ["Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", "LimitExceededException"];
         let code = self.code.as_deref().unwrap_or_default();
         self.status == 429 || names.iter().any(|name| code.contains(name))
     }
 
-    /// Whether code or message has any of these words, in any case.
+    /// Whether code or message contains any of these words, in upper or lower case.
     fn says(&self, words: &[&str]) -> bool {
         let text = [self.code.as_deref(), self.message.as_deref()].map(Option::unwrap_or_default).join(" ");
         let text = text.to_lowercase();
@@ -115,13 +118,13 @@ impl Explain for Refusal {
         if let Some(hint) = self.clock_ahead.filter(|_| self.status == 403).and_then(clock_hint) {
             return Some(hint);
         }
-        // Messages are matched by words that have stayed the same over years; AWS documents none of them.
+        // Messages are recognized by words that have stayed the same for years; AWS documents none of them.
         let hint = if self.is_throttling() {
-            "AWS creates about ten sessions a second for an account and region; try again in a while"
+            "AWS creates about ten sessions a second for an account and region; try again later"
         } else if self.says(&["durationseconds", "maxsessionduration"]) {
             "ask for a shorter session, or have the role's maximum session duration and the profile's raised"
         } else if self.says(&["session name", "sessionname"]) {
-            "leave the role session name out, or have the profile accept one (acceptRoleSessionName)"
+            "leave the role session name out, or let the profile accept one (acceptRoleSessionName)"
         } else if self.says(&[
             "signature expired",
             "not yet current",
@@ -146,7 +149,7 @@ impl Explain for Refusal {
         } else if self.says(&["resourcenotfound", "not found", "does not exist"]) {
             "compare the ARNs of trust anchor and profile with those in the AWS console: account, region and ID"
         } else if self.status >= 500 {
-            "this is a fault of the service, or of a proxy before it; try again in a while"
+            "this is a fault of the service, or of a proxy in front of it; try again later"
         } else if self.status == 407 {
             "the proxy requires a user name and password: write them in the proxy's URL"
         } else if self.code.is_none() {
@@ -162,7 +165,7 @@ impl Explain for Refusal {
     }
 }
 
-/// What to do about a clock that is `ahead` by as many seconds, if that is much.
+/// What to do about a clock that is `ahead` by this many seconds, if that is much.
 pub(super) fn clock_hint(ahead: i64) -> Option<String> {
     let seconds = ahead.unsigned_abs();
     if seconds < CLOCK_TOLERANCE.unsigned_abs() {

@@ -200,7 +200,7 @@ fn a_wrong_clock_is_named_first() {
 }
 
 #[test]
-fn only_what_may_pass_is_worth_another_try() {
+fn only_temporary_faults_may_be_retried() {
     let retried = |status, code: Option<&str>| {
         refusal(&Answer { error_type: code, ..answer(status, "") }).may_be_retried()
     };

@@ -46,7 +46,7 @@ def read_options():
 
 
 def shorten(scale):
-    """All of botocore's times that have to do with the age of credentials: those of botocore 1.44.5."""
+    """All limits of botocore 1.44.5 that concern the age of credentials."""
     refreshable = botocore.credentials.RefreshableCredentials
     assert refreshable._advisory_refresh_timeout == botocore.credentials._DEFAULT_ADVISORY_REFRESH_TIMEOUT == 900
     assert refreshable._mandatory_refresh_timeout == 600

@@ -17,14 +17,14 @@ import select
 import sys
 import time
 
-# time.sleep fails under libfaketime 0.9.10, since it waits for a moment of the monotonic clock; botocore takes it as it is
-# imported.
+# time.sleep fails under libfaketime 0.9.10, since it waits for a moment of the monotonic clock; botocore
+# takes it when it is imported.
 time.sleep = lambda seconds: select.select([], [], [], seconds)
 
 import boto3
 from botocore.config import Config
 
-# How boto3 names the ways.
+# boto3's names for the ways.
 METHODS = {
     "process": "custom-process",
     "file": "shared-credentials-file",

@@ -13,7 +13,7 @@ const { GetCallerIdentityCommand, STSClient } = require("@aws-sdk/client-sts");
 async function main(url) {
   const sts = new STSClient({ endpoint: url, region: "us-east-1", maxAttempts: 1 });
   let sent;
-  // Behind the signing of the request.
+  // Runs after the request was signed.
   sts.middlewareStack.add(
     (next) => (call) => {
       sent = /Credential=([^/]+)\//.exec(call.request.headers.authorization)[1];

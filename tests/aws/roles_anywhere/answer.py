@@ -1,4 +1,4 @@
-"""What the service answers: credentials that no two answers share, or an error in AWS's form."""
+"""The service's answers: new credentials each time, or an error in AWS's form."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ def json_answer(status, document, **log):
 
 
 def credentials(session, now, lifetime=None):
-    """A new session for a request that was accepted; `lifetime` in seconds instead of the one that was asked for."""
+    """A new session for a request that was accepted; `lifetime` in seconds in place of the requested one."""
     number = next(_counter)
     seconds = lifetime if lifetime is not None else session.parameters["durationSeconds"]
     credential = {
@@ -53,7 +53,7 @@ def credentials(session, now, lifetime=None):
 
 
 def error(status, code, message, headers=None):
-    """AWS names the error in a header, with an address behind it, and tells people in the body."""
+    """AWS names the error in a header, followed by an address, and tells people in the body."""
     answer = json_answer(status, {"message": message}, code=code, reason=message)
     answer.headers["X-Amzn-ErrorType"] = f"{code}:http://internal.amazon.com/coral/com.amazon.coral.service/"
     answer.headers.update(headers or {})

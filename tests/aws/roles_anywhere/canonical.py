@@ -20,7 +20,7 @@ def string_to_sign(algorithm, date, scope, canonical):
 
 
 def canonical_query(query):
-    """Each name and value decoded and encoded again, so that another way to write the same does not matter."""
+    """Each name and value decoded and encoded again, so that different encodings of the same text do not matter."""
     if not query:
         return ""
     pairs = [part.partition("=")[::2] for part in query.split("&")]

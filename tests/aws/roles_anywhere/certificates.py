@@ -33,7 +33,7 @@ def read_anchors(pem):
 
 
 def check_leaf(leaf, now):
-    """The demands on an end-entity certificate, apart from who issued it."""
+    """The requirements for an end-entity certificate, apart from who issued it."""
     if leaf.version != x509.Version.v3:
         raise denied(_UNTRUSTED, "the certificate is not X.509v3")
     if not list(leaf.subject):
@@ -91,7 +91,7 @@ def _check_strength(certificate):
     digest = certificate.signature_hash_algorithm
     if digest is None or digest.name not in _STRONG:
         name = digest.name if digest else "no digest"
-        raise denied(_UNTRUSTED, f"{_name(certificate)} is signed with {name}, SHA-256 or stronger is wanted")
+        raise denied(_UNTRUSTED, f"{_name(certificate)} is signed with {name}, SHA-256 or stronger is required")
 
 
 def _check_validity(certificate, now):

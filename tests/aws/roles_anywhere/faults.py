@@ -1,4 +1,4 @@
-"""Behaviours that a test has queued for the next requests: the network's, a proxy's and AWS's bad days.
+"""Behaviors that a test has queued for the next requests: the network's, a proxy's and AWS's bad days.
 
 A behavior is a JSON object: "do" names it, "times" says for how many requests (default 1; 0 is until the queue is
 cleared), other members are its own:
@@ -12,11 +12,11 @@ cleared), other members are its own:
   {"do": "html", "status"?}                         a proxy's page, 200 unless told otherwise
   {"do": "huge", "bytes"}                           201 with a JSON string of that length
   {"do": "delay", "ms"}                             the normal answer, late
-  {"do": "drip", "ms", "bytes"?}                    the normal answer, so many bytes (1) at a time with a pause between
+  {"do": "drip", "ms", "bytes"?}                    the normal answer, this many bytes (1) at a time with a pause between
   {"do": "cut", "at": "before-headers" | "after-headers", "reset"?}   the connection ends there; reset: with an RST
   {"do": "truncate", "bytes"?}                      the normal answer's headers, half of its body, the end
   {"do": "skew", "seconds"}                         the service's clock is off: in checks, Date, expiration
-  {"do": "lifetime", "seconds"}                     credentials that live so long, may be negative
+  {"do": "lifetime", "seconds"}                     credentials that live this long, may be negative
 """
 
 import threading
@@ -49,7 +49,7 @@ class Queue:
         self._waiting = []
 
     def add(self, behaviors):
-        """Raises ValueError for one that nothing here does: a test must not wait for what never comes."""
+        """Raises ValueError for an unknown one: a test must not wait for something that never happens."""
         for behavior in behaviors:
             if not isinstance(behavior, dict) or behavior.get("do") not in _KNOWN:
                 raise ValueError(f"no behavior: {behavior!r}")
@@ -80,7 +80,7 @@ class Queue:
 
 
 def instead(behavior):
-    """The answer that stands in for the service's own, or None."""
+    """The answer to give in place of the service's own, or None."""
     match (behavior or {}).get("do"):
         case "status":
             status = behavior["status"]

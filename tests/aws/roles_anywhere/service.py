@@ -17,7 +17,7 @@ from .pause import pause
 from .refusal import Refusal
 from .verify import Request, Session, verify
 
-# A client that neither speaks nor leaves.
+# For a client that neither speaks nor leaves.
 LONGEST_SILENCE = 60
 
 
@@ -55,7 +55,7 @@ class Service(ThreadingHTTPServer):
         super().__init__((address, port), Handler)
 
     def handle_error(self, request, client_address):
-        """A client that leaves is its own affair; what matters is in the log."""
+        """A client that disconnects is not an error; what matters is in the log."""
 
     def server_close(self):
         """Ends the connections too, as the end of a process does."""
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         self.request.close()
 
     def handle_one_request(self):
-        # The client may go away at any time, also on purpose.
+        # The client may disconnect at any time, even on purpose.
         try:
             super().handle_one_request()
         except (ConnectionError, ssl.SSLError, TimeoutError, ValueError):
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
             verdict, reply = "accepted", answer.credentials(session, self.now, lifetime)
         if do in ("cut", "truncate"):
             verdict = "faulted"
-        # Before the answer, so that a client that has it finds its request in the log.
+        # Before the answer, so that a client that has received it finds its request in the log.
         settings.record(
             {
                 "n": number,
@@ -193,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
     def _cut(self, behavior):
-        """Ends the connection below TLS, as a network does: without a farewell."""
+        """Ends the connection below TLS, as a network does: without notice."""
         self.wfile.flush()
         self.close_connection = True
         with socket.socket(fileno=self.request.detach()) as raw:
@@ -207,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Control(ThreadingHTTPServer):
-    """Where a test steers: POST /next [behaviors], POST /clear, POST /settings {lifetime, skew}, GET /state."""
+    """How a test controls the service: POST /next [behaviors], POST /clear, POST /settings {lifetime, skew}, GET /state."""
 
     daemon_threads = True
 

@@ -58,7 +58,7 @@ class Session:
 
 
 def verify(request, anchors, now, session=None):
-    """Fills and returns a Session, or raises a Refusal; a session handed in then tells how far it came."""
+    """Fills and returns a Session, or raises a Refusal; a session that was passed in then shows how far the checks got."""
     session = session if session is not None else Session()
     if request.path != "/sessions":
         raise Refusal(404, "UnknownOperationException", "", f"the path is {request.path!r}, not /sessions")

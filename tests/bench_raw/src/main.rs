@@ -1,10 +1,12 @@
-//! The least that signs N digests on a device: the PKCS#11 calls that countersign cannot do without, in a row, and
-//! nothing else. Nothing is chosen, checked or verified. scripts/bench compares countersign's time and memory with it.
+//! The minimum that signs N digests on a device: the PKCS#11 calls that countersign cannot do without, one
+//! after the other, and nothing else. Nothing is chosen, checked or verified. scripts/bench compares
+//! countersign's time and memory with it.
 //!
 //! `bench_raw MODULE DEVICE-LABEL KEY-ID PIN-FILE DIGESTS [SIGNATURES [URL CA]]`
 //!
-//! KEY-ID is a number, DIGESTS a file with 32 bytes for each token. SIGNATURES is written if it is named. With a URL the
-//! signatures go there in one POST request over TLS, by a server whose certificate is under CA, and the answer is read.
+//! KEY-ID is a number, DIGESTS a file with 32 bytes for each token. SIGNATURES is written if it is named.
+//! With a URL, the signatures are sent there in one POST request over TLS, to a server whose certificate CA
+//! issued, and the answer is read.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -118,7 +120,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends one request. That the server refuses what nobody signed for it is all the same here.
+/// Sends one request. The server refuses it, because nobody signed it, but that does not matter here.
 fn post(url: &str, ca: &[u8], body: &[u8]) -> Result<(), Box<dyn Error>> {
     let mut roots = Vec::new();
     for item in parse_pem(ca) {

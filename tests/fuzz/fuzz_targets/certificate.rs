@@ -1,5 +1,5 @@
-//! Certificates, as a device and files give them: none makes the program panic, all that is known of one can be told, chains
-//! end, and no attestation counts but the genuine one.
+//! Certificates, as devices and files provide them: none makes the program panic, every fact about one can be
+//! printed, chains end, and no attestation counts except the genuine one.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use countersign::certificate::{
 };
 use libfuzzer_sys::fuzz_target;
 
-/// The root, a device below it, and its statement.
+/// The root, a device below it, and the device's statement.
 static GENUINE: LazyLock<[Certificate; 3]> = LazyLock::new(|| {
     let samples: [&[u8]; 3] = [
         include_bytes!("../../samples/certificates/root.pem"),
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(read) = certificates_from_pem(bytes) {
         assert_eq!(certificates_from_pem(certificates_to_pem(&read).unwrap().as_bytes()).unwrap(), read);
     }
-    // One behind the other.
+    // One after the other.
     let mut certificates = Vec::new();
     let mut left = bytes;
     while let Some((der, behind)) = sequence(left) {
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(chain_of(first, &certificates, SystemTime::now()).len() <= 8);
     let [root, device, statement] = &*GENUINE;
     let is_genuine = certificates.contains(statement);
-    // The device is there, so that only a statement is to be forged.
+    // The device's certificate is there, so only a statement has to be forged.
     certificates.push(device.clone());
     let keys: Vec<_> = certificates.iter().map(|certificate| certificate.public_key().clone()).collect();
     for key in keys {
@@ -58,7 +58,7 @@ fn tell(certificate: &Certificate) {
     let _ = (certificate.is_ca(), certificate.digital_signature(), certificate.is_attestation());
 }
 
-/// The SEQUENCE that it begins with, and the rest. The length of a certificate's takes two bytes.
+/// The SEQUENCE at its start, and the rest. The length of a certificate's takes two bytes.
 fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let [0x30, 0x82, high, low, ..] = *bytes else {
         return (!bytes.is_empty()).then_some((bytes, &[]));

@@ -1,5 +1,5 @@
-//! A module that answers at random: return codes, lengths, counts, values. Whatever it says, nothing panics, hangs or reads
-//! what is not there, and no signature is given out that does not verify.
+//! A module that answers at random: return codes, lengths, counts, values. Whatever it answers, nothing
+//! panics, hangs or reads out of bounds, and no signature is returned that does not verify.
 #![no_main]
 #![allow(non_snake_case)]
 
@@ -27,7 +27,7 @@ thread_local! {
     static INPUT: RefCell<Input> = RefCell::default();
 }
 
-/// 0 forever when the input has ended, with which all succeeds and nothing is found.
+/// When the input has ended, 0 forever: then everything succeeds and nothing is found.
 fn byte() -> u8 {
     INPUT.with_borrow_mut(|input| {
         let byte = input.bytes.get(input.at).copied().unwrap_or(0);
@@ -62,7 +62,7 @@ fn code() -> CK_RV {
     }
 }
 
-/// Mostly what is `expected`.
+/// Mostly `expected`.
 fn length(expected: CK_ULONG) -> CK_ULONG {
     match byte() {
         255 => CK_ULONG::MAX,
@@ -76,7 +76,7 @@ fn length(expected: CK_ULONG) -> CK_ULONG {
     }
 }
 
-/// Fills what there is room for.
+/// Fills the given room.
 fn fill(room: &mut [u8]) {
     let value = byte();
     for (index, place) in room.iter_mut().enumerate() {
@@ -231,7 +231,7 @@ static LIST: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     C_GetAttributeValue: Some(C_GetAttributeValue),
     C_SignInit: Some(C_SignInit),
     C_Sign: Some(C_Sign),
-    // All the others are not there.
+    // All other functions are missing.
     ..unsafe { std::mem::zeroed() }
 };
 
@@ -256,6 +256,6 @@ fuzz_target!(|bytes: &[u8]| {
     let payload = Payload::Message { hash: Hash::Sha256, bytes: b"what is signed".to_vec() };
     let mechanisms = [Mechanism::ShaRsaPkcs(Hash::Sha256), Mechanism::RsaPkcs];
     if let Ok((signature, _)) = key.sign(&payload, &mechanisms) {
-        key.verifier().verify(&payload, &signature).expect("a signature that is given out verifies");
+        key.verifier().verify(&payload, &signature).expect("a signature that is returned verifies");
     }
 });

@@ -1,4 +1,4 @@
-//! `--pin-source`: people type the PIN itself there, so one error must do for all input.
+//! `--pin-source`: people type the PIN itself there, so all input must get the same error.
 #![no_main]
 
 use std::str::FromStr;

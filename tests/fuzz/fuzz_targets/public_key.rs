@@ -1,4 +1,5 @@
-//! Public keys, from PEM text and from DER: whatever is read is written so that it reads as the same key.
+//! Public keys, from PEM text and from DER: every key that is read is written in a form that reads as the
+//! same key.
 #![no_main]
 
 use countersign::signature::{PublicKey, Verifier};

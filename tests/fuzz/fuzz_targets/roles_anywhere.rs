@@ -1,5 +1,6 @@
-//! Roles Anywhere: what is typed (ARNs, regions, endpoints, names), what the network answers, and credentials files that
-//! others wrote. Nothing panics, what is read prints to the same, and no secret shows.
+//! Roles Anywhere: what people type (ARNs, regions, endpoints, names), what the network answers, and
+//! credentials files that others wrote. Nothing panics, a value that is read prints to the same text, and no
+//! secret shows.
 #![no_main]
 
 use countersign::error::Explain;
@@ -9,7 +10,7 @@ use countersign::rolesanywhere::{
 };
 use libfuzzer_sys::fuzz_target;
 
-/// Stands for a secret. Where it shows, a secret would have shown.
+/// Stands for a secret: if it shows, a secret would have shown.
 const SECRET: &str = "Q7ZX9QK";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -44,7 +45,7 @@ fn typed(text: &str) {
 }
 
 fn answered(bytes: &[u8]) {
-    // The headers are the lines before the body, as far as there are any.
+    // The headers are the lines before the body, if there are any.
     let mut parts = bytes.splitn(4, |byte| *byte == b'\n').map(|part| str::from_utf8(part).ok());
     let [error_type, request_id, date] = [(); 3].map(|()| parts.next().flatten());
     let body = bytes.splitn(4, |byte| *byte == b'\n').last().unwrap_or_default();

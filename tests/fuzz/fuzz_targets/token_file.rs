@@ -1,4 +1,5 @@
-//! Token files: whatever is parsed and not changed stays byte for byte, and every error can be explained.
+//! Token files: every file that parses and is not changed stays byte for byte, and every error can be
+//! explained.
 #![no_main]
 
 use countersign::error::Explain;

@@ -1,11 +1,12 @@
-//! `pkcs11:` URIs: whatever is parsed prints so that it parses to the same again, and no PIN shows anywhere.
+//! `pkcs11:` URIs: every URI that parses prints to text that parses to the same URI, and no PIN shows
+//! anywhere.
 #![no_main]
 
 use countersign::pin::PinSource;
 use countersign::uri::{Uri, redact};
 use libfuzzer_sys::fuzz_target;
 
-/// Stands for a PIN. Where it shows, a PIN would have shown.
+/// Stands for a PIN: if it shows, a PIN would have shown.
 const PIN: &str = "Q7ZX9QK";
 
 fuzz_target!(|text: &str| {
@@ -29,9 +30,9 @@ fuzz_target!(|text: &str| {
     for name in ["pin-value=", "Pin-VALUE=", "%70in-value%3d"] {
         let with_pin = after_each_pin_value(text, &format!("{name}{PIN}"));
         assert!(!redact(&with_pin).contains(PIN), "redacted, it still shows the PIN: {with_pin:?}");
-        // An encoded name is not a name to the parser, which quotes no value.
+        // An encoded name does not count as a name for the parser, which quotes no value.
         no_pin_in_errors(&with_pin);
-        // A PIN with a raw `&` or `;` in it.
+        // A PIN that contains a raw `&` or `;`.
         if with_pin != text {
             no_pin_in_errors(&format!("{text}{PIN}"));
         }

@@ -1,4 +1,5 @@
-//! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that want their PIN each time, and a PIN that locks.
+//! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that require their PIN each time, and a PIN that
+//! locks.
 
 use crate::support::kryoptic::Kryoptic;
 use crate::support::openssl::openssl_accepts;
@@ -11,7 +12,7 @@ const SIGNKEY: &str = "pkcs11:token=officer;id=%01;type=private";
 fn a_module_with_interfaces_of_pkcs11_3_lists_and_signs() {
     let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
     lists_and_signs(&kryoptic.desk, SIGNKEY, &[], |arguments| kryoptic.countersign(arguments));
-    // Bytes of which the device makes the digest.
+    // Bytes whose digest the device computes.
     kryoptic.desk.write("officer.token", b"any bytes");
     let detached = ["sign", "--detached", "--json", "--key", SIGNKEY, "officer.token"];
     let document = kryoptic.countersign(&detached).go().exits(0).json();
@@ -30,16 +31,16 @@ fn a_key_that_requires_its_pin_each_time_gets_it() {
 }
 
 #[test]
-fn wrong_pins_lock_the_device_after_the_last_try_that_was_asked_for() {
+fn wrong_pins_lock_the_device_after_the_last_attempt_that_was_requested() {
     let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
     let wrong = ["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"];
     let refused = || kryoptic.countersign(&wrong).go().exits(5);
     let mut tries = 1;
     while !refused().stderr().contains("one attempt is left before the PIN is locked") {
         tries += 1;
-        assert!(tries < 10, "no last try after {tries}");
+        assert!(tries < 10, "no last attempt after {tries}");
     }
-    // Of ten tries the last is kept, however often the command is repeated.
+    // The last of ten attempts is kept, however often the command is repeated.
     assert_eq!(tries, 9);
     for _ in 0..2 {
         refused().says("it was not used").says("--use-last-try");
@@ -52,7 +53,7 @@ fn wrong_pins_lock_the_device_after_the_last_try_that_was_asked_for() {
 }
 
 #[test]
-fn the_right_pin_is_taken_at_the_last_try_and_gives_all_tries_back() {
+fn the_right_pin_is_accepted_at_the_last_attempt_and_restores_all_attempts() {
     let kryoptic = Kryoptic::new().with_key("01", "signkey", &[]);
     for _ in 0..9 {
         let wrong = ["sign", "--key", SIGNKEY, "--pin-source", "file:wrong-pin", "tokens.json"];

@@ -1,4 +1,4 @@
-//! A server whose device locks: the right PIN is held back while it would be the last attempt.
+//! A server whose device can lock: even the right PIN is withheld if it would be the last attempt.
 
 use rustix::process::Signal;
 
@@ -30,13 +30,13 @@ fn run(server: &Server, command: &str, more: &[&str]) -> Run {
     at(&server.desk, server.run_but(command, &[("--private-key", SIGNKEY)], more))
 }
 
-/// What another program says that signs with what a file holds.
+/// What another run prints that signs with the PIN in a file.
 fn signed_with(server: &Server, pin: &str) -> String {
     let arguments = ["sign", "-o", "signed.json", "--key", SIGNKEY, "--pin-source", pin, "tokens.json"];
     at(&server.desk, server.desk.countersign(&arguments)).go().exits(5).stderr()
 }
 
-/// Somebody mistypes the PIN elsewhere until one attempt is left, then the service that runs is to renew.
+/// Somebody mistypes the PIN elsewhere until one attempt is left, then the running service has to renew.
 fn waits_while_one_attempt_is_left(server: &Server, running: &Running<'_>, renewed: &str) {
     running.hides(PIN);
     running.hides(NEW_PIN);
@@ -46,17 +46,17 @@ fn waits_while_one_attempt_is_left(server: &Server, running: &Running<'_>, renew
         running.signal(Signal::HUP).says_times(times, WAITS);
     }
     assert!(running.said().contains("it was not used"), "{}", running.said());
-    // Had it been sent, all attempts would be back, since it is right.
+    // Had it been sent, all attempts would be available again, since it is right.
     assert!(signed_with(server, "file:pin").contains("it was not used"), "the PIN was sent");
 
-    // The source's other PIN is tried without being asked for.
+    // The source's new PIN is used without a request.
     change_pin(&server.desk.path("kryoptic.conf"), NEW_PIN);
     server.desk.write("pin", NEW_PIN.as_bytes());
     running.says_times(already + 1, renewed);
 }
 
 #[test]
-fn serve_holds_a_pin_back_that_would_be_the_last_attempt() {
+fn serve_withholds_a_pin_that_would_be_the_last_attempt() {
     let server = server();
     let serving = Serving::of(&server, run(&server, "serve", &["--port", "0"]));
     let first = serving.access_key();
@@ -66,7 +66,7 @@ fn serve_holds_a_pin_back_that_would_be_the_last_attempt() {
 }
 
 #[test]
-fn update_holds_a_pin_back_that_would_be_the_last_attempt() {
+fn update_withholds_a_pin_that_would_be_the_last_attempt() {
     let server = server();
     let run = run(&server, "update", &["--profile", "work"]);
     let mut update = Running::of(&server, run.env("AWS_SHARED_CREDENTIALS_FILE", "aws-credentials"));

@@ -1,4 +1,4 @@
-//! NSS's own database, the one of Firefox: softokn, which p11-kit is configured to give its parameters.
+//! NSS's own database, as in Firefox: softokn, to which p11-kit is configured to pass its parameters.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,10 +11,10 @@ use crate::support::real_modules::{lists_and_signs, module, only_countersign_spe
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 
-// Without a login softokn shows the name on the certificate alone, so the key is named by that.
+// Without a login, softokn shows the name only on the certificate, so that names the key.
 const KEY: &str = "pkcs11:token=NSS%20Certificate%20DB;object=signkey;type=cert";
 
-/// A desk with a database that `certutil` made, and a p11-kit that knows softokn alone.
+/// A desk with a database that `certutil` created, and a p11-kit that knows only softokn.
 struct Nss {
     desk: Desk,
 }
@@ -24,14 +24,14 @@ impl Nss {
         Self::locked_by(b"12345678\n")
     }
 
-    /// A database with this password; with none it is open.
+    /// A database with this password; an empty one leaves it open.
     fn locked_by(password: &[u8]) -> Self {
         let desk = Desk::without_device();
         for folder in ["db", "p11-kit-modules"] {
             fs::create_dir(desk.path(folder)).unwrap();
         }
         desk.write("pin", password);
-        // certutil asks for keys to be struck otherwise; NSS adds the system's randomness to it.
+        // Without this file certutil asks for random keystrokes; NSS adds the system's randomness to it.
         desk.write("noise", &[7; 1024]);
         let nss = Nss { desk };
         nss.certutil(&["-N"]);
@@ -89,8 +89,8 @@ fn a_database_without_a_password_needs_no_pin() {
 }
 
 #[test]
-fn a_device_that_needs_no_pin_is_none_to_choose_among() {
-    // softokn always has a second one, for its own calculations: "no PIN needed", says list.
+fn a_device_that_requires_no_pin_is_not_a_candidate() {
+    // softokn always has a second device, for its own calculations: list says "no PIN needed".
     let nss = Nss::with_key();
     let listed = nss.countersign(&["list", "--login"]).go().exits(0);
     assert!(listed.stdout().contains("RSA-2048, EXPORTABLE"), "{}", listed.stdout());
@@ -106,7 +106,7 @@ fn a_key_that_can_be_exported_is_refused_unless_asked_for() {
 }
 
 #[test]
-fn a_wrong_password_of_the_database_is_told() {
+fn a_wrong_password_of_the_database_is_reported() {
     let nss = Nss::with_key();
     nss.desk.write("tokens.json", UNSIGNED);
     nss.desk.write("wrong-pin", b"00000000");
@@ -115,7 +115,7 @@ fn a_wrong_password_of_the_database_is_told() {
     assert_eq!(nss.desk.read("tokens.json"), UNSIGNED);
 }
 
-/// Up to NSS 3.87 at least softokn refuses; by 3.110 it shows empty devices.
+/// softokn refuses up to at least NSS 3.87; by 3.110 it shows empty devices.
 #[test]
 fn softokn_without_its_parameters_is_reported() {
     let desk = Desk::without_device();

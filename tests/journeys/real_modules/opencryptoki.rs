@@ -1,5 +1,5 @@
-//! openCryptoki's soft token: its daemon, a clock that cryptoki cannot read, exportable keys, and in version 3.8 no
-//! CKM_SHA256_RSA_PKCS.
+//! openCryptoki's soft token: its daemon, a clock that cryptoki cannot read, exportable keys, and in version
+//! 3.8 no CKM_SHA256_RSA_PKCS.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,12 +20,13 @@ use crate::support::token_files::UNSIGNED;
 
 const QUORUM: &[u8] = include_bytes!("../../samples/aws-quorum-user-unsigned.json");
 
-/// The soft token is in the slot that Debian's configuration gives it.
+/// Debian's configuration puts the soft token into this slot.
 const SLOT: &str = "3";
 
-/// The name of the daemon, its shared memory (of both kinds) and its folders are the machine's: each test gets a machine
-/// of its own, made of namespaces for processes, shared memory and mounts. There p11-kit knows openCryptoki and SoftHSM2.
-/// A user does with version 3.8; 3.23 keeps its configuration from users: scripts/needs-root.sh.
+/// The daemon's name, its shared memory (of both kinds) and its folders exist once on a machine. Each test
+/// therefore gets a machine of its own, made of namespaces for processes, shared memory and mounts, where
+/// p11-kit knows openCryptoki and SoftHSM2. With version 3.8 a user can do this; 3.23 keeps its configuration
+/// from users: scripts/needs-root.sh.
 const MACHINE: &str = "
     set -e
     # The daemon's user must be able to enter the folders, whatever the caller's umask.
@@ -85,14 +86,14 @@ impl OpenCryptoki {
             let enter = [&["nsenter", &target, "--mount", "--ipc", "--pid"], as_user].concat();
             enter.into_iter().map(str::to_owned).collect()
         };
-        // The daemon does not bear a connection that asks for nothing: it is asked by its own module.
+        // The daemon does not tolerate a connection without a request, so its own module asks it.
         machine.until("pkcsslotd answers", |machine| {
             let child = Command::new("pgrep").args(["--parent", &machine.id().to_string()]).output().unwrap();
             inside = String::from_utf8(child.stdout).unwrap().trim().to_owned();
             let words = enter(&inside);
             let mut ask = Command::new(&words[0]);
             ask.args(&words[1..]).args(["pkcs11-tool", "--list-slots", "--module"]).arg(library());
-            // Before it is this program, the daemon has not been started.
+            // Until the process runs this program, the daemon has not been started.
             fs::read(format!("/proc/{inside}/comm")).is_ok_and(|name| name == b"sleep\n")
                 && ask.output().unwrap().status.success()
         });
@@ -125,12 +126,12 @@ impl OpenCryptoki {
         tool("nsenter", &words.iter().map(OsStr::new).collect::<Vec<_>>());
     }
 
-    /// What the module says about itself, by OpenSC's tool.
+    /// What the module says about itself, according to OpenSC's tool.
     fn says(&self, question: &str) -> String {
         pkcs11_tool(&self.enter(), &library(), &["--slot", SLOT, question])
     }
 
-    /// The key by the device's maker, who is called IBM in some versions and IBM Corp. in others.
+    /// Names the key by the device's manufacturer, which is IBM in some versions and IBM Corp. in others.
     fn key_by_manufacturer(&self) -> String {
         let said = self.says("--list-slots");
         let slot = said.lines().skip_while(|line| !line.ends_with(": officer"));
@@ -144,14 +145,14 @@ fn library() -> PathBuf {
 }
 
 #[test]
-fn a_device_that_signs_digests_only_signs_all_formats() {
+fn a_device_that_signs_only_digests_signs_all_formats() {
     let opencryptoki = OpenCryptoki::new();
     let desk = &opencryptoki.desk;
     let exportable = ["--allow-exportable"];
     let run = |arguments: &[&str]| opencryptoki.countersign(arguments);
     let key = "pkcs11:token=officer;id=%01;type=private";
     lists_and_signs(desk, key, &exportable, run).says("CAN leave the device");
-    // Where the device cannot hash, as in version 3.8, it is done here.
+    // If the device cannot hash, as in version 3.8, countersign does it.
     desk.write("officer.token", b"any bytes");
     let detached = ["sign", "--detached", "--json", "--allow-exportable", "officer.token"];
     let document = opencryptoki.countersign(&detached).go().exits(0).json();
@@ -177,7 +178,7 @@ fn its_keys_can_leave_it_so_they_are_refused_unless_asked_for() {
 }
 
 #[test]
-fn wrong_pins_are_counted_and_the_last_try_is_kept() {
+fn wrong_pins_are_counted_and_the_last_attempt_is_kept() {
     let opencryptoki = OpenCryptoki::new();
     opencryptoki.desk.write("wrong-pin", b"00000000");
     let sign = ["sign", "--allow-exportable", "--pin-source", "file:wrong-pin", "tokens.json"];
@@ -195,7 +196,7 @@ fn wrong_pins_are_counted_and_the_last_try_is_kept() {
 fn without_its_daemon_the_module_is_named_and_the_others_work() {
     let opencryptoki = OpenCryptoki::beside(Desk::new());
     let desk = &opencryptoki.desk;
-    // Two devices of one label: the manufacturer tells them apart.
+    // Two devices with one label: the manufacturer distinguishes them.
     let key = opencryptoki.key_by_manufacturer();
     let sign = ["sign", "--allow-exportable", "--key", &key, "tokens.json"];
     opencryptoki.countersign(&sign).go().exits(0);
@@ -209,7 +210,7 @@ fn without_its_daemon_the_module_is_named_and_the_others_work() {
     let sign = ["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"];
     only_countersign_speaks(&opencryptoki.countersign(&sign).go().exits(0));
     assert!(openssl_accepts(desk, "tokens.json", "device/signkey.pub.pem"));
-    // Named, it must work.
+    // If it is named, it must work.
     desk.write("tokens.json", UNSIGNED);
     let module = library().display().to_string();
     let named = ["--module", &module, "sign", "--allow-exportable", "tokens.json"];
@@ -220,7 +221,7 @@ fn without_its_daemon_the_module_is_named_and_the_others_work() {
 #[test]
 fn a_user_who_is_not_in_its_group_is_told_of_the_group() {
     let opencryptoki = OpenCryptoki::new();
-    // Somebody who may use the program and the files here, and is in no group.
+    // A user who may use the program and the files here, and is in no group.
     let folder = opencryptoki.desk.folder();
     fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
     let user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];

@@ -1,5 +1,5 @@
-//! A key on another host: `p11-kit server` there, its client module here, a Unix socket between them (which `ssh`
-//! forwards).
+//! A key on another host: `p11-kit server` there, its client module here, and between them a Unix socket
+//! (which `ssh` forwards).
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use crate::support::real_modules::{
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 
-/// A desk whose device only the server reaches.
+/// A desk whose device only the server can reach.
 struct Remote {
     server: Service,
     desk: Desk,
@@ -53,12 +53,13 @@ fn a_key_on_another_host_signs_here() {
     let remote = Remote::serving(&["--keys", "signkey", "--also", "backup"]);
     lists_and_signs(&remote.desk, SIGNKEY, &[], |arguments| remote.countersign(arguments));
     assert!(openssl_accepts(&remote.desk, "tokens.json", "device/signkey.pub.pem"));
-    // The server was told to show one device of the two.
+    // The server was told to show one of the two devices.
     let listed = remote.countersign(&["list"]).go().exits(0);
     assert!(!listed.stdout().contains("backup"), "{}", listed.stdout());
 }
 
-/// Between C_SignInit and C_Sign the PIN goes, in one session of the one function list that p11-kit's client gave.
+/// The PIN is sent between C_SignInit and C_Sign, in one session, through the function list that p11-kit's
+/// client returned.
 #[test]
 fn a_remote_key_that_requires_its_pin_each_time_signs_messages_and_digests() {
     let remote = Remote::serving(&["--keys", "alwayskey"]);
@@ -72,7 +73,7 @@ fn a_remote_key_that_requires_its_pin_each_time_signs_messages_and_digests() {
 }
 
 #[test]
-fn a_wrong_pin_is_told_over_the_socket() {
+fn a_wrong_pin_is_reported_over_the_socket() {
     let remote = Remote::serving(&["--keys", "signkey"]);
     remote.desk.write("tokens.json", UNSIGNED);
     remote.desk.write("wrong-pin", b"000000");

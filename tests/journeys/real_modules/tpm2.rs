@@ -1,4 +1,4 @@
-//! A TPM: swtpm behind its resource manager, and tpm2-pkcs11, which also likes to write on stderr.
+//! A TPM: swtpm behind its resource manager, and tpm2-pkcs11, which also tends to write to stderr.
 
 use std::fs;
 
@@ -39,7 +39,7 @@ fn a_key_that_requires_its_pin_each_time_gets_it() {
 }
 
 #[test]
-fn wrong_pins_are_told_until_the_tpm_locks() {
+fn wrong_pins_are_reported_until_the_tpm_locks() {
     let tpm = Tpm::new().with_key("signkey", &[]);
     let wrong = [&SIGN[..], &["--pin-source", "file:wrong-pin"]].concat();
     tpm.countersign(&wrong).go().exits(5).says("CKR_PIN_INCORRECT");
@@ -48,7 +48,7 @@ fn wrong_pins_are_told_until_the_tpm_locks() {
         tries += 1;
         assert!(tries < 10, "not locked after {tries}");
     }
-    // Also for the right PIN, which the TPM does not look at any more.
+    // Also for the right PIN, which the TPM no longer checks.
     tpm.countersign(&SIGN).go().exits(5).says("is locked");
     assert_eq!(tpm.desk.read("tokens.json"), UNSIGNED);
 }
@@ -84,7 +84,8 @@ fn a_module_that_is_registered_and_has_no_tpm_is_skipped_in_silence() {
         fs::write(modules.join(format!("{name}.module")), format!("module: {path}\n")).unwrap();
     }
     let script = format!("mount --bind '{}' /usr/share/p11-kit/modules && exec \"$@\"", modules.display());
-    // Where it looks for a TPM: at a simulator's socket, and at a resource manager, whose own library speaks up too.
+    // Two places where it looks for a TPM: a simulator's socket, and a resource manager, whose own library
+    // prints as well.
     for place in ["swtpm:path=/nowhere", "tabrmd:bus_type=session"] {
         let run = |arguments: &[&str]| {
             desk.countersign_after_mounting(&script, arguments)

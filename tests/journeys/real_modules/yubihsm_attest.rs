@@ -1,5 +1,5 @@
-//! A YubiHSM 2 proves by its maker's root that it made a key, which cannot leave it. `yubihsm-shell` has the attestation
-//! made, and stores it on the device as a certificate.
+//! A YubiHSM 2 proves with its maker's root that it generated a key, which cannot leave it. `yubihsm-shell`
+//! requests the attestation, and stores it on the device as a certificate.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ const KEY: &str = "pkcs11:token=YubiHSM;id=%01%07;type=private";
 
 const ATTEST: [&str; 5] = ["attest", "--key", KEY, "--root", "maker.pem"];
 
-/// A device with a key of these capabilities, whose certificate and those above it are in `maker.pem`.
+/// A device with a key that has these capabilities; its certificate and those above it are in `maker.pem`.
 fn device(capabilities: &str) -> (YubiHsm, Desk) {
     let device = YubiHsm::new().with_key("0x0107", "signkey", "rsa2048", capabilities);
     let desk = Desk::without_device();
@@ -75,7 +75,7 @@ fn a_key_that_can_leave_the_device_or_came_from_elsewhere_is_not_proven() {
     device.shell(&["--action", "delete-object", "--object-id", "0x0107", "--object-type", "asymmetric-key"]);
     device.shell(&["--action", "delete-object", "--object-id", "0x0108", "--object-type", "opaque"]);
     device.make_key("0x0107", "signkey", "rsa2048", "sign-pkcs", "all");
-    // The origin of an object, as if the key had been imported.
+    // The position of the origin; the value is that of an imported key.
     const ORIGIN: usize = 17;
     let path = device.memory("object-0107-03");
     device.stop_connector();

@@ -1,5 +1,5 @@
-//! What goes wrong with a YubiHSM 2, its connector and its authentication keys: no signature is written, and each wrong
-//! password is sent once.
+//! What goes wrong with a YubiHSM 2, its connector and its authentication keys: no signature is written, and
+//! each wrong password is sent once.
 
 use crate::support::desk::{Desk, PIN};
 use crate::support::openssl::openssl_accepts;
@@ -13,7 +13,7 @@ fn with_key() -> (YubiHsm, Desk) {
     (YubiHsm::new().with_key("0x0102", "signkey", "rsa2048", "sign-pkcs"), Desk::without_device())
 }
 
-/// Signs AWS's sample with a PIN other than the usual one, or with it.
+/// Signs AWS's sample with the given PIN, or with the usual one.
 fn sign(device: &YubiHsm, desk: &Desk, pin: Option<&str>) -> Done {
     desk.write("tokens.json", UNSIGNED);
     let run = device.countersign(desk, &["sign", "--key", KEY, "tokens.json"]);
@@ -50,7 +50,7 @@ fn a_pin_without_the_number_of_an_authentication_key_never_reaches_the_device() 
         let done = refused(&desk, sign(&device, &desk, Some(pin)), 5);
         done.says("the wrong form").says("0001password").says("no attempt was used up");
     }
-    // The module calls this one wrong.
+    // The module reports this one as wrong.
     refused(&desk, sign(&device, &desk, Some("wrong-password")), 5).says("0001password");
     assert_eq!(device.login_attempts(), before);
     refused(&desk, sign(&device, &desk, Some(&format!("0002{PIN}"))), 5)
@@ -60,7 +60,7 @@ fn a_pin_without_the_number_of_an_authentication_key_never_reaches_the_device() 
 }
 
 #[test]
-fn a_device_that_is_not_there_leaves_the_file_alone_and_is_there_again() {
+fn an_absent_device_leaves_the_file_alone_and_works_when_it_is_back() {
     let (mut device, desk) = with_key();
     device.unplug();
     refused(&desk, sign(&device, &desk, None), 3);
@@ -75,7 +75,7 @@ fn a_device_that_is_not_there_leaves_the_file_alone_and_is_there_again() {
 #[test]
 fn what_stops_a_device_midway_stops_the_file() {
     let (mut device, desk) = with_key();
-    // Unplugged; the connector ends; the log is full; the device cannot.
+    // The device is unplugged; the connector ends; the log is full; the device fails.
     for event in ["unplug", "stop", "0a", "ff"] {
         device.start_connector(&["--at", &format!("2={event}")]);
         let before = device.login_attempts();
@@ -102,7 +102,7 @@ fn a_session_that_has_ended_is_opened_again() {
 #[test]
 fn no_session_is_left_behind() {
     let (device, desk) = with_key();
-    // One is free. Should a run leave it open, the next would find none.
+    // One session is free. If a run left it open, the next would find none.
     device.sessions_in_use(15);
     for _ in 0..3 {
         sign(&device, &desk, None).exits(0);
@@ -128,7 +128,7 @@ fn a_key_of_another_domain_is_not_seen() {
 }
 
 #[test]
-fn an_authentication_key_that_may_not_is_refused_by_the_device() {
+fn an_authentication_key_without_the_right_is_refused_by_the_device() {
     let (device, desk) = with_key();
     let pin = device.make_authentication_key("0x0010", "get-opaque", "all");
     refused(&desk, sign(&device, &desk, Some(&pin)), 6).says("CKR_FUNCTION_REJECTED");
@@ -153,7 +153,7 @@ fn a_full_log_with_forced_audit_stops_all_signing_until_it_is_freed() {
     sign(&device, &desk, None).exits(0);
 }
 
-/// The cause of each is named by the command and by `doctor`, and neither speaks of other devices than a YubiHSM.
+/// The command and `doctor` name the cause of each, and neither mentions other devices than a YubiHSM.
 #[track_caller]
 fn names_the_cause(device: &YubiHsm, desk: &Desk, cause: &[&str], change: impl Fn(Run) -> Run) {
     desk.write("tokens.json", UNSIGNED);
@@ -178,7 +178,7 @@ fn a_connector_that_is_down_is_named_by_its_address() {
 }
 
 #[test]
-fn a_connector_without_its_device_is_told_from_one_that_is_down() {
+fn a_connector_without_its_device_is_distinguished_from_one_that_is_down() {
     let (device, desk) = with_key();
     device.unplug();
     names_the_cause(&device, &desk, &[&device.url()], |run| run);

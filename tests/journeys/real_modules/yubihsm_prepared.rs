@@ -1,5 +1,5 @@
-//! A YubiHSM 2 is prepared as `docs/prepare-a-device.md` says: an authentication key of its own that can do no more than
-//! this needs, a key, its certificate, and the renewal.
+//! A YubiHSM 2 is prepared as `docs/prepare-a-device.md` says: an authentication key of its own that can do
+//! no more than this needs, a key, its certificate, and the renewal.
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::Desk;
@@ -9,7 +9,7 @@ use crate::support::run::Done;
 use crate::support::token_files::UNSIGNED;
 use crate::support::yubihsm::{DEVICE, YubiHsm};
 
-/// What the page gives to the authentication key, and what that may give to keys.
+/// The rights that the page gives to the authentication key, and those that it may give to keys.
 const RIGHTS: &str = "generate-asymmetric-key,sign-pkcs,sign-ecdsa,put-opaque,get-opaque,delete-opaque";
 const GIVEN: &str = "sign-pkcs,sign-pss,sign-ecdsa";
 
@@ -42,7 +42,7 @@ impl Prepared {
         run.env("COUNTERSIGN_PIN_SOURCE", &self.pin_source).go()
     }
 
-    /// A certificate of an authority for the key; its URI.
+    /// Issues a certificate for the key and stores it; returns its URI.
     fn certify(&self, key: &str, options: &[&str]) -> String {
         self.run(&["csr", "--key", key, "--subject", SUBJECT, "-o", "csr.pem"]).exits(0);
         let authority = Authority::new();

@@ -10,7 +10,8 @@ use crate::support::server::Server;
 use crate::support::serving::Serving;
 use crate::support::yubihsm::{DEVICE, YubiHsm};
 
-/// A device with a key that countersign made, which the server's certificate is for; the key's URI.
+/// A device with a key that countersign generated, for which the server's certificate was issued; and the
+/// key's URI.
 fn server() -> (Server, YubiHsm, String) {
     let (server, device) = (Server::of(Authority::with_intermediate(), &[]), YubiHsm::new());
     let keygen = ["keygen", "--device", DEVICE, "--label", "signkey", "-o", "officer.pub"];

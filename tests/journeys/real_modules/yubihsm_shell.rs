@@ -1,4 +1,4 @@
-//! What Yubico's own tool and openssl say of the simulation, so that it is not only our opinion.
+//! What Yubico's own tool and openssl find in the simulation, so that it is not only our opinion.
 
 use std::process::Output;
 
@@ -108,7 +108,7 @@ fn the_log_holds_what_was_asked_for_and_fills_up() {
     let entry = "cmd: 0x54 -- length:    2 -- session key: 0x0001 -- target key: 0x0102 -- second key: 0xffff -- result: 0xd4";
     assert!(log.contains(entry), "{log}");
     option("01", "force-audit");
-    // Sessions are opened nonetheless, so that somebody can free the log.
+    // Sessions can still be opened, so that somebody can free the log.
     let full = (0..70)
         .map(|_| said(&device.shell_ends(&["--action", "list-objects"])))
         .find(|said| !said.contains("Found"));
@@ -137,7 +137,7 @@ fn a_key_does_what_its_capabilities_and_domains_allow() {
 }
 
 #[test]
-fn sixteen_sessions_are_all_there_are() {
+fn there_are_sixteen_sessions() {
     let device = YubiHsm::new();
     device.sessions_in_use(15);
     device.shell(&["--action", "list-objects"]);

@@ -1,4 +1,5 @@
-//! A certificate authority for tests, which issues as AWS Private CA does to clients, and on demand what AWS refuses.
+//! A certificate authority for tests. It issues as AWS Private CA does to clients and, on demand, what AWS
+//! refuses.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,10 +12,10 @@ use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::roles_anywhere::host;
 use crate::support::template;
 
-/// The folder of its keys and certificates, in its own.
+/// The folder for its keys and certificates, within its own.
 const CAS: &str = "cas";
 
-/// A certificate authority, perhaps with intermediates below its root, that issues to public keys.
+/// A certificate authority, with or without intermediates below its root, that issues for public keys.
 pub struct Authority {
     folder: TempDir,
     /// From the root down.
@@ -30,7 +31,7 @@ impl Authority {
         Self::with_intermediates(&["intermediate"])
     }
 
-    /// With some of these names, each below the one before.
+    /// With these intermediates, each below the one before.
     pub fn with_intermediates(intermediates: &'static [&'static str]) -> Self {
         let folder = TempDir::with_prefix("countersign-ca-").expect("a temporary folder");
         let recipe = ("authority", intermediates.iter().map(OsString::from).collect());
@@ -76,13 +77,14 @@ impl Authority {
         self.sign_with_serial(&arguments, leaf, serial, certificate);
     }
 
-    /// A certificate (PEM) at `certificate` for what a request asks: its subject and public key, and no extension of its.
+    /// A certificate (PEM) at `certificate` for a request: with its subject and public key, and without its
+    /// extensions.
     pub fn certify(&self, request: &Path, leaf: &Leaf, certificate: &Path) {
         openssl_reads_request(text(request), &[]);
         self.sign(&["-req", "-in", text(request)], leaf, certificate);
     }
 
-    /// A private key and a certificate for it, both PEM, below a folder: `NAME.key`, `NAME.pem`.
+    /// A private key and a certificate for it, both PEM, in a folder: `NAME.key`, `NAME.pem`.
     pub fn issue_with_key(
         &self,
         folder: &Path,
@@ -98,7 +100,7 @@ impl Authority {
         (key, certificate)
     }
 
-    /// Another certificate (PEM) of the lowest intermediate, with its name and key, that is valid from and until so many days
+    /// Another certificate (PEM) of the lowest intermediate, with its name and key, and a validity in days
     /// from now.
     pub fn certify_intermediate_again(&self, days: (f64, f64)) -> Vec<u8> {
         let [.., name] = self.intermediates else { panic!("this authority has no intermediate") };
@@ -143,13 +145,14 @@ impl Authority {
     }
 }
 
-/// What stands in an end-entity certificate: by default as in AWS Private CA's EndEntityClientAuthCertificate.
+/// What an end-entity certificate contains: by default the same as AWS Private CA's
+/// EndEntityClientAuthCertificate.
 pub struct Leaf {
     pub subject: &'static str,
     pub ca: bool,
     pub key_usage: &'static str,
     pub digest: &'static str,
-    /// From and until when it is valid, in days from now, of a certificate that is as usual otherwise.
+    /// From when and until when it is valid, in days from now, for a certificate that is otherwise as usual.
     pub valid_days: Option<(f64, f64)>,
 }
 
@@ -211,7 +214,7 @@ fn issue_dated(
     host().ask(&json!({ "issue": issue })).is("ISSUED");
 }
 
-/// A key and a certificate of a CA, below a folder.
+/// A CA's key and certificate, in a folder.
 fn certify_ca(folder: &Path, name: &str, issuer: &str) {
     let path = |name: &str| folder.join(name);
     let (key, request) = (path(&format!("{name}.key")), path(&format!("{name}.csr")));

@@ -1,4 +1,4 @@
-//! AWS's own clients, boto3 and the AWS CLI, and moto as the AWS that they talk to.
+//! AWS's own clients, boto3 and the AWS CLI, with moto in place of AWS.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ use crate::support::desk::Desk;
 use crate::support::parts::softhsm_module;
 use crate::support::python::{PythonServer, installed, python};
 
-/// AWS on loopback, one for all tests. It takes any access key, and nobody changes what is there.
+/// AWS on loopback, one for all tests. It accepts any access key, and nobody changes its contents.
 pub struct Moto {
     server: &'static PythonServer,
 }
@@ -26,7 +26,7 @@ impl Moto {
     }
 }
 
-/// How a program comes to its credentials.
+/// How a program gets its credentials.
 pub enum Way<'a> {
     /// A profile of `aws-config` at the desk, with a `credential_process`.
     Process { profile: &'a str },
@@ -34,7 +34,7 @@ pub enum Way<'a> {
     File { profile: &'a str },
     /// IMDSv2, without a fallback to IMDSv1.
     Imds { endpoint: &'a str },
-    /// What a container is given.
+    /// What a container receives.
     Container { uri: &'a str, token_file: &'a Path },
 }
 
@@ -43,7 +43,7 @@ pub fn boto3(desk: &Desk, moto: &Moto, way: &Way<'_>) -> Value {
     boto3_with(desk, moto, way, &[]).unwrap_or_else(|error| panic!("boto3: {error}"))
 }
 
-/// The same with options (`--times`, `--pause`); an error is what boto3 said.
+/// The same with options (`--times`, `--pause`); the error is boto3's message.
 pub fn boto3_with(desk: &Desk, moto: &Moto, way: &Way<'_>, options: &[&str]) -> Result<Value, Value> {
     let mut command = python("clients/signed_call.py");
     let output = at_desk(&mut command, desk, way)
@@ -56,7 +56,7 @@ pub fn boto3_with(desk: &Desk, moto: &Moto, way: &Way<'_>, options: &[&str]) -> 
     if output.status.success() { Ok(document) } else { Err(document["error"].clone()) }
 }
 
-/// What sessions of boto3 that run side by side sign with over time; see `tests/aws/clients/over_time.py`.
+/// What several boto3 sessions sign with over time; see `tests/aws/clients/over_time.py`.
 pub fn boto3_over_time(desk: &Desk, way: &Way<'_>, options: &[&str]) -> Value {
     let mut command = python("clients/over_time.py");
     let output = at_desk(&mut command, desk, way).args(options).output().expect("Python starts");
@@ -73,7 +73,8 @@ pub fn aws_cli(desk: &Desk, moto: &Moto, way: &Way<'_>, arguments: &[&str]) -> O
         .expect("the AWS CLI starts")
 }
 
-/// Many requests at once; the report of `tests/aws/clients/load.py`, also if some were answered badly.
+/// Many requests at once; returns the report of `tests/aws/clients/load.py`, even if some were answered
+/// badly.
 pub fn load(options: &[&str]) -> Value {
     let output = python("clients/load.py").args(options).output().expect("Python starts");
     serde_json::from_slice(&output.stdout)
@@ -100,7 +101,7 @@ pub fn key_of_aws_cli(desk: &Desk, moto: &Moto, way: &Way<'_>) -> String {
     rest.split('/').next().expect("a split has a first part").to_owned()
 }
 
-/// Only what is at the desk is found: no file of the caller's, no network, and no other way than the one.
+/// Finds only what is at the desk: no file of the caller's, no network, and only this way.
 pub fn at_desk<'a>(command: &'a mut Command, desk: &Desk, way: &Way<'_>) -> &'a mut Command {
     command
         .env("HOME", desk.folder())
@@ -108,10 +109,10 @@ pub fn at_desk<'a>(command: &'a mut Command, desk: &Desk, way: &Way<'_>) -> &'a 
         .env("AWS_SHARED_CREDENTIALS_FILE", desk.path("aws-credentials"))
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        // The boto of old had files of its own, and boto3 still reads them.
+        // The original boto had files of its own, and boto3 still reads them.
         .env("BOTO_CONFIG", "/dev/null")
         .env("NO_PROXY", "*")
-        // For a countersign that is run as a credential process.
+        // For countersign running as a credential process.
         .env("SOFTHSM2_CONF", desk.path("device/softhsm2.conf"))
         .env("COUNTERSIGN_MODULE", softhsm_module())
         .current_dir(desk.folder());

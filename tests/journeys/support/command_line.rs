@@ -1,4 +1,4 @@
-//! The program's command line, as its help pages show it and as it is taken.
+//! The program's command line, as its help pages show it and as it is accepted.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ pub fn own_options(command: &str) -> Vec<Opt> {
     options
 }
 
-/// All options on the help page of a command, also other names of an option.
+/// All options on the help page of a command, including other names of an option.
 pub fn shown_options(command: &str) -> BTreeSet<String> {
     let page = help_page(&["help", command]);
     let named = |line: &&str| line.starts_with('-') || line.starts_with("[alias");
@@ -54,8 +54,8 @@ pub fn shown_options(command: &str) -> BTreeSet<String> {
     lines.flat_map(long_options).collect()
 }
 
-/// Whether the program takes an option of a command, also one that no help page shows. Nothing is done: the line asks for
-/// help, unless something is wrong with it.
+/// Whether the program accepts an option of a command, even one that no help page shows. Nothing is done: the
+/// line asks for help, and fails if something is wrong with it.
 pub fn is_taken(command: &str, option: &str) -> bool {
     let line: Vec<&str> = command.split_whitespace().chain([option, "--help"]).collect();
     let said = Desk::without_device().countersign(&line).go().stderr();

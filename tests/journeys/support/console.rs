@@ -1,4 +1,4 @@
-//! The commands that a page shows in its `console` blocks, typed in one shell on a terminal, and what they print.
+//! The commands in a page's `console` blocks, typed in one shell on a terminal, and what they print.
 
 use std::fs;
 use std::process::Command;
@@ -11,20 +11,20 @@ use tempfile::TempDir;
 use crate::support::clock;
 use crate::support::parts::{SYSTEM_PATH, root};
 
-/// The PIN of the devices that the pages make.
+/// The PIN of the devices that the pages create.
 const PIN: &str = "123456";
-/// Stands before and behind each command's output.
+/// Marks the start and the end of each command's output.
 const MARK: char = '\u{1e}';
 
-/// A command on a page, and what the page says that it prints.
+/// A command on a page, and its output according to the page.
 struct Shown {
     line: usize,
     command: String,
     output: Vec<String>,
 }
 
-/// What is different between a page and a run of it, in a shell where the pages `before` were typed already. Commands that
-/// the page shows without any output have to succeed; what they print is not compared.
+/// The differences between a page and a run of it, in a shell where the pages `before` were typed already.
+/// Commands that the page shows without output must succeed; their output is not compared.
 pub fn differences(page: &str, before: &[&str]) -> Vec<String> {
     let folder = TempDir::with_prefix("countersign-page-").expect("a temporary folder");
     let here = format!("{}/", folder.path().display());
@@ -72,7 +72,7 @@ fn fits(expected: &str, printed: &str) -> bool {
     Regex::new(&format!("^{pattern}$")).expect("a pattern").is_match(printed)
 }
 
-/// A line without what differs from device to device and day to day.
+/// A line without the parts that differ from device to device and day to day.
 fn general(line: &str) -> String {
     let mut line = line.to_owned();
     for (pattern, name) in [
@@ -82,7 +82,7 @@ fn general(line: &str) -> String {
         (r"\b\d+ (ms|minutes?|hours?|days?|years?) (old|ago)", "…"),
         (r"\b\d+ ms\b", "…"),
         (r"/usr/lib/([a-z0-9_]+-linux-gnu/)?softhsm/libsofthsm2.so", "/usr/lib/softhsm/libsofthsm2.so"),
-        // A name as openssl prints it, with or without blanks as its version does.
+        // A name as openssl prints it, with blanks or without, depending on its version.
         (r"\b(C|ST|L|O|OU|CN) = ", "$1="),
         (r"[─ ]{2,}", " "),
     ] {
@@ -91,7 +91,7 @@ fn general(line: &str) -> String {
     line
 }
 
-/// What bash prints on a terminal where a person types the PIN when it is asked for.
+/// What bash prints on a terminal where a person types the PIN when prompted.
 fn typed(script: &str, folder: &TempDir) -> String {
     let file = folder.path().join("typed");
     fs::write(&file, script).expect("a file is written");
@@ -122,7 +122,7 @@ fn clock_set(mut command: Command) -> Command {
     command
 }
 
-/// The commands of a page's `console` blocks, except for those that follow `<!-- not run: REASON -->`.
+/// The commands in a page's `console` blocks, except those after `<!-- not run: REASON -->`.
 fn shown(page: &str) -> Vec<Shown> {
     let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
     let (mut found, mut in_block, mut is_run): (Vec<Shown>, bool, bool) = (Vec::new(), false, true);

@@ -10,8 +10,9 @@ use crate::support::server::Server;
 /// The profile's way.
 pub const DEVICE: Way<'_> = Way::Process { profile: "device" };
 
-/// A server with `[profile device]` in its `aws-config`. The options are as people write them for aws_signing_helper; what
-/// only a test needs stands in a script of the program's name, since the clients pass no variables of their own.
+/// A server with `[profile device]` in its `aws-config`. The options are those that people write for
+/// aws_signing_helper. What only a test needs is in a script with the program's name, since the clients pass
+/// no variables of their own.
 pub fn server_with_profile(options: &str) -> Server {
     let server = Server::new();
     let script = format!(

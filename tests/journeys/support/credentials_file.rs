@@ -1,4 +1,4 @@
-//! A credentials file as people have it, what is in it, and what boto3 reads of it.
+//! A realistic credentials file, its contents, and what boto3 reads from it.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::support::python::python;
 use crate::support::server::Server;
 
-/// A file as people have them: with CRLF, indentation, comments, and a profile that is going to be written.
+/// A realistic file: with CRLF, indentation, comments, and the profile that is to be written.
 pub const FILE: &str = "# mine\r\n[default]\r\naws_access_key_id = keep\r\naws_secret_access_key=keep\r\n\r\n\
     [work] ; of the office\r\nregion = eu-west-1 \r\naws_access_key_id=old\r\n; between\r\n\r\n\
     [z]\r\ns3 =\r\n    aws_access_key_id = keep\r\n";
 
-/// The lines that are not the credentials of the profile, and the credentials of the profile.
+/// The lines that are not the profile's credentials, and those credentials.
 pub fn parts(file: &[u8], profile: &str) -> (Vec<String>, Vec<String>) {
     let text = String::from_utf8(file.to_vec()).expect("a file is UTF-8");
     let heading = format!("[{profile}]");
@@ -37,7 +37,7 @@ pub fn read_by_boto3(profile: &str, files: &[&Path]) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// What the service gave out last, as boto3 names it.
+/// What the service issued last, under boto3's names.
 pub fn last_given(server: &Server) -> Value {
     let log = server.aws.log();
     let credential = &log.last().expect("a request")["credential"];

@@ -12,7 +12,7 @@ use crate::support::parts::{SYSTEM_PATH, softhsm_module, where_it_may_mount};
 use crate::support::run::Run;
 use crate::support::template;
 
-/// The user PIN of every device of the tests. It fits a PIV card, and no other text has it in it.
+/// The user PIN of every device in the tests. It fits a PIV card, and occurs in no other text.
 pub const PIN: &str = "84620713";
 
 pub const SIGNKEY: &str = "pkcs11:token=officer;id=%01;type=private";
@@ -23,7 +23,8 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk whose device holds only the key of every day: `signkey`, RSA-2048, not extractable, with a certificate.
+    /// A desk whose device holds only the everyday key: `signkey`, RSA-2048, not extractable, with a
+    /// certificate.
     pub fn new() -> Self {
         Self::provisioned(&["--keys", "signkey"])
     }
@@ -33,7 +34,7 @@ impl Desk {
         Self::provisioned::<&str>(&[])
     }
 
-    /// A desk made with options of `softhsm/provision`. A test that makes several gets other keys on each.
+    /// A desk made with options of `softhsm/provision`. If a test makes several, each has other keys.
     pub fn provisioned<S: AsRef<OsStr>>(options: &[S]) -> Self {
         let desk = Self::without_device();
         let mut words = vec![OsString::from("--pin"), OsString::from(PIN)];
@@ -47,7 +48,8 @@ impl Desk {
         Desk { folder: TempDir::with_prefix("countersign-").expect("a temporary folder") }
     }
 
-    /// Puts the device back as it was made. SoftHSM does not survive a program that is killed while it logs in.
+    /// Restores the device to its initial state. SoftHSM does not survive a program that is killed while it
+    /// logs in.
     pub fn restore_device(&self) {
         template::restore(&self.path("device"));
     }
@@ -71,22 +73,23 @@ impl Desk {
         fs::read(self.path(name)).expect("a file is read")
     }
 
-    /// The program in this folder, with nothing of the caller's environment but what names the device.
+    /// The program in this folder, whose environment names the device and has nothing from the caller.
     pub fn countersign<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Run {
-        // In a session of its own there is no terminal to ask at, wherever the tests run.
+        // A session of its own has no terminal for a prompt, wherever the tests run.
         let mut command = Command::new("setsid");
         command.arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
         self.prepare(command)
     }
 
-    /// The program under another one that gives it its surroundings (`unshare`, `setpriv`).
+    /// The program under another one that creates its surroundings (`unshare`, `setpriv`).
     pub fn countersign_under(&self, wrapper: &[&str], arguments: &[&str]) -> Run {
         let mut command = Command::new("setsid");
         command.args(wrapper).arg(env!("CARGO_BIN_EXE_countersign")).args(arguments);
         self.prepare(command)
     }
 
-    /// The program in a mount namespace of its own, by a script that mounts something and then runs `"$@"`.
+    /// The program in a mount namespace of its own, started by a script that mounts something and then runs
+    /// `"$@"`.
     pub fn countersign_after_mounting(&self, script: &str, arguments: &[&str]) -> Run {
         let wrapper = [where_it_may_mount(), &["sh", "-c", script, "sh"]].concat();
         self.countersign_under(&wrapper, arguments)

@@ -1,4 +1,4 @@
-//! What the project's pages say, read for a comparison with the program.
+//! What the project's pages say, for comparing with the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ pub struct Page {
     parts: Vec<Part>,
 }
 
-/// What is below one heading and above the next.
+/// The part between one heading and the next.
 pub struct Part {
     pub heading: String,
     lines: Vec<String>,
@@ -47,7 +47,7 @@ impl Page {
         found.unwrap_or_else(|| panic!("{} has no heading {heading:?}", self.name))
     }
 
-    /// The rows of the page's table whose first column is called so.
+    /// The rows of the page's table whose first column has this heading.
     #[track_caller]
     pub fn rows(&self, first_column: &str) -> Vec<Vec<String>> {
         let part = self.parts.iter().find(|part| part.has_table(first_column));
@@ -55,7 +55,7 @@ impl Page {
             .rows(first_column)
     }
 
-    /// What is different between the members that the part's table documents and those of real documents.
+    /// The differences between the members in the part's table and those of real documents.
     pub fn compare_members(&self, heading: &str, documents: &[Value]) -> Vec<String> {
         let documented = self.members(heading);
         let mut found = Members::default();
@@ -81,7 +81,7 @@ impl Page {
         problems
     }
 
-    /// A document that is shown must have the members of one that the program prints.
+    /// An example document must have the members of one that the program prints.
     pub fn compare_examples(&self, heading: &str, documents: &[Value]) -> Vec<String> {
         let members = |document: &Value| {
             let mut members = Members::default();
@@ -96,7 +96,7 @@ impl Page {
             .collect()
     }
 
-    /// The members in the part's table, each with the values that it can have if the table lists them as `one of`.
+    /// The members in the part's table, each with its possible values if the table lists them as `one of`.
     fn members(&self, heading: &str) -> BTreeMap<String, BTreeSet<String>> {
         let mut members = BTreeMap::new();
         for row in self.part(heading).rows("member") {
@@ -119,7 +119,7 @@ impl Page {
 }
 
 impl Part {
-    /// The cells of the table whose first column is called so, without its head.
+    /// The cells of the table whose first column has this heading, without its head.
     #[track_caller]
     fn rows(&self, first_column: &str) -> Vec<Vec<String>> {
         let mut lines = self.lines.iter().map(|line| cells(line));
@@ -173,7 +173,7 @@ pub fn code(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(|code| code.replace("\\|", "|")).collect()
 }
 
-/// The paths of members, each with the texts that it has been.
+/// The paths of members, each with the texts that it was seen with.
 #[derive(Default)]
 struct Members(BTreeMap<String, BTreeSet<String>>);
 
@@ -196,12 +196,12 @@ impl Members {
     }
 }
 
-/// Whether a path is that of a member, or of something in it.
+/// Whether a path is a member's, or is within it.
 fn starts_with_member(path: &str, member: &str) -> bool {
     path.strip_prefix(member).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// The cells of a line of a table; of another line none.
+/// The cells of a table's line; none for any other line.
 fn cells(line: &str) -> Vec<String> {
     let Some(inner) = line.trim().strip_prefix('|').and_then(|line| line.strip_suffix('|')) else {
         return Vec::new();

@@ -1,25 +1,26 @@
-//! A pcscd that refuses: it talks as pcsc-lite 1.9's does (winscard_msg.h) up to the point where polkit, another program or the
-//! card comes in. A real one that refuses needs polkit, a system bus and a user without a seat.
+//! A pcscd that refuses. It speaks pcsc-lite 1.9's protocol (winscard_msg.h) up to the point where polkit,
+//! another program or the card comes in. A real one that refuses needs polkit, a system bus and a user
+//! without a seat.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// What it does to clients.
+/// How it treats clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// Hangs up, as pcscd 1.9 and 2.3 do on whom polkit refuses `access_pcsc`.
+    /// Hangs up, as pcscd 1.9 and 2.3 do on clients to whom polkit refuses `access_pcsc`.
     HangsUp,
-    /// Says SCARD_W_SECURITY_VIOLATION.
+    /// Answers SCARD_W_SECURITY_VIOLATION.
     SaysNo,
-    /// Talks, and hangs up on who connects to the card: polkit's `access_card`.
+    /// Talks, but hangs up on clients that connect to the card: polkit's `access_card`.
     RefusesCard,
-    /// Talks, and has a card that another program holds.
+    /// Talks, but another program holds the card.
     CardIsHeld,
-    /// Talks, and has a card that does not answer.
+    /// Talks, but the card does not answer.
     CardIsMute,
-    /// Accepts, and says nothing.
+    /// Accepts, but says nothing.
     IsSilent,
 }
 
@@ -52,7 +53,7 @@ fn answer(mut stream: UnixStream, manner: Manner) -> Option<()> {
                 body[8..].copy_from_slice(&0x8010_006a_u32.to_ne_bytes());
                 stream.write_all(&body).ok()?;
             }
-            // pcsc-lite 2.3 talks to those only who name its own version, 4.5 (SCARD_E_SERVICE_STOPPED).
+            // pcsc-lite 2.3 talks only to those that name its own version, 4.5 (SCARD_E_SERVICE_STOPPED).
             (0x11, Manner::CardIsHeld) => {
                 let is_mine = body[4..8] == 5_u32.to_ne_bytes();
                 body[4..8].copy_from_slice(&5_u32.to_ne_bytes());
@@ -73,7 +74,8 @@ fn answer(mut stream: UnixStream, manner: Manner) -> Option<()> {
     }
 }
 
-/// Has the card in the first reader of a real pcscd for itself, as GnuPG's scdaemon does, until the returned connection ends.
+/// Holds the card in the first reader of a real pcscd exclusively, as GnuPG's scdaemon does, until the
+/// returned connection ends.
 pub fn hold_card(socket: &Path) -> UnixStream {
     let ask = |stream: &mut UnixStream, command: u32, body: &[u8], length: usize| {
         let header = [(body.len() as u32).to_ne_bytes(), command.to_ne_bytes()].concat();
@@ -89,7 +91,7 @@ pub fn hold_card(socket: &Path) -> UnixStream {
     }
     let context = ask(&mut stream, 0x01, &body(&[2, 0, 0]), 12)[4..8].to_vec();
     let states = ask(&mut stream, 0x12, &[], 16 * 184);
-    // SCARD_SHARE_EXCLUSIVE, by T=0 or T=1.
+    // SCARD_SHARE_EXCLUSIVE, with T=0 or T=1.
     let connect = [&context[..], &states[..128], &body(&[1, 3, 0, 0, 0])].concat();
     let answer = ask(&mut stream, 0x04, &connect, connect.len());
     assert!(answer.ends_with(&[0; 4]), "the card is there, and free");

@@ -1,4 +1,4 @@
-//! The program on a SoftHSM device behind the module that makes calls fail.
+//! The program with a SoftHSM device behind the module that makes calls fail.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::support::run::Run;
 use crate::support::server::Server;
 use crate::support::token_files::UNSIGNED;
 
-/// A run with what goes wrong, in the words of tests/fault_module/lib.rs, and the log of its calls in `calls`.
+/// A run with faults, in the notation of tests/fault_module/lib.rs, and the log of its calls in `calls`.
 pub fn faulty(server: &Server, run: Run, faults: &str) -> Run {
     behind_faults(run, &server.desk, faults)
 }
@@ -28,12 +28,12 @@ impl Run {
     }
 }
 
-/// The same on another module.
+/// The same with another module.
 pub fn behind_faults_of(module: &Path, run: Run, desk: &Desk, faults: &str) -> Run {
     behind_faults(run, desk, faults).env("FAULT_MODULE", module)
 }
 
-/// What puts the fault module before SoftHSM.
+/// The variables that put the fault module in front of SoftHSM.
 pub fn variables(faults: &str) -> [(&'static str, String); 3] {
     [
         ("COUNTERSIGN_MODULE", fault_module().display().to_string()),
@@ -46,7 +46,7 @@ pub const SIGN: [&str; 4] = ["sign", "--key", SIGNKEY, "tokens.json"];
 
 pub const COMMAND: &str = "countersign sign --key 'pkcs11:token=officer;id=%01;type=private' tokens.json";
 
-/// A run with what goes wrong, in the words of tests/fault_module/lib.rs. tokens.json is AWS's sample, unsigned.
+/// A run with faults, in the notation of tests/fault_module/lib.rs. tokens.json is AWS's sample, unsigned.
 pub fn with_faults(desk: &Desk, arguments: &[&str], faults: &str) -> Run {
     desk.write("tokens.json", UNSIGNED);
     let _ = std::fs::remove_file(desk.path("calls"));
@@ -59,7 +59,7 @@ pub fn calls(desk: &Desk, call: &str) -> usize {
     log.lines().filter(|line| line.split(' ').next() == Some(call)).count()
 }
 
-/// Asserts that the run left the file alone, and made no two calls at once.
+/// Asserts that the run left the file alone, and never made two calls at once.
 #[track_caller]
 pub fn untouched(desk: &Desk) {
     assert_eq!(desk.read("tokens.json"), UNSIGNED, "the file was changed");

@@ -1,4 +1,4 @@
-//! Independent judges of certificates and requests beside openssl: Python's cryptography and pkilint.
+//! Independent judges of certificates and requests besides openssl: Python's cryptography and pkilint.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ pub fn cryptography(file: &Path) -> Value {
     serde_json::from_slice(&said(read.arg(file))).expect("JSON")
 }
 
-/// What pkilint objects to in a certificate (PEM), as the codes of its findings.
+/// The codes of pkilint's findings about a certificate (PEM).
 #[track_caller]
 pub fn pkilint(file: &Path) -> Vec<String> {
     let mut lint = installed("lint_pkix_cert");

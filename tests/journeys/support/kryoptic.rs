@@ -1,4 +1,5 @@
-//! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that want their PIN each time, and a PIN that locks.
+//! Kryoptic, a software device in Rust: PKCS#11 3.2, keys that require their PIN each time, and a PIN that
+//! locks.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -9,10 +10,10 @@ use crate::support::real_modules::{PIN, generate_key, initialise, pkcs11_tool};
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 
-/// A desk with a database of Kryoptic's.
+/// A desk with a Kryoptic database.
 pub struct Kryoptic {
     pub desk: Desk,
-    /// As `env` takes it.
+    /// In the form for `env`.
     configuration: String,
 }
 
@@ -47,7 +48,7 @@ pub fn at(desk: &Desk, run: Run) -> Run {
         .env("COUNTERSIGN_PIN_SOURCE", "file:pin")
 }
 
-/// Another PIN for the device of this configuration, by OpenSC's tool; it gives all attempts back.
+/// Changes the PIN of this configuration's device with OpenSC's tool, which restores all attempts.
 pub fn change_pin(configuration: &Path, new: &str) {
     let configuration = format!("KRYOPTIC_CONF={}", configuration.display());
     let change = ["--token-label", "officer", "--login", "--pin", PIN, "--change-pin", "--new-pin", new];

@@ -1,4 +1,4 @@
-//! The one check of what must never be seen: the PIN, what AWS gave out, and what a test adds.
+//! The one check for what must never be seen: the PIN, what AWS issued, and what a test adds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::support::server::Server;
 pub struct Secrets {
     /// Nowhere at all.
     pin: String,
-    /// Nowhere but where credentials are kept on purpose: the cache, the credentials file, a token's file.
+    /// Nowhere except where credentials are kept on purpose: the cache, the credentials file, a token's file.
     given: Vec<String>,
 }
 
@@ -23,7 +23,8 @@ impl Secrets {
         Secrets { pin: PIN.to_owned(), given: Vec::new() }
     }
 
-    /// The PIN, every secret key and session token that was given out, and the signatures that they were given for.
+    /// The PIN, every secret key and session token that was issued, and the signatures that they were issued
+    /// for.
     pub fn of(server: &Server) -> Self {
         let mut secrets = Self::pin();
         for line in server.aws.log() {
@@ -37,17 +38,17 @@ impl Secrets {
         secrets
     }
 
-    /// More of them: a token of the metadata server, a container's token.
+    /// Adds more: a token of the metadata server, a container's token.
     pub fn and(mut self, more: &[String]) -> Self {
         self.given.extend_from_slice(more);
         self
     }
 
-    /// Asserts that a program said none of them.
+    /// Asserts that a program printed none of them.
     #[track_caller]
     pub fn are_not_in(&self, place: &str, text: &[u8]) {
         self.pin_is_not_in(place, text);
-        // All at once: a service that ran for long was given thousands.
+        // All at once: a service that ran for long received thousands.
         let given = AhoCorasick::new(&self.given).expect("few enough secrets");
         if let Some(found) = given.find(text) {
             let secret = &self.given[found.pattern()];
@@ -55,23 +56,23 @@ impl Secrets {
         }
     }
 
-    /// Asserts that nobody sees them in a process that runs: in its command line, or in its environment.
+    /// Asserts that none of them is visible in a running process: in its command line, or in its environment.
     #[track_caller]
     pub fn are_not_in_process(&self, process: Pid) {
         for name in ["cmdline", "environ"] {
             let path = format!("/proc/{}/{name}", process.as_raw_nonzero());
-            // A process that has ended has none, and a hardened one shows its environment to root alone.
+            // A process that has ended has none, and a hardened one shows its environment only to root.
             self.are_not_in(&path, &fs::read(&path).unwrap_or_default());
         }
     }
 
-    /// Asserts that a folder's logs hold none of them, and no file at all the PIN; except for the device, and for files whose
-    /// names say that a test put a PIN into them.
+    /// Asserts that a folder's logs contain none of them, and that no file contains the PIN; the device, and
+    /// files whose names say that a test put a PIN into them, are exempt.
     #[track_caller]
     pub fn are_not_in_folder(&self, folder: &Path) {
         for file in files(folder) {
             let name = file.strip_prefix(folder).expect("a file of the folder").display().to_string();
-            // A file may be gone by now, or be nobody's to read.
+            // By now a file may be gone or unreadable.
             let contents = fs::read(&file).unwrap_or_default();
             let is_log = ["output", "calls", "audit"].iter().any(|start| name.starts_with(start));
             match is_log {
@@ -88,7 +89,7 @@ impl Secrets {
     }
 }
 
-/// Plain files below a folder; what is below `device` is the device's own.
+/// Plain files in a folder; what is in `device` belongs to the device.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -12,19 +12,19 @@ pub fn openssl(arguments: &[&str]) -> Vec<u8> {
     tool("openssl", &arguments.iter().map(OsStr::new).collect::<Vec<_>>())
 }
 
-/// What openssl reads in a request (PEM) whose own signature it accepts.
+/// What openssl reads in a request (PEM) after accepting its signature.
 #[track_caller]
 pub fn openssl_reads_request(request: &str, options: &[&str]) -> Vec<u8> {
     let verify = Command::new("openssl").args(["req", "-verify", "-noout", "-in", request]).output();
     let verify = verify.expect("openssl runs");
-    // Since 3.2 it says so on stdout; and some versions end well also after a signature that is wrong.
+    // Since 3.2 it reports that on stdout; and some versions exit with 0 even after a wrong signature.
     let said = String::from_utf8([verify.stdout, verify.stderr].concat()).expect("UTF-8");
     assert!(verify.status.success() && said.contains("verify OK"), "{request}: {said}");
     openssl(&[&["req", "-noout", "-in", request], options].concat())
 }
 
-/// Whether `openssl pkeyutl -verify` accepts each signature of a file as one over the token as a digest: what AWS's
-/// guide does, by a program that shares no code with this one.
+/// Whether `openssl pkeyutl -verify` accepts each signature in a file as one over the token as a digest. This
+/// is what AWS's guide does, with a program that shares no code with this one.
 pub fn openssl_accepts(desk: &Desk, file: &str, public_key: &str) -> bool {
     let pairs = token_pairs(&desk.read(file));
     pairs.iter().all(|(token, signature)| openssl_accepts_digest(desk, token, signature, public_key))
@@ -45,7 +45,8 @@ pub fn openssl_accepts_digest(desk: &Desk, digest: &[u8], signature: &[u8], publ
     output.status.success()
 }
 
-/// Both of openssl's ways must accept the signature: `pkeyutl -verify` over the digest, `dgst -verify` over the data.
+/// Both of openssl's commands must accept the signature: `pkeyutl -verify` over the digest, `dgst -verify`
+/// over the data.
 #[track_caller]
 pub fn openssl_accepts_both_ways(desk: &Desk, data: &[u8], signature: &[u8], public_key: &str) {
     use sha2::{Digest, Sha256};

@@ -1,12 +1,12 @@
-//! p11-kit configured by a test alone.
+//! p11-kit with only a test's configuration.
 
 use std::fs;
 
 use crate::support::desk::Desk;
 use crate::support::run::Run;
 
-/// A run with p11-kit configured by `modules` (file name, contents) alone: a mount namespace puts them where the
-/// system's configuration is, because p11-kit ignores a user's configuration when root runs it.
+/// A run with p11-kit configured only by `modules` (file name, contents). A mount namespace puts them in
+/// place of the system's configuration, because p11-kit ignores a user's configuration when root runs it.
 pub fn under_p11_kit(desk: &Desk, modules: &[(&str, &str)], arguments: &[&str]) -> Run {
     let folder = desk.path("p11-kit-modules");
     fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! The programs and modules that the tests are made with.
+//! The programs and modules that the tests use.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crate::support::clock;
 
-/// Where a system's programs are: those for administrators are not on every user's PATH.
+/// Where a system's programs are: administrators' programs are not on every user's PATH.
 pub const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub fn root() -> &'static Path {
@@ -33,8 +33,8 @@ pub fn fault_module() -> PathBuf {
     MODULE.get_or_init(|| example("fault_module").with_file_name("libfault_module.so")).clone()
 }
 
-/// The beginning of a command that runs in a mount namespace of its own, where it may mount something: root does, and a
-/// user as the root of a user namespace.
+/// The start of a command that runs in a mount namespace of its own, where it may mount something: as root,
+/// or for a user as root of a user namespace.
 pub fn where_it_may_mount() -> &'static [&'static str] {
     match rustix::process::geteuid().is_root() {
         true => &["unshare", "--mount"],
@@ -42,7 +42,7 @@ pub fn where_it_may_mount() -> &'static [&'static str] {
     }
 }
 
-/// A test-only program. `cargo test` builds it, but not when it is told to run one test file.
+/// A test-only program. `cargo test` builds it, except when it is told to run only one test file.
 pub fn example(name: &str) -> PathBuf {
     let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
     let release: &[&str] = if programs.ends_with("release") { &["--release"] } else { &[] };
@@ -50,8 +50,9 @@ pub fn example(name: &str) -> PathBuf {
     programs.join("examples").join(name)
 }
 
-/// Has cargo build something in the target folder, and returns that. With COUNTERSIGN_TEST_BUILT everything is there: the
-/// system that runs the tests may have no Rust, or not leave to write there.
+/// Has cargo build something in the target folder, and returns that folder. With COUNTERSIGN_TEST_BUILT
+/// everything exists already: the system that runs the tests may have no Rust, or no permission to write
+/// there.
 pub fn build(what: &[&str]) -> PathBuf {
     let programs = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("a folder");
     let target = programs.parent().expect("the target folder");
@@ -63,7 +64,7 @@ pub fn build(what: &[&str]) -> PathBuf {
     target.to_owned()
 }
 
-/// A program that must succeed; its stdout.
+/// Runs a program that must succeed; returns its stdout.
 pub fn tool(program: &str, arguments: &[&OsStr]) -> Vec<u8> {
     let mut command = Command::new(program);
     clock::set(&mut command);

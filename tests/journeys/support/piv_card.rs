@@ -186,8 +186,8 @@ pub fn module_path(module: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{module} is installed (apt install opensc ykcs11)"))
 }
 
-/// pcscd has its socket's path compiled in, so it gets a file system of its own; with no drivers but vpcd's in it, lest it
-/// takes a real reader away from the machine's own pcscd.
+/// pcscd has its socket's path compiled in, so it gets a file system of its own; it has only vpcd's
+/// drivers, so that it takes no real reader away from the machine's own pcscd.
 fn start_pcscd(folder: &Path, port: u16) -> Child {
     let configuration = folder.join("reader.conf.d");
     fs::create_dir(&configuration).expect("a folder");

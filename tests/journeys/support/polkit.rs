@@ -8,7 +8,8 @@ use crate::support::desk::Desk;
 use crate::support::parts::tool;
 use crate::support::real_modules::{Service, listens};
 
-/// Processes and mounts of their own: /run is a folder of the desk, and polkit has no rules but its actions' defaults.
+/// Separate processes and mounts: /run is a folder of the desk, and polkit has no rules except its actions'
+/// defaults.
 const MACHINE: &str = "
     set -e
     mount --bind \"$1\" /run
@@ -30,7 +31,8 @@ pub struct Polkit {
 }
 
 impl Polkit {
-    /// None where pcscd is built without polkit, as up to Debian 12, or nobody may become another user: only root may.
+    /// None if pcscd is built without polkit, as up to Debian 12, or if this user may not become another one:
+    /// only root may.
     pub fn start(desk: &Desk) -> Option<Self> {
         let asks = Path::new("/usr/share/polkit-1/actions/org.debian.pcsc-lite.policy").exists();
         if !asks || !rustix::process::geteuid().is_root() {

@@ -1,4 +1,5 @@
-//! A device on which a key is made, and a certificate for it: what the journeys of preparing a device have in common.
+//! A device on which a key is generated, and a certificate for it: what the journeys of preparing a device
+//! have in common.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,12 +16,13 @@ pub const KEY: &str = "pkcs11:token=officer;id=%01;type=private";
 
 pub const CERTIFICATE: &str = "pkcs11:token=officer;id=%01;type=cert";
 
-/// A desk with a SoftHSM device on which there is nothing.
+/// A desk with an empty SoftHSM device.
 pub fn empty_desk() -> Desk {
     Desk::provisioned(&["--keys", "none"])
 }
 
-/// A desk with a key that countersign made, `signkey` with the id 01, whose public key is in `officer.pub`.
+/// A desk with a key that countersign generated, `signkey` with the id 01, whose public key is in
+/// `officer.pub`.
 pub fn desk_with_key(kind: &str) -> Desk {
     let desk = empty_desk();
     keygen(&desk, &["--label", "signkey", "--id", "01", "--type", kind, "-o", "officer.pub"]).exits(0);
@@ -41,24 +43,24 @@ pub fn issue(desk: &Desk, authority: &Authority, leaf: &Leaf, file: &str) -> Pat
     desk.path(file)
 }
 
-/// What countersign says is the certificate of the key.
+/// The key's certificate according to countersign.
 pub fn certificate_of(desk: &Desk, key: &str) -> String {
     desk.countersign(&["certificate", "--key", key]).with_pin().go().exits(0).stdout()
 }
 
-/// A URI that was printed alone.
+/// A URI that was printed on its own.
 pub fn uri(done: &Done) -> String {
     done.stdout().trim_end().to_owned()
 }
 
-/// OpenSC's tool on the SoftHSM device; what it says.
+/// Runs OpenSC's tool on the SoftHSM device; returns what it prints.
 pub fn pkcs11_tool(desk: &Desk, arguments: &[&str]) -> String {
     let mut command = Command::new("pkcs11-tool");
     command.args(["--module", softhsm_module(), "--token-label", "officer", "--login", "--pin", PIN]);
     said_by(command.args(arguments), desk)
 }
 
-/// GnuTLS's tool on the SoftHSM device; what it says.
+/// Runs GnuTLS's tool on the SoftHSM device; returns what it prints.
 pub fn p11tool(desk: &Desk, arguments: &[&str]) -> String {
     let mut command = Command::new("p11tool");
     command.args(["--provider", softhsm_module(), "--login", "--set-pin", PIN]);
@@ -90,7 +92,7 @@ pub fn has_no_key(desk: &Desk) {
     }
 }
 
-/// The run without what is new each time: fingerprints and dates.
+/// The run without the parts that differ each time: fingerprints and dates.
 pub fn without_what_varies(done: Done) -> Done {
     done.map_stdout(hide).map_stderr(hide)
 }
@@ -99,7 +101,7 @@ pub fn text(desk: &Desk, name: &str) -> String {
     desk.path(name).to_str().expect("UTF-8").to_owned()
 }
 
-/// Whether openssl finds that the certificate is valid below the root, for a client, by the letter of the standard.
+/// Whether openssl, applying the standard strictly, finds the certificate valid below the root, for a client.
 pub fn openssl_verifies(root: &str, untrusted: &str, certificate: &str) {
     openssl(&[
         "verify",

@@ -1,4 +1,4 @@
-//! Scripts and servers of `tests/aws`, in the Python environment that `scripts/python-env` makes.
+//! Scripts and servers of `tests/aws`, in the Python environment that `scripts/python-env` creates.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::support::clock;
 use crate::support::parts::root;
 
-/// A server of `tests/aws`, which says `READY name=value …` when it is up, and ends with this value.
+/// A server of `tests/aws`. It prints `READY name=value …` when it is up, and ends when this value is
+/// dropped.
 pub struct PythonServer {
     process: Child,
     stdin: ChildStdin,
@@ -46,12 +47,12 @@ impl PythonServer {
         server
     }
 
-    /// A value of the line that the server printed when it was up.
+    /// A value in the line that the server printed when it was up.
     pub fn ready(&self, name: &str) -> &str {
         self.ready.value(name)
     }
 
-    /// A line for its stdin, and the line of its stdout that answers it.
+    /// Sends a line to its stdin, and returns the line that it answers on stdout.
     pub fn ask(&mut self, request: &Value) -> Ready {
         let line = match writeln!(self.stdin, "{request}") {
             Ok(()) => self.line(),
@@ -94,7 +95,7 @@ impl Drop for PythonServer {
     }
 }
 
-/// A script of `tests/aws` that is about to start, with nothing of the caller's environment.
+/// A script of `tests/aws` that is about to start, with nothing from the caller's environment.
 pub fn python(script: &str) -> Command {
     interpreter(&root().join("tests/aws").join(script))
 }
@@ -113,7 +114,7 @@ fn interpreter(script: &Path) -> Command {
     command
 }
 
-/// The folder that `scripts/python-env` makes, once for all tests.
+/// The folder that `scripts/python-env` creates, once for all tests.
 fn python_env() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {

@@ -1,4 +1,5 @@
-//! What the real modules beside SoftHSM2 have in common: services that run beside the test, and devices made by OpenSC's tool.
+//! What the real modules besides SoftHSM2 have in common: services that run beside the test, and devices set
+//! up with OpenSC's tool.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,10 +16,11 @@ use crate::support::parts::{SYSTEM_PATH, tool};
 use crate::support::run::{Done, Run};
 use crate::support::token_files::UNSIGNED;
 
-/// A program that runs beside the test, in a process group of its own: killed with all that it started.
+/// A program that runs beside the test, in a process group of its own; it is killed together with everything
+/// that it started.
 pub struct Service {
     process: Child,
-    /// What it says.
+    /// Its output.
     log: PathBuf,
 }
 
@@ -34,7 +36,7 @@ impl Service {
         Service { process, log }
     }
 
-    /// Waits for what it does in its own time.
+    /// Waits until something is true that it brings about.
     #[track_caller]
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         wait_until(what, || {
@@ -49,13 +51,13 @@ impl Service {
         self.process.id()
     }
 
-    /// Has it hang.
+    /// Makes it hang.
     pub fn stop(&self) {
         kill_process_group(Pid::from_child(&self.process), Signal::STOP).expect("it is stopped");
     }
 
     pub fn kill(&mut self) {
-        // Gone already is as good.
+        // If it is gone already, that is fine.
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();
     }
@@ -67,12 +69,12 @@ impl Drop for Service {
     }
 }
 
-/// Whether a program listens at a Unix socket. The socket's file is there a moment earlier.
+/// Whether a program listens on a Unix socket. The socket's file exists a moment earlier.
 pub fn listens(socket: &Path) -> bool {
     UnixStream::connect(socket).is_ok()
 }
 
-/// Waits for what a program that was started does in its own time.
+/// Waits until something is true that a started program brings about.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -91,7 +93,7 @@ pub fn wait_for_second_signature(desk: &Desk) {
     });
 }
 
-/// The file of a module in one of the folders where Debian has them.
+/// The file of a module in one of Debian's folders for them.
 pub fn module(name: &str) -> PathBuf {
     let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|folder| Path::new("/usr/lib").join(folder));
     folders
@@ -102,17 +104,17 @@ pub fn module(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is installed (scripts/packages.txt says by which package)"))
 }
 
-/// The PIN of a device that `initialise` makes. openCryptoki refuses 12345678, its own first one.
+/// The PIN of a device that `initialise` sets up. openCryptoki refuses 12345678, its own first one.
 pub const PIN: &str = "24681357";
 
-/// Makes a module's empty slot the device `officer`, by OpenSC's tool, which runs behind `wrapper`.
+/// Turns a module's empty slot into the device `officer`, with OpenSC's tool, which runs behind `wrapper`.
 pub fn initialise(wrapper: &[&str], module: &Path, slot: &str) {
     let first_pin = "11111111";
     let so = ["--login", "--login-type", "so", "--so-pin", "87654321"];
     let steps: [&[&str]; 3] = [
         &["--init-token", "--label", "officer", "--so-pin", "87654321"],
         &[&so[..], &["--init-pin", "--pin", first_pin]].concat(),
-        // openCryptoki requires the user to change the PIN that another set.
+        // openCryptoki requires the user to change a PIN that somebody else set.
         &["--login", "--pin", first_pin, "--change-pin", "--new-pin", PIN],
     ];
     for step in steps {
@@ -120,14 +122,14 @@ pub fn initialise(wrapper: &[&str], module: &Path, slot: &str) {
     }
 }
 
-/// Makes an RSA-2048 key on the device that `initialise` made.
+/// Generates an RSA-2048 key on the device that `initialise` set up.
 pub fn generate_key(wrapper: &[&str], module: &Path, id: &str, label: &str, options: &[&str]) {
     let device = ["--token-label", "officer", "--login", "--pin", PIN];
     let key = ["--keypairgen", "--key-type", "rsa:2048", "--id", id, "--label", label, "--usage-sign"];
     pkcs11_tool(wrapper, module, &[&device[..], &key, &["--sensitive"], options].concat());
 }
 
-/// OpenSC's tool behind `wrapper`; what it says.
+/// Runs OpenSC's tool behind `wrapper`; returns what it prints.
 pub fn pkcs11_tool(wrapper: &[&str], module: &Path, arguments: &[&str]) -> String {
     let tool_and_module = ["pkcs11-tool", "--module", module.to_str().expect("UTF-8")];
     let words = [wrapper, &tool_and_module, arguments].concat();
@@ -135,8 +137,8 @@ pub fn pkcs11_tool(wrapper: &[&str], module: &Path, arguments: &[&str]) -> Strin
     String::from_utf8(said).expect("UTF-8")
 }
 
-/// What all devices have in common: the published sample is signed with `key`, openssl accepts every signature, and
-/// `list` shows the device and a key without a PIN. Nothing is said that is not countersign's.
+/// What all devices have in common: the published sample is signed with `key`, openssl accepts every
+/// signature, and `list` shows the device and a key without a PIN. Only countersign itself prints anything.
 #[track_caller]
 pub fn lists_and_signs(desk: &Desk, key: &str, options: &[&str], run: impl Fn(&[&str]) -> Run) -> Done {
     let listed = run(&["list"]).without_env("COUNTERSIGN_PIN_SOURCE").go().exits(0);
@@ -153,7 +155,7 @@ pub fn lists_and_signs(desk: &Desk, key: &str, options: &[&str], run: impl Fn(&[
     done
 }
 
-/// Asserts that every line on stderr is one of countersign's: none is the module's own.
+/// Asserts that every line on stderr is countersign's, and none the module's.
 #[track_caller]
 pub fn only_countersign_speaks(done: &Done) {
     let ours = |line: &str| {
@@ -171,7 +173,7 @@ pub fn only_countersign_speaks(done: &Done) {
     assert!(said.lines().all(ours), "the module writes on stderr: {said}");
 }
 
-/// Asserts that a device that went away is reported as that, and that the file is as it was.
+/// Asserts that an absent device is reported as such, and that the file is unchanged.
 #[track_caller]
 pub fn device_is_gone(desk: &Desk, done: &Done) {
     assert!([3, 6].contains(&done.code()), "exit {}: {}", done.code(), done.stderr());

@@ -21,7 +21,7 @@ pub const PROFILE: &str =
 pub const TRUST_ANCHOR: &str =
     "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/66666666-7777-8888-9999-000000000000";
 
-/// The service, which ends with this value.
+/// The service, which ends when this value is dropped.
 pub struct RolesAnywhere {
     ready: Ready,
     folder: TempDir,
@@ -53,12 +53,12 @@ impl RolesAnywhere {
         self.folder.path().join("ca.pem")
     }
 
-    /// Every request so far, with what the service thought of it.
+    /// Every request so far, with the service's verdict.
     pub fn log(&self) -> Vec<Value> {
         lines(&self.folder.path().join("log.jsonl"))
     }
 
-    /// The log as soon as it has so many lines.
+    /// The log as soon as it has this many lines.
     #[track_caller]
     pub fn log_of(&self, requests: usize) -> Vec<Value> {
         let start = Instant::now();
@@ -72,13 +72,14 @@ impl RolesAnywhere {
         }
     }
 
-    /// The access keys that were given out, in their order.
+    /// The access keys that were issued, in order.
     pub fn access_keys(&self) -> Vec<String> {
         let key = |line: &Value| line["credential"]["accessKeyId"].as_str().map(str::to_owned);
         self.log().iter().filter_map(key).collect()
     }
 
-    /// How it treats the next request, or the next ones if there are several; see `tests/aws/roles_anywhere/faults.py`.
+    /// How it treats the next request, or the next ones if there are several; see
+    /// `tests/aws/roles_anywhere/faults.py`.
     #[track_caller]
     pub fn next(&self, behavior: Value) -> &Self {
         self.control("/next", &behavior)
@@ -90,7 +91,7 @@ impl RolesAnywhere {
         self.control("/settings", &settings)
     }
 
-    /// Forgets the behaviors that are still waiting.
+    /// Forgets behaviors that were not used yet.
     #[track_caller]
     pub fn clear(&self) -> &Self {
         self.control("/clear", &Value::Null)
@@ -124,11 +125,11 @@ impl Drop for RolesAnywhere {
 pub fn host() -> MutexGuard<'static, PythonServer> {
     static HOST: OnceLock<Mutex<PythonServer>> = OnceLock::new();
     let host = HOST.get_or_init(|| Mutex::new(PythonServer::start("roles_anywhere_server.py", &["--many"])));
-    // Also after a test that failed while it had it.
+    // Works even after a test failed while it held the lock.
     host.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An HTTP proxy that knows CONNECT, which ends with this value.
+/// An HTTP proxy that knows CONNECT, and ends when this value is dropped.
 pub struct Proxy {
     server: PythonServer,
     folder: TempDir,
@@ -159,7 +160,7 @@ impl Proxy {
 
 fn lines(log: &Path) -> Vec<Value> {
     let log = fs::read_to_string(log).unwrap_or_default();
-    // The last line may be on its way.
+    // The last line may still be incomplete.
     let whole = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     whole.map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }

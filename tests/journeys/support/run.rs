@@ -1,4 +1,4 @@
-//! A run of the program, and what came of it.
+//! A run of the program, and its outcome.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use crate::support::running::eventually;
 
-/// No run takes as long; one that does hangs.
+/// No run takes this long; one that does hangs.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// A run of the program that is about to start.
@@ -47,7 +47,7 @@ impl Run {
         self
     }
 
-    /// Runs it to its end, and does something as soon as it has said a text.
+    /// Runs it to its end, and acts as soon as it has printed a text.
     #[track_caller]
     pub fn go_and_when_it_says(mut self, text: &str, act: impl FnOnce()) -> Done {
         let stderr = NamedTempFile::new().expect("a temporary file");
@@ -55,7 +55,7 @@ impl Run {
         let running = std::thread::spawn(move || self.go());
         let said = || String::from_utf8(fs::read(stderr.path()).expect("a file is read")).expect("UTF-8");
         eventually(text, || {
-            // Before looking: what ended may have said it last.
+            // Before looking, because a program that ended may have printed it last.
             let has_ended = running.is_finished();
             let has_said = said().contains(text);
             assert!(has_said || !has_ended, "it ended, and has not said {text:?}: {}", said());
@@ -112,19 +112,19 @@ impl Done {
             .unwrap_or_else(|error| panic!("stdout is not JSON ({error}): {}", self.stdout()))
     }
 
-    /// The same run with what varies in its stdout taken out.
+    /// The same run with the variable parts of its stdout removed.
     pub fn map_stdout(mut self, change: impl FnOnce(&str) -> String) -> Self {
         self.0.stdout = change(&self.stdout()).into_bytes();
         self
     }
 
-    /// The same run with what varies in its stderr taken out.
+    /// The same run with the variable parts of its stderr removed.
     pub fn map_stderr(mut self, change: impl FnOnce(&str) -> String) -> Self {
         self.0.stderr = change(&self.stderr()).into_bytes();
         self
     }
 
-    /// Asserts the exit code, and shows what was said if it is another.
+    /// Asserts the exit code, and shows the output if it is another.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.0.status.code(), Some(code), "stderr: {}\nstdout: {}", self.stderr(), self.stdout());

@@ -1,4 +1,4 @@
-//! A program that runs until it is told to end, `serve` and `update`, and what it says meanwhile.
+//! A program that runs until it is told to end, `serve` or `update`, and what it prints in the meantime.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -13,10 +13,10 @@ use crate::support::leaks::Secrets;
 use crate::support::run::Run;
 use crate::support::server::Server;
 
-/// No test waits longer for one thing.
+/// No test waits longer for any one thing.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The program, which ends with this value. What it said must then hold no secret.
+/// The program, which ends when this value is dropped. Its output must then contain no secret.
 pub struct Running<'a> {
     server: &'a Server,
     child: Child,
@@ -35,23 +35,23 @@ impl<'a> Running<'a> {
         Running { server, child, output, secrets: RefCell::default() }
     }
 
-    /// All that it has said.
+    /// Everything that it has printed.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.output).expect("a file is read")).into_owned()
     }
 
-    /// Waits until it has said something.
+    /// Waits until it has printed something.
     #[track_caller]
     pub fn says(&self, text: &str) -> &Self {
         self.says_times(1, text)
     }
 
-    /// Waits until it has said something so often.
+    /// Waits until it has printed something this often.
     #[track_caller]
     pub fn says_times(&self, times: usize, text: &str) -> &Self {
         let start = Instant::now();
         loop {
-            // Before looking: what ended may have said it last.
+            // Before looking, because a program that ended may have printed it last.
             let is_over = self.has_ended() || start.elapsed() >= LONGEST;
             if self.said().matches(text).count() >= times {
                 return self;
@@ -76,7 +76,7 @@ impl<'a> Running<'a> {
         self
     }
 
-    /// Waits for its end, which it must come to by itself or by a signal that was sent.
+    /// Waits for its end, which must come by itself or by a signal that was sent.
     #[track_caller]
     pub fn ends(&mut self, code: i32) -> String {
         let start = Instant::now();
@@ -91,7 +91,7 @@ impl<'a> Running<'a> {
         self.said()
     }
 
-    /// One more text that it must not say.
+    /// Another text that it must not print.
     pub fn hides(&self, secret: &str) {
         self.secrets.borrow_mut().push(secret.to_owned());
     }
@@ -112,7 +112,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Waits until there is something.
+/// Waits until there is a value.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -140,7 +140,7 @@ impl<'a> PulledOut<'a> {
 impl Drop for PulledOut<'_> {
     fn drop(&mut self) {
         let tokens = self.0.desk.path("device/tokens");
-        // Others may look into it meanwhile: the empty folder goes at the moment at which the full one comes.
+        // Others may look into it in the meantime: the full folder replaces the empty one in one step.
         let _ = std::fs::remove_dir_all(&tokens);
         let _ = std::fs::rename(self.0.desk.path("unplugged"), &tokens);
     }

@@ -1,4 +1,4 @@
-//! The AWS SDKs for JavaScript and Rust: programs that keep their credentials provider from call to call.
+//! The AWS SDKs for JavaScript and Rust, in programs that keep their credentials provider from call to call.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::support::clock;
 use crate::support::desk::Desk;
 use crate::support::parts::{build, root};
 
-/// A client in the background, which ends with this value.
+/// A client in the background, which ends when this value is dropped.
 pub struct SdkClient {
     process: Child,
     stdin: ChildStdin,
@@ -27,7 +27,7 @@ impl SdkClient {
         Self::start(command, &[("NODE_PATH", node_modules())], desk, moto, way)
     }
 
-    /// `tests/aws/rust`. Where the metadata service is the way, it says the region too.
+    /// `tests/aws/rust`. If it uses the metadata service, that provides the region too.
     pub fn rust(desk: &Desk, moto: &Moto, way: &Way<'_>) -> Self {
         Self::start(Command::new(rust_client()), &[], desk, moto, way)
     }
@@ -56,7 +56,7 @@ impl SdkClient {
         SdkClient { process, stdin, stdout }
     }
 
-    /// What it says of a signed call.
+    /// What it reports about a signed call.
     pub fn call(&mut self) -> Value {
         writeln!(self.stdin).expect("the client reads");
         let mut line = String::new();
@@ -80,7 +80,7 @@ impl Drop for SdkClient {
     }
 }
 
-/// The folder that `scripts/node-env` makes, once for all tests.
+/// The folder that `scripts/node-env` creates, once for all tests.
 fn node_modules() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {

@@ -22,7 +22,7 @@ impl Server {
         Self::of(Authority::with_intermediate(), &[])
     }
 
-    /// One of an authority; with options of `roles_anywhere_server.py`.
+    /// A server of this authority, with options of `roles_anywhere_server.py`.
     pub fn of(authority: Authority, options: &[&str]) -> Self {
         let desk = Desk::new();
         let aws = RolesAnywhere::with_options(&authority, options);
@@ -40,7 +40,7 @@ impl Server {
         self.authority.issue(&self.desk.path(public_key), leaf, &self.desk.path("server.pem"));
     }
 
-    /// The options that say what is asked of whom, with others in their place or without: `("--intermediates", "")`.
+    /// The options for a request to AWS, with some replaced or, as in `("--intermediates", "")`, left out.
     pub fn options_but(&self, changed: &[(&str, &str)]) -> Vec<String> {
         let mut options = vec![
             ("--role-arn", ROLE),
@@ -66,7 +66,7 @@ impl Server {
         self.trusted_by(self.desk.countersign(&self.arguments(command, changed, more)))
     }
 
-    /// A run with p11-kit configured by `modules` alone.
+    /// A run with p11-kit configured only by `modules`.
     pub fn run_under_p11_kit(&self, modules: &[(&str, &str)], command: &str, more: &[&str]) -> Run {
         let arguments = self.arguments(command, &[], more);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -90,7 +90,7 @@ impl Server {
         behind_faults(self.run_but("credential-process", changed, &more), &self.desk, "")
     }
 
-    /// Runs it to its end, and asserts that nothing secret is in what it said.
+    /// Runs it to its end, and asserts that its output contains no secret.
     #[track_caller]
     pub fn done(&self, run: Run) -> Done {
         let done = run.go();
@@ -104,7 +104,7 @@ impl Server {
         done
     }
 
-    /// Runs it to an error, after which stdout is empty.
+    /// Runs it to an error; stdout must be empty.
     #[track_caller]
     pub fn fails(&self, run: Run, code: i32) -> Done {
         let done = self.done(run).exits(code);

@@ -18,14 +18,14 @@ pub const TOKEN: &str = "X-aws-ec2-metadata-token";
 
 pub const ROLES: &str = "/latest/meta-data/iam/security-credentials";
 
-/// The server, which ends with this value.
+/// The server, which ends when this value is dropped.
 pub struct Serving<'a> {
     pub running: Running<'a>,
     pub address: SocketAddr,
 }
 
 impl<'a> Serving<'a> {
-    /// On a port that is free, with the options of `server` and more.
+    /// On a free port, with the options of `server` and more.
     pub fn start(server: &'a Server, more: &[&str]) -> Self {
         Self::of(server, server.run("serve", &[&["--port", "0"], more].concat()))
     }
@@ -47,7 +47,7 @@ impl<'a> Serving<'a> {
         ask(self.address, method, path, headers)
     }
 
-    /// A token as SDKs ask for it; it must never be said.
+    /// Requests a token as SDKs do; it must never be printed.
     pub fn token(&self, seconds: &str) -> String {
         let answer = self.ask("PUT", "/latest/api/token", &[(TTL, seconds)]).is(200);
         assert_eq!(answer.header(TTL), Some(seconds));
@@ -56,13 +56,13 @@ impl<'a> Serving<'a> {
         answer.body
     }
 
-    /// What is handed out for a role by IMDSv2.
+    /// What IMDSv2 returns for a role.
     pub fn credentials(&self, role: &str) -> Answer {
         let token = self.token("60");
         self.ask("GET", &format!("{ROLES}/{role}"), &[(TOKEN, &token)])
     }
 
-    /// The access key of the role of the options.
+    /// The access key of the role in the options.
     pub fn access_key(&self) -> String {
         let answer = self.credentials("demo").is(200).json();
         for name in ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "LastUpdated"] {
@@ -74,13 +74,13 @@ impl<'a> Serving<'a> {
         answer["AccessKeyId"].as_str().unwrap().to_owned()
     }
 
-    /// What it says of itself, and with which status.
+    /// Its health report, and the status of that answer.
     pub fn health(&self) -> (u16, Value) {
         let answer = self.ask("GET", "/health", &[]);
         (answer.status, answer.json())
     }
 
-    /// Asks it to end, which it must do well.
+    /// Asks it to end, which must succeed.
     pub fn stop(mut self) -> String {
         self.running.signal(Signal::TERM);
         self.running.ends(0)
@@ -95,7 +95,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// One request on a connection of its own. Without a host among the headers the address is the host.
+/// One request on a connection of its own. If no header names a host, the address is the host.
 #[track_caller]
 pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut connection = TcpStream::connect(address).expect("somebody listens");

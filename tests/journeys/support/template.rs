@@ -1,5 +1,5 @@
-//! What is made once and copied: SoftHSM devices and authorities. Making one takes up to half a second, and hundreds of
-//! tests want the same.
+//! Things that are made once and copied: SoftHSM devices and authorities. Making one takes up to half a
+//! second, and hundreds of tests need the same.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,15 +15,15 @@ use crate::support::parts::root;
 /// The file of a copied device that names what it was copied from.
 const ORIGIN: &str = "copied-from";
 
-/// What is made, with which options.
+/// What is made, and with which options.
 type Recipe = (&'static str, Vec<OsString>);
 
-/// Copies a device with these options of `softhsm/provision` to a folder that is not there yet.
+/// Copies a device with these options of `softhsm/provision` to a new folder.
 pub fn device(folder: &Path, options: Vec<OsString>) {
     let template = template(("device", options.clone()), |folder| provision(&options, folder));
     copy(&template, folder);
     fs::write(folder.join(ORIGIN), template.as_os_str().as_encoded_bytes()).expect("a file is written");
-    // These name the folder that they are in.
+    // These contain the name of their folder.
     let (old, new) = (template.to_str().expect("UTF-8"), folder.to_str().expect("UTF-8"));
     for name in ["softhsm2.conf", "env"] {
         let text = fs::read_to_string(folder.join(name)).expect("softhsm/provision wrote it");
@@ -31,7 +31,7 @@ pub fn device(folder: &Path, options: Vec<OsString>) {
     }
 }
 
-/// Copies the files that something writes to a folder, to another folder that is not there yet.
+/// Copies files that `write` creates in a folder to a new folder.
 pub fn files(folder: &Path, recipe: Recipe, write: impl FnOnce(&Path)) {
     let write = |folder: &Path| {
         fs::create_dir(folder).expect("a folder is made");
@@ -40,7 +40,7 @@ pub fn files(folder: &Path, recipe: Recipe, write: impl FnOnce(&Path)) {
     copy(&template(recipe, write), folder);
 }
 
-/// Puts the files of a copied device's store back as they were made, each under the name that it has.
+/// Restores the files in a copied device's store to their initial state, under their present names.
 pub fn restore(folder: &Path) {
     let template = PathBuf::from(fs::read_to_string(folder.join(ORIGIN)).expect("a copied device"));
     for device in fs::read_dir(template.join("tokens")).expect("a folder is read") {
@@ -53,14 +53,14 @@ pub fn restore(folder: &Path) {
     }
 }
 
-/// The folder that `make` made, now or for a test before. Two that a test makes by one recipe are different, as two devices
-/// have different keys.
+/// The folder that `make` filled, now or for an earlier test. Two that one test makes from one recipe differ,
+/// as two devices have different keys.
 fn template(recipe: Recipe, make: impl FnOnce(&Path)) -> PathBuf {
     thread_local! {
-        /// How many this test has by each recipe; a test has a thread of its own.
+        /// How many this test has from each recipe; a test has a thread of its own.
         static MADE: RefCell<HashMap<Recipe, usize>> = RefCell::default();
     }
-    /// Each with the number that its folder is called by.
+    /// Each with the number in its folder's name.
     type Made = Mutex<HashMap<(Recipe, usize), (usize, Arc<OnceLock<PathBuf>>)>>;
     static TEMPLATES: OnceLock<Made> = OnceLock::new();
     let before = MADE.with_borrow_mut(|made| {
@@ -72,7 +72,7 @@ fn template(recipe: Recipe, make: impl FnOnce(&Path)) -> PathBuf {
     let next = templates.len();
     let (number, template) =
         templates.entry((recipe, before)).or_insert_with(|| (next, Arc::default())).clone();
-    // Others may make other things meanwhile.
+    // Others may make other things in the meantime.
     drop(templates);
     let made = || {
         let folder = folder().join(number.to_string());
@@ -88,7 +88,8 @@ fn provision(options: &[OsString], folder: &Path) {
     assert!(output.status.success(), "softhsm/provision: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A folder for as long as this program runs. Statics are never dropped, so the next run removes those of the last.
+/// A folder for as long as this program runs. Statics are never dropped, so each run removes the folders of
+/// the last.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -107,7 +108,7 @@ fn folder() -> &'static Path {
     })
 }
 
-/// With the rights that files and folders have.
+/// With the permissions of files and folders.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).expect("a folder is made");
     for entry in fs::read_dir(from).expect("a folder is read") {

@@ -14,12 +14,12 @@ use crate::support::token_files::UNSIGNED;
 
 pub type Terminal = Session<expectrl::process::unix::UnixProcess, expectrl::process::unix::PtyStream>;
 
-/// A shell on a terminal of its own, so that what is left of the terminal afterwards can be looked at.
+/// A shell on a terminal of its own, so that the state of the terminal can be examined afterwards.
 pub fn run(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
     run_under(desk, &[], arguments, environment)
 }
 
-/// The same under another program that gives it its surroundings.
+/// The same under another program that creates its surroundings.
 pub fn run_under(
     desk: &Desk,
     wrapper: &[&str],
@@ -40,7 +40,7 @@ pub fn run_under(
     terminal
 }
 
-/// A run with what goes wrong, in the words of tests/fault_module/lib.rs.
+/// A run with faults, in the notation of tests/fault_module/lib.rs.
 pub fn run_with_faults(
     desk: &Desk,
     arguments: &[&str],
@@ -52,14 +52,14 @@ pub fn run_with_faults(
     run(desk, arguments, &[&faulty[..], environment].concat())
 }
 
-/// Signs with the PIN from a file on a device that takes its time.
+/// Signs with the PIN from a file on a slow device.
 pub fn sign_slowly(desk: &Desk, faults: &str) -> Terminal {
     desk.write("tokens.json", UNSIGNED);
     let sign = ["sign", "--key", SIGNKEY, "--pin-source", "file:device/pin", "tokens.json"];
     run_with_faults(desk, &sign, faults, &[])
 }
 
-/// What is said until the program's end; it must end with `code`, and the terminal must echo again.
+/// What is printed until the program's end; it must exit with `code`, and the terminal must echo again.
 pub fn ends(mut terminal: Terminal, code: i32) -> String {
     let found = terminal.expect(Eof).expect("the program ends");
     let mut said = String::from_utf8_lossy(found.as_bytes()).into_owned();

@@ -17,7 +17,7 @@ pub fn token_pairs(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     tokens.iter().map(|token| (decode(&token["unsigned"]), decode(&token["signed"]))).collect()
 }
 
-/// A token file with `count` tokens, each another digest.
+/// A token file with `count` tokens, each with a different digest.
 pub fn unsigned_file(count: usize) -> Vec<u8> {
     use base64::Engine as _;
     use sha2::{Digest, Sha256};

@@ -10,17 +10,17 @@ use crate::support::real_modules::{Service, listens, module};
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 
-/// A TPM of its own with one token on it. What is dropped first is what depends on the others.
+/// A TPM of its own with one token. Fields that depend on others are dropped first.
 pub struct Tpm {
     _resource_manager: Service,
     _bus: Service,
     pub chip: Service,
-    /// As `env` takes them.
+    /// In the form for `env`.
     variables: Vec<String>,
     pub desk: Desk,
 }
 
-/// As `tpm2_ptool` takes it.
+/// In the form for `tpm2_ptool`.
 fn userpin() -> String {
     format!("--userpin={PIN}")
 }

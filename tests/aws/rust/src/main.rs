@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if option != "--aws" {
         return Err("usage: aws_rust_client --aws URL".into());
     }
-    // With a thread that notices meanwhile which connections the servers close.
+    // With a thread that notices in the meantime which connections the servers close.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(answer_lines(url))
 }
