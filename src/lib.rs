@@ -18,7 +18,7 @@
 //!   audit   certificate   pin   tokenfile     the audit log   X.509   PINs   CloudHSM's token files
 //!   save   signature                          files, replaced whole   payloads, mechanisms, verification
 //!   duration   environment   pem   printable   durations in words   variables of the process   PEM   text safe to print
-//!   uri                                       pkcs11: URIs
+//!   platform   uri                            what each operating system does differently   pkcs11: URIs
 //!   error                                     exit codes, and errors that explain themselves
 //! ```
 //!
@@ -106,6 +106,8 @@ pub mod environment;
 pub mod error;
 mod pem;
 pub mod pin;
+#[doc(hidden)]
+pub mod platform;
 #[doc(hidden)]
 pub mod printable;
 #[cfg(feature = "aws")]

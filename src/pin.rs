@@ -7,14 +7,14 @@ pub mod terminal;
 pub use error::PinError;
 
 use std::fmt;
-use std::io::{self, IsTerminal, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::platform::{self, Kind, Status};
 use crate::save;
 use crate::uri::Uri;
 
@@ -155,7 +155,7 @@ impl PinSource {
             },
             PinSource::Descriptor(number) => {
                 let unreadable = |source| PinError::Unreadable { source_name: self.to_string(), source };
-                first_line(no_terminal(duplicate(*number).map_err(unreadable)?, self)?, self)?
+                first_line(no_terminal(platform::file::duplicate(*number).map_err(unreadable)?, self)?, self)?
             }
             PinSource::Value(value) => value.clone(),
         };
@@ -166,14 +166,14 @@ impl PinSource {
     pub fn exposure(&self) -> Option<String> {
         match self {
             PinSource::File(path) => {
-                let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.permissions().mode();
+                let found = Status::of_path(path).ok().filter(|found| found.kind() == Kind::Regular)?;
                 if let Some(uid) = save::other_owner(path) {
                     return Some(format!(
                         "the PIN file {path:?} belongs to another user ({uid}), who knows the PIN: chown root it"
                     ));
                 }
-                (mode & 0o077 != 0).then(|| {
-                    format!("the PIN file {path:?} can be read by others (mode {:04o}): chmod 600 it", mode & 0o7777)
+                (!found.is_private()).then(|| {
+                    format!("the PIN file {path:?} can be read by others (mode {:04o}): chmod 600 it", found.mode())
                 })
             }
             PinSource::Value(_) => Some(
@@ -230,21 +230,6 @@ fn no_terminal(file: std::fs::File, source: &PinSource) -> Result<std::fs::File,
         return Err(PinError::IsTerminal { source_name: source.to_string() });
     }
     Ok(file)
-}
-
-/// A copy of one of this process's own descriptors. The kernel is asked for it, because claiming a number is unsafe
-/// code, and opening `/dev/fd/N` fails for a file that another user opened and handed down.
-fn duplicate(number: u32) -> io::Result<std::fs::File> {
-    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-    let number = i32::try_from(number).map_err(|_| io::Error::from(rustix::io::Errno::BADF))?;
-    let copy = pidfd_open(getpid(), PidfdFlags::empty())
-        .and_then(|this_process| pidfd_getfd(this_process, number, PidfdGetfdFlags::empty()));
-    match copy {
-        Ok(copy) => Ok(copy.into()),
-        Err(rustix::io::Errno::BADF) => Err(rustix::io::Errno::BADF.into()),
-        // Old kernels do not know the call, and containers forbid it.
-        Err(_) => std::fs::File::open(format!("/proc/self/fd/{number}")),
-    }
 }
 
 /// Whether a variable can have this name (POSIX); anything else may be the PIN itself.

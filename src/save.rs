@@ -1,27 +1,28 @@
 //! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. A reader, at any moment
 //! and also after a power cut, finds the old file or the new one.
 
-mod attributes;
 mod error;
 mod input;
 mod lock;
 mod log;
+mod not_kept;
 mod output;
 mod place;
 mod replace;
 mod temporary;
 
-pub use attributes::NotKept;
 pub use error::{FileError, FileUse, FileUseError};
 pub use input::InputFile;
 pub use log::{Log, LogError};
+pub use not_kept::NotKept;
 pub use output::Output;
 pub use replace::{create_private, open_private, replace_private, stop_replacing};
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use crate::platform::{Identity, Kind, Status, user};
 
 /// The bytes of a file, a pipe or a device, at most `limit` of them.
 ///
@@ -50,19 +51,15 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((identity(one), identity(other)), (Some(one), Some(other)) if one == other)
 }
 
-/// What two paths to one file have in common: device and inode. None where nothing can be found.
-pub fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+/// What two paths to one file have in common. None where nothing can be found.
+pub fn identity(path: &Path) -> Option<Identity> {
+    Identity::of(path).ok()
 }
 
 /// The number of the user to whom a file belongs, where this is root and that is somebody else: who can change it, or knows it.
 pub fn other_owner(path: &Path) -> Option<u32> {
-    let is_root = rustix::process::geteuid().is_root();
-    fs::metadata(path)
-        .ok()
-        .filter(|file| is_root && file.is_file())
-        .map(|file| file.uid())
-        .filter(|uid| *uid != 0)
+    let found = Status::of_path(path).ok().filter(|found| found.kind() == Kind::Regular)?;
+    (user::is_root() && !found.is_own()).then(|| found.owner())
 }
 
 fn read_file(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {

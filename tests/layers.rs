@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit", "certificate", "pin", "tokenfile"],
     &["save", "signature"],
     &["duration", "environment", "pem", "printable"],
-    &["uri"],
+    &["platform", "uri"],
     &["error"],
 ];
 

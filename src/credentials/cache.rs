@@ -1,8 +1,8 @@
 //! Credentials obtained earlier, for commands that run often, in a file that only its owner can read.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,6 +16,8 @@ use super::lifetime::Standing;
 use super::options::CredentialOptions;
 use super::request::is_uri;
 use crate::error::{Error, Exit, Explain};
+use crate::platform::file::write_at_start;
+use crate::platform::{Folder, How, Kind, Status};
 use crate::rolesanywhere::{Credentials, Expiration, output};
 use crate::save;
 use crate::signature::sha256_hex;
@@ -63,8 +65,8 @@ impl Cache {
 
     fn open_in(folder: PathBuf, name: String, clock: Arc<Clock>) -> Result<Self, CacheError> {
         let unusable = |source| CacheError::Folder { folder: folder.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable)?;
-        if !is_own_and_closed(&fs::metadata(&folder).map_err(unusable)?) {
+        Folder::create_private(&folder).map_err(unusable)?;
+        if !is_own_and_closed(&Status::of_path(&folder).map_err(unusable)?) {
             return Err(CacheError::FolderIsOpen(folder));
         }
         Ok(Cache { folder, name, clock })
@@ -73,22 +75,14 @@ impl Cache {
     /// The lock, unless another process holds it.
     pub(super) fn try_lock(&self) -> Result<Option<CacheLock>, CacheError> {
         let failed = |source| CacheError::Lock { folder: self.folder.clone(), source };
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            // A FIFO must not block this.
-            .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
-            .open(self.file("lock"))
+        let file = Folder::at(&self.folder)
+            .and_then(|folder| folder.open_or_create(&self.file_name("lock"), How::Write, 0o600))
             .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 // For waiting processes; they wait even without it.
-                let _ = file
-                    .set_len(0)
-                    .and_then(|()| file.write_all_at(std::process::id().to_string().as_bytes(), 0));
+                let own = std::process::id().to_string();
+                let _ = file.set_len(0).and_then(|()| write_at_start(&file, own.as_bytes()));
                 Ok(Some(CacheLock { _file: file }))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -169,17 +163,17 @@ impl Cache {
     }
 
     fn file(&self, ending: &str) -> PathBuf {
-        self.folder.join(format!("{}.{ending}", self.name))
+        self.folder.join(self.file_name(ending))
+    }
+
+    fn file_name(&self, ending: &str) -> OsString {
+        format!("{}.{ending}", self.name).into()
     }
 
     fn text(&self, ending: &str) -> Option<Zeroizing<String>> {
-        let file = File::options()
-            .read(true)
-            .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
-            .open(self.file(ending))
-            .ok()?;
-        let metadata = file.metadata().ok()?;
-        if !metadata.is_file() || !is_own_and_closed(&metadata) {
+        let file = Folder::at(&self.folder).ok()?.open(&self.file_name(ending), How::Read).ok()?;
+        let found = Status::of(&file).ok()?;
+        if found.kind() != Kind::Regular || !is_own_and_closed(&found) {
             return None;
         }
         let mut text = Zeroizing::new(String::new());
@@ -265,8 +259,8 @@ fn folder() -> Option<PathBuf> {
     Some(base.join("countersign/credentials"))
 }
 
-fn is_own_and_closed(metadata: &fs::Metadata) -> bool {
-    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
+fn is_own_and_closed(found: &Status) -> bool {
+    found.is_own() && found.is_private()
 }
 
 /// Everything that the credentials depend on, as one name. A PIN is not part of it.

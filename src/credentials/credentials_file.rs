@@ -1,13 +1,13 @@
 //! The AWS credentials file (`~/.aws/credentials`) on the disk: finding it, creating it, and replacing it whole.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Exit, Explain};
+use crate::platform::{Folder, Status};
 use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
 use crate::save::{self, FileError, FileUse, FileUseError, InputFile, NotKept, Output};
 
@@ -132,8 +132,8 @@ impl CredentialsFile {
 
     /// The mode of the file, if others than its owner can open it.
     pub fn open_mode(&self) -> Option<u32> {
-        let mode = fs::metadata(&self.path).ok()?.mode();
-        (mode & 0o077 != 0).then_some(mode & 0o7777)
+        let found = Status::of_path(&self.path).ok()?;
+        (!found.is_private()).then(|| found.mode())
     }
 
     /// A new file is only its owner's, and so is a new folder. Nobody ever sees it without its content.
@@ -143,7 +143,7 @@ impl CredentialsFile {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            Folder::create_private(folder)?;
         }
         // A link that leads nowhere is completed.
         save::create_private(path, bytes, 0o600)

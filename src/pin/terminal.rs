@@ -3,20 +3,17 @@
 //! The terminal's mode is set here and not by rpassword, which only reads: echo must be off before the prompt can be
 //! seen, and must never be switched off again once a signal has put it back.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rpassword::ConfigBuilder;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 
 use super::PinError;
 use super::keys::Keys;
+use crate::platform::{Settings, Terminal};
 use crate::printable::printable;
-
-const TERMINAL: &str = "/dev/tty";
 
 /// What was done to the terminal, for the code that must undo it.
 static STATE: Mutex<State> = Mutex::new(State::Untouched);
@@ -24,24 +21,20 @@ static STATE: Mutex<State> = Mutex::new(State::Untouched);
 enum State {
     Untouched,
     /// A prompt is open; these were the settings before.
-    Silent(File, Termios),
+    Silent(Terminal, Settings),
     /// A signal is ending the program: the terminal is left alone from now on.
     Ending,
 }
 
 /// Whether there is a terminal at which a person could be asked.
 pub fn is_there() -> bool {
-    File::open(TERMINAL).is_ok()
+    Terminal::open().is_ok()
 }
 
 /// Asks without echo. Anything typed before the prompt appeared is discarded: it was echoed.
 pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     let failed = |source: io::Error| PinError::Terminal { source };
-    let open = || File::options().read(true).write(true).open(TERMINAL);
-    let mut terminal = open().map_err(|_| PinError::NoTerminal)?;
-    if !terminal.is_terminal() {
-        return Err(PinError::NoTerminal);
-    }
+    let mut terminal = Terminal::open().map_err(|_| PinError::NoTerminal)?;
     let input = terminal.try_clone().map_err(failed)?;
     silence(&terminal).map_err(failed)?;
     // A device's label is part of it.
@@ -73,20 +66,15 @@ pub fn restore() {
     *state() = State::Ending;
 }
 
-/// Switches off echo, line editing and the keys that send signals; rpassword sees each key, and does the
-/// editing and interrupting itself.
-fn silence(terminal: &File) -> io::Result<()> {
-    let before = tcgetattr(terminal)?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-    silent.special_codes[SpecialCodeIndex::VMIN] = 1;
-    silent.special_codes[SpecialCodeIndex::VTIME] = 0;
+/// Silences the terminal; rpassword sees each key, and does the editing and interrupting itself.
+fn silence(terminal: &Terminal) -> io::Result<()> {
+    let before = terminal.settings()?;
     let kept = terminal.try_clone()?;
     let mut state = state();
     if matches!(*state, State::Ending) {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    tcsetattr(terminal, OptionalActions::Flush, &silent)?;
+    terminal.silence(&before)?;
     *state = State::Silent(kept, before);
     Ok(())
 }
@@ -94,7 +82,7 @@ fn silence(terminal: &File) -> io::Result<()> {
 fn put_back() {
     let mut state = state();
     if let State::Silent(terminal, settings) = &*state {
-        let _ = tcsetattr(terminal, OptionalActions::Now, settings);
+        let _ = terminal.put_back(settings);
         *state = State::Untouched;
     }
 }

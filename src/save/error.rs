@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::place::LinkOfOthers;
 use crate::error::{Exit, Explain};
+use crate::platform;
 
 /// What can go wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -94,9 +96,6 @@ pub enum FileError {
     },
 }
 
-/// What [`super::place::Place::of`] says of such a link.
-const LINK_OF_OTHERS: i32 = rustix::io::Errno::PERM.raw_os_error();
-
 fn in_brackets(holder: &Option<String>) -> String {
     holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
 }
@@ -105,7 +104,7 @@ impl FileError {
     pub(super) fn open(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => FileError::NotFound { path: path.to_owned() },
-            _ if source.raw_os_error() == Some(LINK_OF_OTHERS) => {
+            _ if source.get_ref().is_some_and(|error| error.is::<LinkOfOthers>()) => {
                 FileError::LinkOfOthers { path: path.to_owned() }
             }
             _ => FileError::read(path, source),
@@ -144,7 +143,7 @@ impl Explain for FileError {
             FileError::LinkOfOthers { .. } => {
                 "as root, name the file itself, in a folder that only root can write to"
             }
-            FileError::Read { source, .. } if is_out_of_files(source) => {
+            FileError::Read { source, .. } if platform::file::is_out_of_files(source) => {
                 "this program may open no more files: raise the limit (ulimit -n), or name fewer"
             }
             FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
@@ -230,11 +229,6 @@ impl Explain for FileUseError {
             source => Some(source.hint()?.replace("write it elsewhere (-o)", elsewhere)),
         }
     }
-}
-
-fn is_out_of_files(error: &io::Error) -> bool {
-    let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
-    codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
 }
 
 /// The system's own error, without the random name of a temporary file that `tempfile` adds.

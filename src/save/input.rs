@@ -2,18 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FileType, OFlags};
-use rustix::io::Errno;
-
-use super::attributes::{Attributes, NotKept};
 use super::lock::Lock;
-use super::place::{Place, is_same, kind};
+use super::place::Place;
 use super::replace::{check_folder, overwrite, replace_whole};
-use super::{FileError, read_file};
+use super::{FileError, NotKept, read_file};
+use crate::platform::{self, Attributes, How, Kind, Status};
 
 /// A file that was read whole and is going to be replaced. It is locked for as long as this lives.
 #[derive(Debug)]
@@ -34,22 +30,22 @@ impl InputFile {
     pub fn open(path: &Path, limit: u64) -> Result<Self, FileError> {
         let failed = |error| FileError::open(path, error);
         let place = match Place::of(path) {
-            Err(error) if error.raw_os_error() == Some(Errno::ISDIR.raw_os_error()) => {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 return Err(FileError::IsFolder { path: path.to_owned() });
             }
             place => place.map_err(failed)?,
         };
         // Looked at before it is opened: some devices do something when they are.
-        match kind(&place.look().map_err(|error| failed(error.into()))?) {
-            FileType::RegularFile => {}
-            FileType::Directory => return Err(FileError::IsFolder { path: path.to_owned() }),
+        match place.look().map_err(failed)?.kind() {
+            Kind::Regular => {}
+            Kind::Folder => return Err(FileError::IsFolder { path: path.to_owned() }),
             _ => return Err(FileError::NotRegular { path: path.to_owned() }),
         }
         let lock = Lock::of(&place, Duration::ZERO).map_err(|error| match error {
             FileError::Busy { holder, .. } => FileError::Busy { path: path.to_owned(), holder },
             error => error,
         })?;
-        let file = place.open(OFlags::RDONLY).map_err(failed)?;
+        let file = place.open(How::Read).map_err(failed)?;
         let bytes = read_file(&file, path, limit)?;
         Ok(InputFile { path: path.to_owned(), place, bytes, file, _lock: lock })
     }
@@ -61,7 +57,7 @@ impl InputFile {
 
     /// Whether the file has a second name (a hard link), which would keep the old contents.
     pub fn has_other_names(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| metadata.nlink() > 1)
+        Status::of(&self.file).is_ok_and(|status| status.names() > 1)
     }
 
     /// Finds out whether the file can be replaced at all: to be known before anyone types a PIN.
@@ -69,7 +65,7 @@ impl InputFile {
     /// # Errors
     /// [`FileError::Folder`], [`FileError::Mounted`] or [`FileError::NotOwner`].
     pub fn check_replaceable(&self) -> Result<(), FileError> {
-        check_folder(&self.place, rustix::fs::fstat(&self.file).ok().as_ref())
+        check_folder(&self.place, Status::of(&self.file).ok().as_ref())
     }
 
     /// Replaces the file whole with `bytes`, with its mode, its access list and its extended attributes and, where the system
@@ -91,9 +87,9 @@ impl InputFile {
     /// # Errors
     /// As [`InputFile::replace`].
     pub fn overwrite(&self, bytes: &[u8]) -> Result<(), FileError> {
-        let file = self.place.open(OFlags::RDWR).map_err(|source| FileError::write(&self.path, source))?;
+        let file = self.place.open(How::Write).map_err(|source| FileError::write(&self.path, source))?;
         let seen = self.check_unchanged()?;
-        let is_seen = rustix::fs::fstat(&file).is_ok_and(|opened| is_same(&opened, &seen));
+        let is_seen = Status::of(&file).is_ok_and(|opened| opened.is_same(&seen));
         if !is_seen {
             return Err(FileError::Changed { path: self.path.clone() });
         }
@@ -101,27 +97,21 @@ impl InputFile {
     }
 
     /// That the name is the file's that was read, and holds what was read.
-    fn check_unchanged(&self) -> Result<rustix::fs::Stat, FileError> {
+    fn check_unchanged(&self) -> Result<Status, FileError> {
         let changed = || FileError::Changed { path: self.path.clone() };
         let failed = |source: io::Error| FileError::read(&self.path, source);
-        let mut now = match self.place.open(OFlags::RDONLY) {
+        let mut now = match self.place.open(How::Read) {
             Ok(now) => now,
-            Err(error) if is_gone(&error) => return Err(changed()),
+            Err(error) if platform::file::is_gone(&error) => return Err(changed()),
             Err(error) => return Err(failed(error)),
         };
-        let stat = |file: &File| rustix::fs::fstat(file).map_err(|error| failed(error.into()));
-        let (read_before, read_now) = (stat(&self.file)?, stat(&now)?);
-        if !is_same(&read_before, &read_now) {
+        let status = |file: &File| Status::of(file).map_err(failed);
+        let (read_before, read_now) = (status(&self.file)?, status(&now)?);
+        if !read_before.is_same(&read_now) {
             return Err(changed());
         }
         let mut bytes = Vec::with_capacity(self.bytes.len());
         Read::by_ref(&mut now).take(self.bytes.len() as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes == self.bytes { Ok(read_now) } else { Err(changed()) }
     }
-}
-
-/// Nothing has the name any longer, or a link has it, or the file was closed to this user.
-fn is_gone(error: &io::Error) -> bool {
-    let codes = [Errno::NOENT, Errno::LOOP, Errno::NXIO, Errno::ACCESS];
-    codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
 }

@@ -4,16 +4,13 @@
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
-
 use super::FileError;
-use super::place::{Place, is_same, kind, open_in};
+use super::place::Place;
+use crate::platform::{self, Folder, How, Identity, Kind, Status};
 use crate::printable::one_line;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -22,16 +19,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// what was read all the same.
 #[derive(Debug)]
 pub(super) struct Lock {
-    held: Option<File>,
+    _held: Option<File>,
+    /// Of the lock's own file, if it goes when the lock does.
+    removes: Option<Identity>,
 }
 
 /// The names of the locks that this process holds, for an end that drops nothing.
 static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 
 struct Held {
-    /// The lock's descriptor.
-    file: RawFd,
-    folder: OwnedFd,
+    file: Identity,
+    folder: Folder,
     name: OsString,
 }
 
@@ -42,7 +40,7 @@ pub(super) fn remove_all() {
 
 impl Held {
     fn remove(&self) {
-        let _ = rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty());
+        let _ = self.folder.remove(&self.name);
     }
 }
 
@@ -56,17 +54,16 @@ impl Lock {
     /// # Errors
     /// [`FileError::Busy`], with the name of its holder.
     pub(super) fn of(place: &Place, patience: Duration) -> Result<Self, FileError> {
-        let me = rustix::process::geteuid().as_raw();
-        let mode = Mode::RUSR | Mode::WUSR;
         // Somebody else's is nobody's to wait for.
-        let is_private = |found: &Stat| found.st_uid == me && found.st_mode & 0o077 == 0;
-        let taken = take(place, mode, is_private, patience)?;
-        if let Some(file) = &taken
-            && let Ok(folder) = rustix::io::fcntl_dupfd_cloexec(place.folder(), 3)
+        let is_private = |found: &Status| found.is_own() && found.is_private();
+        let taken = take(place, 0o600, is_private, patience)?;
+        let removes = taken.as_ref().and_then(|file| Some(Status::of(file).ok()?.identity()));
+        if let Some(file) = removes
+            && let Ok(folder) = place.folder().try_clone()
         {
-            held().push(Held { file: file.as_raw_fd(), folder, name: name_at(place) });
+            held().push(Held { file, folder, name: name_at(place) });
         }
-        Ok(Lock { held: taken })
+        Ok(Lock { _held: taken, removes })
     }
 
     /// Takes the lock of a file among all who may write to it, and nobody else. Its own file stays, since it is nobody's. Where
@@ -77,17 +74,17 @@ impl Lock {
     pub(super) fn of_writers(
         place: &Place,
         file: &File,
-        found: &Stat,
+        found: &Status,
         patience: Duration,
     ) -> Result<Self, FileError> {
-        let is_writable_by = |class: u32| found.st_mode & class != 0;
+        let is_writable_by = |class: u32| found.mode() & class != 0;
         let mut mode = 0o600;
         mode |= if is_writable_by(0o020) { 0o060 } else { 0 };
         mode |= if is_writable_by(0o002) { 0o006 } else { 0 };
-        let is_for_writers = |lock: &Stat| {
-            lock.st_mode & 0o777 & !mode == 0 && (lock.st_mode & 0o060 == 0 || lock.st_gid == found.st_gid)
+        let is_for_writers = |lock: &Status| {
+            lock.mode() & 0o777 & !mode == 0 && (lock.mode() & 0o060 == 0 || lock.has_group_of(found))
         };
-        let held = match take(place, Mode::from_raw_mode(mode), is_for_writers, patience)? {
+        let held = match take(place, mode, is_for_writers, patience)? {
             Some(lock) => Some(lock),
             None => {
                 let own = file.try_clone().ok();
@@ -100,7 +97,7 @@ impl Lock {
                 }
             }
         };
-        Ok(Lock { held })
+        Ok(Lock { _held: held, removes: None })
     }
 }
 
@@ -114,21 +111,20 @@ fn name_at(place: &Place) -> OsString {
 /// The lock's file, locked; nothing where it cannot be made or is not `fit`.
 fn take(
     place: &Place,
-    mode: Mode,
-    fit: impl Fn(&Stat) -> bool,
+    mode: u32,
+    fit: impl Fn(&Status) -> bool,
     patience: Duration,
 ) -> Result<Option<File>, FileError> {
     let (name, start) = (name_at(place), Instant::now());
     loop {
-        let new = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
-        let file = match open_in(place.folder(), &name, new, mode) {
+        let file = match place.folder().create(&name, How::Write, mode) {
             Ok(file) => {
                 // Whatever the umask is: who may write must be able to wait.
-                let _ = rustix::fs::fchmod(&file, mode);
+                let _ = platform::file::set_mode(&file, mode);
                 Ok(file)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                open_in(place.folder(), &name, OFlags::RDWR, mode)
+                place.folder().open(&name, How::Write)
             }
             Err(error) => Err(error),
         };
@@ -138,17 +134,17 @@ fn take(
             Err(error) if error.kind() == io::ErrorKind::NotFound && start.elapsed() <= patience => continue,
             Err(_) => return Ok(None),
         };
-        let is_fit = |found: &Stat| kind(found) == FileType::RegularFile && fit(found);
-        let Some(found) = rustix::fs::fstat(&file).ok().filter(is_fit) else { return Ok(None) };
+        let is_fit = |found: &Status| found.kind() == Kind::Regular && fit(found);
+        let Some(found) = Status::of(&file).ok().filter(is_fit) else { return Ok(None) };
         match wait_for(&file, patience.saturating_sub(start.elapsed())) {
             Ok(true) => {
-                let named = rustix::fs::statat(place.folder(), &name, AtFlags::SYMLINK_NOFOLLOW);
+                let named = place.folder().look(&name);
                 // Its former holder has removed it.
-                if !named.is_ok_and(|named| is_same(&named, &found)) {
+                if !named.is_ok_and(|named| named.is_same(&found)) {
                     continue;
                 }
                 let own = std::process::id().to_string();
-                let _ = file.set_len(0).and_then(|()| file.write_all_at(own.as_bytes(), 0));
+                let _ = file.set_len(0).and_then(|()| platform::file::write_at_start(&file, own.as_bytes()));
                 return Ok(Some(file));
             }
             Ok(false) => return Ok(None),
@@ -174,7 +170,7 @@ fn wait_for(file: &File, patience: Duration) -> Result<bool, ()> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let Some(file) = self.held.as_ref().map(AsRawFd::as_raw_fd) else { return };
+        let Some(file) = self.removes else { return };
         // Removed before it is released, so that nobody's is.
         held().extract_if(.., |held| held.file == file).for_each(|held| held.remove());
     }
@@ -186,6 +182,6 @@ fn holder(file: &File) -> Option<String> {
     io::Seek::rewind(&mut &*file).ok()?;
     file.take(16).read_to_string(&mut text).ok()?;
     let process: u32 = text.parse().ok()?;
-    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    Some(format!("{}, process {process}", one_line(name.trim_end())))
+    let name = platform::process_name(process)?;
+    Some(format!("{}, process {process}", one_line(&name)))
 }

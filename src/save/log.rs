@@ -5,11 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{FileType, Mode, OFlags};
-
 use super::FileError;
 use super::lock::Lock;
-use super::place::{Place, is_same, kind, open_in};
+use super::place::Place;
+use crate::platform::{How, Kind, Status};
 
 /// Such a file, which nobody else appends to while this lives.
 #[derive(Debug)]
@@ -43,15 +42,15 @@ impl Log {
         let place = Place::of(path).map_err(LogError::System)?;
         loop {
             let file = open_or_make(&place).map_err(LogError::System)?;
-            let opened = rustix::fs::fstat(&file).map_err(|error| LogError::System(error.into()))?;
-            if kind(&opened) != FileType::RegularFile {
+            let opened = Status::of(&file).map_err(LogError::System)?;
+            if opened.kind() != Kind::Regular {
                 return Err(LogError::NotRegular);
             }
             let lock = Lock::of_writers(&place, &file, &opened, patience).map_err(|error| match error {
                 FileError::Busy { holder, .. } => LogError::Busy { holder },
                 error => LogError::System(io::Error::other(error)),
             })?;
-            if place.look().is_ok_and(|named| is_same(&named, &opened)) {
+            if place.look().is_ok_and(|named| named.is_same(&opened)) {
                 return Ok(Log { file, _lock: lock });
             }
         }
@@ -59,18 +58,16 @@ impl Log {
 }
 
 fn open_or_make(place: &Place) -> io::Result<File> {
-    let how = OFlags::RDWR | OFlags::APPEND;
     loop {
-        match place.open(how) {
+        match place.open(How::Append) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
         }
-        let new = how | OFlags::CREATE | OFlags::EXCL;
-        match open_in(place.folder(), place.name(), new, Mode::RUSR | Mode::WUSR) {
+        match place.folder().create(place.name(), How::Append, 0o600) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(file) => {
-                let _ = place.sync_folder();
+                let _ = place.folder().sync();
                 return Ok(file);
             }
         }

@@ -4,13 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, Stat};
-use rustix::io::Errno;
-
-use super::FileError;
-use super::attributes::{Attributes, NotKept};
-use super::place::{Place, folder_of, is_same};
+use super::place::{Place, folder_of};
 use super::replace::{check_folder, replace_whole};
+use super::{FileError, NotKept};
+use crate::platform::{self, Attributes, How, Status};
 
 /// Where a result goes. Made before the result is there, so that a wrong name is found before anyone types a PIN.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ enum Kind {
     /// A pipe, a device, an open descriptor: written to.
     Stream,
     /// A file, there already or not: replaced whole.
-    File { place: Place, existing: Option<Box<(Attributes, Stat)>> },
+    File { place: Place, existing: Option<Box<(Attributes, Status)>> },
 }
 
 impl Output {
@@ -36,7 +33,7 @@ impl Output {
         let kind = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
             // What stands behind an open descriptor is the caller's: `>> log` must not be replaced.
-            Ok(metadata) if !metadata.is_file() || is_descriptor(path) => Kind::Stream,
+            Ok(metadata) if !metadata.is_file() || platform::file::is_descriptor(path) => Kind::Stream,
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(FileError::open(path, error));
             }
@@ -94,12 +91,12 @@ impl Output {
 
 impl Output {
     /// That nothing else has taken the place since.
-    fn check_unchanged(&self, place: &Place, seen: Option<&Stat>) -> Result<(), FileError> {
+    fn check_unchanged(&self, place: &Place, seen: Option<&Status>) -> Result<(), FileError> {
         let is_unchanged = match (place.look(), seen) {
-            (Ok(now), Some(seen)) => is_same(&now, seen),
-            (Err(Errno::NOENT), _) => true,
+            (Ok(now), Some(seen)) => now.is_same(seen),
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => true,
             (Ok(_), None) => false,
-            (Err(error), _) => return Err(FileError::write(&self.path, error.into())),
+            (Err(error), _) => return Err(FileError::write(&self.path, error)),
         };
         if is_unchanged { Ok(()) } else { Err(FileError::Changed { path: self.path.clone() }) }
     }
@@ -107,12 +104,8 @@ impl Output {
 
 /// Those of a file that need not be readable.
 fn attributes(place: &Place) -> io::Result<Attributes> {
-    match place.open(OFlags::RDONLY) {
+    match place.open(How::Read) {
         Ok(file) => Attributes::of_file(&file),
         Err(_) => Attributes::of_path(place.path()),
     }
-}
-
-fn is_descriptor(path: &Path) -> bool {
-    ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|folder| path.starts_with(folder))
 }

@@ -1,19 +1,16 @@
 //! Replacing a file whole; and writing into one that cannot be replaced.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FallocateFlags, OFlags, Stat, StatxAttributes, StatxFlags};
-
-use super::FileError;
-use super::attributes::{Attributes, NotKept};
 use super::lock;
 use super::place::{Place, folder_of};
 use super::temporary::Temporary;
+use super::{FileError, NotKept};
+use crate::platform::{self, Attributes, How, Status};
 
 /// Held from the making of the temporary file until it has its place.
 static REPLACING: Mutex<()> = Mutex::new(());
@@ -52,7 +49,10 @@ pub(super) fn replace_whole(
     let mut file = temporary.file();
     file.write_all(bytes).map_err(failed)?;
     let not_kept = match existing {
-        Some(existing) => existing.give_to(file, target).map_err(failed)?,
+        Some(existing) => {
+            let attributes = existing.give_to(file).map_err(failed)?;
+            NotKept { path: target.to_owned(), attributes }
+        }
         None => NotKept::default(),
     };
     file.sync_all().map_err(failed)?;
@@ -60,7 +60,7 @@ pub(super) fn replace_whole(
     temporary.take_place().map_err(failed)?;
     done();
     // The rename is done; a folder that cannot be synced (some network file systems) does not undo it.
-    let _ = place.sync_folder();
+    let _ = place.folder().sync();
     Ok(not_kept)
 }
 
@@ -86,7 +86,7 @@ pub fn replace_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// # Errors
 /// [`FileError`].
 pub fn open_private(path: &Path) -> Result<File, FileError> {
-    let opened = Place::of(path).and_then(|place| place.open(OFlags::RDONLY));
+    let opened = Place::of(path).and_then(|place| place.open(How::Read));
     opened.map_err(|source| FileError::open(path, source))
 }
 
@@ -100,10 +100,10 @@ fn write_private(
     let temporary = Temporary::beside(place, 0o600)?;
     let mut file = temporary.file();
     file.write_all(bytes)?;
-    file.set_permissions(Permissions::from_mode(mode))?;
+    platform::file::set_mode(file, mode)?;
     file.sync_all()?;
     take_place(temporary)?;
-    let _ = place.sync_folder();
+    let _ = place.folder().sync();
     Ok(())
 }
 
@@ -112,13 +112,10 @@ fn write_private(
 pub(super) fn overwrite(target: &Path, file: &File, before: &[u8], bytes: &[u8]) -> Result<(), FileError> {
     let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = |source| FileError::write(target, source);
-    // A full disk shows before anything is changed. Not every file system can tell.
-    let space = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes.len() as u64);
-    if let Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) = space {
-        return Err(failed(error.into()));
-    }
+    // A full disk shows before anything is changed.
+    platform::file::reserve(file, bytes.len() as u64).map_err(failed)?;
     let write = |bytes: &[u8]| -> io::Result<()> {
-        file.write_all_at(bytes, 0)?;
+        platform::file::write_at_start(file, bytes)?;
         file.set_len(bytes.len() as u64)?;
         file.sync_all()
     };
@@ -129,26 +126,16 @@ pub(super) fn overwrite(target: &Path, file: &File, before: &[u8], bytes: &[u8])
 }
 
 /// Whether a file can be made beside `place` and renamed over it.
-pub(super) fn check_folder(place: &Place, existing: Option<&Stat>) -> Result<(), FileError> {
+pub(super) fn check_folder(place: &Place, existing: Option<&Status>) -> Result<(), FileError> {
     let target = place.path();
-    if existing.is_some() && is_mounted_by_itself(place) {
+    if existing.is_some() && place.folder().is_mount(place.name()) {
         return Err(FileError::Mounted { path: target.to_owned() });
     }
     Temporary::beside(place, 0o600).map_err(|source| FileError::folder(folder_of(target), source))?;
-    if let (Some(existing), Ok(folder)) = (existing, place.look_at_folder()) {
-        let me = rustix::process::geteuid();
-        let owns = |file: &Stat| file.st_uid == me.as_raw();
-        let sticky = folder.st_mode & 0o1000 != 0;
-        if sticky && !me.is_root() && !owns(existing) && !owns(&folder) {
-            return Err(FileError::NotOwner { path: target.to_owned() });
+    match (existing, place.folder().status()) {
+        (Some(existing), Ok(folder)) if !folder.lets_replace(existing) => {
+            Err(FileError::NotOwner { path: target.to_owned() })
         }
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-/// As a file of a container's host is: the system answers a rename over it with EBUSY.
-fn is_mounted_by_itself(place: &Place) -> bool {
-    let (folder, name) = (place.folder(), place.name());
-    let looked = rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
-    looked.is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }

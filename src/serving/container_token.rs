@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -13,6 +12,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::error::{Exit, Explain};
+use crate::platform::{Kind, Status};
 use crate::save::{self, FileError};
 
 /// The mode of the token file unless another one is requested.
@@ -53,10 +53,10 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
     }
     // A descriptor, so that the file that is checked is the one that is read.
     let file = save::open_private(path)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() || metadata.mode() & 0o077 & !mode != 0 {
-        let is_for_group = metadata.mode() & 0o037 == 0;
-        let (path, mode) = (path.to_owned(), metadata.mode() & 0o7777);
+    let found = Status::of(&file).map_err(failed)?;
+    if found.kind() != Kind::Regular || found.mode() & 0o077 & !mode != 0 {
+        let is_for_group = found.mode() & 0o037 == 0;
+        let (path, mode) = (path.to_owned(), found.mode());
         return Err(ContainerTokenError::Open { path, mode, is_for_group });
     }
     let mut text = String::new();

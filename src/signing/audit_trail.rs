@@ -12,6 +12,7 @@ use super::{Plan, Progress, SigningRequest};
 use crate::audit::{AuditError, AuditLog};
 use crate::device::{DeviceRecord, KeyRecord};
 use crate::error::Error;
+use crate::platform::user;
 use crate::save;
 use crate::signature::{Mechanism, sha256_hex};
 use crate::uri::redact;
@@ -89,8 +90,8 @@ impl AuditTrail {
             log: path.map(|path| AuditLog::open(path, PATIENCE)).transpose()?,
             files: request.files.iter().map(|file| name(file)).collect(),
             attempt: Attempt {
-                user: user(),
-                host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+                user: user::name(),
+                host: user::host(),
                 command: "sign",
                 force: request.force,
                 allow_exportable: request.policy.allow_exportable,
@@ -183,14 +184,5 @@ impl AuditTrail {
             sha256_after: None,
             error: None,
         }
-    }
-}
-
-/// The operating system's user: name and number.
-fn user() -> String {
-    let uid = nix::unistd::Uid::current();
-    match nix::unistd::User::from_uid(uid) {
-        Ok(Some(user)) => format!("{} ({uid})", user.name),
-        _ => uid.to_string(),
     }
 }

@@ -2,11 +2,10 @@
 //! gets too. Where one of them cannot be given, nobody gets more rights than before.
 
 use std::ffi::CString;
-use std::fmt;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
@@ -20,7 +19,7 @@ const MOST_BYTES: usize = 64 << 10;
 
 /// The attributes of a file that is going to be replaced.
 #[derive(Debug)]
-pub(super) struct Attributes {
+pub(crate) struct Attributes {
     metadata: Metadata,
     acl: Acl,
     /// All others, except for those [`OF_CONTENT`].
@@ -51,40 +50,15 @@ const MASK: u16 = 0x10;
 const OTHER: u16 = 0x20;
 const NAMED: [u16; 2] = [0x02, 0x08];
 
-/// What a file that was replaced had and its successor has not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NotKept {
-    path: PathBuf,
-    attributes: Vec<String>,
-}
-
-impl NotKept {
-    /// Whether the new file has all that the old one had.
-    pub fn is_nothing(&self) -> bool {
-        self.attributes.is_empty()
-    }
-}
-
-impl fmt::Display for NotKept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.attributes.join(", ");
-        write!(
-            f,
-            "{:?} was replaced and lost attributes that could not be copied: {names}; no user has gained rights",
-            self.path
-        )
-    }
-}
-
 impl Attributes {
     /// Those of an open file.
-    pub(super) fn of_file(file: &File) -> io::Result<Self> {
+    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
         let get = |name: &CString, value: &mut [u8]| rustix::fs::fgetxattr(file, name.as_c_str(), value);
         Ok(Self::read(file.metadata()?, |list| rustix::fs::flistxattr(file, list), get))
     }
 
     /// Those of a file that need not be readable.
-    pub(super) fn of_path(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
         let get = |name: &CString, value: &mut [u8]| rustix::fs::getxattr(path, name.as_c_str(), value);
         Ok(Self::read(std::fs::metadata(path)?, |list| rustix::fs::listxattr(path, list), get))
     }
@@ -119,9 +93,9 @@ impl Attributes {
         Attributes { metadata, acl, extended, unreadable }
     }
 
-    /// Gives them to the file that takes the place of `path`. Only root can give files away. Anyone else keeps the group
+    /// Gives them to a file, and returns what could not be given. Only root can give files away. Anyone else keeps the group
     /// where they are in it; where not, what the old group was allowed is allowed to no other one.
-    pub(super) fn give_to(&self, file: &File, path: &Path) -> io::Result<NotKept> {
+    pub(crate) fn give_to(&self, file: &File) -> io::Result<Vec<String>> {
         let (uid, gid) = (self.metadata.uid(), self.metadata.gid());
         let _ = fchown(file, Some(uid), Some(gid)).or_else(|_| fchown(file, None, Some(gid)));
         let now = file.metadata()?;
@@ -161,7 +135,7 @@ impl Attributes {
                 lost.push(name.to_string_lossy().into_owned());
             }
         }
-        Ok(NotKept { path: path.to_owned(), attributes: lost })
+        Ok(lost)
     }
 }
 

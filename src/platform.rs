@@ -1,0 +1,9 @@
+//! The one place that knows which operating system this is. Every system has a folder with the same items; all other code
+//! calls them, and knows files, folders, users, terminals and processes by the words used here.
+//!
+//! `unix/` is shared by Linux and macOS. What they do differently is in `unix/linux.rs` and `unix/macos.rs`.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::*;

@@ -1,0 +1,52 @@
+//! Open files, and errors of files.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::own::is_descriptor_folder;
+pub(crate) use super::own::{duplicate, reserve};
+
+/// Says who may do what (`chmod`'s number), whatever the umask.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Writes over the first bytes of a file.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn write_at_start(file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, 0)
+}
+
+/// What stands behind an open descriptor, as `/dev/stdout` does, is the caller's.
+pub(crate) fn is_descriptor(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdout", "/dev/stderr"].iter().any(|folder| path.starts_with(folder))
+        || is_descriptor_folder(path)
+}
+
+/// Nothing has the name any longer, or a link has it, or the file was closed to this user.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    is_one_of(error, &[Errno::NOENT, Errno::LOOP, Errno::NXIO, Errno::ACCESS])
+}
+
+/// The process, or the system, may open no more files.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    is_one_of(error, &[Errno::MFILE, Errno::NFILE])
+}
+
+/// The system's error for links that lead to links without an end.
+pub(crate) fn too_many_links() -> io::Error {
+    Errno::LOOP.into()
+}
+
+fn is_one_of(error: &io::Error, codes: &[Errno]) -> bool {
+    codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
+}

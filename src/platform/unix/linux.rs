@@ -1,0 +1,63 @@
+//! What Linux alone has, or has in its own way.
+
+mod attributes;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+pub(crate) use attributes::Attributes;
+
+/// How a folder is held: also one that may be entered and not listed.
+pub(super) const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether a name in a folder is a mount of its own.
+pub(super) fn is_mount(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
+    let looked = rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
+    looked.is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Takes room on the disk for that many bytes. Not every file system can tell whether it has them.
+///
+/// # Errors
+/// The disk is full, or this user's part of it.
+pub(crate) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether what is below a path are open descriptors.
+pub(crate) fn is_descriptor_folder(path: &Path) -> bool {
+    path.starts_with("/proc")
+}
+
+/// A copy of one of this process's own descriptors. The kernel is asked for it, because claiming a number is unsafe
+/// code, and opening `/dev/fd/N` fails for a file that another user opened and handed down.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn duplicate(number: u32) -> io::Result<File> {
+    let number = i32::try_from(number).map_err(|_| io::Error::from(Errno::BADF))?;
+    let copy = pidfd_open(getpid(), PidfdFlags::empty())
+        .and_then(|this_process| pidfd_getfd(this_process, number, PidfdGetfdFlags::empty()));
+    match copy {
+        Ok(copy) => Ok(copy.into()),
+        Err(Errno::BADF) => Err(Errno::BADF.into()),
+        // Old kernels do not know the call, and containers forbid it.
+        Err(_) => File::open(format!("/proc/self/fd/{number}")),
+    }
+}
+
+/// The name of a process's program.
+pub(crate) fn process_name(process: u32) -> Option<String> {
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
