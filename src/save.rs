@@ -1,5 +1,5 @@
-//! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. A reader, at any moment
-//! and also after a power cut, finds the old file or the new one.
+//! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. At any moment, even
+//! after a power cut, a reader finds either the old file or the new one.
 
 mod attributes;
 mod error;
@@ -55,7 +55,8 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// The number of the user to whom a file belongs, where this is root and that is somebody else: who can change it, or knows it.
+/// The number of the file's owner, if this process is root's and the owner is somebody else, who can change
+/// the file or knows its content.
 pub fn other_owner(path: &Path) -> Option<u32> {
     let is_root = rustix::process::geteuid().is_root();
     fs::metadata(path)

@@ -18,8 +18,8 @@ use crate::printable::one_line;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Held for as long as this lives, if there is one: where none can be made there is none, and what is replaced is compared with
-/// what was read all the same.
+/// Held for as long as this lives, if there is a lock. If none can be made, the file is still compared with
+/// what was read before it is replaced.
 #[derive(Debug)]
 pub(super) struct Lock {
     held: Option<File>,
@@ -58,7 +58,7 @@ impl Lock {
     pub(super) fn of(place: &Place, patience: Duration) -> Result<Self, FileError> {
         let me = rustix::process::geteuid().as_raw();
         let mode = Mode::RUSR | Mode::WUSR;
-        // Somebody else's is nobody's to wait for.
+        // Nobody waits for a lock of another user.
         let is_private = |found: &Stat| found.st_uid == me && found.st_mode & 0o077 == 0;
         let taken = take(place, mode, is_private, patience)?;
         if let Some(file) = &taken
@@ -69,8 +69,8 @@ impl Lock {
         Ok(Lock { held: taken })
     }
 
-    /// Takes the lock of a file among all who may write to it, and nobody else. Its own file stays, since it is nobody's. Where
-    /// there can be none, the file itself is locked.
+    /// Takes the lock of a file, which all users who may write to it share, and nobody else. The lock's own
+    /// file stays, since it belongs to no one user. If there can be no such file, the file itself is locked.
     ///
     /// # Errors
     /// As [`Lock::of`].
@@ -111,7 +111,7 @@ fn name_at(place: &Place) -> OsString {
     name
 }
 
-/// The lock's file, locked; nothing where it cannot be made or is not `fit`.
+/// The lock's file, locked; none if it cannot be made or is not `fit`.
 fn take(
     place: &Place,
     mode: Mode,
@@ -123,7 +123,7 @@ fn take(
         let new = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
         let file = match open_in(place.folder(), &name, new, mode) {
             Ok(file) => {
-                // Whatever the umask is: who may write must be able to wait.
+                // Whatever the umask is: users who may write must be able to wait.
                 let _ = rustix::fs::fchmod(&file, mode);
                 Ok(file)
             }
@@ -175,7 +175,7 @@ fn wait_for(file: &File, patience: Duration) -> Result<bool, ()> {
 impl Drop for Lock {
     fn drop(&mut self) {
         let Some(file) = self.held.as_ref().map(AsRawFd::as_raw_fd) else { return };
-        // Removed before it is released, so that nobody's is.
+        // Removed before it is released, so that no other process's lock is removed.
         held().extract_if(.., |held| held.file == file).for_each(|held| held.remove());
     }
 }
