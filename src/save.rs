@@ -1,5 +1,5 @@
-//! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. A reader, at any moment
-//! and also after a power cut, finds the old file or the new one.
+//! Reading files, and replacing a file whole: a temporary file beside it, fsync, rename. At any moment, even
+//! after a power cut, a reader finds either the old file or the new one.
 
 mod error;
 mod input;
@@ -56,7 +56,8 @@ pub fn identity(path: &Path) -> Option<Identity> {
     Identity::of(path).ok()
 }
 
-/// The number of the user to whom a file belongs, where this is root and that is somebody else: who can change it, or knows it.
+/// The number of the file's owner, if this process is root's and the owner is somebody else, who can change
+/// the file or knows its content.
 pub fn other_owner(path: &Path) -> Option<u32> {
     let found = Status::of_path(path).ok().filter(|found| found.kind() == Kind::Regular)?;
     (user::is_root() && !found.is_own()).then(|| found.owner())

@@ -37,7 +37,7 @@ pub(crate) struct Terminal {
     debug: bool,
     json: bool,
     has_document: Cell<bool>,
-    /// Also for the thread that says that the end came early.
+    /// Shared with the thread that reports a premature end.
     stdout_is_used: Arc<AtomicBool>,
     warned: RefCell<BTreeSet<String>>,
     is_hushed: Cell<bool>,
@@ -64,8 +64,8 @@ impl Terminal {
         let stdout_is_used = Arc::new(AtomicBool::new(false));
         let (json, is_used) = (global.json, Arc::clone(&stdout_is_used));
         LIFECYCLE.at_an_early_end(move |ending, consequences| {
-            // Not when the other thread writes, or wrote: it may be waiting for a reader forever, and one document is
-            // enough.
+            // Not if the other thread is writing, or has written: it may be waiting for a reader forever, and
+            // one document is enough.
             let with_document = json && !is_used.load(Ordering::Relaxed);
             match ending {
                 Ending::Stopped => {}
@@ -176,7 +176,7 @@ impl Terminal {
 
     /// What is wrong, the detail, what to do, and what it means for the files.
     pub(crate) fn error(&self, error: &Error) {
-        // A command that printed its document already has said all but this.
+        // A command that has printed its document has said everything but this.
         show(error, self.json && !self.has_document.get());
     }
 
@@ -204,7 +204,7 @@ impl Terminal {
         if let Some(advice) = instead.or_else(Self::quoting_advice) {
             to_stderr(&format!("{HELP}help:{HELP:#} "), &advice);
         }
-        // The arguments are not parsed, so they are looked at as they are.
+        // The arguments are not parsed, so the raw ones are examined.
         if std::env::args_os().any(|argument| argument == "--json") {
             let text = without_secrets(error.render().to_string().trim_end());
             let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
@@ -222,8 +222,8 @@ impl Terminal {
         quoting::advice(&arguments)
     }
 
-    /// Where the user is told that a device waits: at stderr, or at the terminal itself where a program that started this
-    /// one keeps stderr, as most of AWS's SDKs do.
+    /// Where the user is told that a device waits: on stderr, or at the terminal itself if a program that
+    /// started this one captures stderr, as most of AWS's SDKs do.
     pub(crate) fn notices(&self) -> Option<Notices> {
         match (self.quiet, stderr::is_terminal()) {
             (true, _) => None,
@@ -235,8 +235,8 @@ impl Terminal {
         }
     }
 
-    /// From now on nothing but an error is said where stdout and stderr are one pipe: the program behind it would read words
-    /// where it expects data. Somebody who asked for more with `-v` gets it.
+    /// From now on only errors are printed if stdout and stderr are one pipe: the program that reads it would
+    /// find words where it expects data. With `-v`, all words are printed.
     #[cfg_attr(
         not(feature = "aws"),
         expect(dead_code, reason = "only AWS commands print data for programs alone")
@@ -285,7 +285,7 @@ fn show(error: &Error, with_document: bool) {
 }
 
 fn to_stderr(styled: &str, line: &str) {
-    // When stderr is gone there is nobody to tell.
+    // If stderr is gone, nobody can be told.
     let _ = writeln!(stderr::stream(), "{styled}{}", printable(line));
 }
 
@@ -293,7 +293,7 @@ fn json_text(document: &Value) -> String {
     escaped_json(&format!("{document:#}\n"))
 }
 
-/// What clap says, which repeats arguments as they were typed: from a `pin-value` on, nothing of the line.
+/// clap's message, which repeats arguments as they were typed: nothing of a line from a `pin-value` on.
 fn without_secrets(text: &str) -> String {
     let hide = |line: &str| match line.to_ascii_lowercase().find("pin-value") {
         Some(start) => format!("{}pin-value=…", &line[..start]),

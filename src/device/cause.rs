@@ -1,5 +1,5 @@
-//! Why no device is present. A module cannot say what keeps it from its device: this is the one place that
-//! finds it, for `doctor` and for every error that says that a device is missing.
+//! Why no device is present. A module cannot say what keeps it from its device. Only this code finds that
+//! out, for `doctor` and for every error about a missing device.
 
 mod daemons;
 mod pcscd;
@@ -20,12 +20,12 @@ pub use yubihsm::YubiHsmCause;
 
 use super::kind::ModuleKind;
 
-/// Why a module starts not at all, or shows no device.
+/// Why a module does not start, or shows no device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// On the way to a smart card.
+    /// The obstacle is between the module and a smart card.
     SmartCard(SmartCardCause),
-    /// On the way to a YubiHSM 2.
+    /// The obstacle is between the module and a YubiHSM 2.
     YubiHsm(YubiHsmCause),
     /// SoftHSM's configuration.
     SoftHsm(SoftHsmCause),
@@ -42,7 +42,7 @@ pub enum Cause {
         /// The label, if the device has one.
         label: String,
     },
-    /// A module that shows nothing, and nothing more is known of its kind.
+    /// A module that shows nothing, and about whose kind nothing more is known.
     Silent {
         /// The module's name.
         module: String,
@@ -130,7 +130,7 @@ pub(super) fn of_start(kind: ModuleKind, path: &Path) -> Option<Cause> {
     }
 }
 
-/// What is known of the modules when no device that fits is there.
+/// What is known about the modules when no matching device is present.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Situation {
     pub(super) modules: Vec<ModuleState>,
@@ -162,7 +162,8 @@ pub(super) enum State {
     Empty,
 }
 
-/// Why no device that fits is there. It is looked for when somebody asks: waiting for a device, nobody does.
+/// Why no matching device is present. This is found out when somebody asks; while a device is waited for,
+/// nobody does.
 #[derive(Debug, Default)]
 pub struct Absence {
     situation: Situation,
@@ -171,7 +172,7 @@ pub struct Absence {
 
 impl Absence {
     pub(super) fn new(mut situation: Situation) -> Self {
-        // Some modules for smart cards have names that nobody here knows.
+        // Some modules for smart cards have names that are not known here.
         let is_unknown = |module: &&mut ModuleState| module.kind == ModuleKind::Other;
         if uses_pcsc_lite() {
             situation
@@ -210,12 +211,12 @@ impl Situation {
             causes.extend(SmartCards::look().cause(&of_cards).map(Cause::SmartCard));
         }
         causes.dedup();
-        // The order of modules stays, where nothing else speaks for one.
+        // The order of modules decides if nothing else does.
         causes.sort_by_key(|cause| self.rank(cause));
         if self.has_devices {
             causes.retain(|cause| self.concerns(cause) || cause.has_evidence());
         }
-        // That a module is silent says something only where nothing else does.
+        // A silent module is informative only if nothing else is.
         let says_more = |cause: &Cause| !matches!(cause, Cause::Silent { .. });
         if causes.iter().any(says_more) {
             causes.retain(says_more);

@@ -47,8 +47,9 @@ impl ModuleKind {
         of_row(TABLE.iter().find(|row| row.modules.iter().any(|name| file.contains(name))))
     }
 
-    /// The kind of module that a device is at home in, by what it says of itself, whatever module shows it: OpenSC shows a
-    /// YubiKey too. `module` is the path of that one, which counts where it is the first in the table.
+    /// The kind of module that a device belongs to, judged by what it says about itself, whatever module
+    /// shows it: OpenSC shows a YubiKey too. `module` is the path of that module, which counts if it is the
+    /// first match in the table.
     pub(super) fn of_device(module: &Path, manufacturer: &str, model: &str, label: &str) -> Self {
         let shown_by = ModuleKind::at(module);
         let file = module.file_name().unwrap_or_default().to_string_lossy();
@@ -62,7 +63,7 @@ impl ModuleKind {
         self.row().needs_pcscd
     }
 
-    /// Whether its devices are at home in other modules.
+    /// Whether its devices belong to other modules.
     pub(super) fn shows_others(self) -> bool {
         self.row().shows_others
     }
@@ -77,7 +78,7 @@ impl ModuleKind {
         self.row().software_store
     }
 
-    /// What to look at where the module runs and shows no device, and nothing stands in between that can be found.
+    /// What to check if the module runs and shows no device, and no obstacle can be found.
     pub(super) fn when_silent(self) -> &'static str {
         self.row().when_silent
     }
@@ -136,12 +137,12 @@ impl ModuleKind {
         self.row().when_it_locks
     }
 
-    /// What a device lacks that is asked for something and says that it rejects it, where that is not a missed touch.
+    /// What a device lacks if it rejects a request, and that is not a missed touch.
     pub(super) fn when_rejected(self) -> Option<&'static str> {
         self.row().when_rejected
     }
 
-    /// Whether the module makes a key for wrapping as soon as it is told CKA_UNWRAP, be it that the key may not unwrap.
+    /// Whether the module generates a wrapping key as soon as it is given CKA_UNWRAP, even if that is false.
     pub(super) fn misreads_unwrap(self) -> bool {
         self.row().misreads_unwrap
     }

@@ -41,7 +41,7 @@ impl LoginOptions {
         }
     }
 
-    /// A login failed with what the file of the PIN holds now, whether that was sent or not.
+    /// A login failed with the PIN that the file holds now, whether it was sent or not.
     pub fn pass_over_pin(&self, uri: &Uri) {
         if let Ok(source @ PinSource::File(_)) = self.source_for(uri)
             && let Ok(pin) = source.read("")
@@ -149,10 +149,11 @@ impl Login {
 
 /// Logs in.
 ///
-/// A wrong PIN from a file is not tried again. A person is asked once more, and only while more than one attempt must be
-/// left: on a device that keeps CKF_USER_PIN_COUNT_LOW, which shows in that the wrong PIN switched it on, this was the
-/// first wrong one, and no device in use locks after fewer than three. Of a device that does not keep the flag nothing
-/// is known. A person is also asked once more for a PIN that the device did not count, as it has not the form of one.
+/// A wrong PIN from a file is not tried again. A person is asked once more, but only if more than one attempt
+/// must be left. That is known of a device that maintains CKF_USER_PIN_COUNT_LOW, which shows when the wrong
+/// PIN switches it on: then this was the first wrong PIN, and no device in use locks after fewer than three.
+/// Nothing is known about a device that does not maintain the flag. A person is also asked once more for a
+/// PIN that the device did not count, because it has the wrong form.
 pub(super) fn log_in(
     session: &Session,
     device: &Device,
@@ -242,7 +243,8 @@ pub(super) fn log_in(
     }
 }
 
-/// What the device said of this PIN, or says of the length of all, counts for every later login of the process.
+/// What the device reported about this PIN, or about the length of all PINs, applies to every later login of
+/// the process.
 fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &LoginError, pin: Option<&Pin>) {
     if matches!(
         failure,
@@ -358,8 +360,9 @@ pub(super) fn log_in_again(session: &Session, device: &Device, login: &Login) ->
     }
 }
 
-/// Logs the user in again, for a key that requires this before each signature, with what was right before. A module that takes
-/// the user for logged in still does not look at the PIN: it is logged out of first.
+/// Logs the user in again, for a key that requires this before each signature, with the PIN that was right
+/// before. A module that considers the user logged in still does not look at the PIN, so the user is logged
+/// out first.
 pub(super) fn renew_login(session: &Session, device: &Device, login: &Login) -> Result<(), LoginError> {
     let target = LoginTarget::of_user(device);
     refuse_early(&target.state_now()?, target, login.use_last_try)?;

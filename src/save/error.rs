@@ -164,7 +164,7 @@ impl Explain for FileError {
     }
 }
 
-/// What somebody who asks for a file calls it, does with it, and knows of it.
+/// What a caller calls a file, does with it, and knows about it.
 #[derive(Debug)]
 pub struct FileUse {
     /// What it is: `token file`.
@@ -184,7 +184,7 @@ impl FileUse {
     }
 }
 
-/// What can go wrong with a file that is asked for in a certain use.
+/// What can go wrong with a file in a certain use.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", in_words_of(source, file_use))]
 pub struct FileUseError {

@@ -22,8 +22,8 @@ pub struct InputFile {
 }
 
 impl InputFile {
-    /// Reads a regular file that [`InputFile::replace`] is going to replace, and locks it against a second process of this
-    /// user that does the same.
+    /// Reads a regular file that [`InputFile::replace`] will replace, and locks it against a second process
+    /// of this user that does the same.
     ///
     /// # Errors
     /// As [`super::read`], and [`FileError::Busy`], [`FileError::NotRegular`], [`FileError::LinkOfOthers`].
@@ -35,7 +35,7 @@ impl InputFile {
             }
             place => place.map_err(failed)?,
         };
-        // Looked at before it is opened: some devices do something when they are.
+        // Examined before it is opened: opening some devices has an effect.
         match place.look().map_err(failed)?.kind() {
             Kind::Regular => {}
             Kind::Folder => return Err(FileError::IsFolder { path: path.to_owned() }),
@@ -60,7 +60,7 @@ impl InputFile {
         Status::of(&self.file).is_ok_and(|status| status.names() > 1)
     }
 
-    /// Finds out whether the file can be replaced at all: to be known before anyone types a PIN.
+    /// Checks whether the file can be replaced at all, before anyone types a PIN.
     ///
     /// # Errors
     /// [`FileError::Folder`], [`FileError::Mounted`] or [`FileError::NotOwner`].
@@ -81,8 +81,8 @@ impl InputFile {
         replace_whole(&self.place, bytes, Some(&attributes), || self.check_unchanged().map(|_| ()), done)
     }
 
-    /// Writes `bytes` into the file, which stays the same file: for one that cannot be replaced. Who reads meanwhile may see
-    /// a part of what was there and a part of what comes.
+    /// Writes `bytes` into the file, which stays the same file: for one that cannot be replaced. A concurrent
+    /// reader may see a mixture of old and new content.
     ///
     /// # Errors
     /// As [`InputFile::replace`].
@@ -96,7 +96,7 @@ impl InputFile {
         overwrite(&self.path, &file, &self.bytes, bytes)
     }
 
-    /// That the name is the file's that was read, and holds what was read.
+    /// Checks that the name still belongs to the file that was read, with the same content.
     fn check_unchanged(&self) -> Result<Status, FileError> {
         let changed = || FileError::Changed { path: self.path.clone() };
         let failed = |source: io::Error| FileError::read(&self.path, source);

@@ -15,8 +15,8 @@ use crate::printable::one_line;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Held for as long as this lives, if there is one: where none can be made there is none, and what is replaced is compared with
-/// what was read all the same.
+/// Held for as long as this lives, if there is a lock. If none can be made, the file is still compared with
+/// what was read before it is replaced.
 #[derive(Debug)]
 pub(super) struct Lock {
     _held: Option<File>,
@@ -54,7 +54,7 @@ impl Lock {
     /// # Errors
     /// [`FileError::Busy`], with the name of its holder.
     pub(super) fn of(place: &Place, patience: Duration) -> Result<Self, FileError> {
-        // Somebody else's is nobody's to wait for.
+        // Nobody waits for a lock of another user.
         let is_private = |found: &Status| found.is_own() && found.is_private();
         let taken = take(place, 0o600, is_private, patience)?;
         let removes = taken.as_ref().and_then(|file| Some(Status::of(file).ok()?.identity()));
@@ -66,8 +66,8 @@ impl Lock {
         Ok(Lock { _held: taken, removes })
     }
 
-    /// Takes the lock of a file among all who may write to it, and nobody else. Its own file stays, since it is nobody's. Where
-    /// there can be none, the file itself is locked.
+    /// Takes the lock of a file, which all users who may write to it share, and nobody else. The lock's own
+    /// file stays, since it belongs to no one user. If there can be no such file, the file itself is locked.
     ///
     /// # Errors
     /// As [`Lock::of`].
@@ -108,7 +108,7 @@ fn name_at(place: &Place) -> OsString {
     name
 }
 
-/// The lock's file, locked; nothing where it cannot be made or is not `fit`.
+/// The lock's file, locked; none if it cannot be made or is not `fit`.
 fn take(
     place: &Place,
     mode: u32,
@@ -119,7 +119,7 @@ fn take(
     loop {
         let file = match place.folder().create(&name, How::Write, mode) {
             Ok(file) => {
-                // Whatever the umask is: who may write must be able to wait.
+                // Whatever the umask is: users who may write must be able to wait.
                 let _ = platform::file::set_mode(&file, mode);
                 Ok(file)
             }
@@ -171,7 +171,7 @@ fn wait_for(file: &File, patience: Duration) -> Result<bool, ()> {
 impl Drop for Lock {
     fn drop(&mut self) {
         let Some(file) = self.removes else { return };
-        // Removed before it is released, so that nobody's is.
+        // Removed before it is released, so that no other process's lock is removed.
         held().extract_if(.., |held| held.file == file).for_each(|held| held.remove());
     }
 }

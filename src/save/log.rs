@@ -33,8 +33,9 @@ pub enum LogError {
 }
 
 impl Log {
-    /// Opens it, or makes it with mode 0600, which is then on the disk, and waits at most for `patience` for who has it. What
-    /// has the name when it is locked counts: a log may be moved away. No link is followed that takes its place meanwhile.
+    /// Opens the file, or creates it with mode 0600, which is then on the disk, and waits for its holder for
+    /// at most `patience`. The file that has the name once it is locked counts: a log may be moved away. No
+    /// link is followed that replaces it in the meantime.
     ///
     /// # Errors
     /// [`LogError`].

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// What a file that was replaced had and its successor has not.
+/// What a replaced file had and its successor lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotKept {
     pub(super) path: PathBuf,

@@ -9,7 +9,8 @@ use super::replace::{check_folder, replace_whole};
 use super::{FileError, NotKept};
 use crate::platform::{self, Attributes, How, Status};
 
-/// Where a result goes. Made before the result is there, so that a wrong name is found before anyone types a PIN.
+/// Where a result goes. Created before there is a result, so that a wrong name is found before anyone types a
+/// PIN.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -32,12 +33,12 @@ impl Output {
     pub fn at(path: &Path) -> Result<Self, FileError> {
         let kind = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
-            // What stands behind an open descriptor is the caller's: `>> log` must not be replaced.
+            // What an open descriptor leads to belongs to the caller: `>> log` must not be replaced.
             Ok(metadata) if !metadata.is_file() || platform::file::is_descriptor(path) => Kind::Stream,
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(FileError::open(path, error));
             }
-            // Behind a link too, there already or not.
+            // Also at the end of a link, whether it exists or not.
             _ => {
                 let place = Place::of(path).map_err(|error| match error.kind() {
                     io::ErrorKind::NotFound => FileError::folder(folder_of(path), error),
@@ -90,7 +91,7 @@ impl Output {
 }
 
 impl Output {
-    /// That nothing else has taken the place since.
+    /// Checks that nothing else has taken the place since.
     fn check_unchanged(&self, place: &Place, seen: Option<&Status>) -> Result<(), FileError> {
         let is_unchanged = match (place.look(), seen) {
             (Ok(now), Some(seen)) => now.is_same(seen),
@@ -102,7 +103,7 @@ impl Output {
     }
 }
 
-/// Those of a file that need not be readable.
+/// The attributes of a file, which need not be readable.
 fn attributes(place: &Place) -> io::Result<Attributes> {
     match place.open(How::Read) {
         Ok(file) => Attributes::of_file(&file),

@@ -1,6 +1,6 @@
-//! Where a file is: its folder, held open, and its name in it. What is found out about a file and what is done to it then
-//! concern one place, whatever somebody makes of the path meanwhile: a link that takes the place of a folder or of the file
-//! leads nobody elsewhere.
+//! Where a file is: its folder, held open, and its name in it. All checks and changes then concern one place,
+//! whatever somebody does to the path in the meantime: a link that replaces a folder or the file cannot
+//! redirect them.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -18,7 +18,7 @@ const MOST_LINKS: usize = 40;
 #[error("a symbolic link that another user could have made")]
 pub(super) struct LinkOfOthers;
 
-/// A name in a folder that is held open. What has the name is not a symbolic link when it is looked at.
+/// A name in a folder that is held open. When it is examined, the name must not belong to a symbolic link.
 #[derive(Debug)]
 pub(super) struct Place {
     folder: Folder,
@@ -27,7 +27,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Where a path leads, behind all links, also where nothing is there yet.
+    /// Where a path leads after all links, even if nothing is there yet.
     ///
     /// # Errors
     /// What the system said; for root [`LinkOfOthers`] where a link stands in a folder into which somebody else can write: who
@@ -71,7 +71,7 @@ impl Place {
         Err(if path.as_os_str().is_empty() { ErrorKind::NotFound } else { ErrorKind::IsADirectory }.into())
     }
 
-    /// The name itself in the folder of a path, also where a link has it.
+    /// The name itself in the folder of a path, even if it is a link's.
     ///
     /// # Errors
     /// What the system said.
@@ -96,7 +96,7 @@ impl Place {
         &self.folder
     }
 
-    /// What has the name now, be it a link.
+    /// What has the name now, even if it is a link.
     pub(super) fn look(&self) -> io::Result<Status> {
         self.folder.look(&self.name)
     }
@@ -107,7 +107,7 @@ impl Place {
     }
 }
 
-/// The folder in which a path's last name stands.
+/// The folder that contains a path's last name.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -12,25 +12,26 @@ use super::temporary::Temporary;
 use super::{FileError, NotKept};
 use crate::platform::{self, Attributes, How, Status};
 
-/// Held from the making of the temporary file until it has its place.
+/// Held from the creation of a temporary file until it has its place.
 static REPLACING: Mutex<()> = Mutex::new(());
 
-/// Lets no file be replaced any more, and waits, at most for `limit`, until the one that is being replaced has its place: for
-/// the moment at which a signal ends the program, so that it leaves no temporary file behind, nor a lock's.
+/// Prevents any further replacement, and waits for at most `limit` until the file that is being replaced has
+/// its place. For the moment when a signal ends the program, so that it leaves neither a temporary file nor a
+/// lock behind.
 pub fn stop_replacing(limit: Duration) {
     lock::remove_all();
     let start = Instant::now();
     while start.elapsed() < limit {
         match REPLACING.try_lock() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
-            // Never given back.
+            // Never released.
             Ok(guard) => return std::mem::forget(guard),
             Err(TryLockError::Poisoned(guard)) => return std::mem::forget(guard.into_inner()),
         }
     }
 }
 
-/// Puts a file with `bytes` into `place`, with the attributes of what is there. `check` has the last word before
+/// Puts a file with `bytes` into `place`, with the attributes of what is there. `check` is called last before
 /// the rename; `done` is called when the file has its place, before a signal can end the program.
 pub(super) fn replace_whole(
     place: &Place,
@@ -42,7 +43,8 @@ pub(super) fn replace_whole(
     let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let target = place.path();
     let failed = |source| FileError::write(target, source);
-    // What is new gets what the umask leaves; what replaces a file is closed until it has that file's mode.
+    // A new file gets the mode that the umask leaves; a replacement is closed to others until it has the old
+    // file's mode.
     let mode = if existing.is_some() { 0o600 } else { 0o666 };
     let temporary =
         Temporary::beside(place, mode).map_err(|source| FileError::folder(folder_of(target), source))?;
@@ -72,7 +74,7 @@ pub fn create_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_private(&Place::of(path)?, bytes, mode, |temporary| temporary.take_free_place())
 }
 
-/// The same in place of what has this name, if anything has; a link is replaced itself.
+/// The same in place of anything that has this name; if that is a link, the link itself is replaced.
 ///
 /// # Errors
 /// What the system said; what was there is then as it was.
@@ -80,8 +82,8 @@ pub fn replace_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_private(&Place::of_name(path)?, bytes, mode, |temporary| temporary.take_place())
 }
 
-/// Opens a file to read it, as the others here find it: root follows no link that somebody else could have made. A pipe is not
-/// waited for.
+/// Opens a file for reading under the same rules: root follows no link that somebody else could have made. It
+/// does not wait for a pipe.
 ///
 /// # Errors
 /// [`FileError`].
@@ -107,8 +109,8 @@ fn write_private(
     Ok(())
 }
 
-/// Writes `bytes` over what is in an open file, `before`. Who reads meanwhile may see a part of each. If it fails, `before`
-/// is put back.
+/// Writes `bytes` over `before`, the content of an open file. A concurrent reader may see a mixture of both.
+/// If it fails, `before` is restored.
 pub(super) fn overwrite(target: &Path, file: &File, before: &[u8], bytes: &[u8]) -> Result<(), FileError> {
     let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = |source| FileError::write(target, source);

@@ -1,4 +1,5 @@
-//! The file that is going to take a place: beside it, closed to others, and gone if it does not come to that.
+//! The file that will take a place: it is beside the place, closed to others, and removed if it does not get
+//! there.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -12,7 +13,8 @@ use crate::platform::{Folder, How, Identity, Kind, Status};
 
 const PREFIX: &str = ".countersign-";
 const SUFFIX: &str = ".tmp";
-/// What a run left that was killed is removed when it is older: so long nobody is between making one and locking it.
+/// The files of a killed run are removed when they are older than this: no run takes that long between
+/// creating and locking a file.
 const OLD: Duration = Duration::from_secs(60);
 
 /// A new file without a place.
@@ -24,7 +26,8 @@ pub(super) struct Temporary<'a> {
 }
 
 impl<'a> Temporary<'a> {
-    /// Makes one beside `place` with what the umask leaves of `mode`. It is locked, so that others know that it is in use.
+    /// Creates one beside `place` with what the umask leaves of `mode`. It is locked, so that others know
+    /// that it is in use.
     pub(super) fn beside(place: &'a Place, mode: u32) -> io::Result<Self> {
         remove_leftovers(place);
         loop {
@@ -45,7 +48,7 @@ impl<'a> Temporary<'a> {
         &self.file
     }
 
-    /// Gives it the place, whatever has it.
+    /// Gives it the place, replacing anything there.
     pub(super) fn take_place(mut self) -> io::Result<()> {
         self.place.folder().rename(&self.name, self.place.name())?;
         self.has_place = true;
@@ -72,12 +75,12 @@ fn random() -> io::Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// Removes what runs of this user left that were killed; it may hold credentials. Once for each folder.
+/// Removes the files of this user's killed runs, which may hold credentials. Once for each folder.
 fn remove_leftovers(place: &Place) {
     static DONE: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
     let Ok(folder) = place.folder().status() else { return };
     if DONE.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.identity()) {
-        // Who may not look into the folder cannot have left much.
+        // A user who may not list the folder cannot have left much.
         let _ = remove_leftovers_in(place.folder());
     }
 }

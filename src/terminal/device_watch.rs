@@ -14,7 +14,7 @@ use crate::lifecycle::{Ending, LIFECYCLE};
 
 /// A device that has not signed by then is probably waiting for a touch: PKCS#11 has no way to ask it.
 const TOUCH_AFTER: Duration = Duration::from_millis(500);
-/// One thread looks at all calls of a run; being woken for each would cost more than signing in software does.
+/// One thread watches all calls of a run; waking it for each would cost more than signing in software does.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The thread that watches, from the first device on.
@@ -23,14 +23,14 @@ pub(crate) struct DeviceWatch {
     told: OnceLock<Watched>,
 }
 
-/// What is told, and where; nowhere while nobody is there.
+/// What is told, and where; nowhere if nobody is there.
 #[derive(Clone)]
 struct Watched {
     signing: Told,
     notices: Option<Arc<Notices>>,
 }
 
-/// What a person was told about the signature that is being made; none while nobody is there, or none is made.
+/// What a person was told about the current signature; none if nobody is there, or none is being made.
 type Told = Arc<Mutex<Option<Signing>>>;
 
 /// A signature that is being made.
@@ -73,13 +73,14 @@ impl DeviceWatch {
                     "a device that does not answer is waited for without end: a thread cannot be started: {error}"
                 ));
             }
-            // A thread that is only starting waits for the loader, which a module may keep busy forever.
+            // A thread that is just starting waits for the loader, which a module may keep busy forever.
             let _ = is_ready.recv();
             told
         });
     }
 
-    /// Makes a signature: `what` is told to a person if the device waits. It is taken back when the device has answered.
+    /// Makes a signature. If the device waits, a person is told `what`; the notice is removed when the device
+    /// has answered.
     pub(crate) fn signing<T>(&self, what: impl FnOnce() -> String, work: impl FnOnce() -> T) -> T {
         self.signing_begins(what);
         let result = work();
@@ -87,14 +88,14 @@ impl DeviceWatch {
         result
     }
 
-    /// From now on a device that waits does so for this signature.
+    /// From now on, a device that waits does so for this signature.
     pub(crate) fn signing_begins(&self, what: impl FnOnce() -> String) {
         if let Some(told) = self.told.get() {
             *lock(&told.signing) = Some(Signing { since: Instant::now(), what: what(), told: None });
         }
     }
 
-    /// The device has answered: what was told of the signature is taken back.
+    /// The device has answered: removes the notice about the signature.
     pub(crate) fn signing_ends(&self) {
         if let Some(told) = self.told.get() {
             take_back(told);
@@ -105,7 +106,7 @@ impl DeviceWatch {
 fn look(told: &Watched, patience: Duration) {
     let calls = pending_calls();
     if let Some(call) = calls.iter().find(|call| !call.is_limited && call.since.elapsed() >= patience) {
-        // A service goes on handing out what it has.
+        // A service continues to hand out what it has.
         if LIFECYCLE.may_give_up() {
             give_up(told, call, patience);
         }
@@ -176,7 +177,7 @@ impl Explain for NoAnswer {
     }
 }
 
-/// By spaces: output without colors has no escape sequences.
+/// With spaces, because output without colors has no escape sequences.
 fn take_back(told: &Watched) {
     let line = lock(&told.signing).take().and_then(|signing| signing.told);
     if let (Some(length), Some(notices)) = (line, &told.notices) {

@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// More is forgotten, in bytes: nobody reads it any more.
+/// In bytes. Anything more is dropped: nobody reads it any more.
 const MOST: usize = 64 << 10;
 
 /// What has not been written yet.
 static HELD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Writes to a terminal as far as that goes without waiting, and keeps the rest.
+/// Writes to a terminal as much as is possible without waiting, and keeps the rest.
 pub(super) struct Patient<W>(pub(super) W);
 
 impl<W: Write + AsFd> Write for Patient<W> {
@@ -33,7 +33,7 @@ impl<W: Write + AsFd> Write for Patient<W> {
 /// Waits until all has been written.
 pub(super) fn finish(mut terminal: impl Write) {
     let words = std::mem::take(&mut *held());
-    // When it is gone there is nobody to tell.
+    // If it is gone, nobody can be told.
     let _ = terminal.write_all(&words);
 }
 

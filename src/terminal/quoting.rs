@@ -1,5 +1,5 @@
-//! What shows in the arguments of a command line whose quotes went wrong: in `credential_process` each program splits it in
-//! a way of its own.
+//! Recognizes a command line whose quotes went wrong: each program splits a `credential_process` in its own
+//! way.
 
 /// What is wrong with the quotes, and what to do.
 pub(crate) fn advice(arguments: &[String]) -> Option<String> {

@@ -1,6 +1,6 @@
-//! Stderr, kept for this program's own words. Modules write there too: tpm2-pkcs11 twenty lines when it is merely configured
-//! and there is no TPM. Why a module cannot be used is said in its place. What modules write is kept in memory for the case
-//! that one of them ends the program: its last words then say why.
+//! Stderr, kept for this program's own words. Modules write there too: tpm2-pkcs11 writes twenty lines when
+//! it is configured without a TPM. The program itself says why a module cannot be used. What modules write is
+//! kept in memory in case one of them ends the program: its last words then tell why.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -14,7 +14,7 @@ use rustix::fs::{FileType, MemfdFlags, OFlags};
 use super::stdout;
 use crate::lifecycle::LIFECYCLE;
 
-/// What modules have written is forgotten when it is longer, in bytes.
+/// In bytes. What modules have written is dropped when it is longer.
 const MOST_KEPT: u64 = 64 << 10;
 /// How much of it counts as last words, in bytes and in lines.
 const LAST_WORDS: u64 = 4 << 10;
@@ -36,7 +36,7 @@ pub(crate) fn take_from_modules() {
                 rustix::stdio::dup2_stderr(&theirs)?;
                 let _ = THEIRS.set(theirs);
             }
-            // Not every system gives files in memory.
+            // Not every system provides files in memory.
             Err(_) => rustix::stdio::dup2_stderr(File::options().write(true).open("/dev/null")?)?,
         }
         Ok(File::from(ours))
@@ -64,7 +64,7 @@ fn last_words() -> Vec<String> {
     lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// Forgets what modules have written when it is too much: a service calls them for months.
+/// Drops what modules have written when it is too much: a service calls them for months.
 pub(crate) fn forget_old_words() {
     if let Some(theirs) = THEIRS.get()
         && theirs.metadata().is_ok_and(|metadata| metadata.len() > MOST_KEPT)
@@ -75,7 +75,7 @@ pub(crate) fn forget_old_words() {
 
 /// Where words go, with colors as they are wanted.
 pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
-    // Not a copy of it, which a limit of open files refuses.
+    // Not a copy, which a limit on open files would refuse.
     let ours: Box<dyn Write> = match OURS.get() {
         Some(ours) if ours.is_terminal() => Box::new(Patient(ours)),
         Some(ours) => Box::new(ours),
@@ -89,7 +89,7 @@ pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
     AutoStream::new(ours, choice)
 }
 
-/// Writes on what a terminal did not take, as far as that goes without waiting.
+/// Writes what a terminal did not accept before, as much as is possible without waiting.
 pub(crate) fn go_on() {
     let _ = stream().flush();
 }
@@ -102,7 +102,7 @@ pub(crate) fn finish() {
     }
 }
 
-/// Whether it is the pipe, or the socket, that stdout is.
+/// Whether it is the same pipe or socket as stdout.
 pub(crate) fn shares_pipe_with_stdout() -> bool {
     let stderr = match OURS.get() {
         Some(ours) => rustix::fs::fstat(ours),

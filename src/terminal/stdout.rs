@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 /// The real stdout, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
 
-/// Leads what modules print to stderr, or to nowhere. It stays so until the end of the process, because a C library writes
-/// what it has held back when the process exits.
+/// Redirects what modules print to stderr, or to nowhere. It stays so until the end of the process, because a
+/// C library writes its buffered output when the process exits.
 pub(crate) fn take_from_modules(to_stderr: bool) {
     let keep = || -> io::Result<File> {
         let ours = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;

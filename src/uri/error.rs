@@ -241,10 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_in_the_path_is_to_be_moved_behind_the_question_mark() {
+    fn a_pin_in_the_path_is_to_be_moved_after_the_question_mark() {
         let (message, hint) = error("pkcs11:token=t;pin-value=QXZQ");
         assert_eq!(message, "the query attribute `pin-value` at position 16 is in the path of the URI");
-        assert!(hint.starts_with("move `pin-value` behind a `?`"));
+        assert!(hint.starts_with("move `pin-value` after a `?`"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Keys that want their PIN for each signature.
+//! Keys that require their PIN for each signature.
 
 use crate::support::desk::{Desk, PIN};
 use crate::support::faults::{behind_faults_of, calls, untouched, with_faults};
@@ -81,7 +81,7 @@ fn a_device_that_requires_no_login_gets_a_pin_that_was_asked_for() {
     let sign = ["sign", "--key", "pkcs11:object=open", "tokens.json"];
     let faults = "C_GetTokenInfo=noflags:0x4,C_GetAttributeValue=give:0x202:01";
     let done = with_faults(&desk, &sign, faults).without_env("COUNTERSIGN_PIN_SOURCE").go();
-    // Whether SoftHSM shows the key without a login or not: nothing but a PIN that somebody gave is ever sent.
+    // Whether SoftHSM shows the key without a login or not, only a PIN that somebody gave is ever sent.
     assert_ne!(done.code(), 0, "{}", done.stderr());
     assert!([4, 5].contains(&done.code()), "{}", done.stderr());
     assert_eq!(calls(&desk, "C_Login"), 0);
@@ -115,7 +115,7 @@ fn a_card_whose_key_requires_its_pin_each_time_and_does_not_say_so_gets_it() {
 fn a_module_without_a_context_login_gets_a_new_login_for_each_signature() {
     let desk = Desk::new();
     let sign = crate::support::faults::SIGN;
-    // As CACKey: it takes a PIN for the user alone.
+    // Like CACKey, which accepts a PIN only for the user.
     for context in ["0x91", "0x103", "0x54"] {
         let faults = format!("C_Sign=newlogin,C_Login:2={context}");
         with_faults(&desk, &sign, &faults).go().exits(0);
@@ -124,7 +124,7 @@ fn a_module_without_a_context_login_gets_a_new_login_for_each_signature() {
         let is_of_login =
             |call: &&str| ["C_SignInit", "C_Login", "C_Logout"].iter().any(|c| call.starts_with(c));
         let made: Vec<&str> = log.lines().filter(is_of_login).collect();
-        // SoftHSM takes the user for logged in and does not look at the PIN, until the logout.
+        // SoftHSM considers the user logged in and does not look at the PIN, until the logout.
         let again = ["C_Login", "C_Logout", "C_Login", "C_SignInit"];
         let learned = [&["C_SignInit", "C_SignInit", "C_Login context"][..], &again].concat();
         let expected = [&["C_Login", "C_SignInit"][..], &learned, &again, &["C_Logout"]].concat();

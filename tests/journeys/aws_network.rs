@@ -183,7 +183,7 @@ fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
             Some(bundle) => run.env("AWS_CA_BUNDLE", bundle),
             None => run.without_env("AWS_CA_BUNDLE"),
         };
-        server.fails(run, 9).says("AWS_CA_BUNDLE names the file with its CA");
+        server.fails(run, 9).says("set AWS_CA_BUNDLE to the file with its CA");
         assert_eq!(calls(&server.desk, "C_Sign"), 1, "it is not tried again");
     }
     // The log contains only attempts at TLS.

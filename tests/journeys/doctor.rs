@@ -41,7 +41,7 @@ fn a_healthy_system_is_said_to_be_one() {
         let lines = text.lines().map(|line| {
             let words = line.split_whitespace().collect::<Vec<_>>();
             match words.get(1).copied() {
-                // What depends on this machine and this moment.
+                // Checks that depend on this machine and this moment.
                 Some("pcscd" | "scdaemon" | "clock") => format!("…        {}", words[1]),
                 _ => steady_words(line),
             }
@@ -200,7 +200,7 @@ fn pcscd_is_asked_whether_it_answers() {
     let (status, found, help) = check(&run(opensc).json(), "pcscd");
     assert!(status == "fault" && found.contains("does not run"), "{status} {found}");
     assert!(help.contains("pcscd.socket"), "{help}");
-    // One that accepts, and says nothing.
+    // A pcscd that accepts connections and says nothing.
     listen(&socket, Manner::IsSilent);
     let (status, found, help) = check(&run(softhsm_module()).json(), "pcscd");
     assert!(status == "fault" && found.contains("does not answer"), "{found}");
@@ -208,7 +208,7 @@ fn pcscd_is_asked_whether_it_answers() {
     fs::remove_file(&socket).unwrap();
     let socket_path = socket.clone();
     let listener = UnixListener::bind(&socket).unwrap();
-    // One that accepts nobody, and whose queue is full.
+    // A pcscd that accepts no connections, and whose queue is full.
     rustix::net::listen(&listener, 0).unwrap();
     let waiting: Vec<_> = (0..200)
         .map_while(|_| {

@@ -50,7 +50,7 @@ fn a_module_that_refuses_read_write_sessions_never_sees_one() {
     let desk = Desk::new();
     with_faults(&desk, &SIGN, "C_OpenSession=rw:0xe2").go().exits(0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
-    // Refused both ways, the first word is the one that counts.
+    // If both ways are refused, the first answer counts.
     with_faults(&desk, &SIGN, "C_OpenSession=rw:0xe2,C_OpenSession=ro:0x6")
         .go()
         .exits(3)
@@ -109,7 +109,7 @@ fn a_login_ends_with_a_logout() {
     for faults in ["", "C_Sign:2=lost", "C_SignInit:2=0x90"] {
         with_faults(&desk, &SIGN, faults).go().exits(0);
         assert_eq!(calls(&desk, "C_Logout"), 1, "{faults}");
-        // cryptoki closes a session twice that the module does not know any more.
+        // cryptoki closes a session twice if the module no longer knows it.
         assert!(calls(&desk, "C_OpenSession") <= calls(&desk, "C_CloseSession"), "{faults}");
     }
 }

@@ -1,4 +1,4 @@
-//! A device that waits for a touch, or for its PIN, and who is told.
+//! A device that waits for a touch, or for its PIN, and which users are told.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn a_key_whose_policy_requires_a_touch_says_so_at_once() {
     let faults = "C_GetAttributeValue=give:0xD9554201:02,C_Sign:1=delay:400";
     let mut terminal = sign_slowly(&desk, faults);
     terminal.expect("Touch the device now (token 1 of 3)").unwrap();
-    // Taken back when it was touched.
+    // Removed once the device was touched.
     terminal.expect(&*format!("\r{:36}\r", "")).unwrap();
     ends(terminal, 0);
     assert!(openssl_accepts(&desk, "tokens.json", "device/signkey.pub.pem"));
@@ -108,7 +108,7 @@ fn an_error_that_comes_at_once_or_says_its_cause_has_nothing_to_do_with_a_touch(
         let said = with_faults(&desk, &SIGN, faults).go().stderr();
         assert!(!said.contains("touch"), "{faults}: {said}");
     }
-    // By ykcs11's word this key needs none.
+    // According to ykcs11 this key requires none.
     let never = "C_GetAttributeValue=give:0xD9554201:01,C_Sign:1=delay:2500,C_Sign:1=0x30";
     let said = with_faults(&desk, &SIGN, never).go().exits(6).stderr();
     assert!(!said.contains("touch"), "{said}");

@@ -1,8 +1,8 @@
 //! A PIV card in software, for the real middleware: pcscd, OpenSC and Yubico's ykcs11 take it for a YubiKey. It
 //! connects to vpcd, the virtual reader of pcscd, and answers as NIST SP 800-73-4 and Yubico's additions to it say.
 //!
-//! `piv_card FOLDER --port PORT` inserts the card; ending the program pulls it out. FOLDER is the card's memory, and
-//! outlives that: keys, certificates, PIN and its counter. What is in it can be looked at:
+//! `piv_card FOLDER --port PORT` inserts the card; ending the program removes it. FOLDER is the card's
+//! memory, which remains: keys, certificates, PIN and its counter. Its contents can be examined:
 //!
 //! - `pin-tries`: how many attempts are left, `9a.pub.pem`: the public key of a slot, `attestation-root.pem`
 //! - `ready`: made when the reader has asked for the card's ATR

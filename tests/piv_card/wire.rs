@@ -25,8 +25,8 @@ pub fn serve(port: u16, card: &mut impl Insert) -> io::Result<()> {
     let mut reader = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     reader.set_nodelay(true)?;
     loop {
-        // vpcd sends the length and the rest apart, and waits between for an acknowledgement: 44 ms each time, unless
-        // it comes at once. The kernel forgets the wish, so it is told again.
+        // vpcd sends the length and the rest separately, and waits for an acknowledgment in between: 44 ms
+        // each time, unless it comes at once. The kernel forgets this setting, so it is set again.
         set_tcp_quickack(&reader, true)?;
         let mut length = [0; 2];
         match reader.read_exact(&mut length) {

@@ -1,5 +1,6 @@
-//! Asks pcscd what a module for smart cards would ask it, so that a refusal can be distinguished from an absence: in the
-//! messages of pcsc-lite's own clients (winscard_msg.h of pcsc-lite 1.9 and 2.3). Nothing is sent to a card.
+//! Asks pcscd what a module for smart cards would ask it, so that a refusal can be distinguished from an
+//! absence. It uses the messages of pcsc-lite's own clients (winscard_msg.h of pcsc-lite 1.9 and 2.3).
+//! Nothing is sent to a card.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -19,8 +20,8 @@ const CONNECT: u32 = 0x04;
 const VERSION: u32 = 0x11;
 const GET_READERS_STATE: u32 = 0x12;
 
-/// The message protocol: 4.4 in pcsc-lite 1.9, 4.5 in 2.3. What is asked here is the same in both; pcscd talks to those only
-/// who name its own.
+/// The message protocol: 4.4 in pcsc-lite 1.9, 4.5 in 2.3. The messages used here are the same in both; pcscd
+/// talks only to clients that name its own version.
 const PROTOCOLS: [[u32; 2]; 2] = [[4, 4], [4, 5]];
 const SUCCESS: u32 = 0;
 /// SCARD_W_SECURITY_VIOLATION.
@@ -57,11 +58,11 @@ pub(super) enum Answer {
     Absent(String),
     /// The socket may not be opened by this user.
     Denied,
-    /// It lets everybody wait.
+    /// It accepts connections and never answers.
     Silent,
     /// It does not talk to this user: polkit's action `access_pcsc`.
     Refused,
-    /// It does, and not about this reader: polkit's action `access_card`.
+    /// It talks to this user, but not about this reader: polkit's action `access_card`.
     RefusedCard(String),
     /// What it said is not understood.
     Unclear(String),
@@ -82,7 +83,7 @@ pub(super) enum Card {
     Absent,
     /// It is there, and nobody keeps others away from it.
     Free,
-    /// A program has it for itself.
+    /// A program holds it exclusively.
     Held,
     /// It does not say what it is.
     Mute,
@@ -90,7 +91,7 @@ pub(super) enum Card {
 
 /// Asks the pcscd that listens at `socket`, within a few seconds.
 pub(super) fn ask(socket: &Path) -> Answer {
-    // One whose queue is full lets clients wait.
+    // If its queue is full, clients wait.
     let (sender, answer) = mpsc::channel();
     let path = socket.to_owned();
     if let Err(error) = thread::Builder::new().spawn(move || sender.send(UnixStream::connect(path))) {

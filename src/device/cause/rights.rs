@@ -12,7 +12,7 @@ use nix::unistd::{Gid, Group, User, getegid, geteuid, getgroups};
 pub(super) enum Access {
     Granted,
     Missing,
-    /// By the first of its folders that this user may not enter, or by itself.
+    /// The first of its folders that this user may not enter is the obstacle, or the file itself.
     Denied(Denied),
     /// What the system said.
     Failed(String),
@@ -54,9 +54,9 @@ pub(super) fn to_read(path: &Path) -> Access {
 
 /// For a path that may not be used, by which part of it.
 pub(super) fn denied(path: &Path) -> Denied {
-    // What can be looked at and is farthest down keeps all below it away.
+    // The deepest part that can be examined is the one that denies access to everything below it.
     let by = path.ancestors().find(|part| fs::metadata(part).is_ok()).unwrap_or(path);
-    // Root's own group is nothing to join.
+    // Nobody should join root's own group.
     let group = fs::metadata(by).ok().map(|found| Gid::from_raw(found.gid())).filter(|gid| gid.as_raw() != 0);
     let group = group.and_then(|gid| Group::from_gid(gid).ok().flatten()).map(|group| group.name);
     Denied { by: by.to_owned(), group }

@@ -26,7 +26,7 @@ pub enum SmartCardCause {
         /// The socket.
         socket: PathBuf,
     },
-    /// pcscd lets everybody wait.
+    /// pcscd accepts connections and never answers.
     Silent {
         /// The socket.
         socket: PathBuf,
@@ -50,7 +50,7 @@ pub enum SmartCardCause {
         /// The process of a scdaemon, which takes readers on USB for itself.
         scdaemon: Option<u32>,
     },
-    /// A program has the card for itself.
+    /// A program holds the card exclusively.
     Held {
         /// The reader.
         reader: String,
@@ -119,7 +119,7 @@ impl SmartCards {
         Some((&self.socket, readers.iter().map(line).collect()))
     }
 
-    /// Why pcscd is of no use to this user, whatever cards there are.
+    /// Why this user cannot use pcscd, whatever cards there are.
     pub fn pcscd_cause(&self) -> Option<SmartCardCause> {
         let socket = self.socket.clone();
         let refused = |action| SmartCardCause::Refused { action, user: user_name() };

@@ -4,7 +4,7 @@ use cryptoki::error::RvError;
 
 use crate::device::{CallError, ModuleKind};
 
-/// What helps where the cause is not known. Unplugging is advised for what can be unplugged only.
+/// What helps if the cause is not known. Unplugging is advised only for devices that can be unplugged.
 pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str {
     match error.code() {
         Some(RvError::SessionCount) => {

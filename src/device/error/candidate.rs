@@ -14,7 +14,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Devices, by URIs that tell them apart from all that are present.
+    /// Devices, with URIs that distinguish them from all that are present.
     pub(in crate::device) fn devices<'a>(
         devices: impl Iterator<Item = &'a Device>,
         present: &[Device],

@@ -1,5 +1,5 @@
-//! What a file has beside its bytes: owner, mode, access list and extended attributes, which a file that takes its place
-//! gets too. Where one of them cannot be given, nobody gets more rights than before.
+//! What a file has besides its bytes: owner, mode, access list and extended attributes. A file that replaces
+//! it gets them too. If one of them cannot be set, nobody gets more rights than before.
 
 use std::ffi::CString;
 use std::fs::{File, Metadata, Permissions};
@@ -27,7 +27,7 @@ pub(crate) struct Attributes {
     unreadable: Vec<String>,
 }
 
-/// Who else than owner, group and others has rights.
+/// Users and groups with rights of their own.
 #[derive(Debug)]
 enum Acl {
     None,
@@ -51,13 +51,13 @@ const OTHER: u16 = 0x20;
 const NAMED: [u16; 2] = [0x02, 0x08];
 
 impl Attributes {
-    /// Those of an open file.
+    /// The attributes of an open file.
     pub(crate) fn of_file(file: &File) -> io::Result<Self> {
         let get = |name: &CString, value: &mut [u8]| rustix::fs::fgetxattr(file, name.as_c_str(), value);
         Ok(Self::read(file.metadata()?, |list| rustix::fs::flistxattr(file, list), get))
     }
 
-    /// Those of a file that need not be readable.
+    /// The attributes of a file, which need not be readable.
     pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
         let get = |name: &CString, value: &mut [u8]| rustix::fs::getxattr(path, name.as_c_str(), value);
         Ok(Self::read(std::fs::metadata(path)?, |list| rustix::fs::listxattr(path, list), get))
@@ -85,7 +85,7 @@ impl Attributes {
             let Ok(name) = CString::new(name) else { continue };
             match value(&name) {
                 Ok(value) => extended.push((name, value)),
-                // Somebody has removed it meanwhile.
+                // Somebody removed it in the meantime.
                 Err(Errno::NODATA) => {}
                 Err(_) => unreadable.push(name.to_string_lossy().into_owned()),
             }
@@ -102,7 +102,7 @@ impl Attributes {
         let (owner_is_kept, group_is_kept) = (now.uid() == uid, now.gid() == gid);
         let mut lost = self.unreadable.clone();
 
-        // What the folder gives to new files (a default access list) the old file did not have.
+        // The old file did not have what the folder gives to new files (a default access list).
         match rustix::fs::fremovexattr(file, ACL) {
             Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => {}
             Err(error) => return Err(error.into()),
@@ -127,7 +127,7 @@ impl Attributes {
         }
         let mut buffer = vec![0; MOST_BYTES];
         for (name, value) in &self.extended {
-            // A label that a new file has anyway may not be allowed to be set.
+            // A label that a new file has anyway may be one that must not be set.
             let is_there = rustix::fs::fgetxattr(file, name.as_c_str(), &mut buffer[..])
                 .is_ok_and(|length| buffer[..length] == value[..]);
             if !is_there && rustix::fs::fsetxattr(file, name.as_c_str(), value, XattrFlags::empty()).is_err()
@@ -140,9 +140,9 @@ impl Attributes {
 }
 
 impl Acl {
-    /// The mode of a file that has no access list, so that nobody may do what this one did not allow them. Under an access
-    /// list the bits of the group are the most that anyone but the owner and others may have; and who is named in it may
-    /// have fewer rights than the group or others.
+    /// The mode of a file without an access list, such that nobody may do what this file did not allow them.
+    /// With an access list, the bits of the group limit everybody except the owner and others; and a user or
+    /// group named in it may have fewer rights than the group or others.
     fn mode_without(&self, mode: u32) -> u32 {
         let entries = match self {
             Acl::None => return mode,
@@ -160,7 +160,7 @@ impl Acl {
 }
 
 impl Entry {
-    /// All of an access list; `None` for what is none.
+    /// All entries of an access list; `None` if it is malformed.
     fn all(bytes: &[u8]) -> Option<Vec<Self>> {
         let (version, entries) = bytes.split_first_chunk::<4>()?;
         if u32::from_le_bytes(*version) != VERSION || entries.len() % 8 != 0 {
@@ -174,7 +174,7 @@ impl Entry {
         entries.chunks(8).map(entry).collect()
     }
 
-    /// As the system takes it. The group of the file has no rights if it is another one than before.
+    /// The bytes for the system. The file's group has no rights if it is another one than before.
     fn bytes(entries: &[Self], group_is_kept: bool) -> Vec<u8> {
         let mut bytes = VERSION.to_le_bytes().to_vec();
         for Entry { tag, rights, id } in entries {
@@ -203,9 +203,9 @@ mod tests {
             (&[(USER_OBJ, 6), (USER, 4), (GROUP_OBJ, 0), (MASK, 4), (OTHER, 0)][..], 0o640, 0o600),
             // A group that may read keeps that.
             (&[(USER_OBJ, 6), (USER, 6), (GROUP_OBJ, 4), (MASK, 6), (OTHER, 0)], 0o660, 0o640),
-            // Somebody is kept out of what all others may read.
+            // One user is excluded from what all others may read.
             (&[(USER_OBJ, 6), (USER, 0), (GROUP_OBJ, 4), (MASK, 4), (OTHER, 4)], 0o644, 0o600),
-            // The mask takes away what the group has.
+            // The mask removes the group's rights.
             (&[(USER_OBJ, 6), (GROUP_OBJ, 6), (MASK, 4), (OTHER, 0)], 0o640, 0o640),
         ] {
             assert_eq!(Acl::Entries(list(entries)).mode_without(mode), expected, "{entries:?}");

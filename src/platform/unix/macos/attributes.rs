@@ -1,5 +1,5 @@
-//! What a file has beside its bytes: owner, mode, access list and extended attributes, which a file that takes its place
-//! gets too. Where one of them cannot be given, nobody gets more rights than before.
+//! What a file has besides its bytes: owner, mode, access list and extended attributes. A file that replaces
+//! it gets them too. If one of them cannot be set, nobody gets more rights than before.
 //!
 //! One of the files with unsafe code: copyfile(3) takes a pointer to a state, which may be null.
 #![allow(unsafe_code)]
@@ -21,12 +21,12 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Those of an open file.
+    /// The attributes of an open file.
     pub(crate) fn of_file(file: &File) -> io::Result<Self> {
         Ok(Attributes { metadata: file.metadata()?, file: Some(file.try_clone()?) })
     }
 
-    /// Those of a file that need not be readable.
+    /// The attributes of a file, which need not be readable.
     pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
         Ok(Attributes { metadata: std::fs::metadata(path)?, file: File::open(path).ok() })
     }
