@@ -175,8 +175,8 @@ impl Folder {
         self.list()?.sync_all()
     }
 
-    /// Whether the name is a mount of its own, as a file of a container's host is: the system answers a rename over it with
-    /// EBUSY.
+    /// Whether the name is a mount of its own, like a file of a container's host: the system answers a rename over it
+    /// with EBUSY.
     pub(crate) fn is_mount(&self, name: &OsStr) -> bool {
         own::is_mount(self.0.as_fd(), name)
     }

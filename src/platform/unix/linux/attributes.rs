@@ -93,8 +93,9 @@ impl Attributes {
         Attributes { metadata, acl, extended, unreadable }
     }
 
-    /// Gives them to a file, and returns what could not be given. Only root can give files away. Anyone else keeps the group
-    /// where they are in it; where not, what the old group was allowed is allowed to no other one.
+    /// Gives them to the file that replaces theirs, and returns what could not be given. Only root can give files
+    /// away. Anyone else keeps the group if they are a member of it; otherwise the old group's rights are given to no
+    /// other group.
     pub(crate) fn give_to(&self, file: &File) -> io::Result<Vec<String>> {
         let (uid, gid) = (self.metadata.uid(), self.metadata.gid());
         let _ = fchown(file, Some(uid), Some(gid)).or_else(|_| fchown(file, None, Some(gid)));
