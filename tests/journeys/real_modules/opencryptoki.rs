@@ -224,6 +224,7 @@ fn a_user_who_is_not_in_its_group_is_told_of_the_group() {
     // A user who may use the program and the files here, and is in no group.
     let folder = opencryptoki.desk.folder();
     fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(folder.join("tokens.json"), PermissionsExt::from_mode(0o644)).unwrap();
     let user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     let there = ["sh", "-c", "cd \"$0\" && exec \"$@\"", folder.to_str().unwrap()];
     let module = library().display().to_string();

@@ -12,6 +12,9 @@ use crate::support::real_modules::{Service, listens};
 /// defaults.
 const MACHINE: &str = "
     set -e
+    # Its users are not the one who runs the tests.
+    umask 022
+    chmod 755 \"$1\"
     mount --bind \"$1\" /run
     mount -t tmpfs -o mode=755 tmpfs /etc/polkit-1/rules.d
     mount -t tmpfs tmpfs /usr/share/polkit-1/rules.d
