@@ -149,10 +149,9 @@ fn the_printed_rule_lets_the_user_in_where_pcscd_asks_polkit() {
         let refused = run();
         let said = refused.stderr();
         assert!(said.contains("polkit's action org.debian.pcsc-lite.access_pcsc is refused"), "{said}");
-        let rule = said.split_once("as root: ").unwrap().1;
-        let (rule, file) = rule.split_once(" >").unwrap();
-        let file = file.trim_end();
-        polkit.as_root(&format!("{rule} >{file}"));
+        let command = said.split_once("as root: ").unwrap().1.trim_end();
+        let file = command.rsplit_once(' ').unwrap().1;
+        polkit.as_root(&format!("umask 077; {command}"));
         wait_until("polkit has read the rule", || {
             run().stderr().contains("pcscd runs and has no smart card or reader")
         });

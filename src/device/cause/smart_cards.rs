@@ -217,8 +217,9 @@ impl SmartCardCause {
                 socket.display()
             ),
             Cause::Silent { .. } => "systemctl restart pcscd".into(),
+            // polkitd, which is not root, must be able to read it, whatever root's umask is.
             Cause::Refused { user, .. } => format!(
-                "let the user in by a rule, as root: echo '{}' >/etc/polkit-1/rules.d/50-pcscd.rules",
+                "let the user in by a rule, as root: echo '{}' | install -m 644 /dev/stdin /etc/polkit-1/rules.d/50-pcscd.rules",
                 polkit_rule(user)
             ),
             Cause::Unclear { .. } => "journalctl -u pcscd says more; systemctl restart pcscd".into(),
