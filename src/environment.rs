@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 
 use secrecy::SecretString;
 
+use crate::platform::process::is_one_thread;
+
 /// Reads the variable and removes it from the environment of this process.
 ///
 /// # Errors
@@ -48,8 +50,4 @@ pub fn quieten_modules() {
     // tpm2-pkcs11 and the TPM's libraries below it.
     set_default("TSS2_LOG", "all+NONE");
     set_default("TPM2_PKCS11_LOG_LEVEL", "0");
-}
-
-fn is_one_thread() -> bool {
-    std::fs::read_dir("/proc/self/task").map(Iterator::count).is_ok_and(|count| count == 1)
 }

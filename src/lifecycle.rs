@@ -6,27 +6,25 @@
 //! This module prints nothing: the message of an early end is registered by [`Lifecycle::at_an_early_end`].
 
 mod death;
-pub(crate) mod memory;
 
-use std::os::fd::RawFd;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::fs::File;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign::device;
 use countersign::error::{Error, Exit, Explain};
 use countersign::pin::terminal as pin_prompt;
+use countersign::platform::signals::{self, Signal};
+use countersign::platform::{self, process};
 use countersign::save;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 /// How long a signal waits for a file that is being replaced, so that no temporary file is left behind.
 const REPLACING: Duration = Duration::from_secs(2);
 /// How long a signal waits for a call to a device, so that the device is not cut off while it writes.
 const CALLING: Duration = Duration::from_secs(1);
-/// The time by which all messages are written, in seconds.
-const LAST_WORDS: std::ffi::c_uint = 5;
+/// The time by which all messages are written. A reader that does not read must not keep the last words, and with them the
+/// program.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// After a computer's sleep a renewal is late by at most as much.
 const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(15);
 
@@ -101,9 +99,7 @@ impl Lifecycle {
     /// No core dump, no debugger of the same user, and no swap if the limits allow it: the PIN is in this process's memory. A
     /// system that refuses any of these still signs.
     pub(crate) fn harden(&self) {
-        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        memory::lock();
+        process::harden();
     }
 
     /// From now on a signal puts the terminal's echo back and ends the program with 130, also while a device blocks.
@@ -111,30 +107,18 @@ impl Lifecycle {
     /// # Errors
     /// [`NoThread`]: without one that waits for them, signals would be lost.
     pub(crate) fn exit_on_signals(&'static self) -> Result<(), NoThread> {
-        let (send, signals) = mpsc::channel::<Signals>();
-        let (ready, is_ready) = mpsc::channel();
-        let waiting = std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let Ok(mut signals) = signals.recv() else { return };
-            let _ = ready.send(());
-            for signal in &mut signals {
-                let is_service = matches!(self.lock().phase, Phase::Service { .. });
-                match signal {
-                    SIGHUP if is_service => {
-                        self.lock().renewal_is_due = true;
-                        self.changed.notify_all();
-                    }
-                    SIGTERM if is_service => self.end(Ending::Stopped),
-                    _ => self.end(Ending::Interrupted),
+        signals::listen(|signal| {
+            let is_service = matches!(self.lock().phase, Phase::Service { .. });
+            match signal {
+                Signal::HangUp if is_service => {
+                    self.lock().renewal_is_due = true;
+                    self.changed.notify_all();
                 }
+                Signal::Terminate if is_service => self.end(Ending::Stopped),
+                _ => self.end(Ending::Interrupted),
             }
-        });
-        waiting.map_err(|source| NoThread { source })?;
-        // Only now: what is caught and not waited for is lost.
-        let Ok(signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return Ok(()) };
-        let _ = send.send(signals);
-        // A thread that is only starting waits for the loader, which a module may keep busy forever.
-        let _ = is_ready.recv();
-        Ok(())
+        })
+        .map_err(|source| NoThread { source })
     }
 
     /// From now on a module that exits, aborts or crashes ends the program as any other early end does.
@@ -144,8 +128,9 @@ impl Lifecycle {
 
     /// Where modules' words are read when one of them ends the program, and where that is said when nothing else works any
     /// more.
-    pub(crate) fn hear_modules(&self, last_words: fn() -> Vec<String>, at_worst_to: RawFd) {
-        death::hear(last_words, at_worst_to);
+    pub(crate) fn hear_modules(&self, last_words: fn() -> Vec<String>, at_worst_to: &'static File) {
+        death::hear(last_words);
+        platform::death::speak_through(at_worst_to);
     }
 
     /// Has `work` done before an early end. It returns what the end means for the files.
@@ -188,10 +173,10 @@ impl Lifecycle {
         }
         device::close_devices();
         self.wait_if_ending();
-        death::is_over();
+        platform::death::is_over();
         if !device::hanging_calls().is_empty() {
             // Without the exit handlers: a module is in the middle of a call on another thread.
-            signal_hook::low_level::exit(exit);
+            signals::exit_now(exit);
         }
     }
 
@@ -212,7 +197,7 @@ impl Lifecycle {
             (_, Ending::Failed(error)) => error.exit() as i32,
         };
         pin_prompt::restore();
-        end_at_the_latest(exit);
+        signals::end_within(LAST_WORDS, exit);
         device::stop_calls(if matches!(ending, Ending::Failed(_)) { Duration::ZERO } else { CALLING });
         save::stop_replacing(REPLACING);
         let consequences = last_work.map(|work| work(&ending)).unwrap_or_default();
@@ -221,7 +206,7 @@ impl Lifecycle {
             words(ending, &consequences);
         }
         // Without the exit handlers: a module may be in the middle of a call on the other thread.
-        signal_hook::low_level::exit(exit)
+        signals::exit_now(exit)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -259,16 +244,6 @@ impl Lifecycle {
             drop(self.changed.wait_timeout(state, left.min(LOOK_AT_CLOCK_EVERY)));
         }
     }
-}
-
-/// A reader that does not read must not keep the last words, and with them the program: the system's alarm ends it then,
-/// and so does a second signal.
-fn end_at_the_latest(exit: i32) {
-    let now = Arc::new(AtomicBool::new(true));
-    for signal in [SIGALRM, SIGINT, SIGTERM, SIGQUIT] {
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&now));
-    }
-    nix::unistd::alarm::set(LAST_WORDS);
 }
 
 fn park() -> ! {

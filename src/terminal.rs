@@ -8,8 +8,7 @@ mod stdout;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use clap::error::{ContextKind, ErrorKind};
 use countersign::error::{Error, Exit};
+use countersign::platform;
 use countersign::printable::{escaped_json, printable};
 use countersign::save::NotKept;
 use countersign::uri::redact;
@@ -46,7 +46,7 @@ pub(crate) struct Terminal {
 /// Where the user is told that a device waits.
 pub(crate) enum Notices {
     Stderr,
-    Terminal(File),
+    Terminal(platform::Terminal),
 }
 
 impl Terminal {
@@ -228,10 +228,7 @@ impl Terminal {
         match (self.quiet, stderr::is_terminal()) {
             (true, _) => None,
             (false, true) => Some(Notices::Stderr),
-            (false, false) => {
-                let terminal = File::options().write(true).open("/dev/tty").ok()?;
-                terminal.is_terminal().then_some(Notices::Terminal(terminal))
-            }
+            (false, false) => platform::Terminal::open().ok().map(Notices::Terminal),
         }
     }
 

@@ -42,6 +42,23 @@ fn a_file_imports_only_from_layers_below_its_own() {
 }
 
 #[test]
+fn only_one_folder_knows_which_operating_system_this_is() {
+    let words = ["std::os::", "rustix::", "nix::", "libc::", "signal_hook::", "os::unix", "os::windows"];
+    let conditions = ["cfg(unix", "cfg(windows", "target_os", "target_family"];
+    let mut found = Vec::new();
+    for (name, text) in files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), "") {
+        let is_platform = name == "platform" || name.starts_with("platform::");
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in lines.filter(|_| !is_platform) {
+            if words.iter().chain(&conditions).any(|word| line.contains(word)) {
+                found.push(format!("{name}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut left = imports();
     // A file that imports none of the remaining ones is in no circle.

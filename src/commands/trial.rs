@@ -2,12 +2,13 @@
 //! there hides no other. The other process gets no PIN: it only looks, as `list` does without a login.
 
 use std::io::Read;
-use std::path::Path;
+
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use countersign::device::Trial;
+use countersign::platform::process;
 use countersign::uri::Uri;
 use serde_json::Value;
 
@@ -58,8 +59,7 @@ fn try_module(name: &str, patience: Duration) -> Result<(), String> {
 }
 
 fn start(uri: &Uri, patience: Duration) -> std::io::Result<Child> {
-    // Works even if the file was replaced after this process started.
-    Command::new(Path::new("/proc/self/exe"))
+    Command::new(process::own_program()?)
         .args([
             "list",
             "--in-trial",

@@ -7,9 +7,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::error::{Exit, Explain};
+use crate::platform::process::since_start;
 use crate::rolesanywhere::SigningTime;
 
 /// In seconds. A larger correction is not believed: such a clock has to be set.
@@ -103,12 +102,6 @@ impl Clock {
 fn wall() -> i64 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     i64::try_from(time).unwrap_or(i64::MAX)
-}
-
-/// Milliseconds since this computer was started, including sleep. Nobody can set this clock.
-fn since_start() -> i64 {
-    let time = clock_gettime(ClockId::Boottime);
-    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
 }
 
 /// A time at which no request can be dated.

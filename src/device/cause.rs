@@ -19,6 +19,7 @@ pub use softhsm::SoftHsmCause;
 pub use yubihsm::YubiHsmCause;
 
 use super::kind::ModuleKind;
+use crate::platform;
 
 /// Why a module does not start, or shows no device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,5 +287,5 @@ impl ModuleState {
 
 /// Whether a module that is loaded talks to pcscd.
 fn uses_pcsc_lite() -> bool {
-    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains("/libpcsclite"))
+    platform::has_loaded("/libpcsclite")
 }

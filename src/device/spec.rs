@@ -1,9 +1,11 @@
 //! A module to be loaded: how it was named, and where it is.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 
 use super::ffi::{Functions, LIBP11_KIT};
 use super::kind::ModuleKind;
+use crate::platform::file::path_of_bytes;
 use crate::uri::Uri;
 
 /// A module to be loaded.
@@ -74,11 +76,11 @@ impl ModuleSpec {
 /// The file that a URI's `module-path` names; if that is a folder, `module-name` completes it (RFC 7512
 /// section 2.3).
 pub(super) fn module_path(uri: &Uri) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = PathBuf::from(std::ffi::OsStr::from_bytes(uri.module_path.as_ref()?));
+    let path = path_of_bytes(uri.module_path.as_ref()?)?;
     let Some(name) = uri.module_name.as_ref().filter(|_| path.is_dir()) else { return Some(path) };
     let name = String::from_utf8_lossy(name);
-    let candidates = [format!("{name}.so"), format!("lib{name}.so"), name.clone().into_owned()];
+    let candidates =
+        [format!("{name}{DLL_SUFFIX}"), format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"), name.clone().into_owned()];
     candidates
         .iter()
         .map(|file| path.join(file))

@@ -1,49 +1,18 @@
-//! The end of the process that a module makes from inside: it calls exit, aborts, or crashes. The thread that it happens on
-//! can do almost nothing, in a signal handler or with its thread-locals gone. So it wakes a thread that has been waiting for
-//! this, and blocks while that thread ends the process in an orderly way.
-//!
-//! One of the files with unsafe code: neither handlers of fatal signals nor exit handlers can be obtained from a safe function.
-//! A crate that offers both would make it unnecessary.
-#![allow(unsafe_code)]
+//! The end of the process that a module makes from inside: it calls exit, aborts, or crashes.
 
-use std::io::Read;
-use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{OnceLock, mpsc};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use countersign::device::{PendingCall, pending_calls};
 use countersign::error::{Exit, Explain};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::unistd::{Pid, getpid, gettid};
+use countersign::platform::death::{self, Cause};
 
-/// How a module ends a process that it runs in, by a signal.
-const FATAL: [Signal; 6] =
-    [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGABRT, Signal::SIGSYS];
-/// In place of a signal's number: exit was called.
-const EXIT: i32 = -1;
-/// The thread that ends the process has its own limit, which is shorter.
-const AT_WORST: Duration = Duration::from_secs(7);
-
-/// What the process dies of: a signal's number or [`EXIT`]; 0 while it lives.
-static CAUSE: AtomicI32 = AtomicI32::new(0);
-/// Of this process, and not of a child that a module forked.
-static PROCESS: AtomicI32 = AtomicI32::new(0);
-/// The thread that ends the process.
-static UNDERTAKER: AtomicI32 = AtomicI32::new(0);
-/// The pipe that wakes it.
-static BELL: AtomicI32 = AtomicI32::new(-1);
 static LAST_WORDS: OnceLock<fn() -> Vec<String>> = OnceLock::new();
-/// The descriptor of stderr.
-static STDERR: AtomicI32 = AtomicI32::new(2);
-static IS_OVER: AtomicBool = AtomicBool::new(false);
 
 /// A process that a module ended.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.sentence())]
 pub(super) struct Death {
-    /// A signal's number, or [`EXIT`].
-    cause: i32,
+    cause: Cause,
     call: Option<PendingCall>,
     /// What modules wrote to stderr before.
     last_words: Vec<String>,
@@ -51,10 +20,10 @@ pub(super) struct Death {
 
 impl Death {
     fn sentence(&self) -> String {
-        let (did, was_done) = match Signal::try_from(self.cause) {
-            Ok(Signal::SIGABRT) => ("aborted (SIGABRT)".to_owned(), "was aborted (SIGABRT)".to_owned()),
-            Ok(signal) => (format!("crashed ({signal})"), format!("crashed ({signal})")),
-            Err(_) => ("called exit".to_owned(), "was ended by a call of exit".to_owned()),
+        let (did, was_done) = match self.cause {
+            Cause::Aborted => ("aborted (SIGABRT)".to_owned(), "was aborted (SIGABRT)".to_owned()),
+            Cause::Crashed(signal) => (format!("crashed ({signal})"), format!("crashed ({signal})")),
+            Cause::Exited => ("called exit".to_owned(), "was ended by a call of exit".to_owned()),
         };
         match &self.call {
             Some(call) => format!("the module {:?} {did} in {}", call.module, call.function),
@@ -92,80 +61,15 @@ impl Explain for Death {
 
 /// From now on `end` is called, on a thread of its own, when a module ends the process.
 pub(super) fn watch(end: impl FnOnce(Death) + Send + 'static) {
-    let Ok((mut woken, bell)) = std::io::pipe() else { return };
-    PROCESS.store(getpid().as_raw(), Ordering::SeqCst);
-    let (ready, is_ready) = mpsc::channel();
-    std::thread::spawn(move || {
-        UNDERTAKER.store(gettid().as_raw(), Ordering::SeqCst);
-        let _ = ready.send(());
-        if woken.read_exact(&mut [0]).is_ok() {
-            // Of several the newest: the others have been waiting.
-            let call = pending_calls().pop();
-            let last_words = LAST_WORDS.get().map(|last_words| last_words()).unwrap_or_default();
-            end(Death { cause: CAUSE.load(Ordering::SeqCst), call, last_words });
-        }
+    death::watch(Exit::Device as i32, |cause| {
+        // Of several the newest: the others have been waiting.
+        let call = pending_calls().pop();
+        let last_words = LAST_WORDS.get().map(|last_words| last_words()).unwrap_or_default();
+        end(Death { cause, call, last_words });
     });
-    // A thread that is only starting waits for the loader, which a module may keep busy forever.
-    let _ = is_ready.recv();
-    BELL.store(bell.into_raw_fd(), Ordering::SeqCst);
-    let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_ONSTACK, SigSet::empty());
-    for signal in FATAL {
-        // SAFETY: the handler does only what a signal handler may: atomics, write, nanosleep and _exit.
-        let _ = unsafe { sigaction(signal, &action) };
-    }
-    unsafe extern "C" {
-        fn atexit(handler: extern "C" fn()) -> std::ffi::c_int;
-    }
-    // SAFETY: the handler is a function of this program, which is there until the end. Handlers of modules, which are
-    // registered later, run before it.
-    let _ = unsafe { atexit(on_exit) };
 }
 
-/// Where modules' words are read, and where the least is said when nothing else works any more.
-pub(super) fn hear(last_words: fn() -> Vec<String>, stderr: RawFd) {
+/// Where modules' words are read.
+pub(super) fn hear(last_words: fn() -> Vec<String>) {
     let _ = LAST_WORDS.set(last_words);
-    STDERR.store(stderr, Ordering::SeqCst);
-}
-
-/// All was said: from now on exit is called by right.
-pub(super) fn is_over() {
-    IS_OVER.store(true, Ordering::SeqCst);
-}
-
-extern "C" fn on_signal(signal: std::ffi::c_int) {
-    if is_a_child() {
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
-        return;
-    }
-    die_of(signal);
-}
-
-extern "C" fn on_exit() {
-    if !is_a_child() && !IS_OVER.load(Ordering::SeqCst) {
-        die_of(EXIT);
-    }
-}
-
-fn die_of(cause: i32) -> ! {
-    let is_first = CAUSE.compare_exchange(0, cause, Ordering::SeqCst, Ordering::SeqCst).is_ok();
-    let is_undertaker = gettid().as_raw() == UNDERTAKER.load(Ordering::SeqCst);
-    if is_first && !is_undertaker {
-        write(BELL.load(Ordering::SeqCst), b"!");
-    }
-    if !is_undertaker {
-        std::thread::sleep(AT_WORST);
-    }
-    write(STDERR.load(Ordering::SeqCst), b"error: a PKCS#11 module ended the program\n");
-    signal_hook::low_level::exit(Exit::Device as i32)
-}
-
-fn is_a_child() -> bool {
-    getpid() != Pid::from_raw(PROCESS.load(Ordering::SeqCst))
-}
-
-fn write(descriptor: RawFd, bytes: &[u8]) {
-    if descriptor >= 0 {
-        // SAFETY: the descriptor is one of this process's own, and is never closed.
-        let _ = rustix::io::write(unsafe { BorrowedFd::borrow_raw(descriptor) }, bytes);
-    }
 }

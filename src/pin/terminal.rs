@@ -34,17 +34,17 @@ pub fn is_there() -> bool {
 /// Asks without echo. Anything typed before the prompt appeared is discarded: it was echoed.
 pub(super) fn ask(prompt: &str) -> Result<SecretString, PinError> {
     let failed = |source: io::Error| PinError::Terminal { source };
-    let mut terminal = Terminal::open().map_err(|_| PinError::NoTerminal)?;
+    let terminal = Terminal::open().map_err(|_| PinError::NoTerminal)?;
     let input = terminal.try_clone().map_err(failed)?;
     silence(&terminal).map_err(failed)?;
     // A device's label is part of it.
-    let answer = write!(terminal, "{}", printable(prompt)).and_then(|()| {
+    let answer = write!(&terminal, "{}", printable(prompt)).and_then(|()| {
         rpassword::read_password_with_config(
             ConfigBuilder::new().input_reader(Keys::of(input)).output_discard().build(),
         )
     });
     put_back();
-    let _ = writeln!(terminal);
+    let _ = writeln!(&terminal);
     match answer {
         Ok(text) => Ok(SecretString::from(text)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {

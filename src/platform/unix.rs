@@ -1,8 +1,15 @@
 //! POSIX, for Linux and macOS.
 
+pub mod death;
 pub(crate) mod file;
 mod folder;
+pub(crate) mod library;
+pub mod process;
+pub mod signals;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only services have a mailbox to write to"))]
+pub(crate) mod socket;
 mod status;
+pub mod streams;
 mod terminal;
 pub mod user;
 
@@ -16,7 +23,7 @@ mod macos;
 use macos as own;
 
 pub(crate) use folder::{Folder, How};
-pub(crate) use own::{Attributes, process_name};
+pub(crate) use own::{Attributes, has_loaded, process_called, process_name};
 pub use status::Identity;
 pub(crate) use status::{Kind, Status};
 pub(crate) use terminal::Settings;

@@ -15,7 +15,7 @@ const MOST_LINKS: usize = 40;
 
 /// A link that somebody else could have made, met by root.
 #[derive(Debug, thiserror::Error)]
-#[error("a symbolic link that another user could have made")]
+#[error("it leads through a symbolic link in a folder that other users can write to")]
 pub(super) struct LinkOfOthers;
 
 /// A name in a folder that is held open. When it is examined, the name must not belong to a symbolic link.

@@ -23,6 +23,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use super::answers::{Refusal, Reply, Service};
 use super::notify::Systemd;
 use crate::error::{Exit, Explain};
+use crate::platform::socket;
 
 /// At one time. For one more, the connection is closed that has been idle for longest: SDKs wait for a
 /// second, and a client that opens connections and says nothing must not keep them out.
@@ -211,10 +212,7 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let client = stream.peer_addr().ok();
     let is_ipv6 = stream.local_addr().is_ok_and(|address| address.is_ipv6());
-    let _ = match is_ipv6 {
-        false => rustix::net::sockopt::set_ip_ttl(&stream, hop_limit.into()),
-        true => rustix::net::sockopt::set_ipv6_unicast_hops(&stream, Some(hop_limit)),
-    };
+    let _ = socket::set_hop_limit(&stream, is_ipv6, hop_limit);
     let answer = |request: Request<Incoming>| {
         let service = Arc::clone(service);
         async move {

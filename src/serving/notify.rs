@@ -2,14 +2,14 @@
 
 use std::env;
 use std::io::ErrorKind;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
+
+use crate::platform::socket::Mailbox;
 
 /// systemd, if it listens, before it was told anything.
 #[derive(Debug)]
 pub struct Systemd {
-    address: Option<SocketAddr>,
+    mailbox: Option<Mailbox>,
     watchdog: Option<Duration>,
 }
 
@@ -28,12 +28,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 impl Systemd {
     /// As `NOTIFY_SOCKET` and `WATCHDOG_USEC` say.
     pub fn of_environment() -> Self {
-        let address = env::var("NOTIFY_SOCKET").ok().and_then(|path| match path.strip_prefix('@') {
-            Some(name) => SocketAddr::from_abstract_name(name).ok(),
-            None => SocketAddr::from_pathname(path).ok(),
-        });
+        let mailbox = env::var("NOTIFY_SOCKET").ok().and_then(|name| Mailbox::named(&name));
         let microseconds = env::var("WATCHDOG_USEC").ok().and_then(|text| text.parse().ok());
-        Systemd { address, watchdog: microseconds.map(Duration::from_micros) }
+        Systemd { mailbox, watchdog: microseconds.map(Duration::from_micros) }
     }
 
     /// The service can be used now.
@@ -45,13 +42,8 @@ impl Systemd {
     /// True if it was received, or nobody listens. This does not wait for a socket whose queue is full,
     /// because it runs on the thread that answers requests.
     fn tell(&self, state: &str) -> bool {
-        let Some(address) = &self.address else { return true };
-        let send = || {
-            let socket = UnixDatagram::unbound()?;
-            socket.set_nonblocking(true)?;
-            socket.send_to_addr(state.as_bytes(), address)
-        };
-        !matches!(send(), Err(error) if error.kind() == ErrorKind::WouldBlock)
+        let Some(mailbox) = &self.mailbox else { return true };
+        !matches!(mailbox.send(state.as_bytes()), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
 

@@ -2,10 +2,9 @@
 //! is about to sign.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use countersign::platform::streams::{AsStream, is_ready};
 
 /// In bytes. Anything more is dropped: nobody reads it any more.
 const MOST: usize = 64 << 10;
@@ -16,7 +15,7 @@ static HELD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 /// Writes to a terminal as much as is possible without waiting, and keeps the rest.
 pub(super) struct Patient<W>(pub(super) W);
 
-impl<W: Write + AsFd> Write for Patient<W> {
+impl<W: Write + AsStream> Write for Patient<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut held = held();
         let room = MOST.saturating_sub(held.len());
@@ -37,20 +36,13 @@ pub(super) fn finish(mut terminal: impl Write) {
     let _ = terminal.write_all(&words);
 }
 
-fn write_held(held: &mut Vec<u8>, terminal: &mut (impl Write + AsFd)) -> io::Result<()> {
+fn write_held(held: &mut Vec<u8>, terminal: &mut (impl Write + AsStream)) -> io::Result<()> {
     while !held.is_empty() && is_ready(terminal) {
         // Little enough that a terminal that is ready takes it.
         let written = terminal.write(&held[..held.len().min(256)])?;
         held.drain(..written);
     }
     Ok(())
-}
-
-fn is_ready(terminal: &impl AsFd) -> bool {
-    let mut asked = [PollFd::new(terminal, PollFlags::OUT)];
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // One that cannot be asked is written to.
-    poll(&mut asked, Some(&at_once)).map_or(true, |ready| ready > 0)
 }
 
 fn held() -> MutexGuard<'static, Vec<u8>> {

@@ -4,12 +4,10 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
 use anstream::AutoStream;
-use rustix::fs::{FileType, MemfdFlags, OFlags};
+use countersign::platform::streams::{self, Instead};
 
 use super::stdout;
 use crate::lifecycle::LIFECYCLE;
@@ -29,22 +27,19 @@ static THEIRS: OnceLock<File> = OnceLock::new();
 
 /// Keeps what modules and the programs that they start write to stderr from people.
 pub(crate) fn take_from_modules() {
-    let keep = || -> io::Result<File> {
-        let ours = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?;
-        match memory() {
-            Ok(theirs) => {
-                rustix::stdio::dup2_stderr(&theirs)?;
-                let _ = THEIRS.set(theirs);
-            }
-            // Not every system provides files in memory.
-            Err(_) => rustix::stdio::dup2_stderr(File::options().write(true).open("/dev/null")?)?,
+    let keep = || match streams::file_in_memory() {
+        Ok(theirs) => {
+            let ours = streams::keep_stderr(Instead::File(&theirs))?;
+            let _ = THEIRS.set(theirs);
+            Ok(ours)
         }
-        Ok(File::from(ours))
+        // Not every system gives files in memory.
+        Err(_) => streams::keep_stderr(Instead::Nothing),
     };
     // Without a stderr there is nothing to take.
-    let Ok(ours) = keep() else { return };
-    LIFECYCLE.hear_modules(last_words, ours.as_raw_fd());
-    let _ = OURS.set(ours);
+    let kept: io::Result<File> = keep();
+    let Ok(ours) = kept else { return };
+    LIFECYCLE.hear_modules(last_words, OURS.get_or_init(|| ours));
     std::panic::set_hook(Box::new(|panic| {
         let _ = writeln!(stream(), "{panic}");
     }));
@@ -52,14 +47,8 @@ pub(crate) fn take_from_modules() {
 
 /// The last of what modules wrote, a line each.
 fn last_words() -> Vec<String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let Some(theirs) = THEIRS.get() else { return Ok(Vec::new()) };
-        let length = theirs.metadata()?.len();
-        let mut words = vec![0; length.min(LAST_WORDS) as usize];
-        theirs.read_exact_at(&mut words, length.saturating_sub(LAST_WORDS))?;
-        Ok(words)
-    };
-    let words = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    let bytes = THEIRS.get().and_then(|theirs| streams::last_bytes(theirs, LAST_WORDS).ok());
+    let words = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     let lines: Vec<&str> = words.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(|line| (*line).to_owned()).collect()
 }
@@ -104,24 +93,10 @@ pub(crate) fn finish() {
 
 /// Whether it is the same pipe or socket as stdout.
 pub(crate) fn shares_pipe_with_stdout() -> bool {
-    let stderr = match OURS.get() {
-        Some(ours) => rustix::fs::fstat(ours),
-        None => rustix::fs::fstat(rustix::stdio::stderr()),
-    };
-    let (Ok(stdout), Ok(stderr)) = (stdout::status(), stderr) else { return false };
-    let kind = FileType::from_raw_mode(stdout.st_mode);
-    matches!(kind, FileType::Fifo | FileType::Socket)
-        && (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino)
+    streams::are_one_pipe(stdout::ours(), OURS.get())
 }
 
 /// Whether a person reads it.
 pub(crate) fn is_terminal() -> bool {
     OURS.get().map_or_else(|| io::stderr().is_terminal(), File::is_terminal)
-}
-
-/// A file in memory, written at its end, wherever that is then.
-fn memory() -> io::Result<File> {
-    let memory = rustix::fs::memfd_create("stderr of modules", MemfdFlags::CLOEXEC)?;
-    rustix::fs::fcntl_setfl(&memory, OFlags::APPEND)?;
-    Ok(File::from(memory))
 }

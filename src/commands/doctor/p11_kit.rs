@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign::error::Error;
+use countersign::platform::user;
 
 use super::report::Report;
 
@@ -37,7 +38,7 @@ pub(super) fn check(report: &mut Report<'_>) -> Result<(), Error> {
 /// for root).
 fn folders() -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("/usr/share/p11-kit/modules"), PathBuf::from("/etc/pkcs11/modules")];
-    if !rustix::process::geteuid().is_root() {
+    if !user::is_root() {
         let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
         let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
         folders.extend(config.map(|config| config.join("pkcs11/modules")));

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use countersign::error::{Error, Exit};
 use countersign::pin::PinSource;
+use countersign::platform::process;
 use jiff::Timestamp;
-use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
 
 use super::report::Report;
-use crate::lifecycle::memory;
 
 /// Any clock that shows a time before this program was written is wrong: 2026-01-01.
 const EARLIEST: i64 = 1_767_225_600;
@@ -31,11 +30,9 @@ pub(super) fn clock(report: &mut Report<'_>) -> Result<(), Error> {
 }
 
 pub(super) fn core_dumps(report: &mut Report<'_>) -> Result<(), Error> {
-    let limit = getrlimit(Resource::Core).current;
-    let no_debugger = matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
-    match (limit, no_debugger) {
-        (Some(0), true) => report.ok("core dumps", "this process leaves none, and lets no debugger in"),
-        _ => report.warning(
+    match process::keeps_memory_to_itself() {
+        true => report.ok("core dumps", "this process leaves none, and lets no debugger in"),
+        false => report.warning(
             "core dumps",
             "the system refused to switch them off for this process: a crash could write the PIN to a disk",
             Some("ulimit -c 0"),
@@ -45,9 +42,7 @@ pub(super) fn core_dumps(report: &mut Report<'_>) -> Result<(), Error> {
 
 /// Says something only if memory could be swapped out.
 pub(super) fn swap(report: &mut Report<'_>) -> Result<(), Error> {
-    // A heading, and a line for each swap area.
-    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default().lines().count() > 1;
-    if !swaps || memory::is_locked() {
+    if !process::has_swap() || process::is_memory_locked() {
         return Ok(());
     }
     report.warning(

@@ -2,10 +2,11 @@
 //! server, NSS's database.
 
 use std::fmt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::rights::{self, Access, Denied};
+use crate::platform::socket::LocalStream;
+use crate::platform::user;
 
 /// Why one of these modules does not start or shows no device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ const SERVER: &str = "P11_KIT_SERVER_ADDRESS";
 
 /// Why openCryptoki does not start.
 pub(super) fn opencryptoki() -> Option<ServiceCause> {
-    if !rights::is_in_group(GROUP) {
+    if !user::is_in_group(GROUP) {
         return Some(ServiceCause::OpenCryptokiGroup { group: GROUP.into() });
     }
     let is_there = PKCSSLOTD.iter().any(|socket| Path::new(socket).exists());
@@ -87,7 +88,7 @@ pub(super) fn p11_kit_server() -> ServiceCause {
         };
         return ServiceCause::NoP11KitServer { socket: None, reason };
     };
-    match UnixStream::connect(&socket) {
+    match LocalStream::connect(&socket) {
         Ok(_) => ServiceCause::EmptyP11KitServer { socket },
         Err(error) => ServiceCause::NoP11KitServer { reason: rights::words_of(&error), socket: Some(socket) },
     }
@@ -146,11 +147,11 @@ impl fmt::Display for ServiceCause {
             ServiceCause::OpenCryptokiGroup { group } => write!(
                 f,
                 "openCryptoki serves the members of the group {group} only, and {} is none",
-                rights::user_name()
+                user::login_name()
             ),
             ServiceCause::NoTpm => write!(f, "this machine has no TPM ({TPM} is not there)"),
             ServiceCause::TpmDenied { denied } => {
-                write!(f, "the TPM ({}) may not be used by {}", denied.by.display(), rights::user_name())
+                write!(f, "the TPM ({}) may not be used by {}", denied.by.display(), user::login_name())
             }
             ServiceCause::TpmFails => f.write_str("tpm2-pkcs11 does not reach the TPM or its own store"),
             ServiceCause::NoP11KitServer { socket: Some(socket), reason } => {

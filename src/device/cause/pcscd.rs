@@ -3,13 +3,13 @@
 //! Nothing is sent to a card.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use super::rights::words_of;
+use crate::platform::socket::LocalStream;
 
 /// pcscd accepts and answers at once, except for the first question after it was started: it waits for its readers.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -94,7 +94,7 @@ pub(super) fn ask(socket: &Path) -> Answer {
     // If its queue is full, clients wait.
     let (sender, answer) = mpsc::channel();
     let path = socket.to_owned();
-    if let Err(error) = thread::Builder::new().spawn(move || sender.send(UnixStream::connect(path))) {
+    if let Err(error) = thread::Builder::new().spawn(move || sender.send(LocalStream::connect(path))) {
         return Answer::Unclear(words_of(&error));
     }
     let stream = match answer.recv_timeout(PATIENCE) {
@@ -118,7 +118,7 @@ fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
-fn talk(mut stream: UnixStream) -> io::Result<Answer> {
+fn talk(mut stream: LocalStream) -> io::Result<Answer> {
     let mut theirs = PROTOCOLS[0];
     loop {
         let ours = theirs;
@@ -175,7 +175,7 @@ impl Reader {
 }
 
 /// The result of SCardConnect.
-fn connect(stream: &mut UnixStream, request: &[u8]) -> io::Result<u32> {
+fn connect(stream: &mut LocalStream, request: &[u8]) -> io::Result<u32> {
     send(stream, CONNECT, request)?;
     let mut answer = vec![0; request.len()];
     stream.read_exact(&mut answer)?;
@@ -184,7 +184,7 @@ fn connect(stream: &mut UnixStream, request: &[u8]) -> io::Result<u32> {
 }
 
 /// Sends a message of three numbers, and reads it as it comes back.
-fn exchange(stream: &mut UnixStream, command: u32, body: &[u8]) -> io::Result<[u32; 3]> {
+fn exchange(stream: &mut LocalStream, command: u32, body: &[u8]) -> io::Result<[u32; 3]> {
     send(stream, command, body)?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;
@@ -193,7 +193,7 @@ fn exchange(stream: &mut UnixStream, command: u32, body: &[u8]) -> io::Result<[u
     Ok([(); 3].map(|()| numbers.next().unwrap_or_default()))
 }
 
-fn send(stream: &mut UnixStream, command: u32, body: &[u8]) -> io::Result<()> {
+fn send(stream: &mut LocalStream, command: u32, body: &[u8]) -> io::Result<()> {
     let length = u32::try_from(body.len()).map_err(io::Error::other)?;
     stream.write_all(&[&words(&[length, command])[..], body].concat())
 }

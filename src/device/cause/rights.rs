@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Gid, Group, User, getegid, geteuid, getgroups};
+use crate::platform::user;
 
 /// Whether a file or folder can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,31 +55,18 @@ pub(super) fn to_read(path: &Path) -> Access {
 pub(super) fn denied(path: &Path) -> Denied {
     // The deepest part that can be examined is the one that denies access to everything below it.
     let by = path.ancestors().find(|part| fs::metadata(part).is_ok()).unwrap_or(path);
-    // Nobody should join root's own group.
-    let group = fs::metadata(by).ok().map(|found| Gid::from_raw(found.gid())).filter(|gid| gid.as_raw() != 0);
-    let group = group.and_then(|gid| Group::from_gid(gid).ok().flatten()).map(|group| group.name);
-    Denied { by: by.to_owned(), group }
-}
-
-/// Whether this process has the rights of a group; root has them all.
-pub(super) fn is_in_group(name: &str) -> bool {
-    let Ok(Some(group)) = Group::from_name(name) else { return true };
-    geteuid().is_root()
-        || getegid() == group.gid
-        || getgroups().is_ok_and(|groups| groups.contains(&group.gid))
+    Denied { by: by.to_owned(), group: user::group_of(by) }
 }
 
 /// How this user gets the rights of a group.
 pub(super) fn joining(group: &str) -> String {
-    let user = user_name();
-    let is_member = |group: &Group| group.mem.contains(&user);
-    match Group::from_name(group) {
-        Ok(Some(found)) if is_member(&found) => {
-            format!(
-                "{user} is a member of the group {group} since the last login: log in again, or newgrp {group}"
-            )
-        }
-        _ => format!("as root: usermod -aG {group} {user}; then log in again"),
+    let name = user::login_name();
+    if user::is_member_of(group) {
+        format!(
+            "{name} is a member of the group {group} since the last login: log in again, or newgrp {group}"
+        )
+    } else {
+        format!("as root: usermod -aG {group} {name}; then log in again")
     }
 }
 
@@ -88,10 +74,4 @@ pub(super) fn joining(group: &str) -> String {
 pub(super) fn words_of(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
-/// The name of the user that this process runs as.
-pub(super) fn user_name() -> String {
-    let user = User::from_uid(geteuid()).ok().flatten();
-    user.map_or_else(|| format!("user {}", geteuid()), |user| user.name)
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::pcscd::{self, Answer, Card, Reader};
-use super::rights::user_name;
 use crate::device::kind::ModuleKind;
+use crate::platform::{process_called, user};
 
 /// Why no smart card is seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,12 @@ impl SmartCards {
     /// Asks pcscd, and looks at USB and the processes. Nothing is sent to a card.
     pub fn look() -> Self {
         let socket = pcscd::socket();
-        SmartCards { answer: pcscd::ask(&socket), socket, usb: usb_reader(), scdaemon: scdaemon() }
+        SmartCards {
+            answer: pcscd::ask(&socket),
+            socket,
+            usb: usb_reader(),
+            scdaemon: process_called("scdaemon"),
+        }
     }
 
     /// The process of a scdaemon.
@@ -122,7 +127,7 @@ impl SmartCards {
     /// Why this user cannot use pcscd, whatever cards there are.
     pub fn pcscd_cause(&self) -> Option<SmartCardCause> {
         let socket = self.socket.clone();
-        let refused = |action| SmartCardCause::Refused { action, user: user_name() };
+        let refused = |action| SmartCardCause::Refused { action, user: user::login_name() };
         match &self.answer {
             Answer::Absent(reason) => Some(SmartCardCause::NoPcscd {
                 socket,
@@ -321,13 +326,4 @@ fn usb_reader() -> Option<String> {
         let product = read(Path::new("/sys/bus/usb/devices").join(&device).join("product"));
         Some(crate::printable::printable(&product.unwrap_or(device)))
     })
-}
-
-/// The number of a process that is called so.
-fn scdaemon() -> Option<u32> {
-    let processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    let mut named = processes.filter(|process| {
-        std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "scdaemon")
-    });
-    named.next()?.file_name()?.to_str()?.parse().ok()
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::rights::{self, Access, Denied};
+use crate::platform::user;
 
 const VARIABLE: &str = "SOFTHSM2_CONF";
 const OF_THE_SYSTEM: &str = "/etc/softhsm/softhsm2.conf";
@@ -116,7 +117,7 @@ impl fmt::Display for SoftHsmCause {
                 write!(f, "SoftHSM finds no configuration: {path:?} cannot be read")
             }
             SoftHsmCause::Denied { path, denied } => {
-                write!(f, "SoftHSM's {path:?} may not be read by {}", rights::user_name())?;
+                write!(f, "SoftHSM's {path:?} may not be read by {}", user::login_name())?;
                 denied.group.iter().try_for_each(|group| write!(f, ", who is not in the group {group}"))
             }
             SoftHsmCause::NoFolderNamed { path } => {

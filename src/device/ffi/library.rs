@@ -4,10 +4,10 @@ use std::path::Path;
 use std::ptr;
 
 use cryptoki_sys::{CK_FUNCTION_LIST, CK_INTERFACE, CK_INTERFACE_PTR, CK_RV, CKR_OK};
-use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::functions::Functions;
 use crate::device::call::{CallError, reason_of};
+use crate::platform::library;
 
 /// Why a library could not be loaded as a module.
 #[derive(Debug)]
@@ -34,13 +34,11 @@ impl Functions {
     /// PKCS#11 v3.0's C_GetInterface, because nothing newer than v2.40 is called, and a Luna's C_GetInterface
     /// fails.
     pub(in crate::device) fn load(path: &Path) -> Result<Self, LoadError> {
-        // SAFETY: no precondition of a module's constructors could be met here. All symbols are bound at
-        // once, so that a missing one is an error now and not the end of the process later. Both functions
-        // have the standard's signatures (PKCS#11 v2.40 section 5.4, v3.0 section 5.4). The list that they
+        // SAFETY: no precondition of a module's constructors could be met here. Both functions have the
+        // standard's signatures (PKCS#11 v2.40 section 5.4, v3.0 section 5.4). The list that they
         // return lives as long as the library, which is forgotten here.
         unsafe {
-            let library = Library::open(Some(path), RTLD_NOW | RTLD_LOCAL)
-                .map_err(|error| LoadError::Loader(reason_of(&error)))?;
+            let library = library::open(path).map_err(|error| LoadError::Loader(reason_of(&error)))?;
             let library = std::mem::ManuallyDrop::new(library);
             let list = library.get::<GetFunctionList>(b"C_GetFunctionList\0").ok().map(|get| {
                 let mut list: *mut CK_FUNCTION_LIST = ptr::null_mut();

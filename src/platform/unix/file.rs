@@ -1,9 +1,11 @@
 //! Open files, and errors of files.
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -24,6 +26,11 @@ pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 /// What the system said.
 pub(crate) fn write_at_start(file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, 0)
+}
+
+/// A path from the bytes of a URI; `None` if no path of this system has them.
+pub(crate) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
+    Some(PathBuf::from(OsStr::from_bytes(bytes)))
 }
 
 /// What stands behind an open descriptor, as `/dev/stdout` does, is the caller's.

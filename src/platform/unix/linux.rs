@@ -1,11 +1,14 @@
 //! What Linux alone has, or has in its own way.
 
 mod attributes;
+mod process;
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxAttributes, StatxFlags};
@@ -13,9 +16,16 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 pub(crate) use attributes::Attributes;
+pub use process::{file_in_memory, has_swap, is_memory_locked, is_one_thread, own_program, since_start};
+pub(super) use process::{is_closed_to_debuggers, lock_memory, refuse_debuggers};
 
 /// How a folder is held: also one that may be entered and not listed.
 pub(super) const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A name of Linux's own, which no file has (unix(7), "abstract").
+pub(super) fn address_without_a_file(name: &str) -> Option<SocketAddr> {
+    SocketAddr::from_abstract_name(name).ok()
+}
 
 /// Whether a name in a folder is a mount of its own.
 pub(super) fn is_mount(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
@@ -54,6 +64,18 @@ pub(crate) fn duplicate(number: u32) -> io::Result<File> {
         // Old kernels do not know the call, and containers forbid it.
         Err(_) => File::open(format!("/proc/self/fd/{number}")),
     }
+}
+
+/// The number of a process whose program has this name.
+pub(crate) fn process_called(name: &str) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.find(|number| process_name(*number).is_some_and(|found| found == name))
+}
+
+/// Whether a library whose name contains this text is loaded into this process.
+pub(crate) fn has_loaded(name: &str) -> bool {
+    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains(name))
 }
 
 /// The name of a process's program.

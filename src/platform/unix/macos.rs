@@ -1,19 +1,28 @@
 //! What macOS alone has, or has in its own way. It is compiled, and was never run.
 
 mod attributes;
+mod process;
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
 use rustix::fs::OFlags;
 
 pub(crate) use attributes::Attributes;
+pub use process::{file_in_memory, has_swap, is_memory_locked, is_one_thread, own_program, since_start};
+pub(super) use process::{is_closed_to_debuggers, lock_memory, refuse_debuggers};
 
 /// How a folder is held.
 pub(super) const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+
+/// There are no names but those of files.
+pub(super) fn address_without_a_file(_name: &str) -> Option<SocketAddr> {
+    None
+}
 
 /// No file is a mount of its own there.
 pub(super) fn is_mount(_folder: BorrowedFd<'_>, _name: &OsStr) -> bool {
@@ -36,6 +45,16 @@ pub(crate) fn is_descriptor_folder(_path: &Path) -> bool {
 /// What the system said.
 pub(crate) fn duplicate(number: u32) -> io::Result<File> {
     File::open(format!("/dev/fd/{number}"))
+}
+
+/// The number of a process whose program has this name: nothing safe tells it.
+pub(crate) fn process_called(_name: &str) -> Option<u32> {
+    None
+}
+
+/// Whether a library whose name contains this text is loaded into this process: nothing safe tells it.
+pub(crate) fn has_loaded(_name: &str) -> bool {
+    false
 }
 
 /// The name of a process's program: nothing safe tells it.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
@@ -58,6 +59,14 @@ impl Status {
     /// What the system said.
     pub(crate) fn of(file: &File) -> io::Result<Self> {
         Ok(Status(rustix::fs::fstat(file)?))
+    }
+
+    /// That of an open descriptor.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(super) fn of_descriptor(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Status(rustix::fs::fstat(descriptor)?))
     }
 
     /// What kind of file it is.

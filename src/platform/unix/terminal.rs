@@ -67,12 +67,12 @@ impl Read for Terminal {
     }
 }
 
-impl Write for Terminal {
+impl Write for &Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        (&self.0).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        (&self.0).flush()
     }
 }

@@ -1,6 +1,10 @@
-//! The user of this process.
+//! The user of this process, and groups.
 
-use nix::unistd::{Uid, User};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 
 /// Whether it is the one who may do everything.
 pub fn is_root() -> bool {
@@ -14,6 +18,34 @@ pub(crate) fn name() -> String {
         Ok(Some(user)) => format!("{} ({uid})", user.name),
         _ => uid.to_string(),
     }
+}
+
+/// The name that commands know this user by.
+pub(crate) fn login_name() -> String {
+    let user = User::from_uid(geteuid()).ok().flatten();
+    user.map_or_else(|| format!("user {}", geteuid()), |user| user.name)
+}
+
+/// The group of a file, unless it is root's own, which nobody should join.
+pub(crate) fn group_of(path: &Path) -> Option<String> {
+    let gid = Gid::from_raw(fs::metadata(path).ok()?.gid());
+    if gid.as_raw() == 0 {
+        return None;
+    }
+    Some(Group::from_gid(gid).ok()??.name)
+}
+
+/// Whether this process has the rights of a group; root has them all.
+pub(crate) fn is_in_group(name: &str) -> bool {
+    let Ok(Some(group)) = Group::from_name(name) else { return true };
+    let others = rustix::process::getgroups().unwrap_or_default();
+    is_root() || getegid() == group.gid || others.iter().any(|gid| gid.as_raw() == group.gid.as_raw())
+}
+
+/// Whether this user is listed as a member of a group: they have its rights after the next login.
+pub(crate) fn is_member_of(group: &str) -> bool {
+    let user = login_name();
+    matches!(Group::from_name(group), Ok(Some(group)) if group.mem.contains(&user))
 }
 
 /// The name of this computer.
