@@ -1,6 +1,7 @@
-//! The end of the process that a module makes from inside: it calls exit, aborts, or crashes. The thread that it happens on
-//! can do almost nothing, in a signal handler or with its thread-locals gone. So it wakes a thread that has been waiting for
-//! this, and blocks while that thread ends the process in an orderly way.
+//! An end of the process that a module causes from inside: it calls exit, aborts, or crashes. The thread on
+//! which that happens can do almost nothing, being in a signal handler or without its thread-locals. So it
+//! wakes a thread that has been waiting for this, and blocks while that thread ends the process in an orderly
+//! way.
 //!
 //! One of the files with unsafe code: neither handlers of fatal signals nor exit handlers can be obtained from a safe function.
 //! A crate that offers both would make it unnecessary.
@@ -27,7 +28,7 @@ const AT_WORST: Duration = Duration::from_secs(7);
 
 /// What the process dies of: a signal's number or [`EXIT`]; 0 while it lives.
 static CAUSE: AtomicI32 = AtomicI32::new(0);
-/// Of this process, and not of a child that a module forked.
+/// The number of this process, not of a child that a module forked.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 /// The thread that ends the process.
 static UNDERTAKER: AtomicI32 = AtomicI32::new(0);
@@ -90,7 +91,7 @@ impl Explain for Death {
     }
 }
 
-/// From now on `end` is called, on a thread of its own, when a module ends the process.
+/// From now on, `end` is called on a separate thread when a module ends the process.
 pub(super) fn watch(end: impl FnOnce(Death) + Send + 'static) {
     let Ok((mut woken, bell)) = std::io::pipe() else { return };
     PROCESS.store(getpid().as_raw(), Ordering::SeqCst);
@@ -99,13 +100,13 @@ pub(super) fn watch(end: impl FnOnce(Death) + Send + 'static) {
         UNDERTAKER.store(gettid().as_raw(), Ordering::SeqCst);
         let _ = ready.send(());
         if woken.read_exact(&mut [0]).is_ok() {
-            // Of several the newest: the others have been waiting.
+            // If there are several, the newest: the others have been waiting.
             let call = pending_calls().pop();
             let last_words = LAST_WORDS.get().map(|last_words| last_words()).unwrap_or_default();
             end(Death { cause: CAUSE.load(Ordering::SeqCst), call, last_words });
         }
     });
-    // A thread that is only starting waits for the loader, which a module may keep busy forever.
+    // A thread that is just starting waits for the loader, which a module may keep busy forever.
     let _ = is_ready.recv();
     BELL.store(bell.into_raw_fd(), Ordering::SeqCst);
     let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_ONSTACK, SigSet::empty());
@@ -116,18 +117,18 @@ pub(super) fn watch(end: impl FnOnce(Death) + Send + 'static) {
     unsafe extern "C" {
         fn atexit(handler: extern "C" fn()) -> std::ffi::c_int;
     }
-    // SAFETY: the handler is a function of this program, which is there until the end. Handlers of modules, which are
-    // registered later, run before it.
+    // SAFETY: the handler is a function of this program, which exists until the end. Handlers of modules are
+    // registered later and so run before it.
     let _ = unsafe { atexit(on_exit) };
 }
 
-/// Where modules' words are read, and where the least is said when nothing else works any more.
+/// Sets where to read modules' last words, and where to report the minimum when nothing else works any more.
 pub(super) fn hear(last_words: fn() -> Vec<String>, stderr: RawFd) {
     let _ = LAST_WORDS.set(last_words);
     STDERR.store(stderr, Ordering::SeqCst);
 }
 
-/// All was said: from now on exit is called by right.
+/// Everything was reported: from now on, exit is called legitimately.
 pub(super) fn is_over() {
     IS_OVER.store(true, Ordering::SeqCst);
 }
