@@ -29,7 +29,7 @@ pub const OPENSC: &str = "opensc-pkcs11.so";
 
 pub const YKCS11: &str = "libykcs11.so";
 
-/// A card, and the reader that it is in or beside. Both disappear when this is dropped.
+/// A card, and the reader that it is in or beside. Both are gone when this is.
 pub struct PivCard {
     reader: Rc<Reader>,
     slot: u16,
@@ -121,7 +121,7 @@ impl PivCard {
         run.env(name, socket)
     }
 
-    /// The variable that tells a PC/SC client where this pcscd is.
+    /// What tells a PC/SC client where this pcscd is.
     pub fn socket_variable(&self) -> (&'static str, PathBuf) {
         ("PCSCLITE_CSOCK_NAME", self.reader.socket())
     }
