@@ -22,13 +22,14 @@ use countersign::save;
 const REPLACING: Duration = Duration::from_secs(2);
 /// How long a signal waits for a call to a device, so that the device is not cut off while it writes.
 const CALLING: Duration = Duration::from_secs(1);
-/// The time by which all messages are written. A reader that does not read must not keep the last words, and with them the
+/// The time by which all messages are written. A reader that does not read must not block the last words, and with them the
 /// program.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// After a computer's sleep a renewal is late by at most as much.
+/// After a computer's sleep a renewal is late by at most this.
 const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(15);
 
-/// The one life of this process. Signals and the thread that watches devices reach it from beside, so it is a static.
+/// The one life of this process. It is a static because signals and the thread that watches devices reach it
+/// from outside.
 pub(crate) static LIFECYCLE: Lifecycle = Lifecycle::new();
 
 /// Owns the phase of the process and what its early end needs.
@@ -60,7 +61,7 @@ enum Phase {
     Ending,
 }
 
-/// An end that a thread makes beside the one that is in the middle of something.
+/// An end caused by another thread than the one that is in the middle of something.
 pub(crate) enum Ending {
     /// By a signal.
     Interrupted,
@@ -121,24 +122,24 @@ impl Lifecycle {
         .map_err(|source| NoThread { source })
     }
 
-    /// From now on a module that exits, aborts or crashes ends the program as any other early end does.
+    /// From now on, a module that exits, aborts or crashes ends the program like any other premature end.
     pub(crate) fn survive_modules(&'static self) {
         death::watch(|death| self.end(Ending::Failed(Error::from(death))));
     }
 
-    /// Where modules' words are read when one of them ends the program, and where that is said when nothing else works any
-    /// more.
+    /// Sets where to read modules' last words when one of them ends the program, and where to report that
+    /// when nothing else works any more.
     pub(crate) fn hear_modules(&self, last_words: fn() -> Vec<String>, at_worst_to: &'static File) {
         death::hear(last_words);
         platform::death::speak_through(at_worst_to);
     }
 
-    /// Has `work` done before an early end. It returns what the end means for the files.
+    /// Runs `work` before a premature end. It returns what the end means for the files.
     pub(crate) fn before_an_early_end(&self, work: impl FnOnce(&Ending) -> Vec<String> + Send + 'static) {
         self.lock().last_work = Some(Box::new(work));
     }
 
-    /// Has `words` say that an early end came, and what it means for the files.
+    /// Lets `words` report a premature end, and what it means for the files.
     pub(crate) fn at_an_early_end(&self, words: impl FnOnce(Ending, &[String]) + Send + 'static) {
         self.lock().last_words = Some(Box::new(words));
     }
@@ -156,14 +157,14 @@ impl Lifecycle {
         matches!(self.lock().phase, Phase::Service { .. })
     }
 
-    /// Threads that reach this while the process is ending park here.
+    /// Threads that reach this point while the process is ending park here.
     pub(crate) fn wait_if_ending(&self) {
         if matches!(self.lock().phase, Phase::Ending) {
             park();
         }
     }
 
-    /// Lets the devices go, after all was said. One that hangs then does not change the exit code.
+    /// Releases the devices after everything was reported. If one of them hangs, the exit code stays.
     pub(crate) fn close_devices(&self, exit: i32) {
         {
             let mut state = self.lock();
@@ -180,7 +181,7 @@ impl Lifecycle {
         }
     }
 
-    /// Ends the program from a thread beside the one that is in the middle of something.
+    /// Ends the program from a thread other than the one that is in the middle of something.
     pub(crate) fn end(&self, ending: Ending) -> ! {
         let (before, last_work, last_words) = {
             let mut state = self.lock();
@@ -201,7 +202,7 @@ impl Lifecycle {
         device::stop_calls(if matches!(ending, Ending::Failed(_)) { Duration::ZERO } else { CALLING });
         save::stop_replacing(REPLACING);
         let consequences = last_work.map(|work| work(&ending)).unwrap_or_default();
-        // After a decision all was said; the device only hangs when it is released.
+        // After a decision, everything was reported; only the release of the device hangs.
         if let Some(words) = last_words.filter(|_| !is_decided) {
             words(ending, &consequences);
         }
@@ -216,23 +217,23 @@ impl Lifecycle {
 
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS commands run as services"))]
 impl Lifecycle {
-    /// From now on SIGHUP renews at once and SIGTERM ends with 0.
+    /// From now on, SIGHUP renews at once and SIGTERM ends with 0.
     pub(crate) fn become_service(&self) {
         self.lock().phase = Phase::Service { may_give_up: None };
     }
 
-    /// From now on a device that does not answer ends the service as soon as `nothing_is_good`.
+    /// From now on, a device that does not answer ends the service as soon as `nothing_is_good`.
     pub(crate) fn give_up_when(&self, nothing_is_good: impl Fn() -> bool + Send + 'static) {
         if let Phase::Service { may_give_up } = &mut self.lock().phase {
             *may_give_up = Some(Box::new(nothing_is_good));
         }
     }
 
-    /// Waits until nothing is `left` or somebody asks for a renewal; true if somebody did. That is looked at every now and
-    /// then, since a computer that sleeps does not count, and its clock may be set.
+    /// Waits until nothing is `left` or somebody requests a renewal; true if somebody did. It checks from
+    /// time to time, since the time of a sleeping computer does not count, and its clock may be set.
     pub(crate) fn wait_for_renewal(&self, left: impl Fn() -> Duration) -> bool {
         loop {
-            // May read a file, which no signal has to wait for.
+            // This may read a file, and no signal should have to wait for that.
             let left = left();
             let mut state = self.lock();
             if std::mem::take(&mut state.renewal_is_due) {

@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(of(&["list", "--json=true"]).0, ["list", "--json"]);
         assert_eq!(of(&["list", "--json=false", "-v"]).0, ["list", "-v"]);
         assert_eq!(of(&["version"]).0, ["--version"]);
-        // What is not a switch, or comes after the end of the options, stays.
+        // Arguments that are not switches, or come after the end of the options, stay.
         for arguments in
             [&["list", "--module=true"][..], &["list", "--json=maybe"], &["show", "--", "--json=true"]]
         {

@@ -1,4 +1,4 @@
-//! The end of the process that a module makes from inside: it calls exit, aborts, or crashes.
+//! An end of the process that a module causes from inside: it calls exit, aborts, or crashes.
 
 use std::sync::OnceLock;
 
@@ -59,17 +59,17 @@ impl Explain for Death {
     }
 }
 
-/// From now on `end` is called, on a thread of its own, when a module ends the process.
+/// From now on, `end` is called on a separate thread when a module ends the process.
 pub(super) fn watch(end: impl FnOnce(Death) + Send + 'static) {
     death::watch(Exit::Device as i32, |cause| {
-        // Of several the newest: the others have been waiting.
+        // If there are several, the newest: the others have been waiting.
         let call = pending_calls().pop();
         let last_words = LAST_WORDS.get().map(|last_words| last_words()).unwrap_or_default();
         end(Death { cause, call, last_words });
     });
 }
 
-/// Where modules' words are read.
+/// Sets where to read modules' last words.
 pub(super) fn hear(last_words: fn() -> Vec<String>) {
     let _ = LAST_WORDS.set(last_words);
 }

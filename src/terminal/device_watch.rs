@@ -148,7 +148,7 @@ struct NoAnswer {
     function: &'static str,
     waits_for: WaitsFor,
     patience: Duration,
-    /// A service manager is told that the device is absent, whichever call it did not answer.
+    /// A service manager learns that the device is absent, whichever call it did not answer.
     in_service: bool,
 }
 

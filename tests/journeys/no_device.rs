@@ -81,7 +81,7 @@ fn through(module: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> impl Fn(Ru
 fn without_pcscd_every_command_names_it() {
     let desk = Desk::without_device();
     let opensc = through(module_path(OPENSC), desk.path("nowhere"));
-    all_say(&desk, opensc, "pcscd, which smart cards are reached through, does not run", "pcscd.socket");
+    all_say(&desk, opensc, "pcscd, the service for smart cards, does not run", "pcscd.socket");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_socket_that_may_not_be_opened_is_named() {
 #[test]
 fn a_card_that_is_held_or_mute_is_distinguished_from_no_card() {
     for (manner, found, help) in [
-        (Manner::CardIsHeld, format!("holds the card in the reader {READER} for itself"), ""),
+        (Manner::CardIsHeld, format!("holds the card in the reader {READER} exclusively"), ""),
         (Manner::CardIsMute, format!("the card in the reader {READER} does not answer"), "wipe its contacts"),
     ] {
         let desk = Desk::without_device();
@@ -203,7 +203,7 @@ fn a_card_that_another_program_holds_exclusively_is_seen_through_both_modules() 
     let _holder = hold_card(&card.socket_variable().1);
     for module in BOTH {
         let surround = |run: Run| card.reached_by(run).env("COUNTERSIGN_MODULE", module_path(module));
-        let found = "the card in the reader Yubico YubiKey OTP+FIDO+CCID 00 00 for itself";
+        let found = "the card in the reader Yubico YubiKey OTP+FIDO+CCID 00 00 exclusively";
         // The process named depends on whether a scdaemon runs: another test has one.
         all_say(&desk, surround, found, "");
     }

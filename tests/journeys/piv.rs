@@ -82,7 +82,7 @@ fn a_wrong_pin_costs_one_attempt_and_the_last_is_withheld() {
         assert_eq!(card.pin_tries(), "2", "{module}");
         given("000000", &KEY_9A).exits(5).says("one attempt is left before the PIN is locked");
         assert_eq!(card.pin_tries(), "1", "{module}");
-        // Whether it is wrong or right.
+        // Whether the PIN is wrong or right.
         given("000000", &KEY_9A).exits(5).says("it was not used");
         given(PIN, &KEY_9A).exits(5).says("it was not used");
         assert_eq!(card.pin_tries(), "1", "{module}");
@@ -122,7 +122,7 @@ fn a_card_that_fails_in_the_middle_leaves_the_file_alone() {
     let mut card = PivCard::inserted(&["--blank", "--key", "9a=rsa2048"]);
     for module in BOTH {
         for status in ["6982", "6f00"] {
-            // OpenSC tries again, and gives the card the PIN again, by itself.
+            // OpenSC itself tries again, and sends the card the PIN again.
             card.insert(&["--at", &format!("2-99={status}")]);
             let desk = Desk::without_device();
             sign(&card, &desk, module, &KEY_9A).exits(6).says("1 of 3 signatures had been made");
@@ -182,7 +182,7 @@ fn a_card_put_back_in_the_middle_does_not_go_on() {
         let options = ["--blank", "--key", "9a=rsa2048:once:always", "--touch-after", "1500"];
         let (mut card, desk) = (PivCard::inserted(&options), Desk::without_device());
         desk.write("tokens.json", UNSIGNED);
-        // Under load the middleware may wait for a card that it has lost; that has an end.
+        // Under load, the middleware may wait for a card that it has lost, but not forever.
         let run = card.countersign(&desk, module, &[&KEY_9A[..], &["--timeout", "30"]].concat());
         let signing = std::thread::spawn(move || run.go());
         card.wait_for("87 079a");
@@ -254,11 +254,12 @@ fn one_card_seen_through_both_modules_is_one_key() {
     assert_eq!(card.pin_tries(), "2");
 }
 
-/// What is said while the card waits: more, where the module tells the policy of a key, as ykcs11 does from 2.3 on.
+/// The notice while the card waits. It says more if the module reports the key's policy, as ykcs11 does from
+/// 2.3 on.
 fn notice_of_touch(card: &PivCard, module: &str) -> &'static str {
     let desk = Desk::without_device();
     desk.write("tokens.json", UNSIGNED);
-    // CKA_YUBICO_TOUCH_POLICY is told, and the signature is refused before it comes to a touch.
+    // CKA_YUBICO_TOUCH_POLICY is logged, and the signature is refused before it comes to a touch.
     let asked = card.countersign(&desk, module, &KEY_9A);
     let asked = behind_faults_of(
         &module_path(module),
@@ -321,7 +322,7 @@ fn each_key_can_be_named_as_it_is_listed() {
             for line in listed.lines().filter(|line| line.contains("key") && line.contains("RSA-2048")) {
                 let (_, uri) = line.rsplit_once("pkcs11:").unwrap();
                 if uri.contains("id=%19") {
-                    // Made to attest, and for nothing else.
+                    // This key only attests.
                     continue;
                 }
                 let uri = format!("pkcs11:{uri}");
@@ -339,7 +340,7 @@ fn a_yubikey_s_attestation_key_is_never_the_one_that_is_meant() {
     let named = ["sign", "--key", "pkcs11:token=YubiKey%20PIV%20%2311223344", "tokens.json"];
     sign(&card, &desk, YKCS11, &named).exits(0);
     sign_through_both(&card, &desk, &["sign", "tokens.json"], PIN).exits(0);
-    // The public key and the certificate are there without a PIN.
+    // The public key and the certificate are visible without a PIN.
     let public_key = card.countersign(&desk, YKCS11, &["public-key"]).without_env("COUNTERSIGN_PIN_SOURCE");
     public_key.go().exits(0);
 }

@@ -50,7 +50,7 @@ pub(super) fn check(
         _ if is_told("scdaemon") => Ok(()),
         Some(process) => report.warning(
             "scdaemon",
-            format!("GnuPG's scdaemon runs (process {process}): it may hold a YubiKey for itself"),
+            format!("GnuPG's scdaemon runs (process {process}): it may hold a YubiKey exclusively"),
             Some("gpgconf --kill scdaemon; for good: disable-ccid and pcsc-shared in ~/.gnupg/scdaemon.conf"),
         ),
         None => report.ok("scdaemon", "does not run"),

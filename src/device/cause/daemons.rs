@@ -146,7 +146,7 @@ impl fmt::Display for ServiceCause {
             ServiceCause::NoPkcsslotd => f.write_str("openCryptoki's daemon pkcsslotd does not run"),
             ServiceCause::OpenCryptokiGroup { group } => write!(
                 f,
-                "openCryptoki serves the members of the group {group} only, and {} is none",
+                "openCryptoki serves only members of the group {group}, and {} is not one",
                 user::login_name()
             ),
             ServiceCause::NoTpm => write!(f, "this machine has no TPM ({TPM} is not there)"),

@@ -116,7 +116,7 @@ impl SmartCards {
             let card = match reader.card {
                 Card::Absent => "no card",
                 Card::Free => "a card",
-                Card::Held => "a card that another program has for itself",
+                Card::Held => "a card that another program holds exclusively",
                 Card::Mute => "a card that does not answer",
             };
             format!("{}: {card}", reader.name)
@@ -268,7 +268,7 @@ impl fmt::Display for SmartCardCause {
             Cause::NoPcscd { socket, reason, usb, .. } => {
                 write!(
                     f,
-                    "pcscd, which smart cards are reached through, does not run ({}: {reason})",
+                    "pcscd, the service for smart cards, does not run ({}: {reason})",
                     socket.display()
                 )?;
                 usb.iter().try_for_each(|usb| write!(f, ", and there is a smart card or reader: {usb}"))
@@ -297,8 +297,8 @@ impl fmt::Display for SmartCardCause {
                 None => write!(f, "pcscd runs and does not have {usb}, which is on USB"),
             },
             Cause::Held { reader, scdaemon } => match of_scdaemon(scdaemon) {
-                Some(scdaemon) => write!(f, "{scdaemon} holds the card in the reader {reader} for itself"),
-                None => write!(f, "a program holds the card in the reader {reader} for itself"),
+                Some(scdaemon) => write!(f, "{scdaemon} holds the card in the reader {reader} exclusively"),
+                None => write!(f, "a program holds the card in the reader {reader} exclusively"),
             },
             Cause::NoCard { readers } => match readers.as_slice() {
                 [reader] => write!(f, "no card is in the reader {reader}"),

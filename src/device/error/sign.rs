@@ -122,11 +122,11 @@ impl Explain for SignError {
 fn after_refusal(error: &CallError) -> &'static str {
     match error.code() {
         Some(RvError::UserNotLoggedIn) => {
-            "the key requires its PIN for each signature, and giving it again was no help; repeat the command with \
+            "the key requires its PIN for each signature, and sending it again did not help; repeat the command with \
              another module of the device (--module PATH)"
         }
         Some(RvError::MechanismInvalid) => {
-            "the device does not offer this mechanism: its manual says by which it signs"
+            "the device does not offer this mechanism: its manual lists those with which it signs"
         }
         Some(RvError::FunctionCanceled | RvError::FunctionRejected) => {
             "repeat the command, and touch the device when it blinks"

@@ -1,6 +1,7 @@
-//! The end of the process that foreign code makes from inside: it calls exit, aborts, or crashes. The thread that it
-//! happens on can do almost nothing, in a signal handler or with its thread-locals gone. So it wakes a thread that has been
-//! waiting for this, and blocks while that thread ends the process in an orderly way.
+//! An end of the process that foreign code causes from inside: it calls exit, aborts, or crashes. The thread on
+//! which that happens can do almost nothing, being in a signal handler or without its thread-locals. So it
+//! wakes a thread that has been waiting for this, and blocks while that thread ends the process in an orderly
+//! way.
 //!
 //! One of the files with unsafe code: neither handlers of fatal signals nor exit handlers can be obtained from a safe function.
 //! A crate that offers both would make it unnecessary.
@@ -29,7 +30,7 @@ const AT_WORST: Duration = Duration::from_secs(7);
 
 /// What the process dies of: a signal's number or [`EXIT`]; 0 while it lives.
 static CAUSE: AtomicI32 = AtomicI32::new(0);
-/// Of this process, and not of a child that a module forked.
+/// The number of this process, not of a child that a module forked.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 /// The thread that ends the process.
 static UNDERTAKER: AtomicUsize = AtomicUsize::new(0);
@@ -62,7 +63,7 @@ impl Cause {
     }
 }
 
-/// From now on `end` is called, on a thread of its own, when something in this process ends it. If `end` does not, the
+/// From now on, `end` is called on a separate thread when something in this process ends it. If `end` does not, the
 /// process ends with `exit`.
 pub fn watch(exit: i32, end: impl FnOnce(Cause) + Send + 'static) {
     let Ok((mut woken, bell)) = std::io::pipe() else { return };
@@ -76,7 +77,7 @@ pub fn watch(exit: i32, end: impl FnOnce(Cause) + Send + 'static) {
             end(Cause::of(CAUSE.load(Ordering::SeqCst)));
         }
     });
-    // A thread that is only starting waits for the loader, which a module may keep busy forever.
+    // A thread that is just starting waits for the loader, which a module may keep busy forever.
     let _ = is_ready.recv();
     BELL.store(bell.into_raw_fd(), Ordering::SeqCst);
     let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_ONSTACK, SigSet::empty());
@@ -87,17 +88,17 @@ pub fn watch(exit: i32, end: impl FnOnce(Cause) + Send + 'static) {
     unsafe extern "C" {
         fn atexit(handler: extern "C" fn()) -> std::ffi::c_int;
     }
-    // SAFETY: the handler is a function of this program, which is there until the end. Handlers of modules, which are
-    // registered later, run before it.
+    // SAFETY: the handler is a function of this program, which exists until the end. Handlers of modules are
+    // registered later and so run before it.
     let _ = unsafe { atexit(on_exit) };
 }
 
-/// Where the least is said when nothing else works any more: a file that stays open.
+/// Sets where to report the minimum when nothing else works any more: a file that stays open.
 pub fn speak_through(stderr: &'static File) {
     STDERR.store(streams::number_of(stderr), Ordering::SeqCst);
 }
 
-/// All was said: from now on exit is called by right.
+/// Everything was reported: from now on, exit is called legitimately.
 pub fn is_over() {
     IS_OVER.store(true, Ordering::SeqCst);
 }

@@ -40,7 +40,7 @@ pub fn listen(on: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
     // Only now: a signal that is caught and not waited for is lost.
     let Ok(signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else { return Ok(()) };
     let _ = send.send(signals);
-    // A thread that is only starting waits for the loader, which a module may keep busy forever.
+    // A thread that is just starting waits for the loader, which a module may keep busy forever.
     let _ = is_ready.recv();
     Ok(())
 }

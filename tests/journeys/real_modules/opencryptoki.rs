@@ -233,7 +233,7 @@ fn a_user_who_is_not_in_its_group_is_told_of_the_group() {
         let run = opencryptoki.desk.countersign_under(&words, &[&["--module", &module], arguments].concat());
         let done = clock::of_system(run).go().exits(3);
         let said = done.stdout() + &done.stderr();
-        assert!(said.contains("openCryptoki serves the members of the group pkcs11 only"), "{said}");
+        assert!(said.contains("openCryptoki serves only members of the group pkcs11"), "{said}");
         assert!(said.contains("usermod -aG pkcs11") && !said.contains("unplug"), "{said}");
     }
 }

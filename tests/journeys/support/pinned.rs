@@ -1,5 +1,5 @@
-//! Texts that people read are pinned in `tests/pinned/`, one file a case, to be reviewed like code. After a change on
-//! purpose, `SNAPSHOTS=overwrite cargo test` rewrites them.
+//! Texts that people read are pinned in `tests/pinned/`, one file for each case, to be reviewed like code.
+//! After an intended change, `SNAPSHOTS=overwrite cargo test` rewrites them.
 
 use regex::Regex;
 use snapbox::Data;
@@ -8,8 +8,8 @@ use crate::support::desk::Desk;
 use crate::support::parts::{fault_module, root, softhsm_module};
 use crate::support::run::Done;
 
-/// Compares all that a run said with the pinned file of that name. What differs from run to run (the folder, a
-/// device's serial) is replaced by a word.
+/// Compares everything that a run printed with the pinned file of that name. What differs from run to run
+/// (the folder, a device's serial) is replaced by a word.
 #[track_caller]
 pub fn pinned(name: &str, desk: &Desk, command: &str, done: &Done) {
     let mut text = format!("$ {command}\n");
@@ -29,7 +29,7 @@ fn neutral(text: &str, desk: &Desk) -> String {
         .replace(softhsm_module(), "SOFTHSM")
         .replace(&fault_module().display().to_string(), "FAULTS");
     let text = hide_ages(&text);
-    // What doctor says of a computer with swap space, in two lines.
+    // doctor's two lines about a computer with swap space.
     let text = Regex::new(r"(?m)^warning +swap .*\n.*\n").expect("a pattern").replace_all(&text, "");
     hide_after(&hide_after(&hide_after(&text, "serial "), "serial="), "\"serial\": \"")
 }
@@ -48,7 +48,7 @@ fn hide_after(text: &str, marker: &str) -> String {
     output + rest
 }
 
-/// AWS's sample is of 2023 and grows older: `1380 days old`.
+/// AWS's sample is from 2023 and gets older: `1380 days old`.
 fn hide_ages(text: &str) -> String {
     let (mut output, mut words) = (String::new(), text.split_inclusive(' ').peekable());
     while let Some(word) = words.next() {

@@ -1,4 +1,5 @@
-//! A PIV card in a reader of its own: `tests/piv_card` behind pcscd, apart from whatever readers this machine has.
+//! A PIV card in a reader of its own: `tests/piv_card` behind pcscd, separate from any readers of this
+//! machine.
 
 use std::fs;
 use std::net::TcpListener;
@@ -20,7 +21,7 @@ use crate::support::token_files::UNSIGNED;
 /// Starting pcscd, or noticing a card, takes some tenths of a second.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// pcscd looks every 400 ms, which is faster than anyone's hand.
+/// pcscd checks its readers every 400 ms, which is faster than anyone's hand.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Two PKCS#11 modules for PIV cards.
@@ -62,7 +63,7 @@ impl PivCard {
         card
     }
 
-    /// The card remembers keys, PIN and counters from one time to the next.
+    /// The card keeps keys, PIN and counters from one insertion to the next.
     pub fn insert(&mut self, options: &[&str]) {
         self.pull();
         let _ = fs::remove_file(self.path("ready"));
@@ -78,7 +79,7 @@ impl PivCard {
         if let Some(mut program) = self.program.take() {
             end(&mut program);
             until("the reader has noticed that the card is gone", || !self.reader.has_card(self.slot));
-            // A card that comes back before pcscd looks again would be taken for the one that never left.
+            // If a card comes back before pcscd checks again, pcscd takes it for one that never left.
             std::thread::sleep(BETWEEN_LOOKS);
         }
     }
@@ -92,13 +93,13 @@ impl PivCard {
         fs::read_to_string(self.path("pin-tries")).expect("the card counts")
     }
 
-    /// How often the card was asked to do something, and did, or did not: `20 0080 8 -> 63c2`.
+    /// How often the card received a command, and with which result: `20 0080 8 -> 63c2`.
     pub fn count(&self, start: &str, status: &str) -> usize {
         let commands = fs::read_to_string(self.path("commands")).unwrap_or_default();
         commands.lines().filter(|line| line.starts_with(start) && line.ends_with(status)).count()
     }
 
-    /// Until the card has been asked to do something, and has.
+    /// Waits until the card has received a command and executed it.
     pub fn wait_for(&self, start: &str) {
         until(start, || self.count(start, "") > 0);
     }
@@ -156,7 +157,7 @@ impl Reader {
         self.folder.path().join("run/pcscd/pcscd.comm")
     }
 
-    /// As a table says, with a line for each slot that begins with its number.
+    /// Read from a table with a line for each slot, which begins with the slot's number.
     fn has_card(&self, slot: u16) -> bool {
         let mut command = Command::new("opensc-tool");
         command.arg("--list-readers").env("PCSCLITE_CSOCK_NAME", self.socket());
@@ -193,13 +194,13 @@ fn start_pcscd(folder: &Path, port: u16) -> Child {
     fs::create_dir(&configuration).expect("a folder");
     let driver = folder.join("libifdvpcd.so");
     fs::copy("/usr/lib/pcsc/drivers/serial/libifdvpcd.so", &driver).expect("vsmartcard-vpcd is installed");
-    // ykcs11 expects a reader whose name says that it is a YubiKey.
+    // ykcs11 expects a reader whose name contains YubiKey.
     let reader = format!(
         "FRIENDLYNAME \"Yubico YubiKey OTP+FIDO+CCID\"\nDEVICENAME /dev/null:{port:#x}\nLIBPATH {}\nCHANNELID {port:#x}\n",
         driver.display()
     );
     fs::write(configuration.join("vpcd"), reader).expect("a file is written");
-    // A folder of the test's as /run: clients in whatever namespace reach the socket in it.
+    // A folder of the test as /run: clients in any namespace reach the socket in it.
     let run = folder.join("run");
     fs::create_dir_all(run.join("pcscd")).expect("a folder");
     let script = "mount --bind \"$1\" /run && shift && mount -t tmpfs none /usr/lib/pcsc/drivers && \
@@ -213,7 +214,8 @@ fn start_pcscd(folder: &Path, port: u16) -> Child {
     command.spawn().expect("pcscd starts")
 }
 
-/// Since 2.0 pcscd asks polkit who may use it, which is not there in this pcscd's file system; and has an option not to.
+/// Since 2.0, pcscd asks polkit who may use it. polkit does not exist in this pcscd's file system, and pcscd
+/// has an option for that.
 fn without_polkit() -> Option<&'static str> {
     static KNOWN: OnceLock<bool> = OnceLock::new();
     let option = "--disable-polkit";
@@ -224,10 +226,11 @@ fn without_polkit() -> Option<&'static str> {
     KNOWN.get_or_init(knows).then_some(option)
 }
 
-/// vpcd listens at the one for a first card and at the next for a second. Below those that the system gives to others.
+/// vpcd listens on the first for a first card and on the next for a second. They are below the ports that the
+/// system assigns to other programs.
 fn two_free_ports() -> u16 {
     static NEXT: OnceLock<AtomicU16> = OnceLock::new();
-    // Another run of the tests begins elsewhere.
+    // Another run of the tests starts elsewhere.
     let next = NEXT.get_or_init(|| AtomicU16::new(10_000 + (std::process::id() % 5_000) as u16 * 4));
     let is_free = |port| TcpListener::bind(("0.0.0.0", port)).is_ok();
     (0..1000)

@@ -19,7 +19,7 @@ static IS_LOCKED: OnceLock<bool> = OnceLock::new();
 pub(in super::super) fn lock_memory() {
     let has_no_limit = getrlimit(Resource::Memlock).current.is_none()
         || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
-    // Pages that are never used are not fetched for it.
+    // Pages that are never used are not loaded because of it.
     let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     let _ = IS_LOCKED.set(has_no_limit && mlockall(all).is_ok());
 }
