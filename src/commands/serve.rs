@@ -102,11 +102,11 @@ fn request_log(is_verbose: bool) -> RequestObserver {
 
 fn tell(event: &RenewalEvent<'_>, terminal: &Terminal) {
     terminal.log(&match event {
-        RenewalEvent::Obtained { role, credentials } => {
-            format!("role={role} expiration={}", credentials.expiration().as_str())
+        RenewalEvent::Obtained { role, expiration } => {
+            format!("role={role} expiration={}", expiration.as_str())
         }
-        RenewalEvent::Renewed { role, credentials } => {
-            format!("role={role} renewed expiration={}", credentials.expiration().as_str())
+        RenewalEvent::Renewed { role, expiration } => {
+            format!("role={role} renewed expiration={}", expiration.as_str())
         }
         RenewalEvent::Failed { role, error, next } => {
             let next = aws::next_attempt(*next);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::roles::Roles;
 use crate::credentials::{Clock, NextAttempt, Provider, Renewing};
 use crate::error::Error;
-use crate::rolesanywhere::Credentials;
+use crate::rolesanywhere::{Credentials, Expiration};
 
 /// Keeps the credentials of all roles valid. The caller waits for [`Renewals::remaining`], or until somebody
 /// requests a renewal, and calls [`Renewals::renew`].
@@ -27,15 +27,15 @@ pub enum RenewalEvent<'a> {
     Obtained {
         /// Its name.
         role: &'a str,
-        /// The credentials.
-        credentials: &'a Credentials,
+        /// When they expire.
+        expiration: Expiration,
     },
     /// A role has new credentials.
     Renewed {
         /// Its name.
         role: &'a str,
-        /// The credentials.
-        credentials: &'a Credentials,
+        /// When they expire.
+        expiration: Expiration,
     },
     /// A role's renewal failed.
     Failed {
@@ -73,8 +73,8 @@ impl<'a> Renewals<'a> {
         for (index, role) in self.renewing.iter_mut().enumerate() {
             match role.renewing.obtain() {
                 Ok(credentials) => {
-                    observer(RenewalEvent::Obtained { role: &role.name, credentials: &credentials });
-                    role.succeeded(credentials, &self.roles);
+                    let expiration = role.succeeded(credentials, &self.roles);
+                    observer(RenewalEvent::Obtained { role: &role.name, expiration });
                     is_any_good = true;
                 }
                 Err(error) if all_required => return Err(error),
@@ -95,7 +95,8 @@ impl<'a> Renewals<'a> {
         self.renewing.iter().map(|role| role.renewing.remaining()).min().unwrap_or(Duration::MAX / 4)
     }
 
-    /// Renews the roles that are due, or all of them if somebody requests it, and reports each to `observer`.
+    /// Renews the roles that are due, or all of them if somebody requests it, and reports each to `observer` once the
+    /// server answers accordingly.
     pub fn renew(&mut self, all: bool, observer: &dyn Fn(RenewalEvent<'_>)) {
         if all {
             self.renewing.iter().for_each(|role| role.renewing.forget_refused_pin());
@@ -104,8 +105,8 @@ impl<'a> Renewals<'a> {
             if all || role.renewing.is_due() {
                 match role.renewing.obtain() {
                     Ok(credentials) => {
-                        observer(RenewalEvent::Renewed { role: &role.name, credentials: &credentials });
-                        role.succeeded(credentials, &self.roles);
+                        let expiration = role.succeeded(credentials, &self.roles);
+                        observer(RenewalEvent::Renewed { role: &role.name, expiration });
                     }
                     Err(error) => role.failed(&error, &self.roles, observer),
                 }
@@ -115,15 +116,18 @@ impl<'a> Renewals<'a> {
 }
 
 impl Role<'_> {
-    fn succeeded(&mut self, credentials: Credentials, roles: &Roles) {
+    /// Hands the credentials out, and returns when they expire.
+    fn succeeded(&mut self, credentials: Credentials, roles: &Roles) -> Expiration {
         self.renewing.succeeded(&credentials);
+        let expiration = credentials.expiration().clone();
         roles.renewed(&self.name, credentials);
+        expiration
     }
 
     fn failed(&mut self, error: &Error, roles: &Roles, observer: &dyn Fn(RenewalEvent<'_>)) {
         let next = self.renewing.failed(error);
-        observer(RenewalEvent::Failed { role: &self.name, error, next });
         roles.failed(&self.name, &error.to_string());
+        observer(RenewalEvent::Failed { role: &self.name, error, next });
     }
 }
 
