@@ -5,6 +5,8 @@ use std::path::Path;
 
 use ModuleKind as Kind;
 
+use super::vendor_code::{LUNA, VendorCode};
+
 /// A kind of module that has its own ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleKind {
@@ -157,6 +159,36 @@ impl ModuleKind {
         self.row().when_user_unknown
     }
 
+    /// The return codes that are its vendor's own.
+    pub(super) fn vendor_codes(self) -> &'static [VendorCode] {
+        self.row().vendor_codes
+    }
+
+    /// Whether its sessions, and the login, end with the connection, which it calls CKR_DEVICE_ERROR.
+    pub(super) fn loses_sessions(self) -> bool {
+        self.row().loses_sessions
+    }
+
+    /// How a PIN is changed that is too old, or was set by somebody else.
+    pub(super) fn changing_pin(self) -> &'static str {
+        self.row().changing_pin
+    }
+
+    /// What it means that a key may not sign by any mechanism that would do (CKA_ALLOWED_MECHANISMS).
+    pub(super) fn when_not_allowed(self) -> &'static str {
+        self.row().when_not_allowed
+    }
+
+    /// Whether a certificate takes the place of any other one of the same CKA_ID.
+    pub(super) fn has_one_certificate_an_id(self) -> bool {
+        self.row().has_one_certificate_an_id
+    }
+
+    /// How a key is made that requires its PIN for each signature, where the module takes no such request.
+    pub(super) fn requiring_pin_each_time(self) -> &'static str {
+        self.row().requiring_pin_each_time
+    }
+
     /// How a locked PIN is unblocked.
     pub(super) fn unblocking(self) -> &'static str {
         self.row().unblocking
@@ -190,6 +222,10 @@ pub(super) struct SoSecret {
     pub(super) prompt: &'static str,
     /// What to say of a wrong one.
     pub(super) when_wrong: &'static str,
+    /// Why one may be refused that is right.
+    pub(super) when_refused: &'static str,
+    /// Up to how many characters the module sends as the user's PIN, which costs an attempt if it is wrong.
+    pub(super) longest_pin: usize,
     /// What to say where it is needed.
     pub(super) when_needed: &'static str,
 }
@@ -220,6 +256,12 @@ struct Row {
     when_rejected: Option<&'static str>,
     when_full: &'static str,
     when_user_unknown: Option<&'static str>,
+    vendor_codes: &'static [VendorCode],
+    loses_sessions: bool,
+    changing_pin: &'static str,
+    when_not_allowed: &'static str,
+    has_one_certificate_an_id: bool,
+    requiring_pin_each_time: &'static str,
     unblocking: &'static str,
     pin_form: Option<&'static str>,
     pin_length: Option<&'static str>,
@@ -249,6 +291,12 @@ const OTHER: Row = Row {
     when_rejected: None,
     when_full: "the device is full: countersign list --login shows what can go; remove it with the device's own tool",
     when_user_unknown: None,
+    vendor_codes: &[],
+    loses_sessions: false,
+    changing_pin: "change it with the device's own tool, or pkcs11-tool --change-pin",
+    when_not_allowed: "name another key with --key, or generate one without CKA_ALLOWED_MECHANISMS",
+    has_one_certificate_an_id: false,
+    requiring_pin_each_time: "the module may not know --always-authenticate: leave it out, or generate the key with the device's own tool",
     unblocking: "set a new one with the SO PIN, by the device's own tool or \
                  pkcs11-tool --module MODULE --login --login-type so --init-pin",
     pin_form: None,
@@ -279,6 +327,9 @@ static TABLE: [Row; 14] = [
         when_user_unknown: Some(
             "the device has no authentication key with the number that the PIN begins with",
         ),
+        when_not_allowed: "the key lacks the capability for it, sign-pkcs of an RSA key or sign-ecdsa of an EC key, which cannot \
+                           be added (yubihsm-shell: get objectinfo): name another key with --key, or generate one with \
+                           countersign keygen",
         unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
                      its connector",
         pin_form: Some(
@@ -298,6 +349,10 @@ static TABLE: [Row; 14] = [
         own_key: Some(0x19),
         when_card_unknown: "libykcs11.so knows YubiKeys whose PIV application is on (ykman config usb --enable PIV); another card: \
                             --module opensc-pkcs11.so, or the module of its maker",
+        has_one_certificate_an_id: true,
+        // ykcs11 2.2 refuses CKA_ALWAYS_AUTHENTICATE.
+        requiring_pin_each_time: "this ykcs11 does not take --always-authenticate: generate the key with ykman piv keys generate \
+                                  --pin-policy ALWAYS",
         unblocking: "unblock it with the PUK: ykman piv access unblock-pin. If the PUK is locked too, only ykman piv reset \
                      is left, which destroys all keys",
         // ykcs11 (2.2) says 6 to 48, which is for the management key too.
@@ -305,7 +360,11 @@ static TABLE: [Row; 14] = [
         so_secret: Some(SoSecret {
             name: "management key",
             prompt: "Management key, 48 hexadecimal digits,",
-            when_wrong: "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing",
+            when_wrong: "the management key has 48 hexadecimal digits; wrong ones lock nothing",
+            when_refused: "if it is right, it may be one for AES, which ykcs11 knows from version 2.3 on; YubiKeys have such a key from \
+                           firmware 5.7 on. Use ykman (ykman piv keys generate, ykman piv certificates import), or make \
+                           it one for Triple DES: ykman piv access change-management-key --algorithm TDES",
+            longest_pin: 8,
             when_needed: "a YubiKey requires its management key for this: --so-pin-source prompt, and give the key as 48 \
                           hexadecimal digits",
         }),
@@ -329,7 +388,15 @@ static TABLE: [Row; 14] = [
         modules: &["cryptoki2", "luna"],
         devices: &["luna", "cryptoki2"],
         recovering: Some("repeat the command; if it fails again, see whether lunacm reaches the partition"),
-        when_silent: "lunacm lists the partitions that this host has; Chrystoki.conf names the appliance",
+        // A client that no appliance knows sees no slot at all.
+        when_silent: "vtl verify lists the partitions of this host. If there are none, the appliance does not know its client \
+                      certificate (lunash: client register, client assignPartition), or Chrystoki.conf names no appliance",
+        when_it_locks: "a Luna locks the role after ten, or as partition policy 20 says",
+        vendor_codes: LUNA,
+        // https://github.com/Pkcs11Interop/Pkcs11Interop/issues/188
+        loses_sessions: true,
+        changing_pin: "each role changes the password that another one set: lunacm, role login -name co (or cu), then role \
+                       changepw",
         unblocking: "ask the partition's security officer: lunacm, role resetpw -name co (or cu) unlocks the role",
         pin_form: Some(
             "the PIN is that of the Crypto Officer; to log in as the Crypto User add --user-type crypto-user",
@@ -389,7 +456,8 @@ static TABLE: [Row; 14] = [
             "OpenSC stores nothing on PIV cards: use ykman piv certificates import, or --module libykcs11.so with \
              --so-pin-source for a YubiKey; or the card maker's own tool",
         ),
-        unblocking: "unblock it with the PUK: pkcs15-tool --unblock-pin, or the card issuer's own tool",
+        unblocking: "unblock it with the PUK: pkcs15-tool --unblock-pin, or the card issuer's own tool. If the PUK is locked \
+                     too, only a reset by that tool is left, which destroys all keys (a YubiKey: ykman piv reset)",
         ..OTHER
     },
     Row {

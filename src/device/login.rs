@@ -8,6 +8,7 @@ use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
+use super::kind::SoSecret;
 use super::login_memory::{Account, LoginMemory};
 use super::present::Device;
 use super::session::Session;
@@ -172,12 +173,12 @@ pub(super) fn log_in(
         source: source.clone(),
         memory: options.memory.clone(),
     };
-    let before = target.state_now()?;
-    if !before.login_required {
+    let state = target.state_now()?;
+    if !state.login_required {
         return Ok(login(None));
     }
-    refuse_early(&before, target, options.use_last_try)?;
-    if before.on_device {
+    refuse_early(&state, target, options.use_last_try)?;
+    if state.on_device {
         notice(Notice::EnterPinOnDevice { device: name() });
         return match session.login(user, None) {
             Ok(()) => Ok(login(None)),
@@ -192,8 +193,8 @@ pub(super) fn log_in(
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let length = PinLength::to_heed(&before, target.user, options.use_last_try);
-    let before = before.tries_of(target.user);
+    let length = PinLength::to_heed(&state, target.user, options.use_last_try);
+    let before = state.tries_of(target.user);
     let mut may_be_wrong_again = is_person && !before.count_low;
     let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
@@ -212,13 +213,22 @@ pub(super) fn log_in(
         if !is_person && pin.has_outer_blank() {
             notice(Notice::OuterBlank { source: source.to_string() });
         }
+        let counted = target.counted(&pin);
+        refuse_early(&state, counted, options.use_last_try)?;
+        let before = state.tries_of(counted.user);
         let error = match session.login(user, Some(&pin)) {
             Ok(()) => {
                 options.memory.was_right(&target.account(), source, &pin);
                 return Ok(login(Some(pin)));
             }
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
-            Err(error) => failed(target, error, is_person, Some(Sent { pin: &pin, before })),
+            // There is no PIN that would count in its place.
+            Err(error)
+                if error.is(RvError::UserPinNotInitialized) && target.user == UserType::SecurityOfficer =>
+            {
+                return Err(target.failed(error));
+            }
+            Err(error) => failed(counted, error, is_person, Some(Sent { pin: &pin, before })),
         };
         let again = match &error {
             LoginError::Wrong { error: said, tries, .. }
@@ -291,6 +301,18 @@ impl<'a> LoginTarget<'a> {
         let secret = self.device.kind().so_secret().filter(|_| self.user == UserType::SecurityOfficer);
         let secret = secret.map_or("PIN", |secret| secret.prompt);
         format!("{secret} for {}: ", self.name())
+    }
+
+    /// Whose PIN a wrong `secret` would count as. ykcs11 sends a short one in place of the management key as the user's, behind
+    /// which a YubiKey can keep that key.
+    fn counted(self, secret: &Pin) -> Self {
+        let sent_as_pin = |so_secret: &SoSecret| secret.length() <= so_secret.longest_pin;
+        match self.device.kind().so_secret() {
+            Some(so_secret) if self.user == UserType::SecurityOfficer && sent_as_pin(so_secret) => {
+                LoginTarget { user: UserType::User, ..self }
+            }
+            _ => self,
+        }
     }
 
     fn account(self) -> Account {
@@ -428,7 +450,7 @@ fn about_pin(
         return Ok(LoginError::NoPinSet { device: name });
     }
     if error.is(RvError::PinExpired) {
-        return Ok(LoginError::Expired { device: name });
+        return Ok(LoginError::Expired { device: name, kind });
     }
     match sent {
         // A device that counts it takes it for a wrong one.

@@ -65,6 +65,7 @@ impl Module {
                 })?
             }
         };
+        let functions = functions.saying(spec.kind().vendor_codes());
         if abandoned::must_end_first(&name) {
             let stale = functions.clone();
             let _ = watch::during("C_Finalize", &name, &name, move || stale.finalize())?;

@@ -54,6 +54,7 @@ mod officer_signs;
 mod pin_prompt;
 mod pin_safety;
 mod piv;
+mod piv_firmware;
 mod piv_provisioning;
 mod prepared_devices;
 mod presented_certificate;

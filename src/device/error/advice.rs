@@ -6,6 +6,9 @@ use crate::device::{CallError, ModuleKind};
 
 /// What helps if the cause is not known. Unplugging is advised only for devices that can be unplugged.
 pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str {
+    if let Some(cure) = error.cure() {
+        return cure;
+    }
     match error.code() {
         Some(RvError::SessionCount) => {
             "all sessions of the device are in use: end other programs that use it, then repeat the command"

@@ -90,6 +90,8 @@ pub enum LoginError {
     Expired {
         /// The device.
         device: String,
+        /// Its kind.
+        kind: ModuleKind,
     },
     /// One more wrong PIN would lock the device, so none is sent.
     #[error("one attempt is left before the PIN of {device} is locked; it was not used")]
@@ -131,7 +133,9 @@ impl Explain for LoginError {
             LoginError::Pin(error) => error.detail(),
             LoginError::Wrong { tries, user, kind, .. } => {
                 let left = tries_left(*tries, *user, *kind);
-                std::iter::once(left).chain(kind.pin_form().map(str::to_owned)).collect()
+                let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
+                let form = secret.map(|secret| secret.when_refused).or(kind.pin_form());
+                std::iter::once(left).chain(form.map(str::to_owned)).collect()
             }
             LoginError::WrongForm { error, accepted, is_uncounted, user, kind, .. } => {
                 let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
@@ -174,13 +178,21 @@ impl Explain for LoginError {
             }
             LoginError::Locked { kind, .. } => kind.unblocking(),
             LoginError::NotEntered { .. } => "repeat the command, and enter the PIN on the device",
-            LoginError::Expired { .. } => "change it with the device's own tool, or pkcs11-tool --change-pin",
+            LoginError::Expired { kind, .. } => kind.changing_pin(),
             LoginError::LastTry { .. } => {
                 "check the PIN with care, then repeat the command with --use-last-try"
             }
             LoginError::NoPinSet { .. } => "set one with the device's own tool, or pkcs11-tool --init-pin",
             LoginError::Failed { error, .. } if error.is(RvError::UserTypeInvalid) => {
                 "the device has no such user: name another with --user-type; --so-pin-source logs in as the security officer"
+            }
+            // ykcs11 says so of a PIN in place of a management key that is not kept behind that.
+            LoginError::Failed { error, kind, .. } if error.is(RvError::UserPinNotInitialized) => {
+                kind.so_secret().map_or("set a PIN with the device's own tool", |secret| secret.when_needed)
+            }
+            LoginError::Failed { error, .. } if error.is(RvError::UserAnotherAlreadyLoggedIn) => {
+                "another user is logged in to the device, and a program has one login for all its sessions: use one --user-type \
+                 for all keys of this device"
             }
             LoginError::Failed { is_pulled_out: true, .. } => {
                 "plug the device in again, then repeat the command"
@@ -248,7 +260,7 @@ mod tests {
             (LOW, SecurityOfficer, ModuleKind::Other, "the device counts wrong ones"),
             (LAST, SecurityOfficer, ModuleKind::Other, "one attempt is left before it is locked"),
             (NONE, User, ModuleKind::YubiHsm, "a YubiHSM locks nothing"),
-            (LAST, SecurityOfficer, ModuleKind::YubiKey, "what is wanted is the management key"),
+            (LAST, SecurityOfficer, ModuleKind::YubiKey, "the management key has 48 hexadecimal digits"),
         ] {
             let left = tries_left(tries, user, kind);
             assert!(left.starts_with(said), "{tries:?} {user:?} {kind:?}: {left}");

@@ -33,6 +33,18 @@ pub enum SignError {
         /// How long the signature took until then.
         waited: Duration,
     },
+    /// Its module signs with keys of other sizes.
+    #[error("the device {device} did not sign: its module supports RSA keys of {} to {} bits, and this one has {bits} ({error})", sizes.0, sizes.1)]
+    KeySize {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+        /// The key's size.
+        bits: u64,
+        /// The least and the most that the module supports.
+        sizes: (u64, u64),
+    },
     /// It is not there any more.
     #[error("the device {device} was removed before it signed: {error}")]
     PulledOut {
@@ -93,11 +105,15 @@ impl Explain for SignError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            SignError::Call { error, kind, .. } => match kind.when_rejected() {
-                Some(advice) if error.is(RvError::FunctionRejected) => advice,
+            SignError::Call { error, kind, .. } => match (error.cure(), kind.when_rejected()) {
+                (Some(cure), _) => cure,
+                (None, Some(advice)) if error.is(RvError::FunctionRejected) => advice,
                 _ => after_refusal(error),
             },
             SignError::NoTouch { .. } => "repeat the command, and touch the device as soon as it blinks",
+            SignError::KeySize { .. } => {
+                "use a newer version of the module, another module of the device (--module PATH), or another key"
+            }
             SignError::PulledOut { .. } => "plug the device in again, then repeat the command",
             SignError::Login(error) => return error.hint(),
             SignError::KeyGone { .. } => {

@@ -114,7 +114,9 @@ fn no_session_is_left_behind() {
 fn a_key_without_the_capability_is_refused_before_anything_is_signed() {
     let (device, desk) =
         (YubiHsm::new().with_key("0x0102", "pss", "rsa2048", "sign-pss"), Desk::without_device());
-    refused(&desk, sign(&device, &desk, None), 4).says("may not sign by CKM_RSA_PKCS");
+    refused(&desk, sign(&device, &desk, None), 4)
+        .says("may not sign by CKM_RSA_PKCS")
+        .says("the key lacks the capability for it, sign-pkcs of an RSA key");
 }
 
 #[test]
