@@ -82,6 +82,11 @@ pub enum Notice {
         /// How many the device accepts, in words, where it says so.
         accepted: Option<String>,
     },
+    /// A person may try again: the device has no user as the PIN names it.
+    UnknownUser {
+        /// The device.
+        device: String,
+    },
     /// The PIN begins or ends with a blank.
     OuterBlank {
         /// Where it came from.
@@ -101,6 +106,9 @@ impl fmt::Display for Notice {
                     write!(f, ", which accepts {accepted}")?;
                 }
                 f.write_str("; no attempt was used up, and you can try again")
+            }
+            Notice::UnknownUser { device } => {
+                write!(f, "{device} has no user by the number or name in that PIN; you can try again")
             }
             Notice::OuterBlank { source } => {
                 write!(f, "the PIN from {source} begins or ends with a blank, which is sent as part of it")
@@ -244,6 +252,12 @@ pub(super) fn log_in(
                 may_have_wrong_form_again = false;
                 Notice::WrongForm { device: name(), sent: *sent, accepted: accepted.clone() }
             }
+            LoginError::UnknownUser { kind, .. }
+                if may_have_wrong_form_again && !kind.counts_wrong_pins() =>
+            {
+                may_have_wrong_form_again = false;
+                Notice::UnknownUser { device: name() }
+            }
             _ => {
                 remember_refusal(&options.memory, target, &error, Some(&pin));
                 return Err(error);
@@ -259,6 +273,7 @@ fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &Log
     if matches!(
         failure,
         LoginError::Wrong { .. }
+            | LoginError::UnknownUser { .. }
             | LoginError::WrongForm { .. }
             | LoginError::WrongLength { .. }
             | LoginError::Locked { .. }
@@ -334,6 +349,7 @@ impl<'a> LoginTarget<'a> {
                 length: pin.length(),
                 accepted: self.device.kind().pin_length().map_or(by_device, str::to_owned),
                 person: source.is_person(),
+                kind: self.device.kind(),
             }),
             None => Ok(pin),
         }
@@ -440,6 +456,9 @@ fn about_pin(
     let is_about_form = sent.is_some() && error.is_one_of(&codes_of_form);
     if !is_about_form && !error.is_one_of(&codes) {
         return Err(error);
+    }
+    if error.is(RvError::ObjectHandleInvalid) && kind.when_user_unknown().is_some() {
+        return Ok(LoginError::UnknownUser { device: name, error, person, kind });
     }
     let now = target.tries();
     let tries = now.unwrap_or_default();

@@ -77,7 +77,7 @@ impl Module {
             Err(error) if error.is(RvError::CryptokiAlreadyInitialized) => {}
             Err(error) => {
                 let cause = cause::of_start(spec.kind(), &spec.path).map(Box::new);
-                return Err(ModuleFailure { cause, ..failure(error.to_string(), None) });
+                return Err(ModuleFailure { cause, ..failure(error.to_string(), error.cure()) });
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.

@@ -190,6 +190,7 @@ impl SigningKey {
         Err(SignError::NoMechanism {
             device: self.device.describe(),
             wanted: names(mechanisms),
+            kind: self.device.kind(),
             error: refused,
         })
     }
@@ -363,7 +364,7 @@ impl SigningKey {
 
     fn refused(&self, error: CallError) -> SignError {
         if self.device.is_pulled_out(&error) {
-            return SignError::PulledOut { device: self.device.describe(), error };
+            return SignError::PulledOut { device: self.device.describe(), error, kind: self.device.kind() };
         }
         SignError::Call { device: self.device.describe(), error, kind: self.device.kind() }
     }

@@ -14,12 +14,19 @@ pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str
             "all sessions of the device are in use: end other programs that use it, then repeat the command"
         }
         // Its own word: whatever it is, it was plugged in.
-        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) => {
-            "plug the device in again, then repeat the command"
-        }
+        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) => reappearing(kind),
         Some(RvError::DeviceMemory) => kind.when_full(),
         Some(RvError::HostMemory) => "free memory on this host, then repeat the command",
         _ => kind.recovering(),
+    }
+}
+
+/// What helps where a device is not there any more. Behind a network nobody has pulled it out.
+pub(super) fn reappearing(kind: ModuleKind) -> &'static str {
+    if kind.loses_sessions() {
+        kind.recovering()
+    } else {
+        "plug the device in again, then repeat the command"
     }
 }
 

@@ -122,6 +122,13 @@ fn matching(uri: &Option<String>) -> String {
 }
 
 impl Explain for KeyError {
+    fn topic(&self) -> Option<&'static str> {
+        match self {
+            KeyError::NotAllowed { kind, .. } if kind.has_capabilities() => Some("capability"),
+            _ => Some("key"),
+        }
+    }
+
     fn exit(&self) -> Exit {
         Exit::Key
     }

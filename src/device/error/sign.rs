@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cryptoki::error::RvError;
 
+use super::advice::reappearing;
 use super::login::LoginError;
 use crate::device::{CallError, ModuleKind};
 use crate::duration::in_words;
@@ -52,6 +53,8 @@ pub enum SignError {
         device: String,
         /// What was said of the call that failed.
         error: CallError,
+        /// Its kind.
+        kind: ModuleKind,
     },
     /// It signed, and the signature is wrong.
     #[error("the device {device} made a signature that does not verify under its public key: {error}")]
@@ -68,6 +71,8 @@ pub enum SignError {
         device: String,
         /// Their names.
         wanted: Vec<String>,
+        /// Its kind.
+        kind: ModuleKind,
         /// What it said to the last that it listed.
         error: Option<CallError>,
     },
@@ -85,6 +90,21 @@ pub enum SignError {
 }
 
 impl Explain for SignError {
+    fn topic(&self) -> Option<&'static str> {
+        match self {
+            SignError::Call { error, kind, .. }
+                if kind.has_capabilities() && error.is(RvError::FunctionRejected) =>
+            {
+                Some("capability")
+            }
+            SignError::KeySize { .. } => Some("module"),
+            SignError::PulledOut { .. } => Some("device"),
+            SignError::KeyGone { .. } => Some("key"),
+            SignError::Login(error) => error.topic(),
+            _ => None,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             SignError::Login(error) => error.exit(),
@@ -114,21 +134,19 @@ impl Explain for SignError {
             SignError::KeySize { .. } => {
                 "use a newer version of the module, another module of the device (--module PATH), or another key"
             }
-            SignError::PulledOut { .. } => "plug the device in again, then repeat the command",
+            SignError::PulledOut { kind, .. } => reappearing(*kind),
             SignError::Login(error) => return error.hint(),
             SignError::KeyGone { .. } => {
                 "another program uses the device, or it was exchanged: see countersign list --login"
             }
             SignError::Wrong { .. } => {
-                "the public key on the device may belong to another key: compare with countersign list --login"
+                "the public key or the certificate on the device may belong to another key: compare with countersign list --login"
             }
             // Without --mechanism there is always more than one for RSA.
             SignError::NoMechanism { wanted, .. } if wanted.len() == 1 && wanted[0].contains("RSA") => {
                 "leave --mechanism out: then every suitable mechanism is tried"
             }
-            SignError::NoMechanism { .. } => {
-                "see the device's manual about signatures, or name another key with --key"
-            }
+            SignError::NoMechanism { kind, .. } => kind.when_no_mechanism(),
         };
         Some(hint.into())
     }
