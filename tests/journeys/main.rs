@@ -43,6 +43,7 @@ mod import_certificate;
 mod import_worse;
 mod keygen;
 mod list;
+mod luna;
 mod mangled_files;
 mod mechanism_choice;
 mod memory;
