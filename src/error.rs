@@ -43,7 +43,7 @@ pub trait Explain: std::error::Error {
         None
     }
 
-    /// Which part of the way to a signature is at fault, as `doctor` names it, where that is known.
+    /// Which part of the way to a signature is at fault, as `doctor` names it, if that is known.
     fn topic(&self) -> Option<&'static str> {
         None
     }

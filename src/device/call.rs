@@ -13,7 +13,7 @@ use super::vendor_code::VendorCode;
 pub struct CallError {
     function: &'static str,
     said: Said,
-    /// What is known of the code, where it is a vendor's own.
+    /// What is known about the code, if it is a vendor's own.
     vendor: Option<&'static VendorCode>,
 }
 
@@ -32,7 +32,7 @@ impl CallError {
         Self::of_vendor(function, code, &[])
     }
 
-    /// The same of a module whose vendor has codes of its own.
+    /// The same for a module whose vendor has codes of its own.
     pub(super) fn of_vendor(function: &'static str, code: CK_RV, vendors: &'static [VendorCode]) -> Self {
         match Rv::from(code) {
             Rv::Error(said) => {
@@ -84,7 +84,7 @@ impl CallError {
         }
     }
 
-    /// What to do about a vendor's own code, where that is known.
+    /// What to do about a vendor's own code, if that is known.
     pub(super) fn cure(&self) -> Option<&'static str> {
         self.vendor.and_then(|vendor| vendor.cure)
     }

@@ -45,7 +45,7 @@ pub struct KeyFacts {
     pub id: Option<Vec<u8>>,
     /// From the key itself, its public key object, or its certificate.
     pub public_key: Option<PublicKey>,
-    /// What kind of key it is where that is one that is not supported: `Ed25519`.
+    /// The kind of a key of a kind that is not supported, such as `Ed25519`.
     pub other_kind: Option<String>,
     /// CKA_SIGN.
     pub sign: Option<bool>,

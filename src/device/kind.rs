@@ -124,17 +124,17 @@ impl ModuleKind {
         self.row().when_full
     }
 
-    /// What a PIN is, as `doctor` names it.
+    /// What `doctor` calls a PIN.
     pub(super) fn pin_topic(self) -> &'static str {
         self.row().pin_topic
     }
 
-    /// Whether what a user and a key may do are capabilities of theirs.
+    /// Whether users and keys have capabilities, which say what they may do.
     pub(super) fn has_capabilities(self) -> bool {
         self.row().when_rejected.is_some()
     }
 
-    /// What to do where a device offers none of the mechanisms that would do.
+    /// What to do if a device offers none of the suitable mechanisms.
     pub(super) fn when_no_mechanism(self) -> &'static str {
         self.row().when_no_mechanism
     }
@@ -149,27 +149,27 @@ impl ModuleKind {
         self.row().vendor_codes
     }
 
-    /// Whether its sessions, and the login, end with the connection, which it calls CKR_DEVICE_ERROR.
+    /// Whether sessions and login end with the connection, for which it returns CKR_DEVICE_ERROR.
     pub(super) fn loses_sessions(self) -> bool {
         self.row().loses_sessions
     }
 
-    /// How a PIN is changed that is too old, or was set by somebody else.
+    /// How to change a PIN that has expired or was set by somebody else.
     pub(super) fn changing_pin(self) -> &'static str {
         self.row().changing_pin
     }
 
-    /// What it means that a key may not sign by any mechanism that would do (CKA_ALLOWED_MECHANISMS).
+    /// What to do if a key may not sign by any suitable mechanism (CKA_ALLOWED_MECHANISMS).
     pub(super) fn when_not_allowed(self) -> &'static str {
         self.row().when_not_allowed
     }
 
-    /// Whether a certificate takes the place of any other one of the same CKA_ID.
+    /// Whether a certificate overwrites any other with the same CKA_ID.
     pub(super) fn has_one_certificate_an_id(self) -> bool {
         self.row().has_one_certificate_an_id
     }
 
-    /// How a key is made that requires its PIN for each signature, where the module takes no such request.
+    /// How to generate a key that requires its PIN for each signature, if the module refuses such a request.
     pub(super) fn requiring_pin_each_time(self) -> &'static str {
         self.row().requiring_pin_each_time
     }

@@ -82,7 +82,7 @@ pub enum Notice {
         /// How many the device accepts, in words, where it says so.
         accepted: Option<String>,
     },
-    /// A person may try again: the device has no user as the PIN names it.
+    /// A person may try again: the PIN names a user that the device does not have.
     UnknownUser {
         /// The device.
         device: String,
@@ -230,7 +230,7 @@ pub(super) fn log_in(
                 return Ok(login(Some(pin)));
             }
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
-            // There is no PIN that would count in its place.
+            // The management key is not kept behind the PIN.
             Err(error)
                 if error.is(RvError::UserPinNotInitialized) && target.user == UserType::SecurityOfficer =>
             {
@@ -241,6 +241,7 @@ pub(super) fn log_in(
         let again = match &error {
             LoginError::Wrong { error: said, tries, .. }
                 if may_be_wrong_again
+                    && !before.count_low
                     && said.is(RvError::PinIncorrect)
                     && tries.count_low
                     && !tries.final_try =>
@@ -318,8 +319,8 @@ impl<'a> LoginTarget<'a> {
         format!("{secret} for {}: ", self.name())
     }
 
-    /// Whose PIN a wrong `secret` would count as. ykcs11 sends a short one in place of the management key as the user's, behind
-    /// which a YubiKey can keep that key.
+    /// Whose attempts a wrong `secret` costs. If a short one is given instead of the management key, ykcs11 sends it as the user's
+    /// PIN: a YubiKey can keep that key behind the PIN.
     fn counted(self, secret: &Pin) -> Self {
         let sent_as_pin = |so_secret: &SoSecret| secret.length() <= so_secret.longest_pin;
         match self.device.kind().so_secret() {

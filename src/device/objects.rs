@@ -95,7 +95,7 @@ fn public_key_of(session: &Session, name: &Uri, only: bool) -> Result<Option<Pub
     Ok(the_one(certified.map(|certificate| certificate.public_key().clone()).collect()))
 }
 
-/// The kind of key that the certificate is for that `name` names, where it is one that is not supported.
+/// The kind of key that the certificate named by `name` is for, if it is not supported.
 fn other_kind_certified(session: &Session, name: &Uri) -> Result<Option<String>, CallError> {
     Ok(certificates(session, name)?.into_iter().find_map(|found| match found.certificate {
         Err(CertificateError::Key(PublicKeyError::Algorithm(name))) => Some(name),

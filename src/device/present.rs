@@ -241,8 +241,8 @@ impl Device {
             })
     }
 
-    /// How many bits a key has at least and at most that the module signs with by this mechanism; none where it does not say
-    /// what can be.
+    /// The fewest and the most bits of a key that the module signs with by this mechanism; none if what it says cannot be
+    /// true.
     pub(super) fn key_sizes(&self, mechanism: MechanismType) -> Option<(u64, u64)> {
         let slot = self.slot;
         let ask = move |functions: &Functions| functions.key_sizes(slot, mechanism);

@@ -195,8 +195,8 @@ impl SigningKey {
         })
     }
 
-    /// The key's size, if that is what the module cannot sign with, by its own word: it is asked after a failure only, as
-    /// not all modules say what is true.
+    /// The error about the key's size, if the module says that it does not sign with keys of this size. It is asked only after a
+    /// failure, because some modules state wrong sizes.
     fn or_key_size(&self, error: SignError, mechanism: Mechanism) -> SignError {
         let SignError::Call { device, error, kind } = error else { return error };
         let bits = u64::from(self.public_key.bits());

@@ -3,20 +3,20 @@
 use cryptoki::error::RvError;
 use cryptoki_sys::{CK_RV, CKR_VENDOR_DEFINED};
 
-/// A code that only one vendor's modules say.
+/// A code that only one vendor's modules return.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct VendorCode {
     /// Above CKR_VENDOR_DEFINED.
     number: CK_RV,
     pub(super) name: &'static str,
-    /// The standard's code that means the same here.
+    /// The standard code with the same meaning.
     pub(super) like: Option<RvError>,
-    /// What to do, where more is known than of the standard's code.
+    /// What to do, if more is known than for the standard code.
     pub(super) cure: Option<&'static str>,
 }
 
 impl VendorCode {
-    /// The one of `codes` that a module said.
+    /// The one of `codes` that a module returned.
     pub(super) fn find(codes: &'static [Self], code: CK_RV) -> Option<&'static Self> {
         codes.iter().find(|known| CKR_VENDOR_DEFINED + known.number == code)
     }
@@ -47,13 +47,13 @@ const LUNA_AUDIT: &str =
 const LUNA_POLICY: &str = "a policy of the partition or the HSM forbids it: lunacm, partition showpolicies and hsm showpolicies; their \
      security officers can change it";
 
-/// A Thales Luna's, as far as a client that signs meets them. Names and numbers are those of Thales' own client in Python
+/// The codes of a Thales Luna that a client that signs may get. Names and numbers are those of Thales' own client in Python
 /// (https://github.com/ThalesGroup/pycryptoki: defines.py, return_values.py).
 pub(super) static LUNA: &[VendorCode] = &[
     VendorCode::new(0x04, "CKR_RC_ERROR"),
     VendorCode::new(0x05, "CKR_CONTAINER_HANDLE_INVALID").cure(LUNA_CONNECTION),
     VendorCode::new(0x07, "CKR_USER_LOCKED_OUT").like(RvError::PinLocked),
-    // Also of a session whose login ended with its connection (https://github.com/Pkcs11Interop/Pkcs11Interop/issues/188).
+    // Also the answer in a session whose login ended with its connection (https://github.com/Pkcs11Interop/Pkcs11Interop/issues/188).
     VendorCode::new(0x1a, "CKR_USER_NOT_AUTHORIZED").like(RvError::UserNotLoggedIn).cure(
         "the role that is logged in may not do this: a Crypto User can only sign, so leave --user-type out to log in \
          as the Crypto Officer",
@@ -114,7 +114,7 @@ mod tests {
             assert_eq!(LUNA.iter().position(twice), Some(at), "{code:?}");
             assert_eq!(VendorCode::find(LUNA, 0x8000_0000 + code.number), Some(code));
         }
-        // CKR_DEVICE_ERROR is nobody's own.
+        // The standard's own codes have no entry.
         for code in [0x30, 0x7fff_ffff, 0x8000_0000, 0x9000_0004] {
             assert_eq!(VendorCode::find(LUNA, code), None, "{code:#x}");
         }

@@ -3,12 +3,16 @@
 
 use std::os::unix::fs::symlink;
 
+use rustix::process::Signal;
+
 use crate::support::desk::{Desk, SIGNKEY};
-use crate::support::faults::{SIGN, calls, untouched, with_faults};
+use crate::support::faults::{SIGN, calls, faulty, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
 use crate::support::parts::fault_module;
 use crate::support::preparing::DEVICE;
 use crate::support::run::{Done, Run};
+use crate::support::server::Server;
+use crate::support::serving::Serving;
 use crate::support::token_files::UNSIGNED;
 
 const CRYPTO_USER: [&str; 2] = ["--user-type", "crypto-user"];
@@ -163,6 +167,24 @@ fn a_connection_that_stays_lost_leaves_the_file_alone_and_nothing_is_to_be_plugg
         says_not(&done, &["plug"]);
         assert_eq!(calls(&desk, "C_Login"), 1, "{faults}");
         untouched(&desk);
+    }
+}
+
+#[test]
+fn a_server_whose_luna_was_away_for_longer_renews_once_it_is_back() {
+    // The second one: https://github.com/Pkcs11Interop/Pkcs11Interop/issues/214
+    for faults in ["C_Sign:2=0x30,C_Sign:3=0x30", "C_Login:2=0x190"] {
+        let server = Server::new();
+        let module = server.desk.path("libCryptoki2_64.so");
+        symlink(fault_module(), &module).unwrap();
+        let run = faulty(&server, server.run("serve", &["--port", "0"]), faults);
+        let serving = Serving::of(&server, run.env("COUNTERSIGN_MODULE", module));
+        serving.running.signal(Signal::HUP).says("role=demo not renewed").says("role=demo renewed");
+        assert_eq!(serving.access_key(), server.aws.access_keys()[1], "{faults}");
+        serving.stop();
+        // The module is started afresh for each renewal.
+        assert_eq!(calls(&server.desk, "C_Initialize"), calls(&server.desk, "C_Finalize"), "{faults}");
+        assert!(calls(&server.desk, "C_Initialize") >= 3, "{faults}");
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str
     }
 }
 
-/// What helps where a device is not there any more. Behind a network nobody has pulled it out.
+/// What helps if a device is no longer there. One behind a network was not unplugged.
 pub(super) fn reappearing(kind: ModuleKind) -> &'static str {
     if kind.loses_sessions() {
         kind.recovering()

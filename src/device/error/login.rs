@@ -221,7 +221,7 @@ impl Explain for LoginError {
             LoginError::Failed { error, .. } if error.is(RvError::UserTypeInvalid) => {
                 "the device has no such user: name another with --user-type; --so-pin-source logs in as the security officer"
             }
-            // ykcs11 says so of a PIN in place of a management key that is not kept behind that.
+            // ykcs11's answer to a PIN instead of the management key, if that key is not kept behind the PIN.
             LoginError::Failed { error, kind, .. } if error.is(RvError::UserPinNotInitialized) => {
                 kind.so_secret().map_or("set a PIN with the device's own tool", |secret| secret.when_needed)
             }

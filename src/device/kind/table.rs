@@ -47,9 +47,9 @@ pub(in crate::device) struct SoSecret {
     pub(in crate::device) prompt: &'static str,
     /// What to say of a wrong one.
     pub(in crate::device) when_wrong: &'static str,
-    /// Why one may be refused that is right.
+    /// Why the right one may be refused.
     pub(in crate::device) when_refused: &'static str,
-    /// Up to how many characters the module sends as the user's PIN, which costs an attempt if it is wrong.
+    /// The most characters that the module sends as the user's PIN, which costs an attempt if it is wrong.
     pub(in crate::device) longest_pin: usize,
     /// What to say where it is needed.
     pub(in crate::device) when_needed: &'static str,

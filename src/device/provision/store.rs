@@ -78,7 +78,7 @@ impl WritableDevice {
             return Err(ProvisionError::HasCertificate { device: self.device.describe(), there }.into());
         }
         let id = key.id.clone().unwrap_or_default();
-        // What the device would overwrite unasked.
+        // The device would overwrite these without asking.
         let is_in_place = |found: &&CertificateObject| {
             self.device.kind().has_one_certificate_an_id()
                 && found.id.as_deref() == Some(&id)
