@@ -134,6 +134,11 @@ impl ModuleKind {
         self.row().when_rejected.is_some()
     }
 
+    /// What to do if the device knows no mechanism that generates such a key.
+    pub(super) fn when_no_generation(self) -> &'static str {
+        self.row().when_no_generation
+    }
+
     /// What to do if a device offers none of the suitable mechanisms.
     pub(super) fn when_no_mechanism(self) -> &'static str {
         self.row().when_no_mechanism

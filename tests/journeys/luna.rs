@@ -247,6 +247,8 @@ fn mechanisms_that_a_policy_forbids_are_replaced_or_named() {
     let generate = ["keygen", "--device", DEVICE, "--label", "new"];
     luna(&desk, &generate, "C_GenerateKeyPair=0x80000030").exits(3).says("partition showpolicies");
     luna(&desk, &generate, "C_GenerateKeyPair=0x8000002c").exits(3).says("the partition is full");
+    // FIPS mode, by an old client (thalesdocs.com, Luna 7.2: "Mechanism Remap for FIPS Compliance").
+    luna(&desk, &generate, "C_GenerateKeyPair=0x70").exits(3).says("set RSAKeyGenMechRemap = 1");
 }
 
 #[test]

@@ -247,12 +247,10 @@ impl Explain for ProvisionError {
                 Some(secret),
             ) => secret.when_needed,
             (
-                ProvisionError::NotGenerated { .. },
+                ProvisionError::NotGenerated { kind, .. },
                 Some(RvError::FunctionNotSupported | RvError::MechanismInvalid),
                 ..,
-            ) => {
-                "the device generates no such key through PKCS#11: use another --type, or generate the key with the device's own tool"
-            }
+            ) => kind.when_no_generation(),
             (
                 ProvisionError::NotGenerated { user: UserType::SecurityOfficer, .. },
                 Some(RvError::UserNotLoggedIn),

@@ -83,6 +83,7 @@ pub(super) struct Row {
     pub(super) when_user_unknown: Option<&'static str>,
     pub(super) pin_topic: &'static str,
     pub(super) when_no_mechanism: &'static str,
+    pub(super) when_no_generation: &'static str,
     pub(super) vendor_codes: &'static [VendorCode],
     pub(super) loses_sessions: bool,
     pub(super) changing_pin: &'static str,
@@ -120,6 +121,8 @@ pub(super) const OTHER: Row = Row {
     when_user_unknown: None,
     pin_topic: "PIN",
     when_no_mechanism: "see the device's manual about signatures, or name another key with --key",
+    when_no_generation: "the device generates no such key through PKCS#11: use another --type, or generate the key with the \
+                         device's own tool",
     vendor_codes: &[],
     loses_sessions: false,
     changing_pin: "change it with the device's own tool, or pkcs11-tool --change-pin",
@@ -224,6 +227,10 @@ pub(super) static TABLE: [Row; 14] = [
         when_it_locks: "a Luna locks the role after ten, or as partition policy 20 says",
         when_no_mechanism: "policies of the partition can forbid mechanisms (lunacm, partition showpolicies: RSA PKCS and raw RSA \
                             operations); or name another key with --key",
+        // thalesdocs.com, Luna 7.2: "Mechanism Remap for FIPS Compliance". CKM_RSA_PKCS_KEY_PAIR_GEN is not approved.
+        when_no_generation: "in FIPS mode a Luna generates RSA keys by newer mechanisms, to which Luna HSM Client 10.1 and later \
+                             map this one; for an older client, set RSAKeyGenMechRemap = 1 in Chrystoki.conf, or use another \
+                             --type",
         vendor_codes: LUNA,
         // https://github.com/Pkcs11Interop/Pkcs11Interop/issues/188
         loses_sessions: true,
