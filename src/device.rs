@@ -31,6 +31,7 @@ mod spec;
 mod token_info;
 mod trial;
 mod user_type;
+mod vendor_code;
 mod watch;
 
 pub(crate) use abandoned::within;

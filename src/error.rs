@@ -43,6 +43,11 @@ pub trait Explain: std::error::Error {
         None
     }
 
+    /// Which part of the way to a signature is at fault, as `doctor` names it, if that is known.
+    fn topic(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether it may resolve itself: a file that is still being written, a device that is not plugged in
     /// yet.
     fn may_pass(&self) -> bool {
@@ -72,6 +77,11 @@ impl Error {
     /// Lines below the first one.
     pub fn detail(&self) -> Vec<String> {
         self.source.detail()
+    }
+
+    /// Which part of the way to a signature is at fault.
+    pub fn topic(&self) -> Option<&'static str> {
+        self.source.topic()
     }
 
     /// Whether it may resolve itself.

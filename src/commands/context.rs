@@ -150,6 +150,7 @@ pub(crate) fn tell(notice: &Notice, terminal: &Terminal) {
         Notice::EnterPinOnDevice { .. }
         | Notice::WrongPin { .. }
         | Notice::WrongForm { .. }
+        | Notice::UnknownUser { .. }
         | Notice::OuterBlank { .. } => terminal.warn(&notice.to_string()),
     }
 }

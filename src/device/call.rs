@@ -6,12 +6,15 @@ use cryptoki::error::{Rv, RvError};
 use cryptoki_sys::CK_RV;
 
 use super::abandoned::NotReturned;
+use super::vendor_code::VendorCode;
 
 /// What a PKCS#11 function answered when it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
     function: &'static str,
     said: Said,
+    /// What is known about the code, if it is a vendor's own.
+    vendor: Option<&'static VendorCode>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,24 +29,34 @@ enum Said {
 impl CallError {
     /// The answer of `function`, which is not CKR_OK.
     pub(super) fn of(function: &'static str, code: CK_RV) -> Self {
+        Self::of_vendor(function, code, &[])
+    }
+
+    /// The same for a module whose vendor has codes of its own.
+    pub(super) fn of_vendor(function: &'static str, code: CK_RV, vendors: &'static [VendorCode]) -> Self {
         match Rv::from(code) {
-            Rv::Error(code) => CallError { function, said: Said::Code(code) },
+            Rv::Error(said) => {
+                CallError { function, said: Said::Code(said), vendor: VendorCode::find(vendors, code) }
+            }
             Rv::Ok => Self::unusable(function, "it said CKR_OK".into()),
         }
     }
 
     #[cfg(test)]
     pub(super) fn saying(function: &'static str, code: RvError) -> Self {
-        CallError { function, said: Said::Code(code) }
+        CallError { function, said: Said::Code(code), vendor: None }
     }
 
     /// An unusable answer of `function`.
     pub(super) fn unusable(function: &'static str, what: String) -> Self {
-        CallError { function, said: Said::Unusable(what) }
+        CallError { function, said: Said::Unusable(what), vendor: None }
     }
 
     /// The return code, as `CKR_PIN_INCORRECT`.
     pub fn ckr_name(&self) -> String {
+        if let Some(vendor) = self.vendor {
+            return vendor.name.to_owned();
+        }
         match &self.said {
             Said::Code(RvError::VendorDefined(code) | RvError::UnknownErrorCode(code)) => {
                 format!("{code:#x}")
@@ -59,12 +72,21 @@ impl CallError {
         self.said == Said::Nothing
     }
 
-    /// The return code, if the module gave one.
+    /// The return code, if the module gave one. For a code of a vendor's own, the standard code with the same meaning, if there
+    /// is one.
     pub(super) fn code(&self) -> Option<RvError> {
+        if let Some(code) = self.vendor.and_then(|vendor| vendor.like) {
+            return Some(code);
+        }
         match &self.said {
             Said::Code(code) => Some(*code),
             Said::Nothing | Said::Unusable(_) => None,
         }
+    }
+
+    /// What to do about a vendor's own code, if that is known.
+    pub(super) fn cure(&self) -> Option<&'static str> {
+        self.vendor.and_then(|vendor| vendor.cure)
     }
 
     /// The function.
@@ -83,7 +105,7 @@ impl CallError {
 
 impl From<NotReturned> for CallError {
     fn from(call: NotReturned) -> Self {
-        CallError { function: call.function, said: Said::Nothing }
+        CallError { function: call.function, said: Said::Nothing, vendor: None }
     }
 }
 

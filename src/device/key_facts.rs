@@ -45,6 +45,8 @@ pub struct KeyFacts {
     pub id: Option<Vec<u8>>,
     /// From the key itself, its public key object, or its certificate.
     pub public_key: Option<PublicKey>,
+    /// The kind of a key of a kind that is not supported, such as `Ed25519`.
+    pub other_kind: Option<String>,
     /// CKA_SIGN.
     pub sign: Option<bool>,
     /// CKA_SENSITIVE.
@@ -138,13 +140,21 @@ impl KeyFacts {
 
     /// Its kind and size, `RSA-2048`.
     pub fn kind(&self) -> String {
-        self.public_key.as_ref().map_or_else(|| "key of unknown kind".into(), PublicKey::describe)
+        match (&self.public_key, &self.other_kind) {
+            (Some(key), _) => key.describe(),
+            (None, Some(kind)) => kind.clone(),
+            (None, None) => "key of unknown kind".into(),
+        }
     }
 
     /// Why the key must not sign CloudHSM's files; empty if it may.
     pub fn unfit_reasons(&self, policy: Policy) -> Vec<UnfitReason> {
         let of_key = match &self.public_key {
-            None => Some(UnfitReason::NoPublicKey),
+            None => Some(match &self.other_kind {
+                Some(kind) if policy.any_key => UnfitReason::NotSupported(kind.clone()),
+                Some(kind) => UnfitReason::NotAccepted(kind.clone()),
+                None => UnfitReason::NoPublicKey,
+            }),
             Some(key) if policy.any_key => {
                 Verifier::new(key).is_err().then(|| UnfitReason::NotSupported(key.describe()))
             }

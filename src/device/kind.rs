@@ -1,44 +1,16 @@
 //! What is known about each kind of module and its devices: how they are recognized, their
 //! quirks, and what to advise. All of it is in one table; everything else asks here.
 
+mod table;
+
 use std::path::Path;
 
 use ModuleKind as Kind;
+pub use table::ModuleKind;
+pub(super) use table::SoSecret;
+use table::{OTHER, Row, TABLE};
 
-/// A kind of module that has its own ways.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModuleKind {
-    /// A YubiHSM 2.
-    YubiHsm,
-    /// ykcs11: a YubiKey's PIV application.
-    YubiKey,
-    /// AWS CloudHSM's own.
-    CloudHsm,
-    /// A partition of a Thales Luna.
-    Luna,
-    /// tpm2-pkcs11: a TPM.
-    Tpm,
-    /// openCryptoki.
-    OpenCryptoki,
-    /// SoftHSM.
-    SoftHsm,
-    /// OpenSC: a smart card.
-    OpenSc,
-    /// Another one for smart cards.
-    SmartCard,
-    /// NSS's softokn.
-    Nss,
-    /// gnome-keyring: among others the SSH keys in files of ~/.ssh.
-    GnomeKeyring,
-    /// Kryoptic.
-    Kryoptic,
-    /// p11-kit's client, which shows the devices of a p11-kit server.
-    P11KitClient,
-    /// p11-kit's proxy, which shows the devices of all modules.
-    P11KitProxy,
-    /// Any other.
-    Other,
-}
+use super::vendor_code::VendorCode;
 
 impl ModuleKind {
     /// The kind of the module at a path.
@@ -152,9 +124,59 @@ impl ModuleKind {
         self.row().when_full
     }
 
+    /// What `doctor` calls a PIN.
+    pub(super) fn pin_topic(self) -> &'static str {
+        self.row().pin_topic
+    }
+
+    /// Whether users and keys have capabilities, which say what they may do.
+    pub(super) fn has_capabilities(self) -> bool {
+        self.row().when_rejected.is_some()
+    }
+
+    /// What to do if the device knows no mechanism that generates such a key.
+    pub(super) fn when_no_generation(self) -> &'static str {
+        self.row().when_no_generation
+    }
+
+    /// What to do if a device offers none of the suitable mechanisms.
+    pub(super) fn when_no_mechanism(self) -> &'static str {
+        self.row().when_no_mechanism
+    }
+
     /// What it means that a login says CKR_OBJECT_HANDLE_INVALID, where the PIN names whom to log in.
     pub(super) fn when_user_unknown(self) -> Option<&'static str> {
         self.row().when_user_unknown
+    }
+
+    /// The return codes that are its vendor's own.
+    pub(super) fn vendor_codes(self) -> &'static [VendorCode] {
+        self.row().vendor_codes
+    }
+
+    /// Whether sessions and login end with the connection, for which it returns CKR_DEVICE_ERROR.
+    pub(super) fn loses_sessions(self) -> bool {
+        self.row().loses_sessions
+    }
+
+    /// How to change a PIN that has expired or was set by somebody else.
+    pub(super) fn changing_pin(self) -> &'static str {
+        self.row().changing_pin
+    }
+
+    /// What to do if a key may not sign by any suitable mechanism (CKA_ALLOWED_MECHANISMS).
+    pub(super) fn when_not_allowed(self) -> &'static str {
+        self.row().when_not_allowed
+    }
+
+    /// Whether a certificate overwrites any other with the same CKA_ID.
+    pub(super) fn has_one_certificate_an_id(self) -> bool {
+        self.row().has_one_certificate_an_id
+    }
+
+    /// How to generate a key that requires its PIN for each signature, if the module refuses such a request.
+    pub(super) fn requiring_pin_each_time(self) -> &'static str {
+        self.row().requiring_pin_each_time
     }
 
     /// How a locked PIN is unblocked.
@@ -181,247 +203,6 @@ impl ModuleKind {
         TABLE.iter().find(|row| row.kind == self).unwrap_or(&OTHER)
     }
 }
-
-/// What takes the place of the security officer's PIN.
-pub(super) struct SoSecret {
-    /// What it is called.
-    pub(super) name: &'static str,
-    /// How a person is asked for it.
-    pub(super) prompt: &'static str,
-    /// What to say of a wrong one.
-    pub(super) when_wrong: &'static str,
-    /// What to say where it is needed.
-    pub(super) when_needed: &'static str,
-}
-
-/// What is known of a kind.
-struct Row {
-    kind: ModuleKind,
-    /// What the module's file name contains, in lower case.
-    modules: &'static [&'static str],
-    /// What the manufacturer, model or label of its devices contains, in lower case.
-    devices: &'static [&'static str],
-    shows_others: bool,
-    needs_pcscd: bool,
-    own_key: Option<u8>,
-    software_store: Option<&'static str>,
-    has_free_slot: bool,
-    when_silent: &'static str,
-    when_card_unknown: &'static str,
-    initialising: &'static str,
-    when_no_key: Option<&'static str>,
-    when_not_generated: Option<&'static str>,
-    when_not_stored: Option<&'static str>,
-    is_pluggable: bool,
-    recovering: Option<&'static str>,
-    counts_wrong_pins: bool,
-    when_it_locks: &'static str,
-    misreads_unwrap: bool,
-    when_rejected: Option<&'static str>,
-    when_full: &'static str,
-    when_user_unknown: Option<&'static str>,
-    unblocking: &'static str,
-    pin_form: Option<&'static str>,
-    pin_length: Option<&'static str>,
-    so_secret: Option<SoSecret>,
-}
-
-const OTHER: Row = Row {
-    kind: Kind::Other,
-    modules: &[],
-    devices: &[],
-    shows_others: false,
-    needs_pcscd: false,
-    own_key: None,
-    software_store: None,
-    has_free_slot: false,
-    when_silent: "plug the device in, or name its module with --module PATH; countersign list shows what is there",
-    when_card_unknown: "name the module of the card's maker with --module PATH (a YubiKey's is libykcs11.so)",
-    initialising: "pkcs11-tool --module MODULE --slot SLOT --init-token --label NAME, or the device's own tool",
-    when_no_key: None,
-    when_not_generated: None,
-    when_not_stored: None,
-    is_pluggable: false,
-    recovering: None,
-    counts_wrong_pins: true,
-    when_it_locks: "most lock after three",
-    misreads_unwrap: false,
-    when_rejected: None,
-    when_full: "the device is full: countersign list --login shows what can go; remove it with the device's own tool",
-    when_user_unknown: None,
-    unblocking: "set a new one with the SO PIN, by the device's own tool or \
-                 pkcs11-tool --module MODULE --login --login-type so --init-pin",
-    pin_form: None,
-    pin_length: None,
-    so_secret: None,
-};
-
-/// The first row that fits counts: a YubiHSM's maker is Yubico too.
-static TABLE: [Row; 14] = [
-    Row {
-        kind: Kind::YubiHsm,
-        modules: &["yubihsm"],
-        devices: &["yubihsm"],
-        is_pluggable: true,
-        recovering: Some(
-            "systemctl restart yubihsm-connector, or unplug the YubiHSM and plug it in again; then repeat the command",
-        ),
-        counts_wrong_pins: false,
-        when_it_locks: "a YubiHSM locks nothing",
-        // yubihsm_pkcs11 2.6: an RSA wrap key, which signs nothing.
-        misreads_unwrap: true,
-        when_rejected: Some(
-            "a capability is missing: the authentication key whose number begins the PIN must have it and, to make an \
-             object, be able to give it; so must the key that signs (yubihsm-shell: get objectinfo)",
-        ),
-        when_full: "if audit is forced, its log is full: read it (yubihsm-shell --action get-logs), then free it (--action \
-                    set-log-index); if not, objects must go: countersign list --login shows them",
-        when_user_unknown: Some(
-            "the device has no authentication key with the number that the PIN begins with",
-        ),
-        unblocking: "an authentication key of a YubiHSM is not locked by wrong passwords; close other sessions, or restart \
-                     its connector",
-        pin_form: Some(
-            "the PIN of a YubiHSM is the number of the authentication key as 4 hexadecimal digits and then its \
-             password: 0001password",
-        ),
-        ..OTHER
-    },
-    Row {
-        kind: Kind::YubiKey,
-        modules: &["ykcs11"],
-        devices: &["ykcs11", "yubikey", "yubico"],
-        needs_pcscd: true,
-        is_pluggable: true,
-        when_it_locks: "a YubiKey locks after three, if that was not changed",
-        // The attestation key in PIV slot F9, by the number that ykcs11 gives it.
-        own_key: Some(0x19),
-        when_card_unknown: "libykcs11.so knows YubiKeys whose PIV application is on (ykman config usb --enable PIV); another card: \
-                            --module opensc-pkcs11.so, or the module of its maker",
-        unblocking: "unblock it with the PUK: ykman piv access unblock-pin. If the PUK is locked too, only ykman piv reset \
-                     is left, which destroys all keys",
-        // ykcs11 (2.2) says 6 to 48, which is for the management key too.
-        pin_length: Some("6 to 8 characters"),
-        so_secret: Some(SoSecret {
-            name: "management key",
-            prompt: "Management key, 48 hexadecimal digits,",
-            when_wrong: "what is wanted is the management key, 48 hexadecimal digits; wrong ones lock nothing",
-            when_needed: "a YubiKey requires its management key for this: --so-pin-source prompt, and give the key as 48 \
-                          hexadecimal digits",
-        }),
-        ..OTHER
-    },
-    Row {
-        kind: Kind::CloudHsm,
-        modules: &["cloudhsm", "cavium", "marvell"],
-        devices: &["cloudhsm", "cavium", "marvell"],
-        recovering: Some(
-            "repeat the command; if it fails again, see whether cloudhsm-cli reaches the cluster, and the log in \
-             /opt/cloudhsm/run",
-        ),
-        when_silent: "its client is configured by /opt/cloudhsm/bin/configure-pkcs11; its log is in /opt/cloudhsm/run",
-        unblocking: "ask an administrator of the cluster: cloudhsm-cli user change-password unlocks the user",
-        pin_form: Some("the PIN of a CloudHSM is USER:PASSWORD, of a crypto user of the cluster"),
-        ..OTHER
-    },
-    Row {
-        kind: Kind::Luna,
-        modules: &["cryptoki2", "luna"],
-        devices: &["luna", "cryptoki2"],
-        recovering: Some("repeat the command; if it fails again, see whether lunacm reaches the partition"),
-        when_silent: "lunacm lists the partitions that this host has; Chrystoki.conf names the appliance",
-        unblocking: "ask the partition's security officer: lunacm, role resetpw -name co (or cu) unlocks the role",
-        pin_form: Some(
-            "the PIN is that of the Crypto Officer; to log in as the Crypto User add --user-type crypto-user",
-        ),
-        ..OTHER
-    },
-    Row {
-        kind: Kind::Tpm,
-        modules: &["tpm2"],
-        devices: &["tpm2"],
-        has_free_slot: true,
-        recovering: Some("end other programs that use the TPM, then repeat the command"),
-        when_it_locks: "a TPM locks as a whole (tpm2_getcap properties-variable says after how many)",
-        initialising: "tpm2_ptool init; tpm2_ptool addtoken --pid 1 --label NAME --sopin SOPIN --userpin PIN",
-        unblocking: "the whole TPM is in dictionary attack lockout: wait until it ends (tpm2_getcap properties-variable \
-                     says when), or tpm2_dictionarylockout --clear-lockout",
-        ..OTHER
-    },
-    Row {
-        kind: Kind::OpenCryptoki,
-        modules: &["opencryptoki"],
-        devices: &["opencryptoki"],
-        recovering: Some("systemctl restart pkcsslotd, then repeat the command"),
-        initialising: "pkcsconf -I -c SLOT; then pkcsconf -P -c SLOT and pkcsconf -u -c SLOT",
-        unblocking: "set a new one with the SO PIN: pkcsconf -u -c SLOT",
-        ..OTHER
-    },
-    Row {
-        kind: Kind::SoftHsm,
-        modules: &["softhsm"],
-        devices: &["softhsm"],
-        software_store: Some("SoftHSM keeps keys in files: it is for tests"),
-        has_free_slot: true,
-        recovering: Some(
-            "make sure that this user may write to the folder of SoftHSM's tokens, then repeat the command",
-        ),
-        counts_wrong_pins: false,
-        when_it_locks: "SoftHSM locks nothing",
-        initialising: "softhsm2-util --init-token --slot SLOT --label NAME",
-        ..OTHER
-    },
-    Row {
-        kind: Kind::OpenSc,
-        modules: &["opensc"],
-        devices: &["opensc", "piv", "pkcs#15"],
-        is_pluggable: true,
-        needs_pcscd: true,
-        when_no_key: Some(
-            "OpenSC shows a PIV card's key only together with its certificate: put one on the card, or use the card \
-             maker's own module (a YubiKey's is libykcs11.so)",
-        ),
-        when_not_generated: Some(
-            "OpenSC generates no keys on PIV cards: use ykman piv keys generate 9a, or --module libykcs11.so with \
-             --so-pin-source for a YubiKey; or the card maker's own tool",
-        ),
-        when_not_stored: Some(
-            "OpenSC stores nothing on PIV cards: use ykman piv certificates import, or --module libykcs11.so with \
-             --so-pin-source for a YubiKey; or the card maker's own tool",
-        ),
-        unblocking: "unblock it with the PUK: pkcs15-tool --unblock-pin, or the card issuer's own tool",
-        ..OTHER
-    },
-    Row {
-        kind: Kind::SmartCard,
-        modules: &["pcsc", "ccid", "cackey", "coolkey"],
-        needs_pcscd: true,
-        is_pluggable: true,
-        ..OTHER
-    },
-    Row { kind: Kind::Nss, modules: &["softokn"], software_store: Some("NSS keeps keys in files"), ..OTHER },
-    Row {
-        kind: Kind::GnomeKeyring,
-        modules: &["gnome-keyring"],
-        devices: &["gnome keyring", "gnome-keyring"],
-        software_store: Some("gnome-keyring keeps keys in files"),
-        ..OTHER
-    },
-    Row {
-        kind: Kind::Kryoptic,
-        modules: &["kryoptic"],
-        devices: &["kryoptic"],
-        software_store: Some("Kryoptic keeps keys in files"),
-        ..OTHER
-    },
-    Row { kind: Kind::P11KitClient, modules: &["p11-kit-client"], shows_others: true, ..OTHER },
-    Row {
-        kind: Kind::P11KitProxy,
-        modules: &["p11-kit-proxy", "libp11-kit.so"],
-        shows_others: true,
-        ..OTHER
-    },
-];
 
 fn of_row(row: Option<&Row>) -> ModuleKind {
     row.map_or(Kind::Other, |row| row.kind)

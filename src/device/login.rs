@@ -8,6 +8,7 @@ use cryptoki::session::UserType as Cku;
 
 use super::call::CallError;
 use super::error::LoginError;
+use super::kind::SoSecret;
 use super::login_memory::{Account, LoginMemory};
 use super::present::Device;
 use super::session::Session;
@@ -81,6 +82,11 @@ pub enum Notice {
         /// How many the device accepts, in words, where it says so.
         accepted: Option<String>,
     },
+    /// A person may try again: the PIN names a user that the device does not have.
+    UnknownUser {
+        /// The device.
+        device: String,
+    },
     /// The PIN begins or ends with a blank.
     OuterBlank {
         /// Where it came from.
@@ -100,6 +106,9 @@ impl fmt::Display for Notice {
                     write!(f, ", which accepts {accepted}")?;
                 }
                 f.write_str("; no attempt was used up, and you can try again")
+            }
+            Notice::UnknownUser { device } => {
+                write!(f, "{device} has no user by the number or name in that PIN; you can try again")
             }
             Notice::OuterBlank { source } => {
                 write!(f, "the PIN from {source} begins or ends with a blank, which is sent as part of it")
@@ -172,12 +181,12 @@ pub(super) fn log_in(
         source: source.clone(),
         memory: options.memory.clone(),
     };
-    let before = target.state_now()?;
-    if !before.login_required {
+    let state = target.state_now()?;
+    if !state.login_required {
         return Ok(login(None));
     }
-    refuse_early(&before, target, options.use_last_try)?;
-    if before.on_device {
+    refuse_early(&state, target, options.use_last_try)?;
+    if state.on_device {
         notice(Notice::EnterPinOnDevice { device: name() });
         return match session.login(user, None) {
             Ok(()) => Ok(login(None)),
@@ -192,8 +201,8 @@ pub(super) fn log_in(
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let length = PinLength::to_heed(&before, target.user, options.use_last_try);
-    let before = before.tries_of(target.user);
+    let length = PinLength::to_heed(&state, target.user, options.use_last_try);
+    let before = state.tries_of(target.user);
     let mut may_be_wrong_again = is_person && !before.count_low;
     let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
@@ -212,17 +221,27 @@ pub(super) fn log_in(
         if !is_person && pin.has_outer_blank() {
             notice(Notice::OuterBlank { source: source.to_string() });
         }
+        let counted = target.counted(&pin);
+        refuse_early(&state, counted, options.use_last_try)?;
+        let before = state.tries_of(counted.user);
         let error = match session.login(user, Some(&pin)) {
             Ok(()) => {
                 options.memory.was_right(&target.account(), source, &pin);
                 return Ok(login(Some(pin)));
             }
             Err(error) if error.is(RvError::UserAlreadyLoggedIn) => return Ok(login(Some(pin))),
-            Err(error) => failed(target, error, is_person, Some(Sent { pin: &pin, before })),
+            // The management key is not kept behind the PIN.
+            Err(error)
+                if error.is(RvError::UserPinNotInitialized) && target.user == UserType::SecurityOfficer =>
+            {
+                return Err(target.failed(error));
+            }
+            Err(error) => failed(counted, error, is_person, Some(Sent { pin: &pin, before })),
         };
         let again = match &error {
             LoginError::Wrong { error: said, tries, .. }
                 if may_be_wrong_again
+                    && !before.count_low
                     && said.is(RvError::PinIncorrect)
                     && tries.count_low
                     && !tries.final_try =>
@@ -233,6 +252,12 @@ pub(super) fn log_in(
             LoginError::WrongForm { sent, accepted, is_uncounted: true, .. } if may_have_wrong_form_again => {
                 may_have_wrong_form_again = false;
                 Notice::WrongForm { device: name(), sent: *sent, accepted: accepted.clone() }
+            }
+            LoginError::UnknownUser { kind, .. }
+                if may_have_wrong_form_again && !kind.counts_wrong_pins() =>
+            {
+                may_have_wrong_form_again = false;
+                Notice::UnknownUser { device: name() }
             }
             _ => {
                 remember_refusal(&options.memory, target, &error, Some(&pin));
@@ -249,6 +274,7 @@ fn remember_refusal(memory: &LoginMemory, target: LoginTarget<'_>, failure: &Log
     if matches!(
         failure,
         LoginError::Wrong { .. }
+            | LoginError::UnknownUser { .. }
             | LoginError::WrongForm { .. }
             | LoginError::WrongLength { .. }
             | LoginError::Locked { .. }
@@ -293,6 +319,18 @@ impl<'a> LoginTarget<'a> {
         format!("{secret} for {}: ", self.name())
     }
 
+    /// Whose attempts a wrong `secret` costs. If a short one is given instead of the management key, ykcs11 sends it as the user's
+    /// PIN: a YubiKey can keep that key behind the PIN.
+    fn counted(self, secret: &Pin) -> Self {
+        let sent_as_pin = |so_secret: &SoSecret| secret.length() <= so_secret.longest_pin;
+        match self.device.kind().so_secret() {
+            Some(so_secret) if self.user == UserType::SecurityOfficer && sent_as_pin(so_secret) => {
+                LoginTarget { user: UserType::User, ..self }
+            }
+            _ => self,
+        }
+    }
+
     fn account(self) -> Account {
         Account::of(self.device, self.user)
     }
@@ -312,6 +350,7 @@ impl<'a> LoginTarget<'a> {
                 length: pin.length(),
                 accepted: self.device.kind().pin_length().map_or(by_device, str::to_owned),
                 person: source.is_person(),
+                kind: self.device.kind(),
             }),
             None => Ok(pin),
         }
@@ -419,6 +458,9 @@ fn about_pin(
     if !is_about_form && !error.is_one_of(&codes) {
         return Err(error);
     }
+    if error.is(RvError::ObjectHandleInvalid) && kind.when_user_unknown().is_some() {
+        return Ok(LoginError::UnknownUser { device: name, error, person, kind });
+    }
     let now = target.tries();
     let tries = now.unwrap_or_default();
     if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && tries.locked) {
@@ -428,7 +470,7 @@ fn about_pin(
         return Ok(LoginError::NoPinSet { device: name });
     }
     if error.is(RvError::PinExpired) {
-        return Ok(LoginError::Expired { device: name });
+        return Ok(LoginError::Expired { device: name, kind });
     }
     match sent {
         // A device that counts it takes it for a wrong one.

@@ -65,6 +65,7 @@ impl Module {
                 })?
             }
         };
+        let functions = functions.saying(spec.kind().vendor_codes());
         if abandoned::must_end_first(&name) {
             let stale = functions.clone();
             let _ = watch::during("C_Finalize", &name, &name, move || stale.finalize())?;
@@ -76,7 +77,7 @@ impl Module {
             Err(error) if error.is(RvError::CryptokiAlreadyInitialized) => {}
             Err(error) => {
                 let cause = cause::of_start(spec.kind(), &spec.path).map(Box::new);
-                return Err(ModuleFailure { cause, ..failure(error.to_string(), None) });
+                return Err(ModuleFailure { cause, ..failure(error.to_string(), error.cure()) });
             }
         }
         // A module whose C_GetInfo fails may still sign; its URI attributes are then empty.

@@ -7,7 +7,7 @@ use super::call::CallError;
 use super::key_facts::KeyFacts;
 use super::session::Session;
 use crate::certificate::{Certificate, CertificateError, TouchPolicy};
-use crate::signature::PublicKey;
+use crate::signature::{PublicKey, PublicKeyError};
 use crate::uri::{self, ObjectType, Uri};
 
 /// A private key with its handle. The handle is valid as long as the session.
@@ -23,12 +23,15 @@ pub(super) struct PublicKeyObject {
     pub(super) label: Option<Vec<u8>>,
     pub(super) id: Option<Vec<u8>>,
     pub(super) key: Option<PublicKey>,
+    /// As [`KeyFacts::other_kind`].
+    pub(super) other_kind: Option<String>,
 }
 
 /// What a key's public half says about it.
 impl From<PublicKeyObject> for KeyFacts {
     fn from(object: PublicKeyObject) -> Self {
-        KeyFacts { label: object.label, id: object.id, public_key: object.key, ..KeyFacts::default() }
+        let PublicKeyObject { label, id, key: public_key, other_kind } = object;
+        KeyFacts { label, id, public_key, other_kind, ..KeyFacts::default() }
     }
 }
 
@@ -61,7 +64,12 @@ pub(super) fn private_keys(session: &Session, uri: &Uri) -> Result<Vec<PrivateKe
         let public_key = if facts.public_key.is_some() {
             continue;
         } else if !id.is_empty() {
-            public_key_of(session, &Uri { id: Some(id), ..Uri::default() }, false)?
+            let of_id = Uri { id: Some(id), ..Uri::default() };
+            let public_key = public_key_of(session, &of_id, false)?;
+            if public_key.is_none() && facts.other_kind.is_none() {
+                keys[at].facts.other_kind = other_kind_certified(session, &of_id)?;
+            }
+            public_key
         } else if !label.is_empty() && keys.iter().filter(|other| shares_label(other)).count() == 1 {
             public_key_of(session, &Uri { object: Some(label), ..Uri::default() }, true)?
         } else {
@@ -87,13 +95,22 @@ fn public_key_of(session: &Session, name: &Uri, only: bool) -> Result<Option<Pub
     Ok(the_one(certified.map(|certificate| certificate.public_key().clone()).collect()))
 }
 
+/// The kind of key that the certificate named by `name` is for, if it is not supported.
+fn other_kind_certified(session: &Session, name: &Uri) -> Result<Option<String>, CallError> {
+    Ok(certificates(session, name)?.into_iter().find_map(|found| match found.certificate {
+        Err(CertificateError::Key(PublicKeyError::Algorithm(name))) => Some(name),
+        _ => None,
+    }))
+}
+
 /// The public key objects whose id and label match `uri`.
 pub(super) fn public_keys(session: &Session, uri: &Uri) -> Result<Vec<PublicKeyObject>, CallError> {
     let mut keys = Vec::new();
     for handle in find(session, ObjectClass::PUBLIC_KEY, uri)? {
         let (label, id) = label_and_id(session, handle);
         if fits(uri, ObjectType::Public, label.as_deref(), id.as_deref()) {
-            keys.push(PublicKeyObject { label, id, key: public_key(session, handle) });
+            let (key, other_kind) = (public_key(session, handle), other_kind(session, handle));
+            keys.push(PublicKeyObject { label, id, key, other_kind });
         }
     }
     keys.sort_by(|a, b| (&a.id, &a.label).cmp(&(&b.id, &b.label)));
@@ -176,7 +193,8 @@ pub(super) fn label_and_id(session: &Session, handle: ObjectHandle) -> (Option<V
 
 pub(super) fn private_key_facts(session: &Session, handle: ObjectHandle) -> KeyFacts {
     let (label, id) = label_and_id(session, handle);
-    let mut facts = KeyFacts { label, id, public_key: public_key(session, handle), ..KeyFacts::default() };
+    let (public_key, other_kind) = (public_key(session, handle), other_kind(session, handle));
+    let mut facts = KeyFacts { label, id, public_key, other_kind, ..KeyFacts::default() };
     let wanted = [
         AttributeType::Sign,
         AttributeType::Sensitive,
@@ -235,6 +253,26 @@ pub(super) fn public_key(session: &Session, handle: ObjectHandle) -> Option<Publ
     match key_type.first() {
         Some(Attribute::KeyType(KeyType::RSA)) => PublicKey::rsa(&first, &second).ok(),
         _ => PublicKey::ec(&first, &second).ok(),
+    }
+}
+
+/// The kind of a key that is neither an RSA nor an EC key, by CKA_KEY_TYPE.
+fn other_kind(session: &Session, handle: ObjectHandle) -> Option<String> {
+    match session.attributes(handle, &[AttributeType::KeyType]).first() {
+        Some(Attribute::KeyType(KeyType::RSA | KeyType::EC)) | None => None,
+        Some(Attribute::KeyType(KeyType::EC_EDWARDS)) => {
+            let parameters = session.attributes(handle, &[AttributeType::EcParams]);
+            let is_25519 = |parameters: &[u8]| {
+                // The curve's name (PKCS#11 v3.0 section 2.3.10), or the OID of RFC 8410.
+                parameters.ends_with(b"edwards25519") || parameters.ends_with(&[0x2b, 0x65, 0x70])
+            };
+            Some(match parameters.first() {
+                Some(Attribute::EcParams(parameters)) if is_25519(parameters) => "Ed25519".into(),
+                _ => "a key on an Edwards curve".into(),
+            })
+        }
+        Some(Attribute::KeyType(other)) => Some(other.to_string()),
+        Some(_) => None,
     }
 }
 

@@ -46,7 +46,7 @@ impl OpenDevice {
         let uri = self.key_uri(&key.facts);
         let device = self.chosen.device.clone();
         let Some(public_key) = key.facts.public_key.clone() else {
-            return Err(KeyError::NoPublicKey { uri, device: device.describe() }.into());
+            return Err(self.no_public_key(&key.facts, policy));
         };
         let reasons = key.facts.unfit_reasons(policy);
         if !reasons.is_empty() {
@@ -61,11 +61,16 @@ impl OpenDevice {
     /// [`KeyError`], as [`OpenDevice::signing_key`].
     pub fn public_key(&self, policy: Policy) -> Result<PublicKey, Error> {
         let key = self.the_key(policy)?;
-        let device = self.chosen.device.describe();
-        key.facts
-            .public_key
-            .clone()
-            .ok_or_else(|| KeyError::NoPublicKey { uri: self.key_uri(&key.facts), device }.into())
+        key.facts.public_key.clone().ok_or_else(|| self.no_public_key(&key.facts, policy))
+    }
+
+    /// Why the public key of a key is not known.
+    fn no_public_key(&self, facts: &KeyFacts, policy: Policy) -> Error {
+        let uri = self.key_uri(facts);
+        match facts.other_kind {
+            Some(_) => KeyError::Unfit { uri, policy, reasons: facts.unfit_reasons(policy) }.into(),
+            None => KeyError::NoPublicKey { uri, device: self.chosen.device.describe() }.into(),
+        }
     }
 
     /// The certificates on the device that match `uri`'s id and label, including those that are visible only

@@ -241,6 +241,15 @@ impl Device {
             })
     }
 
+    /// The fewest and the most bits of a key that the module signs with by this mechanism; none if what it says cannot be
+    /// true.
+    pub(super) fn key_sizes(&self, mechanism: MechanismType) -> Option<(u64, u64)> {
+        let slot = self.slot;
+        let ask = move |functions: &Functions| functions.key_sizes(slot, mechanism);
+        let sizes = self.module.call("C_GetMechanismInfo", &self.name, ask).ok();
+        sizes.filter(|(least, most)| (1..=65_536).contains(most) && least <= most)
+    }
+
     /// C_GetMechanismList; none if the device does not answer.
     pub(super) fn mechanisms(&self) -> Option<Vec<MechanismType>> {
         let slot = self.slot;

@@ -10,6 +10,7 @@ use super::call::CallError;
 use super::choose::{StoredCertificate, stored_certificates};
 use super::error::{KeyError, LoginError, SignError};
 use super::key_facts::KeyFacts;
+use super::kind::ModuleKind;
 use super::login::{Login, log_in_again, renew_login};
 use super::objects::{self, PrivateKey};
 use super::present::Device;
@@ -90,6 +91,7 @@ impl SigningKey {
                     uri: self.uri.clone(),
                     wanted: wanted.iter().map(ToString::to_string).collect(),
                     allowed: allowed.clone(),
+                    kind: self.device.kind(),
                 })
             }
             _ => Ok(()),
@@ -109,7 +111,7 @@ impl SigningKey {
     ) -> Result<(Vec<u8>, Mechanism), SignError> {
         let start = Instant::now();
         let result = match self.try_mechanisms(payload, mechanisms) {
-            Err(SignError::Call { error, .. }) if is_lost_session(&error) => {
+            Err(SignError::Call { error, kind, .. }) if is_lost_session(&error, kind) => {
                 self.reopen(error).and_then(|()| self.try_mechanisms(payload, mechanisms))
             }
             result => result,
@@ -175,7 +177,7 @@ impl SigningKey {
                 Err(SignError::Call { error, .. }) if error.is(RvError::MechanismInvalid) => {
                     refused = Some(error)
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(self.or_key_size(error, mechanism)),
                 Ok(from_device) => {
                     let signature = mechanism.signature(from_device);
                     let wrong = |error| SignError::Wrong { device: self.device.describe(), error };
@@ -188,8 +190,22 @@ impl SigningKey {
         Err(SignError::NoMechanism {
             device: self.device.describe(),
             wanted: names(mechanisms),
+            kind: self.device.kind(),
             error: refused,
         })
+    }
+
+    /// The error about the key's size, if the module says that it does not sign with keys of this size. It is asked only after a
+    /// failure, because some modules state wrong sizes.
+    fn or_key_size(&self, error: SignError, mechanism: Mechanism) -> SignError {
+        let SignError::Call { device, error, kind } = error else { return error };
+        let bits = u64::from(self.public_key.bits());
+        match self.device.key_sizes(ckm(mechanism).mechanism_type()) {
+            Some((least, most)) if self.public_key.is_rsa() && !(least..=most).contains(&bits) => {
+                SignError::KeySize { device, error, bits, sizes: (least, most) }
+            }
+            _ => SignError::Call { device, error, kind },
+        }
     }
 
     /// According to the device's list; without one, everything is tried.
@@ -348,17 +364,17 @@ impl SigningKey {
 
     fn refused(&self, error: CallError) -> SignError {
         if self.device.is_pulled_out(&error) {
-            return SignError::PulledOut { device: self.device.describe(), error };
+            return SignError::PulledOut { device: self.device.describe(), error, kind: self.device.kind() };
         }
         SignError::Call { device: self.device.describe(), error, kind: self.device.kind() }
     }
 }
 
 /// CKR_OPERATION_ACTIVE does not mean a lost session, but one that can no longer be used: PKCS#11 v2.40 has
-/// no way to end an operation.
-fn is_lost_session(error: &CallError) -> bool {
+/// no way to end an operation. Behind a network, a session whose connection was lost says CKR_DEVICE_ERROR.
+fn is_lost_session(error: &CallError, kind: ModuleKind) -> bool {
     let codes = [RvError::SessionHandleInvalid, RvError::SessionClosed, RvError::OperationActive];
-    error.is_one_of(&codes)
+    error.is_one_of(&codes) || kind.loses_sessions() && error.is(RvError::DeviceError)
 }
 
 fn ckm(mechanism: Mechanism) -> Ckm<'static> {

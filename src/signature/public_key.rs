@@ -21,6 +21,18 @@ const OTHER_CURVES: [(ObjectIdentifier, &str); 6] = [
     (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.11"), "brainpoolP384r1"),
     (ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.13"), "brainpoolP512r1"),
 ];
+/// Algorithms of keys that are met and not supported, by their usual names (RFC 8410, RFC 4055, RFC 3279, RFC 9881).
+const OTHER_ALGORITHMS: [(ObjectIdentifier, &str); 9] = [
+    (ObjectIdentifier::new_unwrap("1.3.101.110"), "X25519"),
+    (ObjectIdentifier::new_unwrap("1.3.101.111"), "X448"),
+    (ObjectIdentifier::new_unwrap("1.3.101.112"), "Ed25519"),
+    (ObjectIdentifier::new_unwrap("1.3.101.113"), "Ed448"),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10"), "RSASSA-PSS"),
+    (ObjectIdentifier::new_unwrap("1.2.840.10040.4.1"), "DSA"),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17"), "ML-DSA-44"),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18"), "ML-DSA-65"),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19"), "ML-DSA-87"),
+];
 const PEM_LABEL: &str = "PUBLIC KEY";
 
 /// A public key. Equal keys compare equal wherever they were read from.
@@ -133,7 +145,11 @@ impl PublicKey {
                 let curve = curve::named(&parameters).ok_or_else(unknown_curve)?;
                 Self::of(KeyNumbers::Ec { curve, point: bits.to_vec() })
             }
-            other => Err(PublicKeyError::Algorithm(other.to_string())),
+            other => {
+                let known = OTHER_ALGORITHMS.iter().find(|(id, _)| *id == other);
+                let name = known.map_or_else(|| other.to_string(), |(_, name)| (*name).to_owned());
+                Err(PublicKeyError::Algorithm(name))
+            }
         }
     }
 

@@ -166,10 +166,14 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
     static IS_THERE: AtomicBool = AtomicBool::new(false);
     let real = |slots, count| unsafe { (real().C_GetSlotList.unwrap())(present, slots, count) };
     let (mut all, room) = (0, unsafe { *count });
-    let only = Cell::new(None);
+    let (only, none) = (Cell::new(None), Cell::new(false));
     let own = |fault: &Fault| match fault {
         Fault::Only(index) => {
             only.set(Some(*index));
+            None
+        }
+        Fault::NoSlots => {
+            none.set(true);
             None
         }
         Fault::Appears if !IS_THERE.swap(true, Ordering::SeqCst) => {
@@ -184,7 +188,7 @@ unsafe extern "C" fn C_GetSlotList(present: CK_BBOOL, slots: CK_SLOT_ID_PTR, cou
         _ => None,
     };
     let next = || {
-        if gone().is_some() {
+        if gone().is_some() || none.get() {
             unsafe { *count = 0 };
             return CKR_OK;
         }

@@ -16,7 +16,8 @@
 //!   - C_FindObjectsInit: `unknown:0x…` (a template with this attribute is refused with CKR_ATTRIBUTE_TYPE_INVALID);
 //!   - C_FindObjects: `few:0x…` (it gives so many handles at most, and goes on), `again` (it gives one forever);
 //!   - C_GetSlotList: `appears` (the first call counts one slot less than there are, and a list that is too short is refused without
-//!     their number, as by ykcs11), `only:N` (of the slots the N-th alone, counted from 0);
+//!     their number, as by ykcs11), `only:N` (of the slots the N-th alone, counted from 0), `none` (there is no slot, as a
+//!     Luna's client says that no appliance knows);
 //!   - C_GetTokenInfo: `flags:0x…` are added, `noflags:0x…` are taken away, `clock` (a time that is none, as
 //!     openCryptoki's), `store` (a device whose label begins with that word requires no login), `label:HEX`
 //!     (it has this label), `zeros` (its serial number is zeros, as a TPM's);

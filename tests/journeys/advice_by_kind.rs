@@ -2,10 +2,10 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::desk::{Desk, PIN, SIGNKEY};
 use crate::support::faults::{behind_faults, calls, with_faults};
 use crate::support::parts::fault_module;
-use crate::support::piv_card::{PivCard, YKCS11};
+use crate::support::piv_card::{MANAGEMENT_KEY, PivCard, YKCS11};
 use crate::support::preparing::pkcs11_tool;
 use crate::support::run::Done;
 use crate::support::token_files::UNSIGNED;
@@ -30,9 +30,29 @@ fn a_wrong_management_key_is_called_that_and_costs_nothing() {
 }
 
 #[test]
+fn a_pin_in_place_of_the_management_key_counts_as_a_pin_and_is_called_one() {
+    let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
+    let keygen = |secret: &str| {
+        let source = card.pin_source(secret);
+        card.countersign(&desk, YKCS11, &["keygen", "--slot", "9a", "--so-pin-source", &source]).go()
+    };
+    // ykcs11 sends it as the PIN, behind which a YubiKey can keep its management key; this one does not.
+    keygen(PIN).exits(3).says("--so-pin-source prompt, and give the key as 48 hexadecimal digits");
+    assert_eq!(card.pin_tries(), "3");
+    for (tries, words) in [("2", "is wrong"), ("1", "one attempt is left"), ("1", "it was not used")] {
+        let done = keygen("000000").exits(5).says("the PIN").says(words);
+        says_not(&done, &["management key", "lock nothing"]);
+        assert_eq!(card.pin_tries(), tries);
+    }
+    // A right one is not sent either.
+    keygen(PIN).exits(5).says("it was not used");
+    assert_eq!(card.pin_tries(), "1");
+}
+
+#[test]
 fn a_slot_that_is_in_use_is_not_answered_with_id_or_label() {
     let (card, desk) = (PivCard::inserted(&[]), Desk::without_device());
-    let key = card.pin_source("010203040506070801020304050607080102030405060708");
+    let key = card.pin_source(MANAGEMENT_KEY);
     let done =
         card.countersign(&desk, YKCS11, &["keygen", "--slot", "9a", "--so-pin-source", &key]).go().exits(4);
     says_not(&done.says("choose another --slot, or empty this one: ykman piv"), &["--id", "--label"]);
@@ -80,7 +100,9 @@ fn a_key_of_a_kind_that_is_not_known_is_not_measured_by_cloudhsms_files() {
     let key = "pkcs11:id=%07;type=private";
     let done = desk.countersign(&["csr", "--key", key, "--subject", "CN=ed"]).with_pin().go().exits(4);
     says_not(
-        &done.says("cannot be read from officer").says("keys of other kinds than RSA and EC"),
+        &done
+            .says("it is Ed25519; EC keys on P-256, P-384 and P-521 and RSA keys")
+            .says("countersign keygen"),
         &["CloudHSM", "RSA-2048 key"],
     );
 }

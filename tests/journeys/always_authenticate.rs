@@ -1,9 +1,10 @@
 //! Keys that require their PIN for each signature.
 
+use crate::support::authority::{Authority, Leaf};
 use crate::support::desk::{Desk, PIN};
 use crate::support::faults::{behind_faults_of, calls, untouched, with_faults};
 use crate::support::openssl::openssl_accepts;
-use crate::support::piv_card::{OPENSC, PivCard, YKCS11, module_path};
+use crate::support::piv_card::{MANAGEMENT_KEY, OPENSC, PivCard, YKCS11, module_path};
 use crate::support::token_files::UNSIGNED;
 
 const SIGN: [&str; 4] = ["sign", "--key", "pkcs11:object=alwayskey", "tokens.json"];
@@ -109,6 +110,39 @@ fn a_card_whose_key_requires_its_pin_each_time_and_does_not_say_so_gets_it() {
         assert!([refused, 2 * refused].contains(&at_card), "{module}: {at_card}");
         assert_eq!(card.pin_tries(), "3", "{module}");
     }
+}
+
+#[test]
+fn a_card_s_key_in_9a_that_requires_its_pin_each_time_is_prepared_and_signs_three_tokens() {
+    let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
+    let management_key = card.pin_source(MANAGEMENT_KEY);
+    let run = |arguments: &[&str]| card.countersign(&desk, YKCS11, arguments).go();
+    let keygen = ["keygen", "--slot", "9a", "--so-pin-source", &management_key, "-o", "officer.pub"];
+    let done = run(&[&keygen[..], &["--always-authenticate"]].concat());
+    // ykcs11 2.2 takes no such request.
+    if done.code() != 0 {
+        done.exits(3).says("ykman piv keys generate --pin-policy ALWAYS");
+        let generate = ["keys", "generate", "--pin-policy", "ALWAYS", "--management-key", MANAGEMENT_KEY];
+        card.ykman(&desk, &[&generate[..], &["9a", "officer.pub"]].concat());
+    }
+    const ALWAYS: u8 = 3;
+    assert_eq!(std::fs::read(card.path("9a.policies")).unwrap()[0], ALWAYS);
+    run(&["csr", "--key", "pkcs11:id=%01", "--subject", "CN=officer", "-o", "csr.pem"]).exits(0);
+    let authority = Authority::new();
+    authority.certify(&desk.path("csr.pem"), &Leaf::default(), &desk.path("officer.pem"));
+    let import = ["import-certificate", "--key", "pkcs11:id=%01", "--so-pin-source", &management_key];
+    run(&[&import[..], &["officer.pem"]].concat()).exits(0);
+    for module in [OPENSC, YKCS11] {
+        for key in ["pkcs11:id=%01", "pkcs11:id=%01;type=cert"] {
+            desk.write("tokens.json", UNSIGNED);
+            let before = card.count("87 079a", "9000");
+            let done = card.countersign(&desk, module, &["sign", "--key", key, "tokens.json"]).go();
+            done.exits(0).says("3 signed and verified");
+            assert!(openssl_accepts(&desk, "tokens.json", "officer.pub"), "{module} {key}");
+            assert_eq!(card.count("87 079a", "9000") - before, 3, "{module} {key}");
+        }
+    }
+    assert_eq!(card.pin_tries(), "3");
 }
 
 #[test]

@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use crate::support::authority::{Authority, Leaf};
 use crate::support::clock;
-use crate::support::desk::{Desk, SIGNKEY};
+use crate::support::desk::{Desk, PIN, SIGNKEY};
 use crate::support::fake_pcscd::{Manner, listen};
 use crate::support::faults::{calls, with_faults};
 use crate::support::parts::{softhsm_module, tool};
 use crate::support::pinned::pinned;
+use crate::support::piv_card::{BOTH, MANAGEMENT_KEY, OPENSC, PivCard, YKCS11};
 use crate::support::preparing::{pkcs11_tool, put_certificate};
 use crate::support::run::Done;
 
@@ -90,7 +91,7 @@ fn a_wrong_signature_and_a_wrong_pin_are_faults() {
     desk.write("wrong", b"999999");
     let done = with_faults(&desk, &[&sign[..], &["--pin-source", "file:wrong"]].concat(), "").go().exits(5);
     assert_eq!(calls(&desk, "C_Login"), 1);
-    assert!(check(&done.json(), "signature").1.contains("is wrong"));
+    assert!(check(&done.json(), "PIN").1.contains("is wrong"));
 }
 
 #[test]
@@ -229,6 +230,56 @@ fn pcscd_is_asked_whether_it_answers() {
     );
     done.says("has not answered for 2 seconds (C_Initialize)");
     drop((waiting, listener));
+}
+
+#[test]
+fn what_is_at_fault_with_a_card_is_named_first() {
+    let (mut card, desk) = (
+        PivCard::inserted(&["--blank", "--key", "9a=rsa2048", "--key", "9c=rsa2048"]),
+        Desk::without_device(),
+    );
+    // The certificate of the key that was in the slot before.
+    card.ykman(&desk, &["keys", "generate", "--management-key", MANAGEMENT_KEY, "9c", "pub.pem"]);
+    let first_fault = |card: &PivCard, module: &str, pin: &str, key: &str, code: i32| {
+        let run = card.countersign(&desk, module, &["doctor", "--sign", "--json", "--key", key]);
+        let document = run.env("COUNTERSIGN_PIN_SOURCE", card.pin_source(pin)).go().exits(code).json();
+        let checks = document["checks"].as_array().unwrap();
+        let fault = checks.iter().find(|check| check["status"] == "fault").unwrap();
+        assert!(fault["help"].is_string(), "{document:#}");
+        format!("{}: {}", fault["check"].as_str().unwrap(), fault["found"].as_str().unwrap())
+    };
+    for module in BOTH {
+        for (pin, key, code, start, words) in [
+            ("000000", "pkcs11:id=%01", 5, "PIN: ", "is wrong"),
+            (PIN, "pkcs11:id=%04", 4, "key: ", "no private key on"),
+        ] {
+            let said = first_fault(&card, module, pin, key, code);
+            assert!(said.starts_with(start) && said.contains(words), "{module}: {said}");
+        }
+        // Any right one restores the attempts.
+        card.countersign(&desk, module, &["doctor", "--sign", "--key", "pkcs11:id=%01"]).go().exits(0);
+    }
+    let said = first_fault(&card, YKCS11, PIN, "pkcs11:id=%02", 4);
+    assert!(said.starts_with("certificate: ") && said.contains("a key that is not its own"), "{said}");
+    // OpenSC knows the key by its certificate alone.
+    let said = first_fault(&card, OPENSC, PIN, "pkcs11:id=%02", 6);
+    assert!(
+        said.starts_with("signature: ") && said.contains("does not verify under its public key"),
+        "{said}"
+    );
+    // A card that has taken the PIN does not show its counter until it is inserted again.
+    card.pull();
+    fs::write(card.path("pin-tries"), "0").unwrap();
+    card.insert(&[]);
+    for module in BOTH {
+        let said = first_fault(&card, module, PIN, "pkcs11:id=%01", 5);
+        assert!(said.starts_with("device: ") && said.ends_with("the PIN is locked"), "{module}: {said}");
+    }
+    card.pull();
+    for module in BOTH {
+        let said = first_fault(&card, module, PIN, "pkcs11:id=%01", 3);
+        assert!(said.starts_with("card: no card is in any of the readers"), "{module}: {said}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::support::desk::Desk;
 use crate::support::faults::{calls, with_faults};
 use crate::support::openssl::{openssl, openssl_reads_request};
 use crate::support::pinned::pinned;
-use crate::support::piv_card::{PivCard, YKCS11};
+use crate::support::piv_card::{MANAGEMENT_KEY, PivCard, YKCS11};
 use crate::support::preparing::{
     DEVICE, empty_desk, has_no_key, keygen, labels, p11tool, pkcs11_tool, text, uri,
 };
@@ -356,7 +356,7 @@ fn a_name_that_the_device_does_not_store_is_reported_and_the_uri_leads_to_the_ke
     }
     // ykcs11 gives the key in a slot a label of its own.
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
-    let management_key = card.pin_source("010203040506070801020304050607080102030405060708");
+    let management_key = card.pin_source(MANAGEMENT_KEY);
     let keygen =
         ["keygen", "--slot", "9a", "--label", "officer", "--so-pin-source", &management_key, "--json"];
     let made = card.countersign(&desk, YKCS11, &keygen).go().exits(0);

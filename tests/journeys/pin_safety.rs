@@ -6,8 +6,10 @@ use crate::support::desk::{Desk, PIN, SIGNKEY};
 use crate::support::faults::{COMMAND, SIGN, behind_faults, behind_faults_of, calls, untouched, with_faults};
 use crate::support::pinned::pinned;
 use crate::support::piv_card::{OPENSC, PivCard, YKCS11, module_path};
+use crate::support::real_modules::module;
 use crate::support::terminal;
 use crate::support::token_files::UNSIGNED;
+use crate::support::yubihsm::YubiHsm;
 
 #[test]
 fn a_locked_pin_is_reported_before_any_attempt() {
@@ -236,16 +238,14 @@ fn a_pin_that_the_device_cannot_have_costs_no_attempt() {
 }
 
 #[test]
-fn for_a_malformed_yubihsm_pin_the_right_form_is_named() {
+fn for_a_yubihsm_pin_that_is_malformed_or_names_nobody_the_right_form_is_named() {
     let desk = Desk::provisioned(&["--keys", "signkey", "--label", "YubiHSM"]);
     let sign = ["sign", "--key", "pkcs11:token=YubiHSM;id=%01", "tokens.json"];
     // Without the number of an authentication key, and with the number of one that does not exist.
-    for code in ["0x7", "0x82"] {
-        with_faults(&desk, &sign, &format!("C_Login={code}"))
-            .go()
-            .exits(5)
-            .says("has the wrong form")
-            .says("0001password");
+    for (code, found) in
+        [("0x7", "has the wrong form"), ("0x82", "has no user by the number or name in the PIN")]
+    {
+        with_faults(&desk, &sign, &format!("C_Login={code}")).go().exits(5).says(found).says("0001password");
         assert_eq!(calls(&desk, "C_Login"), 1);
     }
 }
@@ -269,6 +269,27 @@ fn a_person_is_asked_again_for_a_pin_that_the_device_did_not_count() {
         assert_eq!(card.pin_tries(), "3");
     }
     assert_eq!(card.count("20 0080 8", ""), 1);
+}
+
+#[test]
+fn a_person_is_asked_again_who_named_an_authentication_key_that_is_not_there() {
+    let (device, desk) =
+        (YubiHsm::new().with_key("0x0102", "signkey", "rsa2048", "sign-pkcs"), Desk::without_device());
+    let module = module("yubihsm_pkcs11.so");
+    let configuration = device.configuration();
+    let environment = [
+        ("COUNTERSIGN_MODULE", module.to_str().unwrap()),
+        ("YUBIHSM_PKCS11_CONF", configuration.to_str().unwrap()),
+    ];
+    desk.write("tokens.json", UNSIGNED);
+    let sign = ["sign", "--key", "pkcs11:token=YubiHSM;id=%01%02", "tokens.json"];
+    let mut terminal = terminal::run(&desk, &sign, &environment);
+    terminal.expect("): ").unwrap();
+    terminal.send_line(format!("0002{PIN}")).unwrap();
+    terminal.expect("has no user by the number or name in that PIN; you can try again").unwrap();
+    terminal.expect("): ").unwrap();
+    terminal.send_line(format!("0001{PIN}")).unwrap();
+    terminal::ends(terminal, 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::support::faults::behind_faults_of;
 use crate::support::openssl::openssl_accepts;
 use crate::support::p11_kit::under_p11_kit;
 use crate::support::pinned::pinned;
-use crate::support::piv_card::{BOTH, OPENSC, PivCard, YKCS11, module_path, sign};
+use crate::support::piv_card::{BOTH, MANAGEMENT_KEY, OPENSC, PivCard, YKCS11, module_path, sign};
 use crate::support::run::Done;
 use crate::support::terminal;
 use crate::support::token_files::UNSIGNED;
@@ -359,7 +359,7 @@ fn an_ec_key_is_known_by_the_name_of_its_curve() {
     // ykcs11 stores a certificate with each key that it generates.
     for (kind, name) in [("ec:p256", "EC P-256"), ("ec:p384", "EC P-384")] {
         let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
-        let management_key = card.pin_source("010203040506070801020304050607080102030405060708");
+        let management_key = card.pin_source(MANAGEMENT_KEY);
         let keygen = ["keygen", "--slot", "9a", "--type", kind, "--so-pin-source", &management_key];
         card.countersign(&desk, YKCS11, &keygen).go().exits(0);
         let spki = std::fs::read_to_string(card.public_key("9a")).unwrap();

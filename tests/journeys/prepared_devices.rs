@@ -6,16 +6,13 @@ use crate::support::desk::Desk;
 use crate::support::kryoptic::Kryoptic;
 use crate::support::openssl::{openssl_accepts, openssl_reads_request};
 use crate::support::pinned::pinned;
-use crate::support::piv_card::{OPENSC, PivCard, YKCS11};
+use crate::support::piv_card::{MANAGEMENT_KEY, OPENSC, PivCard, YKCS11};
 use crate::support::preparing::{DEVICE, empty_desk, openssl_verifies, text, uri};
 use crate::support::run::Run;
 use crate::support::token_files::UNSIGNED;
 use crate::support::tpm::Tpm;
 
 const SUBJECT: &str = "CN=server1-demo,O=Example,L=Boston,ST=MA,C=US";
-
-/// The key that every card of this kind comes with.
-const MANAGEMENT_KEY: &str = "010203040506070801020304050607080102030405060708";
 
 #[test]
 fn softhsm_is_prepared_and_signs() {

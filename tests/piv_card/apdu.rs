@@ -9,6 +9,7 @@ impl Status {
     pub const WRONG_LENGTH: Self = Status(0x6700);
     pub const NOT_ALLOWED_YET: Self = Status(0x6982);
     pub const BLOCKED: Self = Status(0x6983);
+    pub const CONDITIONS_NOT_SATISFIED: Self = Status(0x6985);
     pub const WRONG_DATA: Self = Status(0x6a80);
     pub const NOT_FOUND: Self = Status(0x6a82);
     pub const WRONG_PARAMETERS: Self = Status(0x6a86);

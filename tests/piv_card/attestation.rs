@@ -5,9 +5,8 @@ use crate::certificate::{Certificate, integer, pem};
 use crate::key::{Algorithm, PrivateKey};
 use crate::memory::Memory;
 use crate::objects;
+use crate::options::Firmware;
 use crate::slot::{Policies, Slot};
-
-pub const FIRMWARE: [u8; 3] = [5, 4, 3];
 
 const ROOT: &str = "Virtual PIV Root CA";
 const ATTESTER: &str = "Yubico PIV Attestation";
@@ -36,7 +35,12 @@ pub fn personalise(memory: &Memory) {
 }
 
 /// The certificate itself, without the wrapping of a data object.
-pub fn attest(memory: &Memory, serial: u32, slot: Slot, key: &PrivateKey, policies: Policies) -> Answer {
+pub fn attest(
+    memory: &Memory,
+    (serial, firmware): (u32, Firmware),
+    (slot, key): (Slot, &PrivateKey),
+    policies: Policies,
+) -> Answer {
     let attester = memory.read("f9.key").ok_or(Status::NO_SUCH_REFERENCE)?;
     let extension = |number, value: &[u8]| ([YUBICO_PIV, &[number]].concat(), value.to_vec());
     let certificate = Certificate {
@@ -45,7 +49,7 @@ pub fn attest(memory: &Memory, serial: u32, slot: Slot, key: &PrivateKey, polici
         serial: integer(&[3]),
         is_authority: false,
         extensions: vec![
-            extension(3, &FIRMWARE),
+            extension(3, &firmware.0),
             extension(7, &integer(&serial.to_be_bytes())),
             extension(8, &policies.to_bytes()),
             extension(9, &[USB_KEYCHAIN]),

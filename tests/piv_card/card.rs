@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::algorithm::{self, public_key_template};
 use crate::apdu::{Answer, Channel, Command, Status};
-use crate::attestation::{self, FIRMWARE};
-use crate::certificate::{Certificate, integer, pem};
+use crate::attestation;
+use crate::factory::{self, store};
 use crate::key::PrivateKey;
 use crate::management::Management;
 use crate::memory::Memory;
 use crate::objects;
-use crate::options::{Event, KeyOption, Options};
+use crate::options::{Event, Options};
 use crate::pin::Pins;
 use crate::slot::{PinPolicy, Policies, Slot, TouchPolicy};
 use crate::tlv::{find, tlv};
@@ -36,9 +36,10 @@ impl Card {
     pub fn insert(options: Options) -> Self {
         let memory = Memory::new(options.folder.clone());
         if memory.number("serial").is_none() {
-            personalise(&memory, &options);
+            factory::personalise(&memory, &options);
         }
-        let (pins, management) = (Pins::new(memory.clone()), Management::new(memory.clone()));
+        let pins = Pins::new(memory.clone(), options.pin_complexity);
+        let management = Management::new(memory.clone(), options.firmware);
         Card {
             memory,
             options,
@@ -63,7 +64,8 @@ impl Card {
             0xf7 => self.metadata(command.p2),
             0xf8 => Ok(self.serial().to_be_bytes().to_vec()),
             0xf9 => self.attest(command.p1),
-            0xfd => Ok(FIRMWARE.to_vec()),
+            0xfb => self.reset_application(),
+            0xfd => Ok(self.options.firmware.0.to_vec()),
             0xff => self.management.set(command),
             _ => Err(Status::NO_SUCH_INSTRUCTION),
         }
@@ -82,7 +84,7 @@ impl Card {
     fn authenticate(&mut self, command: &Command) -> Answer {
         let template = find(&command.data, 0x7c).ok_or(Status::WRONG_DATA)?;
         if command.p2 == MANAGEMENT_KEY {
-            return self.management.authenticate(template);
+            return self.management.authenticate(command.p1, template);
         }
         let (slot, key) = self.key(command.p2).ok_or(Status::NO_SUCH_REFERENCE)?;
         if algorithm::number(key.algorithm()) != Some(command.p1) || slot == Slot::ATTESTATION {
@@ -119,7 +121,9 @@ impl Card {
         let slot = Slot::from_reference(command.p2).ok_or(Status::WRONG_PARAMETERS)?;
         let template = find(&command.data, 0xac).ok_or(Status::WRONG_DATA)?;
         let byte = |tag| find(template, tag).and_then(|content| content.first().copied());
-        let algorithm = byte(0x80).and_then(algorithm::from_number).ok_or(Status::WRONG_DATA)?;
+        let algorithm =
+            byte(0x80).and_then(|number| algorithm::from_number_of(self.options.firmware, number));
+        let algorithm = algorithm.ok_or(Status::WRONG_DATA)?;
         let policies =
             Policies::from_bytes(slot, byte(0xaa).unwrap_or_default(), byte(0xab).unwrap_or_default());
         let key = PrivateKey::generate(algorithm);
@@ -146,7 +150,18 @@ impl Card {
 
     fn attest(&self, reference: u8) -> Answer {
         let (slot, key) = self.key(reference).ok_or(Status::NO_SUCH_REFERENCE)?;
-        attestation::attest(&self.memory, self.serial(), slot, &key, self.policies(slot))
+        let device = (self.serial(), self.options.firmware);
+        attestation::attest(&self.memory, device, (slot, &key), self.policies(slot))
+    }
+
+    /// Yubico's RESET, which a card accepts whose PIN and PUK are both locked.
+    fn reset_application(&mut self) -> Answer {
+        if !self.pins.are_locked() {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        }
+        factory::reset(&self.memory);
+        self.reset();
+        Ok(Vec::new())
     }
 
     fn key(&self, reference: u8) -> Option<(Slot, PrivateKey)> {
@@ -199,38 +214,4 @@ impl Insert for Card {
         }
         answer
     }
-}
-
-fn personalise(memory: &Memory, options: &Options) {
-    Pins::personalise(memory, &options.pin);
-    objects::personalise(memory, options.serial);
-    if !options.without_attestation {
-        attestation::personalise(memory);
-    }
-    let usual = if options.blank { "" } else { "9a=rsa2048 9c=rsa2048 9d=p256 9e=rsa2048" };
-    let usual = usual.split_whitespace().map(|text| text.parse::<KeyOption>().expect("a key"));
-    for KeyOption { slot, algorithm, pin, touch } in usual.chain(options.keys.iter().cloned()) {
-        let key = PrivateKey::generate(algorithm);
-        let pin = pin.unwrap_or(slot.default_pin_policy());
-        store(memory, slot, &key, Policies { pin, touch });
-        if !options.without_certificate.contains(&slot) {
-            let certificate = Certificate {
-                subject: &options.name,
-                issuer: &options.name,
-                serial: integer(&[slot.0]),
-                is_authority: false,
-                extensions: Vec::new(),
-            };
-            let certificate = certificate.issue(&key.public_key(), &key);
-            objects::put_certificate(memory, slot.certificate_object(), &certificate);
-        }
-    }
-    // The last, as what it stands for is then there.
-    memory.set_number("serial", options.serial);
-}
-
-fn store(memory: &Memory, slot: Slot, key: &PrivateKey, policies: Policies) {
-    memory.write(&format!("{slot}.key"), &key.to_pkcs8());
-    memory.write(&format!("{slot}.policies"), &policies.to_bytes());
-    memory.write(&format!("{slot}.pub.pem"), &pem("PUBLIC KEY", &key.public_key()));
 }

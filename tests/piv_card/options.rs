@@ -16,6 +16,12 @@ pub struct Options {
     /// Where vpcd listens
     #[arg(long)]
     pub port: u16,
+    /// The version of its firmware, which decides on what it knows
+    #[arg(long, default_value = "5.4.3")]
+    pub firmware: Firmware,
+    /// Trivial PINs and PUKs are refused, as an option of firmware 5.7 does
+    #[arg(long)]
+    pub pin_complexity: bool,
     /// (new) The card's serial number
     #[arg(long, default_value_t = 11_223_344)]
     pub serial: u32,
@@ -44,6 +50,25 @@ pub struct Options {
     /// at several, as 2-9=STATUS
     #[arg(long)]
     pub at: Vec<At<Event>>,
+}
+
+/// Major, minor, patch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Firmware(pub [u8; 3]);
+
+impl Firmware {
+    /// Comes with an AES-192 management key, and knows RSA-3072, RSA-4096 and Ed25519
+    /// (https://docs.yubico.com/hardware/yubikey/yk-tech-manual/5.7-firmware-specifics.html).
+    pub const WITH_AES_DEFAULT: Self = Firmware([5, 7, 0]);
+}
+
+impl FromStr for Firmware {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Vec<u8> = text.split('.').filter_map(|number| number.parse().ok()).collect();
+        numbers.try_into().map(Firmware).map_err(|_| "three numbers, as 5.4.3".into())
+    }
 }
 
 #[derive(Clone)]

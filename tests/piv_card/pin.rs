@@ -10,6 +10,7 @@ pub struct Pins {
     verified: bool,
     /// Since the last signature by a key that requires the PIN each time.
     fresh: bool,
+    refuses_trivial: bool,
 }
 
 /// What a reference in P2 names.
@@ -20,8 +21,8 @@ enum Secret {
 }
 
 impl Pins {
-    pub fn new(memory: Memory) -> Self {
-        Pins { memory, verified: false, fresh: false }
+    pub fn new(memory: Memory, refuses_trivial: bool) -> Self {
+        Pins { memory, verified: false, fresh: false, refuses_trivial }
     }
 
     pub fn personalise(memory: &Memory, pin: &str) {
@@ -35,6 +36,10 @@ impl Pins {
 
     pub fn reset(&mut self) {
         (self.verified, self.fresh) = (false, false);
+    }
+
+    pub fn are_locked(&self) -> bool {
+        [Secret::Pin, Secret::Puk].iter().all(|secret| self.tries(*secret) == 0)
     }
 
     pub fn is_verified(&self) -> bool {
@@ -99,6 +104,9 @@ impl Pins {
             return Err(Status::WRONG_DATA);
         }
         self.check(known, old)?;
+        if self.refuses_trivial && is_trivial(new) {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        }
         self.memory.write(changed.name(), new);
         self.memory.set_number(changed.tries(), MOST_TRIES);
         Ok(Vec::new())
@@ -124,6 +132,15 @@ impl Pins {
     fn tries(&self, secret: Secret) -> u8 {
         self.memory.number(secret.tries()).unwrap_or_default() as u8
     }
+}
+
+/// One character again and again, or a few of those that everybody tries first; Yubico's list is longer
+/// (https://docs.yubico.com/yesdk/users-manual/sdk-programming-guide/pin-complexity-policy.html).
+fn is_trivial(padded: &[u8]) -> bool {
+    let end = padded.iter().position(|byte| *byte == 0xff).unwrap_or(padded.len());
+    let value = &padded[..end];
+    value.iter().all(|byte| Some(byte) == value.first())
+        || [&b"123456"[..], b"654321", b"12345678", b"password"].contains(&value)
 }
 
 impl Secret {

@@ -20,6 +20,7 @@ mod attestation;
 mod card;
 #[path = "../simulation/certificate.rs"]
 mod certificate;
+mod factory;
 #[path = "../simulation/key.rs"]
 mod key;
 mod management;

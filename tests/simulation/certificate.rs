@@ -73,13 +73,14 @@ fn name(common_name: &str) -> Vec<u8> {
 
 fn algorithm(key: &PrivateKey) -> Vec<u8> {
     let oid_and_parameters: &[u8] = match key.algorithm() {
-        // sha256WithRSAEncryption and NULL, ecdsa-with-SHA256, -SHA384 and -SHA512
+        // sha256WithRSAEncryption and NULL, ecdsa-with-SHA256, -SHA384 and -SHA512, Ed25519
         Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
             b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"
         }
         Algorithm::P256 => b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02",
         Algorithm::P384 => b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03",
         Algorithm::P521 => b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04",
+        Algorithm::Ed25519 => b"\x06\x03\x2b\x65\x70",
     };
     tlv(0x30, oid_and_parameters)
 }

@@ -9,7 +9,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, RsaKeyPair,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
 };
 use num_bigint::BigUint;
 
@@ -23,6 +23,7 @@ pub enum Algorithm {
     P256,
     P384,
     P521,
+    Ed25519,
 }
 
 const CURVES: [Algorithm; 3] = [Algorithm::P256, Algorithm::P384, Algorithm::P521];
@@ -30,6 +31,7 @@ const CURVES: [Algorithm; 3] = [Algorithm::P256, Algorithm::P384, Algorithm::P52
 pub enum PrivateKey {
     Rsa { pair: RsaKeyPair, numbers: RsaNumbers },
     Ec { pair: EcdsaKeyPair, algorithm: Algorithm },
+    Ed25519(Ed25519KeyPair),
 }
 
 pub struct RsaNumbers {
@@ -53,12 +55,16 @@ impl PrivateKey {
                 let pair = EcdsaKeyPair::generate(ecdsa(algorithm).0).expect("a key is made");
                 PrivateKey::Ec { pair, algorithm }
             }
+            Algorithm::Ed25519 => PrivateKey::Ed25519(Ed25519KeyPair::generate().expect("a key is made")),
         }
     }
 
     pub fn from_pkcs8(der: &[u8]) -> Self {
         if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
             return Self::rsa(pair);
+        }
+        if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
+            return PrivateKey::Ed25519(pair);
         }
         CURVES
             .into_iter()
@@ -75,6 +81,7 @@ impl PrivateKey {
                 AsDer::<Pkcs8V1Der<'_>>::as_der(pair).expect("PKCS#8").as_ref().to_vec()
             }
             PrivateKey::Ec { pair, .. } => pair.to_pkcs8v1().expect("PKCS#8").as_ref().to_vec(),
+            PrivateKey::Ed25519(pair) => pair.to_pkcs8v1().expect("PKCS#8").as_ref().to_vec(),
         }
     }
 
@@ -86,10 +93,11 @@ impl PrivateKey {
                 _ => Algorithm::Rsa4096,
             },
             PrivateKey::Ec { algorithm, .. } => *algorithm,
+            PrivateKey::Ed25519(_) => Algorithm::Ed25519,
         }
     }
 
-    /// RSA of a block that is already padded, or ECDSA of a digest.
+    /// RSA of a block that is already padded, ECDSA of a digest, or Ed25519 of a message.
     pub fn sign_raw(&self, input: &[u8]) -> Result<Vec<u8>, WrongInput> {
         match self {
             PrivateKey::Rsa { pair, numbers } => {
@@ -104,6 +112,7 @@ impl PrivateKey {
                 let digest = Digest::import_less_safe(input, ecdsa(*algorithm).1).map_err(|_| WrongInput)?;
                 Ok(pair.sign_digest(&digest).expect("a signature").as_ref().to_vec())
             }
+            PrivateKey::Ed25519(pair) => Ok(pair.sign(input).as_ref().to_vec()),
         }
     }
 
@@ -120,6 +129,7 @@ impl PrivateKey {
             PrivateKey::Ec { pair, .. } => {
                 pair.sign(&random, message).expect("a signature").as_ref().to_vec()
             }
+            PrivateKey::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
 
@@ -132,6 +142,7 @@ impl PrivateKey {
             PrivateKey::Ec { pair, .. } => {
                 pair.public_key().as_der().expect("a public key").as_ref().to_vec()
             }
+            PrivateKey::Ed25519(pair) => pair.public_key().as_der().expect("a public key").as_ref().to_vec(),
         }
     }
 

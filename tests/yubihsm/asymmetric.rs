@@ -41,6 +41,7 @@ pub fn public_key(object: &Object) -> Vec<u8> {
     let numbers = match key(object) {
         PrivateKey::Rsa { numbers, .. } => numbers.modulus.to_bytes_be(),
         PrivateKey::Ec { pair, .. } => pair.public_key().as_ref()[1..].to_vec(),
+        PrivateKey::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
     };
     [vec![object.algorithm], numbers].concat()
 }

@@ -86,7 +86,7 @@ pub(super) fn sign(
 ) -> Result<(), Error> {
     match try_signing(modules, uris, context, terminal) {
         Ok(found) => report.ok("signature", found),
-        Err(error) => report.error("signature", &error),
+        Err(error) => report.error(error.topic().unwrap_or("signature"), &error),
     }
 }
 

@@ -6,17 +6,27 @@ use crate::device::{CallError, ModuleKind};
 
 /// What helps if the cause is not known. Unplugging is advised only for devices that can be unplugged.
 pub(super) fn after_failure(error: &CallError, kind: ModuleKind) -> &'static str {
+    if let Some(cure) = error.cure() {
+        return cure;
+    }
     match error.code() {
         Some(RvError::SessionCount) => {
             "all sessions of the device are in use: end other programs that use it, then repeat the command"
         }
         // Its own word: whatever it is, it was plugged in.
-        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) => {
-            "plug the device in again, then repeat the command"
-        }
+        Some(RvError::DeviceRemoved | RvError::TokenNotPresent) => reappearing(kind),
         Some(RvError::DeviceMemory) => kind.when_full(),
         Some(RvError::HostMemory) => "free memory on this host, then repeat the command",
         _ => kind.recovering(),
+    }
+}
+
+/// What helps if a device is no longer there. One behind a network was not unplugged.
+pub(super) fn reappearing(kind: ModuleKind) -> &'static str {
+    if kind.loses_sessions() {
+        kind.recovering()
+    } else {
+        "plug the device in again, then repeat the command"
     }
 }
 

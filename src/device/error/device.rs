@@ -88,6 +88,10 @@ fn absent(wanted: &[String], present: &[(String, String)]) -> String {
 }
 
 impl Explain for DeviceError {
+    fn topic(&self) -> Option<&'static str> {
+        Some("device")
+    }
+
     fn may_pass(&self) -> bool {
         match self {
             DeviceError::Absent { .. } => true,

@@ -75,6 +75,8 @@ pub enum KeyError {
         wanted: Vec<String>,
         /// CKA_ALLOWED_MECHANISMS.
         allowed: Vec<String>,
+        /// The device's kind.
+        kind: ModuleKind,
     },
     /// Keys are there, none of them fit.
     #[error("{} on {device} is suitable for signing{}", match candidates.len() {
@@ -120,6 +122,13 @@ fn matching(uri: &Option<String>) -> String {
 }
 
 impl Explain for KeyError {
+    fn topic(&self) -> Option<&'static str> {
+        match self {
+            KeyError::NotAllowed { kind, .. } if kind.has_capabilities() => Some("capability"),
+            _ => Some("key"),
+        }
+    }
+
     fn exit(&self) -> Exit {
         Exit::Key
     }
@@ -166,9 +175,7 @@ impl Explain for KeyError {
             }
             KeyError::NotFound { .. } => "correct the key URI; countersign list --login shows all keys",
             KeyError::Type { .. } => "--key requires a private key (type=private) or a certificate (type=cert)",
-            KeyError::NotAllowed { .. } => {
-                "name another key with --key, or generate one without CKA_ALLOWED_MECHANISMS"
-            }
+            KeyError::NotAllowed { kind, .. } => kind.when_not_allowed(),
             KeyError::Unfit { reasons, .. } if reasons.contains(&UnfitReason::NoPublicKey) => NO_PUBLIC_KEY,
             KeyError::Unfit { policy, .. } | KeyError::NoneFit { policy, .. } if policy.any_key => {
                 "name another key with --key, or generate one on the device: countersign keygen"

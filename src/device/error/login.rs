@@ -2,7 +2,7 @@
 
 use cryptoki::error::RvError;
 
-use super::advice::after_failure;
+use super::advice::{after_failure, reappearing};
 use crate::device::{CallError, ModuleKind, PinTries, UserType};
 use crate::error::{Exit, Explain};
 use crate::pin::PinError;
@@ -55,6 +55,18 @@ pub enum LoginError {
         /// The device's kind.
         kind: ModuleKind,
     },
+    /// A PIN that names a user that the device does not have.
+    #[error("the device {device} has no user by the number or name in the PIN ({error})")]
+    UnknownUser {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+        /// Whether a person typed it.
+        person: bool,
+        /// The device's kind.
+        kind: ModuleKind,
+    },
     /// A PIN that the device cannot have, by the lengths that it states.
     #[error(
         "the PIN for {device} has {length} characters; it was not sent, as the device accepts {accepted}"
@@ -68,6 +80,8 @@ pub enum LoginError {
         accepted: String,
         /// Whether a person typed it.
         person: bool,
+        /// The device's kind.
+        kind: ModuleKind,
     },
     /// The PIN is locked.
     #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
@@ -90,6 +104,8 @@ pub enum LoginError {
     Expired {
         /// The device.
         device: String,
+        /// Its kind.
+        kind: ModuleKind,
     },
     /// One more wrong PIN would lock the device, so none is sent.
     #[error("one attempt is left before the PIN of {device} is locked; it was not used")]
@@ -118,6 +134,19 @@ pub enum LoginError {
 }
 
 impl Explain for LoginError {
+    fn topic(&self) -> Option<&'static str> {
+        Some(match self {
+            LoginError::Pin(_) => "PIN source",
+            LoginError::Failed { .. } => "device",
+            LoginError::Wrong { kind, .. }
+            | LoginError::UnknownUser { kind, .. }
+            | LoginError::WrongForm { kind, .. }
+            | LoginError::WrongLength { kind, .. }
+            | LoginError::Locked { kind, .. } => kind.pin_topic(),
+            _ => "PIN",
+        })
+    }
+
     fn exit(&self) -> Exit {
         match self {
             LoginError::Pin(error) => error.exit(),
@@ -131,9 +160,14 @@ impl Explain for LoginError {
             LoginError::Pin(error) => error.detail(),
             LoginError::Wrong { tries, user, kind, .. } => {
                 let left = tries_left(*tries, *user, *kind);
-                std::iter::once(left).chain(kind.pin_form().map(str::to_owned)).collect()
+                let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
+                let form = secret.map(|secret| secret.when_refused).or(kind.pin_form());
+                std::iter::once(left).chain(form.map(str::to_owned)).collect()
             }
-            LoginError::WrongForm { error, accepted, is_uncounted, user, kind, .. } => {
+            LoginError::UnknownUser { kind, .. } => {
+                kind.when_user_unknown().into_iter().chain(kind.pin_form()).map(str::to_owned).collect()
+            }
+            LoginError::WrongForm { accepted, is_uncounted, user, kind, .. } => {
                 let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
                 let form = match secret {
                     Some(secret) => Some(secret.when_wrong.to_owned()),
@@ -141,8 +175,7 @@ impl Explain for LoginError {
                 };
                 let special = kind.pin_form().filter(|_| secret.is_none()).map(str::to_owned);
                 let uncounted = is_uncounted.then(|| "no attempt was used up".to_owned());
-                let unknown = kind.when_user_unknown().filter(|_| error.is(RvError::ObjectHandleInvalid));
-                unknown.map(str::to_owned).into_iter().chain(form).chain(special).chain(uncounted).collect()
+                form.into_iter().chain(special).chain(uncounted).collect()
             }
             LoginError::Failed { kind, .. } => kind.pin_form().map(str::to_owned).into_iter().collect(),
             _ => Vec::new(),
@@ -164,6 +197,12 @@ impl Explain for LoginError {
             LoginError::RefusedBefore { .. } => {
                 "correct the PIN where it comes from; SIGHUP has it sent once more"
             }
+            LoginError::UnknownUser { person: true, .. } => {
+                "repeat the command, and type the PIN of a user that the device has"
+            }
+            LoginError::UnknownUser { person: false, .. } => {
+                "correct the PIN source, then repeat the command"
+            }
             LoginError::WrongForm { person: true, .. } => "repeat the command, and type it in the right form",
             LoginError::WrongForm { person: false, .. } => "correct the PIN source, then repeat the command",
             LoginError::WrongLength { person: true, .. } => {
@@ -174,7 +213,7 @@ impl Explain for LoginError {
             }
             LoginError::Locked { kind, .. } => kind.unblocking(),
             LoginError::NotEntered { .. } => "repeat the command, and enter the PIN on the device",
-            LoginError::Expired { .. } => "change it with the device's own tool, or pkcs11-tool --change-pin",
+            LoginError::Expired { kind, .. } => kind.changing_pin(),
             LoginError::LastTry { .. } => {
                 "check the PIN with care, then repeat the command with --use-last-try"
             }
@@ -182,9 +221,15 @@ impl Explain for LoginError {
             LoginError::Failed { error, .. } if error.is(RvError::UserTypeInvalid) => {
                 "the device has no such user: name another with --user-type; --so-pin-source logs in as the security officer"
             }
-            LoginError::Failed { is_pulled_out: true, .. } => {
-                "plug the device in again, then repeat the command"
+            // ykcs11's answer to a PIN instead of the management key, if that key is not kept behind the PIN.
+            LoginError::Failed { error, kind, .. } if error.is(RvError::UserPinNotInitialized) => {
+                kind.so_secret().map_or("set a PIN with the device's own tool", |secret| secret.when_needed)
             }
+            LoginError::Failed { error, .. } if error.is(RvError::UserAnotherAlreadyLoggedIn) => {
+                "another user is logged in to the device, and a program has one login for all its sessions: use one --user-type \
+                 for all keys of this device"
+            }
+            LoginError::Failed { is_pulled_out: true, kind, .. } => reappearing(*kind),
             LoginError::Failed { error, kind, .. } => after_failure(error, *kind),
         };
         Some(hint.into())
@@ -248,7 +293,7 @@ mod tests {
             (LOW, SecurityOfficer, ModuleKind::Other, "the device counts wrong ones"),
             (LAST, SecurityOfficer, ModuleKind::Other, "one attempt is left before it is locked"),
             (NONE, User, ModuleKind::YubiHsm, "a YubiHSM locks nothing"),
-            (LAST, SecurityOfficer, ModuleKind::YubiKey, "what is wanted is the management key"),
+            (LAST, SecurityOfficer, ModuleKind::YubiKey, "the management key has 48 hexadecimal digits"),
         ] {
             let left = tries_left(tries, user, kind);
             assert!(left.starts_with(said), "{tries:?} {user:?} {kind:?}: {left}");

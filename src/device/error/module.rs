@@ -69,6 +69,10 @@ pub enum ModuleError {
 }
 
 impl Explain for ModuleError {
+    fn topic(&self) -> Option<&'static str> {
+        Some("module")
+    }
+
     fn exit(&self) -> Exit {
         Exit::Device
     }

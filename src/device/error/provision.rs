@@ -67,6 +67,8 @@ pub enum ProvisionError {
         module: ModuleKind,
         /// Who was logged in.
         user: UserType,
+        /// Whether the key was to require its PIN for each signature.
+        always_authenticate: bool,
     },
     /// The key is not what was asked for, and was removed.
     #[error("{device} generated a different key than requested: {}", reasons.join("; "))]
@@ -124,6 +126,14 @@ pub enum ProvisionError {
         /// It.
         there: Vec<String>,
     },
+    /// Another certificate is in the one place for the key's.
+    #[error("another key's certificate is in the place of this key's on {device}")]
+    InPlace {
+        /// The device.
+        device: String,
+        /// It.
+        there: Vec<String>,
+    },
     /// It would replace a better one.
     #[error("the new certificate is worse than the one on {device}: {}", reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Worse {
@@ -169,6 +179,7 @@ impl Explain for ProvisionError {
             | ProvisionError::NotAsAsked { .. }
             | ProvisionError::OtherKey { .. }
             | ProvisionError::HasCertificate { .. }
+            | ProvisionError::InPlace { .. }
             | ProvisionError::Worse { .. } => Exit::Key,
             _ => Exit::Device,
         }
@@ -180,7 +191,9 @@ impl Explain for ProvisionError {
             ProvisionError::OtherKey { key, found, .. } => {
                 std::iter::once(format!("the key:  {key}")).chain(found.iter().cloned()).collect()
             }
-            ProvisionError::HasCertificate { there, .. } => there.clone(),
+            ProvisionError::HasCertificate { there, .. } | ProvisionError::InPlace { there, .. } => {
+                there.clone()
+            }
             ProvisionError::Worse { new, present, .. } => {
                 vec![format!("new:      {new}"), format!("present:  {present}")]
             }
@@ -207,7 +220,7 @@ impl Explain for ProvisionError {
             }
             _ => None,
         };
-        if let Some(advice) = rejected {
+        if let Some(advice) = self.error().and_then(CallError::cure).or(rejected) {
             return Some(advice.into());
         }
         let hint = match (self, code, elsewhere, so_secret) {
@@ -219,18 +232,25 @@ impl Explain for ProvisionError {
             }
             (ProvisionError::NotGenerated { .. }, _, Some(elsewhere), _) => elsewhere,
             (
+                ProvisionError::NotGenerated { always_authenticate: true, kind, .. },
+                Some(
+                    RvError::AttributeTypeInvalid
+                    | RvError::AttributeValueInvalid
+                    | RvError::TemplateInconsistent,
+                ),
+                ..,
+            ) => kind.requiring_pin_each_time(),
+            (
                 ProvisionError::NotGenerated { .. } | ProvisionError::NotStored { .. },
                 Some(RvError::UserNotLoggedIn | RvError::UserTypeInvalid | RvError::UserPinNotInitialized),
                 _,
                 Some(secret),
             ) => secret.when_needed,
             (
-                ProvisionError::NotGenerated { .. },
+                ProvisionError::NotGenerated { kind, .. },
                 Some(RvError::FunctionNotSupported | RvError::MechanismInvalid),
                 ..,
-            ) => {
-                "the device generates no such key through PKCS#11: use another --type, or generate the key with the device's own tool"
-            }
+            ) => kind.when_no_generation(),
             (
                 ProvisionError::NotGenerated { user: UserType::SecurityOfficer, .. },
                 Some(RvError::UserNotLoggedIn),
@@ -262,6 +282,9 @@ impl Explain for ProvisionError {
             (ProvisionError::HasCertificate { .. }, ..) => {
                 "--replace puts the new one in and then removes the old"
             }
+            (ProvisionError::InPlace { .. }, ..) => {
+                "the slot may have been given a new key: --replace overwrites the certificate, if nothing needs it any more"
+            }
             (ProvisionError::Worse { .. }, ..) => {
                 "nothing was changed: make sure that this is the file that the CA sent last; --force replaces the present one all \
                  the same"
@@ -285,7 +308,9 @@ mod tests {
     fn hint_of_not_generated(code: RvError, kind: ModuleKind, module: ModuleKind, user: UserType) -> String {
         let error = CallError::saying("C_GenerateKeyPair", code);
         let device = "officer".to_owned();
-        ProvisionError::NotGenerated { device, error, kind, module, user }.hint().unwrap()
+        ProvisionError::NotGenerated { device, error, kind, module, user, always_authenticate: false }
+            .hint()
+            .unwrap()
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cryptoki::error::RvError;
 
+use super::advice::reappearing;
 use super::login::LoginError;
 use crate::device::{CallError, ModuleKind};
 use crate::duration::in_words;
@@ -33,6 +34,18 @@ pub enum SignError {
         /// How long the signature took until then.
         waited: Duration,
     },
+    /// Its module signs with keys of other sizes.
+    #[error("the device {device} did not sign: its module supports RSA keys of {} to {} bits, and this one has {bits} ({error})", sizes.0, sizes.1)]
+    KeySize {
+        /// The device.
+        device: String,
+        /// What it said.
+        error: CallError,
+        /// The key's size.
+        bits: u64,
+        /// The least and the most that the module supports.
+        sizes: (u64, u64),
+    },
     /// It is not there any more.
     #[error("the device {device} was removed before it signed: {error}")]
     PulledOut {
@@ -40,6 +53,8 @@ pub enum SignError {
         device: String,
         /// What was said of the call that failed.
         error: CallError,
+        /// Its kind.
+        kind: ModuleKind,
     },
     /// It signed, and the signature is wrong.
     #[error("the device {device} made a signature that does not verify under its public key: {error}")]
@@ -56,6 +71,8 @@ pub enum SignError {
         device: String,
         /// Their names.
         wanted: Vec<String>,
+        /// Its kind.
+        kind: ModuleKind,
         /// What it said to the last that it listed.
         error: Option<CallError>,
     },
@@ -73,6 +90,21 @@ pub enum SignError {
 }
 
 impl Explain for SignError {
+    fn topic(&self) -> Option<&'static str> {
+        match self {
+            SignError::Call { error, kind, .. }
+                if kind.has_capabilities() && error.is(RvError::FunctionRejected) =>
+            {
+                Some("capability")
+            }
+            SignError::KeySize { .. } => Some("module"),
+            SignError::PulledOut { .. } => Some("device"),
+            SignError::KeyGone { .. } => Some("key"),
+            SignError::Login(error) => error.topic(),
+            _ => None,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             SignError::Login(error) => error.exit(),
@@ -93,26 +125,28 @@ impl Explain for SignError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            SignError::Call { error, kind, .. } => match kind.when_rejected() {
-                Some(advice) if error.is(RvError::FunctionRejected) => advice,
+            SignError::Call { error, kind, .. } => match (error.cure(), kind.when_rejected()) {
+                (Some(cure), _) => cure,
+                (None, Some(advice)) if error.is(RvError::FunctionRejected) => advice,
                 _ => after_refusal(error),
             },
             SignError::NoTouch { .. } => "repeat the command, and touch the device as soon as it blinks",
-            SignError::PulledOut { .. } => "plug the device in again, then repeat the command",
+            SignError::KeySize { .. } => {
+                "use a newer version of the module, another module of the device (--module PATH), or another key"
+            }
+            SignError::PulledOut { kind, .. } => reappearing(*kind),
             SignError::Login(error) => return error.hint(),
             SignError::KeyGone { .. } => {
                 "another program uses the device, or it was exchanged: see countersign list --login"
             }
             SignError::Wrong { .. } => {
-                "the public key on the device may belong to another key: compare with countersign list --login"
+                "the public key or the certificate on the device may belong to another key: compare with countersign list --login"
             }
             // Without --mechanism there is always more than one for RSA.
             SignError::NoMechanism { wanted, .. } if wanted.len() == 1 && wanted[0].contains("RSA") => {
                 "leave --mechanism out: then every suitable mechanism is tried"
             }
-            SignError::NoMechanism { .. } => {
-                "see the device's manual about signatures, or name another key with --key"
-            }
+            SignError::NoMechanism { kind, .. } => kind.when_no_mechanism(),
         };
         Some(hint.into())
     }

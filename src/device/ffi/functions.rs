@@ -9,11 +9,12 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::MechanismType;
 use cryptoki::slot::Slot;
 use cryptoki_sys::{
-    CK_C_INITIALIZE_ARGS, CK_FLAGS, CK_FUNCTION_LIST, CK_INFO, CK_MECHANISM_TYPE, CK_RV, CK_SLOT_ID,
-    CK_SLOT_INFO, CK_TOKEN_INFO, CK_TRUE, CK_ULONG, CKF_OS_LOCKING_OK, CKR_OK,
+    CK_C_INITIALIZE_ARGS, CK_FLAGS, CK_FUNCTION_LIST, CK_INFO, CK_MECHANISM_INFO, CK_MECHANISM_TYPE, CK_RV,
+    CK_SLOT_ID, CK_SLOT_INFO, CK_TOKEN_INFO, CK_TRUE, CK_ULONG, CKF_OS_LOCKING_OK, CKR_OK,
 };
 
 use crate::device::call::CallError;
+use crate::device::vendor_code::VendorCode;
 
 /// How often a list may grow while it is read.
 const LIST_TRIES: usize = 10;
@@ -25,6 +26,8 @@ const LONGEST_LIST: CK_ULONG = 65_536;
 pub(in crate::device) struct Functions {
     list: &'static CK_FUNCTION_LIST,
     turn: Arc<Turn>,
+    /// The return codes that are its vendor's own.
+    vendor_codes: &'static [VendorCode],
 }
 
 /// The answer of C_GetInfo.
@@ -47,7 +50,12 @@ impl Functions {
     pub(in crate::device) unsafe fn new(list: *const CK_FUNCTION_LIST) -> Option<Self> {
         // SAFETY: the caller promises that it is never freed.
         let list = unsafe { list.as_ref() }?;
-        Some(Functions { list, turn: Arc::default() })
+        Some(Functions { list, turn: Arc::default(), vendor_codes: &[] })
+    }
+
+    /// With the return codes that are the vendor's own.
+    pub(in crate::device) fn saying(self, vendor_codes: &'static [VendorCode]) -> Self {
+        Functions { vendor_codes, ..self }
     }
 
     /// C_Initialize, with the string that some modules expect in pReserved (p11-kit's option
@@ -147,6 +155,20 @@ impl Functions {
         Ok(mechanisms.into_iter().filter_map(|mechanism| MechanismType::try_from(mechanism).ok()).collect())
     }
 
+    /// C_GetMechanismInfo: how many bits a key has at least and at most.
+    pub(in crate::device) fn key_sizes(
+        &self,
+        slot: Slot,
+        mechanism: MechanismType,
+    ) -> Result<(CK_ULONG, CK_ULONG), CallError> {
+        let mut info = CK_MECHANISM_INFO::default();
+        // SAFETY: `info` is valid for the call.
+        self.call("C_GetMechanismInfo", self.list.C_GetMechanismInfo, |call| unsafe {
+            call(slot.into(), mechanism.into(), &mut info)
+        })?;
+        Ok((info.ulMinKeySize, info.ulMaxKeySize))
+    }
+
     /// Makes a call when it is its turn. `function` is its name, for errors.
     pub(super) fn call<F>(
         &self,
@@ -160,7 +182,7 @@ impl Functions {
         let turn = self.turn.take();
         let code = call(entry);
         drop(turn);
-        if code == CKR_OK { Ok(()) } else { Err(CallError::of(function, code)) }
+        if code == CKR_OK { Ok(()) } else { Err(CallError::of_vendor(function, code, self.vendor_codes)) }
     }
 
     pub(super) fn list(&self) -> &'static CK_FUNCTION_LIST {

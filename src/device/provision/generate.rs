@@ -90,6 +90,7 @@ impl WritableDevice {
             kind: self.device.kind(),
             module: self.device.module.spec().kind(),
             user: self.user,
+            always_authenticate: spec.always_authenticate,
         })?;
         let mut facts = objects::private_key_facts(&self.session, private_handle);
         // According to the standard, EC private keys do not contain their point; and the security officer

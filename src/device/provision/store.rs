@@ -77,10 +77,23 @@ impl WritableDevice {
             let there = older.iter().map(|found| self.describe(found)).collect();
             return Err(ProvisionError::HasCertificate { device: self.device.describe(), there }.into());
         }
+        let id = key.id.clone().unwrap_or_default();
+        // The device would overwrite these without asking.
+        let is_in_place = |found: &&CertificateObject| {
+            self.device.kind().has_one_certificate_an_id()
+                && found.id.as_deref() == Some(&id)
+                && !is_leaf(found)
+                && !is_older(found)
+                && found.certificate.as_ref().map_or(true, |certificate| !certificate.is_placeholder())
+        };
+        let in_place: Vec<&CertificateObject> = there.iter().filter(is_in_place).collect();
+        if !in_place.is_empty() && !options.replace {
+            let there = in_place.iter().map(|found| self.describe(found)).collect();
+            return Err(ProvisionError::InPlace { device: self.device.describe(), there }.into());
+        }
         if !options.force {
             older.iter().filter(is_real).try_for_each(|present| self.check_not_worse(leaf, present, now))?;
         }
-        let id = key.id.clone().unwrap_or_default();
         let was_there = there.iter().any(|found| is_leaf(&found) && found.id.as_deref() == Some(&id));
         let label = key.label.clone().filter(|label| !label.is_empty());
         let label = label.unwrap_or_else(|| leaf.subject().into_bytes());
@@ -132,8 +145,8 @@ impl WritableDevice {
         for old in now_there.iter().filter(|found| is_older(found) || is_copy(found)) {
             self.remove(old.handle)?;
         }
-        stored.replaced =
-            older.iter().filter_map(|old| old.certificate.as_ref().ok()).map(Certificate::subject).collect();
+        let gone = older.iter().chain(&in_place).filter_map(|old| old.certificate.as_ref().ok());
+        stored.replaced = gone.map(Certificate::subject).collect();
         Ok(stored)
     }
 

@@ -114,7 +114,9 @@ fn no_session_is_left_behind() {
 fn a_key_without_the_capability_is_refused_before_anything_is_signed() {
     let (device, desk) =
         (YubiHsm::new().with_key("0x0102", "pss", "rsa2048", "sign-pss"), Desk::without_device());
-    refused(&desk, sign(&device, &desk, None), 4).says("may not sign by CKM_RSA_PKCS");
+    refused(&desk, sign(&device, &desk, None), 4)
+        .says("may not sign by CKM_RSA_PKCS")
+        .says("the key lacks the capability for it, sign-pkcs of an RSA key");
 }
 
 #[test]
@@ -215,4 +217,65 @@ fn a_wrong_password_is_not_said_to_cost_an_attempt() {
     for untrue in ["most lock", "costs one attempt", "costs an attempt"] {
         assert!(!done.stderr().contains(untrue), "{untrue:?}: {}", done.stderr());
     }
+}
+
+#[test]
+fn doctor_names_the_cause_first_from_the_connector_to_the_key() {
+    let (mut device, desk) = with_key();
+    let first_fault = |device: &YubiHsm, pin: Option<&str>, key: &str, code: i32| {
+        let run = device.countersign(&desk, &["doctor", "--sign", "--json", "--key", key]);
+        let run = match pin {
+            Some(pin) => run.env("COUNTERSIGN_PIN_SOURCE", device.pin_source(pin)),
+            None => run,
+        };
+        let document = run.go().exits(code).json();
+        let checks = document["checks"].as_array().unwrap();
+        let fault = checks.iter().find(|check| check["status"] == "fault").unwrap();
+        let text = |member: &str| fault[member].to_string();
+        (text("check"), text("found") + &text("detail"), text("help"))
+    };
+    let reader = device.make_authentication_key("0x0010", "get-opaque", "all");
+    let elsewhere = device.make_authentication_key("0x0011", "sign-pkcs", "3");
+    device.make_key("0x0103", "pss", "rsa2048", "sign-pss", "all");
+    device.make_key("0x0104", "domain", "rsa2048", "sign-pkcs", "2");
+    let of = |id: &str| format!("pkcs11:token=YubiHSM;id=%01%{id};type=private");
+    let unknown = format!("0002{PIN}");
+    let cases = [
+        (Some("0001wrong-password"), of("02"), 5, "authentication key", "is wrong", "correct the PIN source"),
+        (
+            Some(&*unknown),
+            of("02"),
+            5,
+            "authentication key",
+            "no authentication key with the number",
+            "correct",
+        ),
+        (Some("short"), of("02"), 5, "authentication key", "8 to 64 characters", "correct the PIN source"),
+        (Some(&*reader), of("02"), 6, "capability", "CKR_FUNCTION_REJECTED", "a capability is missing"),
+        (None, of("03"), 4, "capability", "may not sign by CKM_SHA256_RSA_PKCS", "sign-pkcs of an RSA key"),
+        (Some(&*elsewhere), of("04"), 4, "key", "no private key on YubiHSM", "correct the key URI"),
+        (None, of("09"), 4, "key", "no private key on YubiHSM", "correct the key URI"),
+    ];
+    for (pin, key, code, check, found, help) in &cases {
+        let said = first_fault(&device, *pin, key, *code);
+        assert_eq!(said.0, format!("{check:?}"), "{key}: {said:?}");
+        assert!(said.1.contains(found) && said.2.contains(help), "{key}: {said:?}");
+    }
+    device.sessions_in_use(16);
+    let said = first_fault(&device, None, KEY, 3);
+    assert!(said.0 == "\"device\"" && said.1.contains("CKR_SESSION_COUNT"), "{said:?}");
+    device.sessions_in_use(0);
+    device.unplug();
+    assert_eq!(first_fault(&device, None, KEY, 3).0, "\"connector\"");
+    device.plug_in();
+    device.stop_connector();
+    assert_eq!(first_fault(&device, None, KEY, 3).0, "\"connector\"");
+    let run = device.countersign(&desk, &["doctor", "--json"]).without_env("YUBIHSM_PKCS11_CONF");
+    let document = run.go().exits(3).json();
+    let checks = document["checks"].as_array().unwrap();
+    let fault = checks.iter().find(|check| check["status"] == "fault").unwrap();
+    assert!(
+        fault["check"] == "modules" && fault["help"].to_string().contains("YUBIHSM_PKCS11_CONF"),
+        "{fault:#}"
+    );
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -28,6 +28,11 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 pub const OPENSC: &str = "opensc-pkcs11.so";
 
 pub const YKCS11: &str = "libykcs11.so";
+
+/// As every YubiKey comes with it: for Triple DES, or AES-192 from firmware 5.7 on.
+pub const MANAGEMENT_KEY: &str = "010203040506070801020304050607080102030405060708";
+
+const YKMAN_PIV: [&str; 3] = ["--reader", "CCID 00 00", "piv"];
 
 /// A card, and the reader that it is in or beside. Both are gone when this is.
 pub struct PivCard {
@@ -121,6 +126,30 @@ impl PivCard {
         run.env(name, socket)
     }
 
+    /// One of Yubico's programs on this card, in the desk's folder; it must succeed.
+    pub fn tool(&self, desk: &Desk, program: &str, arguments: &[&str]) {
+        let output = self.tool_ends(desk, program, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The same, however it ends.
+    pub fn tool_ends(&self, desk: &Desk, program: &str, arguments: &[&str]) -> Output {
+        let (name, socket) = self.socket_variable();
+        let mut command = Command::new(program);
+        command.args(arguments).env(name, socket).current_dir(desk.folder());
+        command.output().expect("the program starts")
+    }
+
+    /// ykman's commands for PIV. It looks for devices on USB, unless it is told of a reader.
+    pub fn ykman(&self, desk: &Desk, arguments: &[&str]) {
+        self.tool(desk, "ykman", &[&YKMAN_PIV, arguments].concat());
+    }
+
+    /// The same, however it ends.
+    pub fn ykman_ends(&self, desk: &Desk, arguments: &[&str]) -> Output {
+        self.tool_ends(desk, "ykman", &[&YKMAN_PIV, arguments].concat())
+    }
+
     /// What tells a PC/SC client where this pcscd is.
     pub fn socket_variable(&self) -> (&'static str, PathBuf) {
         ("PCSCLITE_CSOCK_NAME", self.reader.socket())
@@ -185,6 +214,17 @@ pub fn module_path(module: &str) -> PathBuf {
         .into_iter()
         .find(|path| path.exists())
         .unwrap_or_else(|| panic!("{module} is installed (apt install opensc ykcs11)"))
+}
+
+/// The version that a module says it has, as `(2, 20)`: ykcs11's for 2.2.0.
+pub fn module_version(card: &PivCard, desk: &Desk, module: &str) -> (u32, u32) {
+    let module = module_path(module);
+    let output =
+        card.tool_ends(desk, "pkcs11-tool", &["--module", module.to_str().expect("UTF-8"), "--show-info"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.split("(ver ").nth(1).and_then(|rest| rest.split(')').next()?.split_once('.'));
+    let (major, minor) = version.unwrap_or_else(|| panic!("no version in {text}"));
+    (major.parse().expect("a number"), minor.parse().expect("a number"))
 }
 
 /// pcscd has its socket's path compiled in, so it gets a file system of its own; it has only vpcd's

@@ -106,8 +106,13 @@ impl YubiHsm {
 
     pub fn reached_by(&self, run: Run) -> Run {
         run.env("COUNTERSIGN_MODULE", module("yubihsm_pkcs11.so"))
-            .env("YUBIHSM_PKCS11_CONF", self.path("yubihsm_pkcs11.conf"))
+            .env("YUBIHSM_PKCS11_CONF", self.configuration())
             .env("COUNTERSIGN_PIN_SOURCE", self.pin_source(&format!("{FIRST_KEY}{PIN}")))
+    }
+
+    /// What names the connector to the module.
+    pub fn configuration(&self) -> PathBuf {
+        self.path("yubihsm_pkcs11.conf")
     }
 
     /// A file with a PIN, as `--pin-source` expects it.
