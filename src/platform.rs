@@ -4,6 +4,7 @@
 //! `unix/` is shared by Linux and macOS. What they do differently is in `unix/linux.rs` and `unix/macos.rs`.
 
 #[cfg(unix)]
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "some of it is for the AWS commands alone"))]
 mod unix;
 #[cfg(unix)]
 pub use unix::*;

@@ -6,7 +6,6 @@ mod folder;
 pub(crate) mod library;
 pub mod process;
 pub mod signals;
-#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only services have a mailbox to write to"))]
 pub(crate) mod socket;
 mod status;
 pub mod streams;

@@ -12,10 +12,11 @@ use super::own;
 /// # Errors
 /// What the system said.
 pub(crate) fn set_hop_limit(stream: impl AsFd, is_ipv6: bool, limit: u8) -> io::Result<()> {
-    Ok(match is_ipv6 {
+    match is_ipv6 {
         false => rustix::net::sockopt::set_ip_ttl(stream, limit.into())?,
         true => rustix::net::sockopt::set_ipv6_unicast_hops(stream, Some(limit))?,
-    })
+    }
+    Ok(())
 }
 
 /// Where somebody listens for single messages.
