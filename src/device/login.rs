@@ -1,7 +1,9 @@
 //! Logging in: one attempt at a time, and the last one only on request.
 
+mod notice;
+mod options;
+
 use std::cell::OnceCell;
-use std::fmt;
 
 use cryptoki::error::RvError;
 use cryptoki::session::UserType as Cku;
@@ -14,108 +16,10 @@ use super::present::Device;
 use super::session::Session;
 use super::token_info::{PinLength, PinState, PinTries};
 use super::user_type::UserType;
-use crate::pin::{Pin, PinError, PinSource};
-use crate::uri::Uri;
+use crate::pin::{Pin, PinSource};
 
-/// How to log in.
-#[derive(Clone, Debug)]
-pub struct LoginOptions {
-    /// Where the PIN comes from, unless the key URI says.
-    pub pin_source: Option<PinSource>,
-    /// Send a PIN even if a wrong one would lock the device.
-    pub use_last_try: bool,
-    /// As whom.
-    pub user_type: UserType,
-    /// What is known of PINs from earlier logins of this process.
-    pub memory: LoginMemory,
-}
-
-impl LoginOptions {
-    /// The source for a device that `uri` names: the option, else the URI's own, else the terminal.
-    ///
-    /// # Errors
-    /// [`PinError`] for a `pin-source` in the URI that is not accepted.
-    pub fn source_for(&self, uri: &Uri) -> Result<PinSource, PinError> {
-        match &self.pin_source {
-            Some(source) => Ok(source.clone()),
-            None => Ok(PinSource::from_uri(uri)?.unwrap_or(PinSource::Prompt)),
-        }
-    }
-
-    /// A login failed with the PIN that the file holds now, whether it was sent or not.
-    pub fn pass_over_pin(&self, uri: &Uri) {
-        if let Ok(source @ PinSource::File(_)) = self.source_for(uri)
-            && let Ok(pin) = source.read("")
-        {
-            self.memory.pass_over(&pin);
-        }
-    }
-
-    /// Whether the file of the PIN for a device that `uri` names holds one that no device has refused.
-    pub fn has_new_pin(&self, uri: &Uri) -> bool {
-        let Ok(source @ PinSource::File(_)) = self.source_for(uri) else { return false };
-        source.read("").is_ok_and(|pin| !self.memory.has_refused(&pin))
-    }
-}
-
-/// Something that a person should know while a device is opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Who else can read the PIN.
-    PinExposed(String),
-    /// The PIN is entered on the device itself.
-    EnterPinOnDevice {
-        /// The device.
-        device: String,
-    },
-    /// A person may try again.
-    WrongPin {
-        /// The device.
-        device: String,
-    },
-    /// A person may try again: the device did not count this.
-    WrongForm {
-        /// The device.
-        device: String,
-        /// How many characters were sent.
-        sent: usize,
-        /// How many the device accepts, in words, where it says so.
-        accepted: Option<String>,
-    },
-    /// A person may try again: the PIN names a user that the device does not have.
-    UnknownUser {
-        /// The device.
-        device: String,
-    },
-    /// The PIN begins or ends with a blank.
-    OuterBlank {
-        /// Where it came from.
-        source: String,
-    },
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Notice::PinExposed(text) => f.write_str(text),
-            Notice::EnterPinOnDevice { device } => write!(f, "enter the PIN on the device {device}"),
-            Notice::WrongPin { device } => write!(f, "that PIN is wrong for {device}; you can try once more"),
-            Notice::WrongForm { device, sent, accepted } => {
-                write!(f, "a PIN of {sent} characters has the wrong form for {device}")?;
-                if let Some(accepted) = accepted {
-                    write!(f, ", which accepts {accepted}")?;
-                }
-                f.write_str("; no attempt was used up, and you can try again")
-            }
-            Notice::UnknownUser { device } => {
-                write!(f, "{device} has no user by the number or name in that PIN; you can try again")
-            }
-            Notice::OuterBlank { source } => {
-                write!(f, "the PIN from {source} begins or ends with a blank, which is sent as part of it")
-            }
-        }
-    }
-}
+pub use notice::Notice;
+pub use options::LoginOptions;
 
 /// A login that succeeded, with what it takes to log in again.
 #[derive(Debug)]
