@@ -43,6 +43,9 @@ pub(crate) fn run(
     for subject in &stored.replaced {
         terminal.say(&format!("Removed the older one of {subject}."));
     }
+    for subject in &stored.overwritten {
+        terminal.say(&format!("Took the place of {subject}, a certificate of another key."));
+    }
     for above in &stored.chain {
         terminal.say(&format!("Above it: {}", above.subject()));
         if !above.is_valid_at(now) {
@@ -59,6 +62,7 @@ pub(crate) fn run(
         "was_there": stored.was_there,
         "flaws": flaws,
         "replaced": stored.replaced,
+        "overwritten": stored.overwritten,
         "chain": stored.chain.iter().map(Certificate::subject).collect::<Vec<_>>(),
     }))
 }

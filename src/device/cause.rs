@@ -74,7 +74,7 @@ impl Cause {
             Cause::Service(cause) => cause.help(),
             Cause::NotInitialised { module, kind, slot, .. } => {
                 let command = kind.initialising().replace("SLOT", &slot.to_string());
-                format!("initialise it: {}", command.replace("MODULE", &module.display().to_string()))
+                format!("initialize it: {}", command.replace("MODULE", &module.display().to_string()))
             }
             Cause::Silent { kind, .. } => kind.when_silent().into(),
         }

@@ -10,6 +10,7 @@ pub use table::ModuleKind;
 pub(super) use table::SoSecret;
 use table::{OTHER, Row, TABLE};
 
+use super::user_type::UserType;
 use super::vendor_code::VendorCode;
 
 impl ModuleKind {
@@ -197,6 +198,14 @@ impl ModuleKind {
     /// What the security officer logs in with, where it is not a PIN.
     pub(super) fn so_secret(self) -> Option<&'static SoSecret> {
         self.row().so_secret.as_ref()
+    }
+
+    /// What the secret of a user is called.
+    pub(super) fn name_of_secret(self, user: UserType) -> &'static str {
+        match self.so_secret() {
+            Some(secret) if user == UserType::SecurityOfficer => secret.name,
+            _ => "PIN",
+        }
     }
 
     fn row(self) -> &'static Row {

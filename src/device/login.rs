@@ -54,8 +54,8 @@ impl Login {
             return Ok(None);
         }
         refuse_early(&state, target, self.use_last_try)?;
-        let length = PinLength::to_heed(&state, target.user, self.use_last_try);
-        let pin = target.read_pin(&self.source, &self.memory, length)?;
+        let form = target.form(&state, self.use_last_try);
+        let pin = target.read_pin(&self.source, &self.memory, form)?;
         Ok(Some(self.pin.get_or_init(|| pin)))
     }
 }
@@ -105,15 +105,22 @@ pub(super) fn log_in(
     if let Some(exposure) = source.exposure() {
         notice(Notice::PinExposed(exposure));
     }
-    let length = PinLength::to_heed(&state, target.user, options.use_last_try);
+    let form = target.form(&state, options.use_last_try);
     let before = state.tries_of(target.user);
     let mut may_be_wrong_again = is_person && !before.count_low;
     let mut may_have_wrong_form_again = is_person && !before.final_try;
     loop {
-        let pin = match target.read_pin(source, &options.memory, length) {
-            Err(LoginError::WrongLength { length, accepted, .. }) if may_have_wrong_form_again => {
+        let pin = match target.read_pin(source, &options.memory, form) {
+            Err(LoginError::WrongLength { length, accepted, user, kind, .. })
+                if may_have_wrong_form_again =>
+            {
                 may_have_wrong_form_again = false;
-                notice(Notice::WrongForm { device: name(), sent: length, accepted: Some(accepted) });
+                notice(Notice::WrongForm {
+                    device: name(),
+                    secret: kind.name_of_secret(user),
+                    length,
+                    accepted: Some(accepted),
+                });
                 continue;
             }
             Err(error) => {
@@ -153,15 +160,18 @@ pub(super) fn log_in(
                 may_be_wrong_again = false;
                 Notice::WrongPin { device: name() }
             }
-            LoginError::WrongForm { sent, accepted, is_uncounted: true, .. } if may_have_wrong_form_again => {
+            LoginError::WrongForm { sent, accepted, is_uncounted: true, user, kind, .. }
+                if may_have_wrong_form_again =>
+            {
                 may_have_wrong_form_again = false;
-                Notice::WrongForm { device: name(), sent: *sent, accepted: accepted.clone() }
+                let (length, accepted) = (*sent, accepted.clone());
+                Notice::WrongForm { device: name(), secret: kind.name_of_secret(*user), length, accepted }
             }
             LoginError::UnknownUser { kind, .. }
                 if may_have_wrong_form_again && !kind.counts_wrong_pins() =>
             {
                 may_have_wrong_form_again = false;
-                Notice::UnknownUser { device: name() }
+                Notice::UnknownUser { device: name(), form: kind.pin_form() }
             }
             _ => {
                 remember_refusal(&options.memory, target, &error, Some(&pin));
@@ -194,6 +204,15 @@ struct Sent<'a> {
     before: PinTries,
 }
 
+/// What tells that a secret cannot be right.
+#[derive(Clone, Copy)]
+enum Form {
+    /// The lengths that the device states.
+    Pin(PinLength),
+    /// A shorter one would be taken for the user's PIN.
+    SoSecret(&'static SoSecret),
+}
+
 /// Where a login goes: whose PIN it is.
 #[derive(Clone, Copy)]
 struct LoginTarget<'a> {
@@ -223,8 +242,8 @@ impl<'a> LoginTarget<'a> {
         format!("{secret} for {}: ", self.name())
     }
 
-    /// Whose attempts a wrong `secret` costs. If a short one is given instead of the management key, ykcs11 sends it as the user's
-    /// PIN: a YubiKey can keep that key behind the PIN.
+    /// Whose attempts a wrong `secret` costs. If a short one is sent instead of the management key, ykcs11 takes it for the
+    /// user's PIN: a YubiKey can keep that key behind the PIN.
     fn counted(self, secret: &Pin) -> Self {
         let sent_as_pin = |so_secret: &SoSecret| secret.length() <= so_secret.longest_pin;
         match self.device.kind().so_secret() {
@@ -239,22 +258,46 @@ impl<'a> LoginTarget<'a> {
         Account::of(self.device, self.user)
     }
 
-    /// A PIN that the device would count as a wrong one for its length alone is not returned.
+    /// Which secrets need not be sent, because they cannot be right. None if the device does not say, or if somebody accepts the
+    /// risk of a refusal.
+    fn form(self, state: &PinState, takes_risk: bool) -> Option<Form> {
+        if takes_risk {
+            return None;
+        }
+        match self.user {
+            UserType::User => Some(Form::Pin(state.length)),
+            UserType::SecurityOfficer => self.device.kind().so_secret().map(Form::SoSecret),
+            UserType::Vendor(_) => None,
+        }
+    }
+
+    /// A secret that the device would count as a wrong PIN for its length alone is not returned.
     fn read_pin(
         self,
         source: &PinSource,
         memory: &LoginMemory,
-        length: PinLength,
+        form: Option<Form>,
     ) -> Result<Pin, LoginError> {
+        let kind = self.device.kind();
         let pin = memory.pin(&self.account(), source, &self.name(), &self.prompt())?;
-        match length.in_words_without(&pin) {
+        let accepted = match form {
             // The kind's own words: ykcs11 states the length of the management key as the longest.
-            Some(by_device) => Err(LoginError::WrongLength {
+            Some(Form::Pin(length)) => length
+                .in_words_without(&pin)
+                .map(|by_device| kind.pin_length().map_or(by_device, str::to_owned)),
+            Some(Form::SoSecret(secret)) => {
+                (pin.length() <= secret.longest_pin).then(|| secret.form.to_owned())
+            }
+            None => None,
+        };
+        match accepted {
+            Some(accepted) => Err(LoginError::WrongLength {
                 device: self.name(),
                 length: pin.length(),
-                accepted: self.device.kind().pin_length().map_or(by_device, str::to_owned),
+                accepted,
+                user: self.user,
                 person: source.is_person(),
-                kind: self.device.kind(),
+                kind,
             }),
             None => Ok(pin),
         }
@@ -323,7 +366,7 @@ fn refuse_early(state: &PinState, target: LoginTarget<'_>, use_last_try: bool) -
     let device = target.name();
     let tries = state.tries_of(target.user);
     if tries.locked {
-        Err(LoginError::Locked { device, kind })
+        Err(LoginError::Locked { device, said: "CKR_PIN_LOCKED".into(), user: target.user, kind })
     } else if !state.set {
         Err(LoginError::NoPinSet { device })
     } else if tries.final_try && !use_last_try {
@@ -368,7 +411,8 @@ fn about_pin(
     let now = target.tries();
     let tries = now.unwrap_or_default();
     if error.is(RvError::PinLocked) || (error.is(RvError::PinIncorrect) && tries.locked) {
-        return Ok(LoginError::Locked { device: name, kind });
+        let said = if error.is(RvError::PinLocked) { error.ckr_name() } else { "CKR_PIN_LOCKED".into() };
+        return Ok(LoginError::Locked { device: name, said, user: target.user, kind });
     }
     if error.is(RvError::UserPinNotInitialized) {
         return Ok(LoginError::NoPinSet { device: name });

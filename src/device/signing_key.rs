@@ -37,6 +37,8 @@ pub struct SigningKey {
     login: Login,
     /// At first what the device says, later what its signatures have shown.
     needs: Needs,
+    /// Whether it has made a signature.
+    has_signed: bool,
 }
 
 /// What a key requires for a signature, in the order in which it is tried.
@@ -76,7 +78,18 @@ impl SigningKey {
         let offered = device.mechanisms();
         let announced = key.facts.always_authenticate == Some(true);
         let needs = if announced { Needs::Context } else { Needs::Login };
-        Ok(SigningKey { session, device, key, uri, public_key, verifier, offered, login, needs })
+        Ok(SigningKey {
+            session,
+            device,
+            key,
+            uri,
+            public_key,
+            verifier,
+            offered,
+            login,
+            needs,
+            has_signed: false,
+        })
     }
 
     /// Checks, without a call, that the key is not bound to other mechanisms than `wanted`
@@ -116,7 +129,8 @@ impl SigningKey {
             }
             result => result,
         };
-        result.map_err(|error| self.or_missed_touch(error, start.elapsed()))
+        self.has_signed |= result.is_ok();
+        result.map_err(|error| self.or_key_size(self.or_missed_touch(error, start.elapsed()), mechanisms))
     }
 
     /// A URI that names the key.
@@ -177,7 +191,7 @@ impl SigningKey {
                 Err(SignError::Call { error, .. }) if error.is(RvError::MechanismInvalid) => {
                     refused = Some(error)
                 }
-                Err(error) => return Err(self.or_key_size(error, mechanism)),
+                Err(error) => return Err(error),
                 Ok(from_device) => {
                     let signature = mechanism.signature(from_device);
                     let wrong = |error| SignError::Wrong { device: self.device.describe(), error };
@@ -195,16 +209,28 @@ impl SigningKey {
         })
     }
 
-    /// The error about the key's size, if the module says that it does not sign with keys of this size. It is asked only after a
-    /// failure, because some modules state wrong sizes.
-    fn or_key_size(&self, error: SignError, mechanism: Mechanism) -> SignError {
+    /// The error about the key's size, if the module says that it does not sign with keys of this size. Some modules state
+    /// wrong sizes, so they are asked only after a failure that a size can cause, with a key that has not signed.
+    fn or_key_size(&self, error: SignError, mechanisms: &[Mechanism]) -> SignError {
+        const OF_SIZE: [RvError; 7] = [
+            RvError::KeySizeRange,
+            RvError::DataLenRange,
+            RvError::ArgumentsBad,
+            RvError::DeviceError,
+            RvError::FunctionFailed,
+            RvError::FunctionNotSupported,
+            RvError::GeneralError,
+        ];
         let SignError::Call { device, error, kind } = error else { return error };
+        let may_be_size = self.public_key.is_rsa() && !self.has_signed && error.is_one_of(&OF_SIZE);
         let bits = u64::from(self.public_key.bits());
-        match self.device.key_sizes(ckm(mechanism).mechanism_type()) {
-            Some((least, most)) if self.public_key.is_rsa() && !(least..=most).contains(&bits) => {
-                SignError::KeySize { device, error, bits, sizes: (least, most) }
-            }
-            _ => SignError::Call { device, error, kind },
+        let sizes = mechanisms
+            .first()
+            .filter(|_| may_be_size)
+            .and_then(|mechanism| self.device.key_sizes(ckm(*mechanism).mechanism_type()));
+        match sizes.filter(|(least, most)| !(least..=most).contains(&&bits)) {
+            Some(sizes) => SignError::KeySize { device, error, bits, sizes },
+            None => SignError::Call { device, error, kind },
         }
     }
 

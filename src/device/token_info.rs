@@ -47,16 +47,6 @@ impl PinLength {
     /// No PIN is longer: larger values are CK_UNAVAILABLE_INFORMATION or CK_EFFECTIVELY_INFINITE.
     const LONGEST: u64 = 1024;
 
-    /// The limits to check before a PIN is sent. None for a security officer's secret, which has rules of its
-    /// own (a management key has 48 digits where the device says 8), and none if the caller accepts the risk
-    /// of a refusal.
-    pub(super) fn to_heed(state: &PinState, user: UserType, takes_risk: bool) -> Self {
-        match user {
-            UserType::User if !takes_risk => state.length,
-            _ => Self::UNKNOWN,
-        }
-    }
-
     /// `6 to 8 characters`, if the device's limits are plausible and `pin` is outside of them.
     pub(super) fn in_words_without(self, pin: &Pin) -> Option<String> {
         let PinLength { least, most } = self;

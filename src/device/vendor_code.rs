@@ -35,7 +35,7 @@ impl VendorCode {
 }
 
 const LUNA_STORAGE: &str =
-    "the partition is full: countersign list --login shows what can go; remove it with cmu delete";
+    "the HSM or the partition is full: countersign list --login shows what can go; remove it with cmu delete";
 const LUNA_CONNECTION: &str =
     "see whether lunacm reaches the partition, and whether Chrystoki.conf names the right appliance";
 const LUNA_PED: &str = "make the PED reachable from the appliance (lunacm: ped show), or activate the partition once: role login, \
@@ -44,6 +44,8 @@ const LUNA_CHANNEL: &str =
     "the secure trusted channel of client and partition fails: lunacm, stc status; vtl verify";
 const LUNA_AUDIT: &str =
     "the appliance's audit log cannot be written: its auditor frees it (lunash: audit log)";
+const LUNA_KEY_AUTHORIZATION: &str = "the partition requires an authorization of each key (per-key authorization), which this program does not \
+     give: use a key in a partition without it";
 const LUNA_POLICY: &str = "a policy of the partition or the HSM forbids it: lunacm, partition showpolicies and hsm showpolicies; their \
      security officers can change it";
 
@@ -55,8 +57,8 @@ pub(super) static LUNA: &[VendorCode] = &[
     VendorCode::new(0x07, "CKR_USER_LOCKED_OUT").like(RvError::PinLocked),
     // Also the answer in a session whose login ended with its connection (https://github.com/Pkcs11Interop/Pkcs11Interop/issues/188).
     VendorCode::new(0x1a, "CKR_USER_NOT_AUTHORIZED").like(RvError::UserNotLoggedIn).cure(
-        "the role that is logged in may not do this: a Crypto User can only sign, so leave --user-type out to log in \
-         as the Crypto Officer",
+        "if --user-type is given: a Crypto User can only sign, so leave --user-type out to log in as the Crypto Officer. If it is \
+         not: the login ended with its connection, so repeat the command; then see whether lunacm reaches the partition",
     ),
     VendorCode::new(0x1b, "CKR_MAX_OBJECT_COUNT_EXCEEDED").like(RvError::DeviceMemory).cure(LUNA_STORAGE),
     VendorCode::new(0x1c, "CKR_SO_LOGIN_FAILURE_THRESHOLD").like(RvError::PinLocked),
@@ -90,13 +92,17 @@ pub(super) static LUNA: &[VendorCode] = &[
     VendorCode::new(0x68, "CKR_ACCESS_ID_INVALID"),
     VendorCode::new(0x6b, "CKR_MECHANISM_INVALID_FOR_FP").like(RvError::MechanismInvalid),
     VendorCode::new(0x6d, "CKR_SESSION_HANDLE_INVALID_FOR_FP").like(RvError::SessionHandleInvalid),
-    VendorCode::new(0x6e, "CKR_CMD_NOT_ALLOWED_HSM_IN_TRANSPORT").cure(
+    VendorCode::new(0x6e, "CKR_STM_CMD_NON_TRANSPORT").cure(
         "the HSM is in secure transport mode: its security officer ends that (lunacm: stm recover)",
     ),
     VendorCode::new(0x6f, "CKR_OBJECT_ALREADY_EXISTS"),
     VendorCode::new(0x76, "CKR_HSM_TAMPERED")
         .cure("the HSM was tampered with: its security officer looks at hsm tampershow"),
     VendorCode::new(0x8d, "CKR_HSM_RESTART_REQUIRED").cure("restart the HSM: its security officer runs hsm restart"),
+    VendorCode::new(0x94, "CKR_OH_AUTH_DATA_NOT_PROVIDED").cure(LUNA_KEY_AUTHORIZATION),
+    VendorCode::new(0x97, "CKR_KEY_NOT_AUTHORIZED").cure(LUNA_KEY_AUTHORIZATION),
+    VendorCode::new(0x98, "CKR_AUTH_DATA_INCORRECT").cure(LUNA_KEY_AUTHORIZATION),
+    VendorCode::new(0x9c, "CKR_AUTH_DATA_INCORRECT_AND_LIMIT_REACHED").cure(LUNA_KEY_AUTHORIZATION),
     VendorCode::new(0x114, "CKR_OBJECT_READ_ONLY"),
     VendorCode::new(0x136, "CKR_KEY_NOT_ACTIVE")
         .cure("the key is not valid yet or any more (CKA_START_DATE, CKA_END_DATE): name another with --key"),

@@ -138,13 +138,20 @@ impl Explain for FileError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            FileError::Read { source, .. }
+            | FileError::Folder { source, .. }
+            | FileError::Write { source, .. }
+                if platform::file::is_out_of_files(source) =>
+            {
+                "this program may open no more files: raise the limit (ulimit -n), or name fewer"
+            }
             FileError::NotFound { .. } => "check the name and the folder",
             FileError::IsFolder { .. } => "name the file in it",
             FileError::LinkOfOthers { .. } => {
                 "as root, name the file itself, in a folder that only root can write to"
             }
-            FileError::Read { source, .. } if platform::file::is_out_of_files(source) => {
-                "this program may open no more files: raise the limit (ulimit -n), or name fewer"
+            FileError::Read { source, .. } if source.kind() != io::ErrorKind::PermissionDenied => {
+                "check the path, and whether its file system works"
             }
             FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
             FileError::TooLarge { .. } => "check that it is the right file",

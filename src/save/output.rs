@@ -33,6 +33,9 @@ impl Output {
     pub fn at(path: &Path) -> Result<Self, FileError> {
         let kind = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
+            Ok(_) if platform::file::is_own(path) => {
+                return Err(FileError::NotFound { path: path.to_owned() });
+            }
             // What an open descriptor leads to belongs to the caller: `>> log` must not be replaced.
             Ok(metadata) if !metadata.is_file() || platform::file::is_descriptor(path) => Kind::Stream,
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

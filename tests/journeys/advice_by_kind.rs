@@ -30,23 +30,25 @@ fn a_wrong_management_key_is_called_that_and_costs_nothing() {
 }
 
 #[test]
-fn a_pin_in_place_of_the_management_key_counts_as_a_pin_and_is_called_one() {
+fn a_pin_in_place_of_the_management_key_is_sent_only_where_that_is_asked_for() {
     let (card, desk) = (PivCard::inserted(&["--blank"]), Desk::without_device());
-    let keygen = |secret: &str| {
+    let keygen = |secret: &str, options: &[&str]| {
         let source = card.pin_source(secret);
-        card.countersign(&desk, YKCS11, &["keygen", "--slot", "9a", "--so-pin-source", &source]).go()
+        let keygen = ["keygen", "--slot", "9a", "--so-pin-source", &source];
+        card.countersign(&desk, YKCS11, &[&keygen, options].concat()).go()
     };
-    // ykcs11 sends it as the PIN, behind which a YubiKey can keep its management key; this one does not.
-    keygen(PIN).exits(3).says("--so-pin-source prompt, and give the key as 48 hexadecimal digits");
-    assert_eq!(card.pin_tries(), "3");
-    for (tries, words) in [("2", "is wrong"), ("1", "one attempt is left"), ("1", "it was not used")] {
-        let done = keygen("000000").exits(5).says("the PIN").says(words);
-        says_not(&done, &["management key", "lock nothing"]);
-        assert_eq!(card.pin_tries(), tries);
+    // ykcs11 would send each of them as the PIN.
+    for secret in [PIN, "000000", "1234567"] {
+        let done = keygen(secret, &[]).exits(5).says("the management key for YubiKey");
+        let done = done.says("it was not sent, as the device accepts 48 hexadecimal digits");
+        says_not(&done, &["the PIN for", "is wrong", "correct the PIN source"]);
+        assert_eq!(card.pin_tries(), "3");
     }
-    // A right one is not sent either.
-    keygen(PIN).exits(5).says("it was not used");
-    assert_eq!(card.pin_tries(), "1");
+    // A YubiKey can keep its management key behind the PIN; this one does not.
+    keygen(PIN, &["--use-last-try"]).exits(3).says("give the key as 48 hexadecimal digits");
+    assert_eq!(card.pin_tries(), "3");
+    keygen("000000", &["--use-last-try"]).exits(5).says("the PIN for YubiKey").says("is wrong");
+    assert_eq!(card.pin_tries(), "2");
 }
 
 #[test]

@@ -88,6 +88,18 @@ fn a_key_that_claims_to_require_its_pin_each_time_signs_where_luna_knows_no_such
 }
 
 #[test]
+fn a_security_officer_is_not_sent_to_the_security_officer() {
+    let desk = Desk::new();
+    desk.write("so-pin", b"12345678");
+    let keygen = ["keygen", "--device", DEVICE, "--label", "new", "--so-pin-source", "file:so-pin"];
+    for (code, said) in [("0x8000001c", "is locked (CKR_SO_LOGIN_FAILURE_THRESHOLD)"), ("0xa0", "is wrong")] {
+        let done = luna(&desk, &keygen, &format!("C_Login={code}")).exits(5);
+        let done = done.says("the security officer of officer").says(said);
+        says_not(&done, &["ask the partition's security officer", "crypto-user", "resetpw"]);
+    }
+}
+
+#[test]
 fn a_code_of_thales_own_is_named_with_what_to_do() {
     let desk = Desk::new();
     for (faults, code, name, advice) in [

@@ -84,7 +84,10 @@ fn a_certificate_of_another_key_in_the_slot_is_overwritten_only_where_that_is_as
         .says("id=%01;type=cert  CN=old, until")
         .says("--replace overwrites");
     assert!(there().contains("CN=old") && !there().contains("CN=new"), "{}", there());
-    let done = run(&[&import[..], &["--replace"]].concat()).exits(0).says("Removed the older one of CN=old.");
+    run(&[&import[..], &["--replace", "--with-chain"]].concat()).exits(4).says("none of CAs (--with-chain)");
+    assert!(there().contains("CN=old") && !there().contains("CN=new"), "{}", there());
+    let done = run(&[&import[..], &["--replace"]].concat()).exits(0);
+    let done = done.says("Took the place of CN=old, a certificate of another key.");
     assert!(done.stdout().contains("id=%01;type=cert"));
     assert!(there().contains("CN=new") && !there().contains("CN=old"), "{}", there());
     for module in BOTH {

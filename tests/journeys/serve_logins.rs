@@ -43,7 +43,10 @@ fn a_wrong_pin_is_sent_once_for_all_roles_and_a_corrected_one_without_being_aske
     }
     let health = serving.health().1;
     assert_eq!(health["state"], json!("not renewed"));
-    assert!(health["roles"][4]["last_error"].as_str().unwrap().contains("was refused before"), "{health}");
+    assert!(
+        health["roles"][4]["last_error"].as_str().unwrap().contains("was not accepted before"),
+        "{health}"
+    );
     // Another wrong one is sent once, too.
     serving.running.hides("888888");
     server.desk.write("device/pin", b"888888\n");

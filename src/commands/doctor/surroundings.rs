@@ -23,9 +23,9 @@ pub(super) fn clock(report: &mut Report<'_>) -> Result<(), Error> {
             "set the clock: certificates and AWS's signatures depend on it",
         );
     }
-    let is_synchronised = Path::new("/run/systemd/timesync/synchronized").exists();
+    let is_synchronized = Path::new("/run/systemd/timesync/synchronized").exists();
     let known =
-        if is_synchronised { "synchronised" } else { "this program cannot tell whether it is synchronized" };
+        if is_synchronized { "synchronized" } else { "this program cannot tell whether it is synchronized" };
     report.ok("clock", format!("{text}, {known}"))
 }
 

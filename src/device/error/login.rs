@@ -14,7 +14,7 @@ pub enum LoginError {
     #[error(transparent)]
     Pin(#[from] PinError),
     /// A wrong PIN.
-    #[error("the {} for {device} is wrong ({error})", name_of_secret(*user, *kind))]
+    #[error("the {} for {device} is wrong ({error})", kind.name_of_secret(*user))]
     Wrong {
         /// The device.
         device: String,
@@ -30,13 +30,13 @@ pub enum LoginError {
         kind: ModuleKind,
     },
     /// The device has refused this PIN earlier in this process.
-    #[error("the PIN for {device} was refused before and is not sent again")]
+    #[error("the PIN for {device} was not accepted before, and is not tried again")]
     RefusedBefore {
         /// The device.
         device: String,
     },
     /// A PIN that the device cannot have, and does not count as a wrong one.
-    #[error("the {} for {device} has the wrong form ({error}): {sent} characters were sent", name_of_secret(*user, *kind))]
+    #[error("the {} for {device} has the wrong form ({error}): {sent} characters were sent", kind.name_of_secret(*user))]
     WrongForm {
         /// The device.
         device: String,
@@ -69,7 +69,8 @@ pub enum LoginError {
     },
     /// A PIN that the device cannot have, by the lengths that it states.
     #[error(
-        "the PIN for {device} has {length} characters; it was not sent, as the device accepts {accepted}"
+        "the {} for {device} has {length} characters; it was not sent, as the device accepts {accepted}",
+        kind.name_of_secret(*user)
     )]
     WrongLength {
         /// The device.
@@ -78,16 +79,22 @@ pub enum LoginError {
         length: usize,
         /// How many the device accepts, in words.
         accepted: String,
+        /// Whose PIN it is.
+        user: UserType,
         /// Whether a person typed it.
         person: bool,
         /// The device's kind.
         kind: ModuleKind,
     },
     /// The PIN is locked.
-    #[error("the PIN of {device} is locked (CKR_PIN_LOCKED)")]
+    #[error("the PIN of {device} is locked ({said})")]
     Locked {
         /// The device.
         device: String,
+        /// The name of its return code.
+        said: String,
+        /// Whose PIN it is.
+        user: UserType,
         /// Its kind.
         kind: ModuleKind,
     },
@@ -161,7 +168,8 @@ impl Explain for LoginError {
             LoginError::Wrong { tries, user, kind, .. } => {
                 let left = tries_left(*tries, *user, *kind);
                 let secret = kind.so_secret().filter(|_| *user == UserType::SecurityOfficer);
-                let form = secret.map(|secret| secret.when_refused).or(kind.pin_form());
+                let of_user = kind.pin_form().filter(|_| *user != UserType::SecurityOfficer);
+                let form = secret.map(|secret| secret.when_refused).or(of_user);
                 std::iter::once(left).chain(form.map(str::to_owned)).collect()
             }
             LoginError::UnknownUser { kind, .. } => {
@@ -177,7 +185,9 @@ impl Explain for LoginError {
                 let uncounted = is_uncounted.then(|| "no attempt was used up".to_owned());
                 form.into_iter().chain(special).chain(uncounted).collect()
             }
-            LoginError::Failed { kind, .. } => kind.pin_form().map(str::to_owned).into_iter().collect(),
+            LoginError::WrongLength { user: UserType::User, kind, .. } | LoginError::Failed { kind, .. } => {
+                kind.pin_form().map(str::to_owned).into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -205,11 +215,17 @@ impl Explain for LoginError {
             }
             LoginError::WrongForm { person: true, .. } => "repeat the command, and type it in the right form",
             LoginError::WrongForm { person: false, .. } => "correct the PIN source, then repeat the command",
+            LoginError::WrongLength { user: UserType::SecurityOfficer, kind, .. } => {
+                kind.so_secret().map_or("correct the PIN source", |secret| secret.when_short)
+            }
             LoginError::WrongLength { person: true, .. } => {
                 "repeat the command, and type the whole PIN; --use-last-try sends it all the same"
             }
             LoginError::WrongLength { person: false, .. } => {
                 "correct the PIN source; --use-last-try sends the PIN all the same, if it is right"
+            }
+            LoginError::Locked { user: UserType::SecurityOfficer, .. } => {
+                "nobody can unlock it on most devices: see the manual before you initialize the device, which erases its keys"
             }
             LoginError::Locked { kind, .. } => kind.unblocking(),
             LoginError::NotEntered { .. } => "repeat the command, and enter the PIN on the device",
@@ -233,13 +249,6 @@ impl Explain for LoginError {
             LoginError::Failed { error, kind, .. } => after_failure(error, *kind),
         };
         Some(hint.into())
-    }
-}
-
-fn name_of_secret(user: UserType, kind: ModuleKind) -> &'static str {
-    match kind.so_secret() {
-        Some(secret) if user == UserType::SecurityOfficer => secret.name,
-        _ => "PIN",
     }
 }
 

@@ -134,6 +134,12 @@ pub enum ProvisionError {
         /// It.
         there: Vec<String>,
     },
+    /// It has no room for certificates of CAs.
+    #[error("the device {device} stores one certificate for each key, and none of CAs (--with-chain)")]
+    NoChain {
+        /// The device.
+        device: String,
+    },
     /// It would replace a better one.
     #[error("the new certificate is worse than the one on {device}: {}", reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Worse {
@@ -180,6 +186,7 @@ impl Explain for ProvisionError {
             | ProvisionError::OtherKey { .. }
             | ProvisionError::HasCertificate { .. }
             | ProvisionError::InPlace { .. }
+            | ProvisionError::NoChain { .. }
             | ProvisionError::Worse { .. } => Exit::Key,
             _ => Exit::Device,
         }
@@ -281,6 +288,9 @@ impl Explain for ProvisionError {
             }
             (ProvisionError::HasCertificate { .. }, ..) => {
                 "--replace puts the new one in and then removes the old"
+            }
+            (ProvisionError::NoChain { .. }, ..) => {
+                "nothing was changed: import the certificate alone, and keep those of the CAs in a file (--intermediates)"
             }
             (ProvisionError::InPlace { .. }, ..) => {
                 "the slot may have been given a new key: --replace overwrites the certificate, if nothing needs it any more"

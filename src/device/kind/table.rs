@@ -45,8 +45,12 @@ pub(in crate::device) struct SoSecret {
     pub(in crate::device) name: &'static str,
     /// How a person is asked for it.
     pub(in crate::device) prompt: &'static str,
+    /// What the device accepts.
+    pub(in crate::device) form: &'static str,
     /// What to say of a wrong one.
     pub(in crate::device) when_wrong: &'static str,
+    /// What to do where a shorter one is given.
+    pub(in crate::device) when_short: &'static str,
     /// Why the right one may be refused.
     pub(in crate::device) when_refused: &'static str,
     /// The most characters that the module sends as the user's PIN, which costs an attempt if it is wrong.
@@ -193,7 +197,10 @@ pub(super) static TABLE: [Row; 14] = [
         so_secret: Some(SoSecret {
             name: "management key",
             prompt: "Management key, 48 hexadecimal digits,",
+            form: "48 hexadecimal digits",
             when_wrong: "the management key has 48 hexadecimal digits; wrong ones lock nothing",
+            when_short: "give the management key itself: ykcs11 would send anything so short as the PIN, and a wrong one costs an \
+                         attempt. If the YubiKey keeps its management key behind the PIN, give the PIN here, with --use-last-try",
             when_refused: "if it is right, it may be one for AES, which ykcs11 knows from version 2.3 on; YubiKeys have such a key from \
                            firmware 5.7 on. Use ykman (ykman piv keys generate, ykman piv certificates import), or make \
                            it one for Triple DES: ykman piv access change-management-key --algorithm TDES",

@@ -21,8 +21,10 @@ pub enum Notice {
     WrongForm {
         /// The device.
         device: String,
-        /// How many characters were sent.
-        sent: usize,
+        /// What it is: `PIN`.
+        secret: &'static str,
+        /// How many characters it has.
+        length: usize,
         /// How many the device accepts, in words, where it says so.
         accepted: Option<String>,
     },
@@ -30,6 +32,8 @@ pub enum Notice {
     UnknownUser {
         /// The device.
         device: String,
+        /// The form of its PINs.
+        form: Option<&'static str>,
     },
     /// The PIN begins or ends with a blank.
     OuterBlank {
@@ -44,15 +48,16 @@ impl fmt::Display for Notice {
             Notice::PinExposed(text) => f.write_str(text),
             Notice::EnterPinOnDevice { device } => write!(f, "enter the PIN on the device {device}"),
             Notice::WrongPin { device } => write!(f, "that PIN is wrong for {device}; you can try once more"),
-            Notice::WrongForm { device, sent, accepted } => {
-                write!(f, "a PIN of {sent} characters has the wrong form for {device}")?;
+            Notice::WrongForm { device, secret, length, accepted } => {
+                write!(f, "a {secret} of {length} characters has the wrong form for {device}")?;
                 if let Some(accepted) = accepted {
                     write!(f, ", which accepts {accepted}")?;
                 }
                 f.write_str("; no attempt was used up, and you can try again")
             }
-            Notice::UnknownUser { device } => {
-                write!(f, "{device} has no user by the number or name in that PIN; you can try again")
+            Notice::UnknownUser { device, form } => {
+                write!(f, "{device} has no user by the number or name in that PIN; you can try again")?;
+                form.map_or(Ok(()), |form| write!(f, " ({form})"))
             }
             Notice::OuterBlank { source } => {
                 write!(f, "the PIN from {source} begins or ends with a blank, which is sent as part of it")

@@ -35,8 +35,10 @@ pub struct ImportedCertificate {
     pub flaws: Vec<Flaw>,
     /// Whether it was there already.
     pub was_there: bool,
-    /// The subjects of the certificates that it replaced.
+    /// The subjects of the older certificates of the key that it replaced.
     pub replaced: Vec<String>,
+    /// The subjects of the certificates of other keys whose place it took.
+    pub overwritten: Vec<String>,
     /// The certificates above it that were stored as well.
     pub chain: Vec<Certificate>,
 }
@@ -91,6 +93,9 @@ impl WritableDevice {
             let there = in_place.iter().map(|found| self.describe(found)).collect();
             return Err(ProvisionError::InPlace { device: self.device.describe(), there }.into());
         }
+        if options.with_chain && self.device.kind().has_one_certificate_an_id() {
+            return Err(ProvisionError::NoChain { device: self.device.describe() }.into());
+        }
         if !options.force {
             older.iter().filter(is_real).try_for_each(|present| self.check_not_worse(leaf, present, now))?;
         }
@@ -111,6 +116,7 @@ impl WritableDevice {
             flaws: leaf.flaws(now),
             was_there,
             replaced: Vec::new(),
+            overwritten: Vec::new(),
             chain: Vec::new(),
         };
         if options.with_chain {
@@ -145,8 +151,10 @@ impl WritableDevice {
         for old in now_there.iter().filter(|found| is_older(found) || is_copy(found)) {
             self.remove(old.handle)?;
         }
-        let gone = older.iter().chain(&in_place).filter_map(|old| old.certificate.as_ref().ok());
-        stored.replaced = gone.map(Certificate::subject).collect();
+        let subjects = |gone: &[&CertificateObject]| {
+            gone.iter().filter_map(|old| Some(old.certificate.as_ref().ok()?.subject())).collect()
+        };
+        (stored.replaced, stored.overwritten) = (subjects(&older), subjects(&in_place));
         Ok(stored)
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::own::is_descriptor_folder;
+use super::own::{self, is_descriptor_folder};
 pub(crate) use super::own::{duplicate, reserve};
 
 /// Says who may do what (`chmod`'s number), whatever the umask.
@@ -37,6 +37,13 @@ pub(crate) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
 pub(crate) fn is_descriptor(path: &Path) -> bool {
     ["/dev/fd", "/dev/stdout", "/dev/stderr"].iter().any(|folder| path.starts_with(folder))
         || is_descriptor_folder(path)
+}
+
+/// Whether a path leads to a descriptor that this program opened for itself, where nobody else's data belong.
+pub(crate) fn is_own(path: &Path) -> bool {
+    let folders = ["/dev/fd", "/proc/self/fd"];
+    let number = folders.iter().find_map(|folder| path.strip_prefix(folder).ok()?.to_str()?.parse().ok());
+    number.is_some_and(own::is_own_descriptor)
 }
 
 /// Nothing has the name any longer, or a link has it, or the file was closed to this user.

@@ -49,12 +49,23 @@ pub(crate) fn is_descriptor_folder(path: &Path) -> bool {
     path.starts_with("/proc")
 }
 
+/// Whether this program opened a descriptor itself: it has none without O_CLOEXEC, and nobody can hand down one with it.
+pub(crate) fn is_own_descriptor(number: u32) -> bool {
+    const CLOSES: u32 = OFlags::CLOEXEC.bits();
+    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = facts.lines().find_map(|line| line.strip_prefix("flags:")).map(str::trim);
+    flags.and_then(|flags| u32::from_str_radix(flags, 8).ok()).is_some_and(|flags| flags & CLOSES != 0)
+}
+
 /// A copy of one of this process's own descriptors. The kernel is asked for it, because claiming a number is unsafe
 /// code, and opening `/dev/fd/N` fails for a file that another user opened and handed down.
 ///
 /// # Errors
 /// What the system said.
 pub(crate) fn duplicate(number: u32) -> io::Result<File> {
+    if is_own_descriptor(number) {
+        return Err(Errno::BADF.into());
+    }
     let number = i32::try_from(number).map_err(|_| io::Error::from(Errno::BADF))?;
     let copy = pidfd_open(getpid(), PidfdFlags::empty())
         .and_then(|this_process| pidfd_getfd(this_process, number, PidfdGetfdFlags::empty()));
