@@ -36,6 +36,36 @@ fn an_unreadable_file_is_reported() {
 }
 
 #[test]
+fn a_descriptor_that_the_program_opened_for_itself_is_no_output_and_no_pin() {
+    let desk = Desk::new();
+    desk.write("tokens.json", UNSIGNED);
+    // Nothing is handed down above stderr. What is open there is a stream that modules have lost, a pipe, or a module's file.
+    let alone = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec \"$@\"";
+    let alone = ["sh", "-c", alone, "sh"];
+    for number in 3..10 {
+        let output = format!("/dev/fd/{number}");
+        desk.countersign_under(&alone, &["public-key", "--key", SIGNKEY, "-o", &output])
+            .go()
+            .exits(1)
+            .says(&format!("no such file: {output:?}"));
+        let source = format!("fd:{number}");
+        desk.countersign_under(&alone, &["sign", "--key", SIGNKEY, "--pin-source", &source, "tokens.json"])
+            .go()
+            .exits(5)
+            .says(&format!("file descriptor {number}"))
+            .says("Bad file descriptor");
+        assert_eq!(desk.read("tokens.json"), UNSIGNED);
+    }
+    // One that is handed down takes both.
+    let script = ["sh", "-c", "exec 7<device/pin 8>key.pub; exec \"$@\"", "sh"];
+    desk.countersign_under(&script, &["sign", "--key", SIGNKEY, "--pin-source", "fd:7", "tokens.json"])
+        .go()
+        .exits(0);
+    desk.countersign_under(&script, &["public-key", "--key", SIGNKEY, "-o", "/dev/fd/8"]).go().exits(0);
+    assert!(openssl_accepts(&desk, "tokens.json", "key.pub"));
+}
+
+#[test]
 fn a_read_only_folder_is_found_before_the_pin_is_asked_for() {
     let desk = Desk::new();
     fs::create_dir(desk.path("folder")).unwrap();

@@ -39,7 +39,7 @@ pub(crate) fn is_descriptor(path: &Path) -> bool {
         || is_descriptor_folder(path)
 }
 
-/// Whether a path leads to a descriptor that this program opened for itself, where nobody else's data belong.
+/// Whether a path leads to a descriptor that the program or a module opened, where nobody else's data belong.
 pub(crate) fn is_own(path: &Path) -> bool {
     let folders = ["/dev/fd", "/proc/self/fd"];
     let number = folders.iter().find_map(|folder| path.strip_prefix(folder).ok()?.to_str()?.parse().ok());

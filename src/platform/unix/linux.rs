@@ -3,6 +3,7 @@
 mod attributes;
 mod process;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -10,6 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -49,12 +51,26 @@ pub(crate) fn is_descriptor_folder(path: &Path) -> bool {
     path.starts_with("/proc")
 }
 
-/// Whether this program opened a descriptor itself: it has none without O_CLOEXEC, and nobody can hand down one with it.
-pub(crate) fn is_own_descriptor(number: u32) -> bool {
+/// The descriptors that were handed down, once they are remembered.
+static HANDED_DOWN: OnceLock<BTreeSet<u32>> = OnceLock::new();
+
+/// To be called at the start of the program, before it or a module opens anything.
+pub(super) fn remember_descriptors() {
     const CLOSES: u32 = OFlags::CLOEXEC.bits();
-    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
-    let flags = facts.lines().find_map(|line| line.strip_prefix("flags:")).map(str::trim);
-    flags.and_then(|flags| u32::from_str_radix(flags, 8).ok()).is_some_and(|flags| flags & CLOSES != 0)
+    // The folder that is being listed is open too. Nobody can hand down a descriptor with O_CLOEXEC, which that has.
+    let closes = |number: &u32| {
+        let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = facts.lines().find_map(|line| line.strip_prefix("flags:")).map(str::trim);
+        flags.and_then(|flags| u32::from_str_radix(flags, 8).ok()).is_some_and(|flags| flags & CLOSES != 0)
+    };
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let _ = HANDED_DOWN.set(numbers.filter(|number| !closes(number)).collect());
+}
+
+/// Whether the program or a module opened a descriptor, so that it is nobody else's.
+pub(crate) fn is_own_descriptor(number: u32) -> bool {
+    HANDED_DOWN.get().is_some_and(|numbers| !numbers.contains(&number))
 }
 
 /// A copy of one of this process's own descriptors. The kernel is asked for it, because claiming a number is unsafe
