@@ -1,16 +1,15 @@
 //! What a file has besides its bytes: owner, mode, access list and extended attributes. A file that replaces
 //! it gets them too. If one of them cannot be set, nobody gets more rights than before.
 //!
-//! One of the files with unsafe code: copyfile(3) takes a pointer to a state, which may be null.
+//! One of the files with unsafe code: copyfile(3) takes a state that its caller frees.
 #![allow(unsafe_code)]
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
-use std::ptr;
 
-use rustix::fs::{CopyfileFlags, fcopyfile};
+use rustix::fs::{CopyfileFlags, copyfile_state_alloc, copyfile_state_free, fcopyfile};
 
 /// The attributes of a file that is going to be replaced.
 #[derive(Debug)]
@@ -50,12 +49,19 @@ impl Attributes {
         for (what, name) in
             [(CopyfileFlags::ACL, "the access list (ACL)"), (CopyfileFlags::XATTR, "the extended attributes")]
         {
-            // SAFETY: both are open files, and a null state asks for nothing (copyfile(3)).
-            let copy = |from: &File| unsafe { fcopyfile(from, file, ptr::null_mut(), what) };
-            if !self.file.as_ref().is_some_and(|from| copy(from).is_ok()) {
+            if !self.file.as_ref().is_some_and(|from| copy(from, file, what).is_ok()) {
                 lost.push(name.to_owned());
             }
         }
         Ok(lost)
     }
+}
+
+fn copy(from: &File, to: &File, what: CopyfileFlags) -> io::Result<()> {
+    let state = copyfile_state_alloc()?;
+    // SAFETY: the state was made just now, and is freed once, afterwards.
+    let copied = unsafe { fcopyfile(from, to, state, what) };
+    // SAFETY: as above.
+    let _ = unsafe { copyfile_state_free(state) };
+    Ok(copied?)
 }
