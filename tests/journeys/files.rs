@@ -36,7 +36,7 @@ fn an_unreadable_file_is_reported() {
 }
 
 #[test]
-fn a_descriptor_that_the_program_opened_for_itself_is_no_output_and_no_pin() {
+fn a_descriptor_that_the_program_opened_for_itself_is_refused_as_output_and_as_pin() {
     let desk = Desk::new();
     desk.write("tokens.json", UNSIGNED);
     // Nothing is handed down above stderr. What is open there is a stream that modules have lost, a pipe, or a module's file.
