@@ -424,7 +424,7 @@ fn an_empty_slot_is_named_with_how_to_initialise_it() {
     let listed = run(softhsm, &["list"]).exits(0).says("softhsm2-util --init-token");
     assert!(listed.stdout().contains("NOT INITIALIZED  pkcs11:slot-id=0"), "{}", listed.stdout());
     let named = run(softhsm, &["sign", "--key", "pkcs11:slot-id=0", "tokens.json"]).exits(3);
-    named.says("is not initialized").says("help: initialise it: softhsm2-util --init-token --slot 0");
+    named.says("is not initialized").says("help: initialize it: softhsm2-util --init-token --slot 0");
     run(softhsm, &["keygen", "--device", "pkcs11:slot-id=0", "--label", "k"])
         .exits(3)
         .says("is not initialized");
