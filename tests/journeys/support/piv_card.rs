@@ -2,6 +2,7 @@
 //! machine.
 
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -270,8 +271,9 @@ fn without_polkit() -> Option<&'static str> {
 /// system assigns to other programs.
 fn two_free_ports() -> u16 {
     static NEXT: OnceLock<AtomicU16> = OnceLock::new();
-    // Another run of the tests starts elsewhere.
-    let next = NEXT.get_or_init(|| AtomicU16::new(10_000 + (std::process::id() % 5_000) as u16 * 4));
+    // Another run of the tests, also one with the same process number in a root, starts elsewhere.
+    let random = || (RandomState::new().build_hasher().finish() % 5_000) as u16;
+    let next = NEXT.get_or_init(|| AtomicU16::new(10_000 + random() * 4));
     let is_free = |port| TcpListener::bind(("0.0.0.0", port)).is_ok();
     (0..1000)
         .map(|_| next.fetch_add(2, Ordering::Relaxed))
