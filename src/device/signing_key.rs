@@ -130,7 +130,8 @@ impl SigningKey {
             result => result,
         };
         self.has_signed |= result.is_ok();
-        result.map_err(|error| self.or_key_size(self.or_missed_touch(error, start.elapsed()), mechanisms))
+        let waited = start.elapsed();
+        result.map_err(|error| self.or_missed_touch(self.or_key_size(error, mechanisms), waited))
     }
 
     /// A URI that names the key.
