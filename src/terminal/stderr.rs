@@ -7,8 +7,9 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use anstream::AutoStream;
-use countersign::platform::streams::{self, Instead};
+use countersign::platform::streams;
 
+use super::held::{self, Patient};
 use super::stdout;
 use crate::lifecycle::LIFECYCLE;
 
@@ -18,8 +19,6 @@ const MOST_KEPT: u64 = 64 << 10;
 const LAST_WORDS: u64 = 4 << 10;
 const LAST_LINES: usize = 10;
 
-use super::held::{self, Patient};
-
 /// The real stderr, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
 /// What modules have instead: a file in memory.
@@ -27,18 +26,13 @@ static THEIRS: OnceLock<File> = OnceLock::new();
 
 /// Keeps what modules and the programs that they start write to stderr from people.
 pub(crate) fn take_from_modules() {
-    let keep = || match streams::file_in_memory() {
-        Ok(theirs) => {
-            let ours = streams::keep_stderr(Instead::File(&theirs))?;
-            let _ = THEIRS.set(theirs);
-            Ok(ours)
-        }
-        // Not every system gives files in memory.
-        Err(_) => streams::keep_stderr(Instead::Nothing),
-    };
+    // Not every system gives files in memory.
+    let theirs = streams::file_in_memory().ok();
     // Without a stderr there is nothing to take.
-    let kept: io::Result<File> = keep();
-    let Ok(ours) = kept else { return };
+    let Ok(ours) = streams::keep_stderr(theirs.as_ref()) else { return };
+    if let Some(theirs) = theirs {
+        let _ = THEIRS.set(theirs);
+    }
     LIFECYCLE.hear_modules(last_words, OURS.get_or_init(|| ours));
     std::panic::set_hook(Box::new(|panic| {
         let _ = writeln!(stream(), "{panic}");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-use countersign::platform::streams::{self, Instead};
+use countersign::platform::streams;
 
 /// The real stdout, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
@@ -13,8 +13,7 @@ static OURS: OnceLock<File> = OnceLock::new();
 /// C library writes its buffered output when the process exits.
 pub(crate) fn take_from_modules(to_stderr: bool) {
     // Without a stdout there is nothing to take.
-    let instead = if to_stderr { Instead::Stderr } else { Instead::Nothing };
-    if let Ok(ours) = streams::keep_stdout(instead) {
+    if let Ok(ours) = streams::keep_stdout(to_stderr) {
         let _ = OURS.set(ours);
     }
 }

@@ -11,41 +11,29 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 pub use super::own::file_in_memory;
 use super::{Kind, Status};
 
-/// What modules get in place of a stream.
-#[derive(Clone, Copy, Debug)]
-pub enum Instead<'a> {
-    /// What they write is lost.
-    Nothing,
-    /// The process's stderr as it is now.
-    Stderr,
-    /// This file.
-    File(&'a File),
-}
-
-/// Keeps stdout for this program; modules, and the programs that they start, get another one.
+/// Keeps stdout for this program. What modules, and the programs that they start, write there goes to stderr as it is now, or
+/// is lost.
 ///
 /// # Errors
 /// What the system said; there may be no stdout.
-pub fn keep_stdout(instead: Instead<'_>) -> io::Result<File> {
+pub fn keep_stdout(theirs_to_stderr: bool) -> io::Result<File> {
     let ours = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
-    match instead {
-        Instead::Nothing => rustix::stdio::dup2_stdout(nothing()?)?,
-        Instead::Stderr => rustix::stdio::dup2_stdout(rustix::stdio::stderr())?,
-        Instead::File(file) => rustix::stdio::dup2_stdout(file)?,
+    match theirs_to_stderr {
+        true => rustix::stdio::dup2_stdout(rustix::stdio::stderr())?,
+        false => rustix::stdio::dup2_stdout(nothing()?)?,
     }
     Ok(File::from(ours))
 }
 
-/// The same with stderr.
+/// Keeps stderr for this program. What modules write there goes to `theirs`, or is lost.
 ///
 /// # Errors
 /// What the system said; there may be no stderr.
-pub fn keep_stderr(instead: Instead<'_>) -> io::Result<File> {
+pub fn keep_stderr(theirs: Option<&File>) -> io::Result<File> {
     let ours = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?;
-    match instead {
-        Instead::Nothing => rustix::stdio::dup2_stderr(nothing()?)?,
-        Instead::Stderr => {}
-        Instead::File(file) => rustix::stdio::dup2_stderr(file)?,
+    match theirs {
+        Some(theirs) => rustix::stdio::dup2_stderr(theirs)?,
+        None => rustix::stdio::dup2_stderr(nothing()?)?,
     }
     Ok(File::from(ours))
 }
