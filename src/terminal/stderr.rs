@@ -3,7 +3,7 @@
 //! kept in memory in case one of them ends the program: its last words then tell why.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use anstream::AutoStream;
@@ -56,7 +56,8 @@ pub(crate) fn forget_old_words() {
     }
 }
 
-/// Where words go, with colors as they are wanted.
+/// Where words go, with colors as they are wanted. They are written when it is dropped, in one piece: the lines
+/// of several threads do not mix, and nobody who reads a log sees half a line.
 pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
     // Not a copy, which a limit on open files would refuse.
     let ours: Box<dyn Write> = match OURS.get() {
@@ -69,7 +70,7 @@ pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
         Some(ours) => AutoStream::choice(ours),
         None => AutoStream::choice(&io::stderr()),
     };
-    AutoStream::new(ours, choice)
+    AutoStream::new(Box::new(BufWriter::new(ours)), choice)
 }
 
 /// Writes what a terminal did not accept before, as much as is possible without waiting.

@@ -1,6 +1,8 @@
 //! Foreign texts, and a system that is short of everything: what is shown of the former, and reported of the
 //! latter.
 
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use crate::support::desk::Desk;
@@ -36,6 +38,26 @@ fn characters_that_act_on_a_terminal_reach_neither_a_terminal_nor_json() {
     let log = String::from_utf8(desk.read("audit.log")).unwrap();
     assert!(log.contains("\\u202e") && !log.contains(ACTIVE), "{log:?}");
     desk.countersign(&["audit", "verify", "audit.log"]).go().exits(0);
+}
+
+#[test]
+fn each_line_is_written_in_one_piece() {
+    let desk = Desk::new();
+    // A datagram is what was written at once.
+    let (theirs, ours) = UnixDatagram::pair().unwrap();
+    let mut run = desk.countersign(&["show", "missing.json"]);
+    run.command.stderr(OwnedFd::from(theirs));
+    run.go().exits(1);
+    ours.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 4096];
+    let pieces: Vec<String> =
+        std::iter::from_fn(|| ours.recv(&mut buffer).ok().map(|n| buffer[..n].to_vec()))
+            .map(|piece| String::from_utf8(piece).unwrap())
+            .collect();
+    assert!(pieces.len() >= 2 && pieces.concat().contains("help: "), "{pieces:?}");
+    for piece in &pieces {
+        assert!(piece.ends_with('\n') && piece.len() > 1, "{pieces:?}");
+    }
 }
 
 #[test]

@@ -92,7 +92,8 @@ fn a_network_that_fails_for_a_while_is_tried_again() {
 fn a_network_that_stays_down_is_tried_with_growing_pauses_until_the_credentials_expire() {
     let server = Server::new();
     server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
-    let mut update = Running::of(&server, renewing(&server, 6));
+    // Several times as long as both pauses: beside other tests the requests take their time.
+    let mut update = Running::of(&server, renewing(&server, 12));
     update.says("[work] is good until").signal(Signal::HUP);
     let said = update.ends(9);
     assert!(
