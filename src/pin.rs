@@ -8,7 +8,7 @@ pub use error::PinError;
 
 use std::fmt;
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -100,13 +100,11 @@ impl PinSource {
             return Err(PinError::Command);
         }
         let path = source.strip_prefix("file:").unwrap_or(&source);
-        // file:///path is the long form of file:/path.
-        let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        // file:///path is the long form of file:/path, and file:///C:/path that of file:C:/path.
+        let forms = [path.strip_prefix("//"), path.strip_prefix("///"), Some(path)];
+        let path = forms.into_iter().flatten().map(Path::new).find(|path| path.is_absolute());
         // Not repeated when it is not a path: people put the PIN itself here.
-        if !path.starts_with('/') {
-            return Err(PinError::NotAPath);
-        }
-        Ok(Some(PinSource::File(PathBuf::from(path))))
+        Ok(Some(PinSource::File(path.ok_or(PinError::NotAPath)?.to_owned())))
     }
 
     /// Takes the PIN out of the environment, if it comes from there, so that no child process inherits it.
@@ -173,7 +171,8 @@ impl PinSource {
                     ));
                 }
                 (!found.is_private()).then(|| {
-                    format!("the PIN file {path:?} can be read by others (mode {:04o}): chmod 600 it", found.mode())
+                    let (rights, close) = (found.rights(), platform::file::how_to_close(path));
+                    format!("the PIN file {path:?} can be read by others ({rights}): {close}")
                 })
             }
             PinSource::Value(_) => Some(
@@ -297,11 +296,15 @@ mod tests {
 
     #[test]
     fn a_uri_names_a_file_in_three_ways_and_never_a_command() {
-        for source in ["file:/run/pin", "file:///run/pin", "/run/pin"] {
+        let (file, long_form) = if cfg!(windows) {
+            ("C:/run/pin", "file:///C:/run/pin")
+        } else {
+            ("/run/pin", "file:///run/pin")
+        };
+        for source in [&format!("file:{file}"), long_form, file] {
             let uri: Uri = format!("pkcs11:?pin-source={source}").parse().unwrap();
-            assert!(
-                matches!(PinSource::from_uri(&uri), Ok(Some(PinSource::File(path))) if path == Path::new("/run/pin"))
-            );
+            let read = PinSource::from_uri(&uri);
+            assert!(matches!(&read, Ok(Some(PinSource::File(path))) if path == Path::new(file)), "{source}");
         }
         let uri: Uri = "pkcs11:?pin-source=123456".parse().unwrap();
         let error = PinSource::from_uri(&uri).unwrap_err();

@@ -8,3 +8,9 @@
 mod unix;
 #[cfg(unix)]
 pub use unix::*;
+
+#[cfg(windows)]
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "some of it is for the AWS commands alone"))]
+mod windows;
+#[cfg(windows)]
+pub use windows::*;

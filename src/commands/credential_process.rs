@@ -6,6 +6,7 @@ use countersign::credentials::{
     Cache, CacheEvent, Clock, CredentialOptions, Event, Rehearsal, credentials_through,
 };
 use countersign::error::Error;
+use countersign::platform::user::CACHE_VARIABLES;
 use countersign::rolesanywhere::{Credentials, output};
 use countersign::serving::RoleOptions;
 use serde_json::json;
@@ -53,7 +54,7 @@ fn open_cache(
     match Cache::open(wanted, context.access().modules.path.as_deref(), clock) {
         Ok(Some(cache)) => Some(cache),
         Ok(None) => {
-            terminal.detail("not cached: neither XDG_CACHE_HOME nor HOME is set to an absolute path");
+            terminal.detail(&format!("not cached: set {CACHE_VARIABLES} to an absolute path"));
             None
         }
         Err(error) => {

@@ -29,8 +29,8 @@ pub(crate) fn run(arguments: &Update, context: &Context, terminal: &Terminal) ->
     let provider = aws::provider(request, context, &clock, &observer)?;
     let (mut renewal, credentials) = ProfileRenewal::start(provider, file.clone(), profile)?;
     terminal.warn_of(renewal.not_kept());
-    if let Some(mode) = file.open_mode() {
-        terminal.warn(&format!("others can read {} (mode {mode:04o}): chmod 600 it", file.path().display()));
+    if let Some(exposure) = file.exposure() {
+        terminal.warn(&exposure);
     }
     let told = |credentials: &Credentials| {
         let until = credentials.expiration().as_str();

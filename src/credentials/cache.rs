@@ -17,7 +17,7 @@ use super::options::CredentialOptions;
 use super::request::is_uri;
 use crate::error::{Error, Exit, Explain};
 use crate::platform::file::write_at_start;
-use crate::platform::{Folder, How, Kind, Status};
+use crate::platform::{Folder, How, Kind, Status, user};
 use crate::rolesanywhere::{Credentials, Expiration, output};
 use crate::save;
 use crate::signature::sha256_hex;
@@ -252,11 +252,8 @@ impl Explain for CacheError {
     }
 }
 
-/// In the user's cache folder (XDG Base Directory Specification).
 fn folder() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
-    Some(base.join("countersign/credentials"))
+    Some(user::cache_folder()?.join("countersign/credentials"))
 }
 
 fn is_own_and_closed(found: &Status) -> bool {
@@ -295,7 +292,9 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
+// It looks at modes.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

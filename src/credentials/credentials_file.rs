@@ -7,7 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Exit, Explain};
-use crate::platform::{Folder, Status};
+use crate::platform::file::how_to_close;
+use crate::platform::user::HOME;
+use crate::platform::{Folder, Status, user};
 use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
 use crate::save::{self, FileError, FileUse, FileUseError, InputFile, NotKept, Output};
 
@@ -53,7 +55,7 @@ impl CredentialsFile {
     pub fn of_environment() -> Result<Self, CredentialsFileError> {
         let variable =
             |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = || variable("HOME").map(|home| home.join(".aws/credentials"));
+        let home = || user::home().map(|home| home.join(".aws/credentials"));
         let path = variable("AWS_SHARED_CREDENTIALS_FILE").or_else(home);
         Ok(CredentialsFile { path: path.ok_or(CredentialsFileError::NoHome)?, in_place: false })
     }
@@ -130,10 +132,13 @@ impl CredentialsFile {
         }
     }
 
-    /// The mode of the file, if others than its owner can open it.
-    pub fn open_mode(&self) -> Option<u32> {
-        let found = Status::of_path(&self.path).ok()?;
-        (!found.is_private()).then(|| found.mode())
+    /// What is unsafe about the file, for a warning: others than its owner can open it.
+    pub fn exposure(&self) -> Option<String> {
+        let (path, found) = (&self.path, Status::of_path(&self.path).ok()?);
+        (!found.is_private()).then(|| {
+            let (rights, close) = (found.rights(), how_to_close(path));
+            format!("others can read {} ({rights}): {close}", path.display())
+        })
     }
 
     /// A new file is only its owner's, and so is a new folder. Nobody ever sees it without its content.
@@ -158,7 +163,7 @@ fn is_regular(file: &File) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsFileError {
     /// Neither variable says where it is.
-    #[error("HOME is not set, so ~/.aws/credentials cannot be found")]
+    #[error("the user has no folder of their own, so ~/.aws/credentials cannot be found")]
     NoHome,
     /// It cannot be created.
     #[error("{path:?} cannot be created: {source}")]
@@ -178,14 +183,16 @@ impl Explain for CredentialsFileError {
     fn hint(&self) -> Option<String> {
         match self {
             CredentialsFileError::NoHome => {
-                Some("set HOME, or AWS_SHARED_CREDENTIALS_FILE to the file".into())
+                Some(format!("set {HOME}, or AWS_SHARED_CREDENTIALS_FILE to the file"))
             }
             CredentialsFileError::NotMade { .. } => None,
         }
     }
 }
 
+// It looks at modes.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -202,7 +209,7 @@ mod tests {
         file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();
         let mode = |path| fs::metadata(path).unwrap().mode() & 0o7777;
         assert_eq!((mode(file.path()), mode(file.path().parent().unwrap())), (0o600, 0o700));
-        assert_eq!(file.open_mode(), None);
+        assert_eq!(file.exposure(), None);
     }
 
     #[test]
@@ -212,7 +219,7 @@ mod tests {
         fs::write(file.path(), "[other]\nregion = eu-west-1\n").unwrap();
         fs::set_permissions(file.path(), Permissions::from_mode(0o644)).unwrap();
         file.write(&ProfileName::default(), &Credentials::example_until(4_000_000_000)).unwrap();
-        assert_eq!(file.open_mode(), Some(0o644));
+        assert!(file.exposure().unwrap().ends_with("(mode 0644): chmod 600 it"));
         assert!(fs::read_to_string(file.path()).unwrap().starts_with("[other]\nregion = eu-west-1\n"));
     }
 }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::options::CredentialOptions;
 use super::roots::read_bundle;
 use crate::error::Error;
+use crate::platform::user;
 use crate::rolesanywhere::{ClientOptions, Endpoint};
 
 /// Larger than any configuration of AWS's programs.
@@ -46,14 +47,14 @@ pub(super) fn variable(name: &str) -> Option<OsString> {
 /// `ca_bundle` of the profile that AWS's programs use
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>).
 fn bundle_of_profile() -> Option<PathBuf> {
-    let home = || variable("HOME").map(|home| PathBuf::from(home).join(".aws/config"));
+    let home = || user::home().map(|home| home.join(".aws/config"));
     let file = variable("AWS_CONFIG_FILE").map(PathBuf::from).or_else(home)?;
     let bytes = crate::save::read(&file, MAX_CONFIG_BYTES).ok()?;
     let profile = variable("AWS_PROFILE").and_then(|name| name.into_string().ok());
     let value =
         setting(&String::from_utf8_lossy(&bytes), profile.as_deref().unwrap_or("default"), "ca_bundle")?;
-    Some(match (value.strip_prefix("~/"), variable("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+    Some(match (value.strip_prefix("~/"), user::home()) {
+        (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(value),
     })
 }

@@ -20,6 +20,7 @@ pub use yubihsm::YubiHsmCause;
 
 use super::kind::ModuleKind;
 use crate::platform;
+use crate::platform::socket::HAS_PCSCD;
 
 /// Why a module does not start, or shows no device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -279,7 +280,8 @@ impl ModuleState {
             (State::NotInitialised(slot, label), _) => Some(not_initialised(slot, label)),
             (State::Empty, ModuleKind::YubiHsm) => Some(Cause::YubiHsm(yubihsm::cause(true))),
             (State::Empty, ModuleKind::P11KitClient) => Some(Cause::Service(daemons::p11_kit_server())),
-            (State::Empty, kind) if kind.needs_pcscd() => None,
+            // `SmartCards` says it.
+            (State::Empty, kind) if kind.needs_pcscd() && HAS_PCSCD => None,
             (State::Empty, kind) => Some(Cause::Silent { module: self.name.clone(), kind }),
         }
     }

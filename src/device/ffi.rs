@@ -27,5 +27,5 @@ mod tests;
 
 pub(super) use functions::Functions;
 pub(super) use library::LoadError;
-pub(super) use p11_kit::{LIBP11_KIT, P11KitModule, p11_kit_modules};
+pub(super) use p11_kit::{P11KitModule, p11_kit_modules};
 pub(super) use session::RawSession;

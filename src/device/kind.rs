@@ -238,6 +238,11 @@ mod tests {
             ("libp11-kit.so.0", Kind::P11KitProxy),
             ("/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-trust.so", Kind::Other),
             ("/home/softhsm/libacme.so", Kind::Other),
+            ("/opt/homebrew/lib/libykcs11.dylib", Kind::YubiKey),
+            ("/opt/homebrew/lib/libp11-kit.0.dylib", Kind::P11KitProxy),
+            ("/Program Files/SafeNet/LunaClient/cryptoki.dll", Kind::Luna),
+            ("/Program Files/Amazon/CloudHSM/lib/cloudhsm_pkcs11.dll", Kind::CloudHsm),
+            ("/Program Files/OpenSC Project/OpenSC/pkcs11/opensc-pkcs11.dll", Kind::OpenSc),
             ("/", Kind::Other),
         ] {
             assert_eq!(ModuleKind::at(Path::new(path)), kind, "{path}");

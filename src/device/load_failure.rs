@@ -1,11 +1,16 @@
 //! Why a module cannot be loaded. The loader has one message for several causes, and a wrong one for some: a
 //! library for another processor "cannot be opened: no such file". The file itself says more.
 
+mod library_file;
+
+use std::env::consts::DLL_SUFFIX;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::ffi::LoadError;
+use crate::platform::library::{HOW_TO_FIND, how_to_see_what_lacks};
+use library_file::{Format, LibraryFile, START};
 
 /// Why a module cannot be loaded, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,72 +34,13 @@ impl LoadFailure {
     }
 }
 
-/// In bytes, the start of an ELF file up to e_machine (gABI, "ELF header").
-const START: usize = 20;
-/// What this program is built for; a module must be the same.
-const OWN: Elf = Elf {
-    bits: if cfg!(target_pointer_width = "64") { 64 } else { 32 },
-    machine: if cfg!(target_arch = "x86_64") {
-        62
-    } else if cfg!(target_arch = "aarch64") {
-        183
-    } else if cfg!(target_arch = "x86") {
-        3
-    } else if cfg!(target_arch = "arm") {
-        40
-    } else if cfg!(target_arch = "riscv64") {
-        243
-    } else if cfg!(target_arch = "powerpc64") {
-        21
-    } else if cfg!(target_arch = "s390x") {
-        22
-    } else {
-        0
-    },
-};
-
-/// What an ELF file says it is built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Elf {
-    bits: u8,
-    /// e_machine.
-    machine: u16,
-}
-
-impl Elf {
-    /// None if it is not an ELF file.
-    fn read(start: &[u8]) -> Option<Self> {
-        let [0x7f, b'E', b'L', b'F', class, data, ..] = *start else { return None };
-        let machine: [u8; 2] = start.get(18..20)?.try_into().ok()?;
-        Some(Elf {
-            bits: if class == 1 { 32 } else { 64 },
-            machine: if data == 2 { u16::from_be_bytes(machine) } else { u16::from_le_bytes(machine) },
-        })
-    }
-
-    fn processor(self) -> String {
-        let name = match self.machine {
-            3 => "x86",
-            21 => "ppc64",
-            22 => "s390x",
-            40 => "arm",
-            62 if self.bits == 32 => "x32",
-            62 => "x86_64",
-            183 => "aarch64",
-            243 => "riscv",
-            other => return format!("a processor of ELF machine number {other}"),
-        };
-        name.to_owned()
-    }
-}
-
 fn read_start(path: &Path) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     File::open(path)?.take(START as u64).read_to_end(&mut start)?;
     Ok(start)
 }
 
-/// `words` is dlopen's message, `start` the first bytes of the file, or why it cannot be read.
+/// `words` is the loader's message, `start` the first bytes of the file, or why it cannot be read.
 fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailure {
     let has_folder = path.components().count() > 1;
     let failure = |reason: String, hint: String| LoadFailure { reason, hint: Some(hint) };
@@ -106,42 +52,46 @@ fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailu
                 "namei -l {quoted} shows which folder or file refuses; ask its owner for the right to read it"
             ),
         ),
-        Err(error) if has_folder && error.kind() == ErrorKind::IsADirectory => failure(
-            "it is a folder".into(),
-            "--module expects the path of the device's PKCS#11 library, a file that ends in .so".into(),
-        ),
-        Ok(start) => match Elf::read(start) {
-            None => failure(
-                format!("it is not a library but {}", what_else(start)),
-                "--module expects the path of the device's PKCS#11 library, a file that ends in .so".into(),
+        Err(error) if has_folder && error.kind() == ErrorKind::IsADirectory => {
+            failure("it is a folder".into(), expected())
+        }
+        Ok(start) => match (LibraryFile::read(start), LibraryFile::own()) {
+            (None, _) => failure(format!("it is not a library but {}", what_else(start)), expected()),
+            (Some(file), _) if file.format != Format::OWN => failure(
+                format!(
+                    "it is a library for {}, and this program is for {}",
+                    file.format.name(),
+                    Format::OWN.name()
+                ),
+                "install the vendor's package of the module for this system".into(),
             ),
-            Some(elf) if OWN.machine != 0 && elf != OWN => failure(
-                if elf.bits == OWN.bits {
-                    format!("it is built for {}, and this program for {}", elf.processor(), OWN.processor())
+            (Some(file), Some(own)) if file != own => failure(
+                if file.bits == own.bits {
+                    format!("it is built for {}, and this program for {}", file.processor(), own.processor())
                 } else {
                     format!(
                         "it is a {}-bit library ({}), and this program is a {}-bit one",
-                        elf.bits,
-                        elf.processor(),
-                        OWN.bits
+                        file.bits,
+                        file.processor(),
+                        own.bits
                     )
                 },
-                format!("install the vendor's {} package of the module", OWN.processor()),
+                format!("install the vendor's {} package of the module", own.processor()),
             ),
-            Some(_) => of_library(words, &quoted),
+            (Some(_), _) => of_library(words, &quoted),
         },
-        Err(_) if has_folder => failure(
-            words.to_owned(),
-            "--module expects the path of the device's PKCS#11 library, a file that ends in .so".into(),
-        ),
+        Err(_) if has_folder => failure(words.to_owned(), expected()),
         // The loader searched for it, and may have found it somewhere.
         Err(_) if is_about_another(words, path) => of_library(words, &quoted),
         Err(_) => failure(
             words.to_owned(),
-            "--module expects the whole path of the device's PKCS#11 library: dpkg -L PACKAGE lists it"
-                .into(),
+            format!("--module expects the whole path of the device's PKCS#11 library: {HOW_TO_FIND}"),
         ),
     }
+}
+
+fn expected() -> String {
+    format!("--module expects the path of the device's PKCS#11 library, a file that ends in {DLL_SUFFIX}")
 }
 
 /// A library of the right kind that the loader still refused.
@@ -180,7 +130,7 @@ fn of_library(words: &str, quoted: &str) -> LoadFailure {
             hint: Some("its file system is mounted noexec: put the module on another one".into()),
         };
     }
-    LoadFailure { reason: words.to_owned(), hint: Some(format!("ldd -r {quoted} shows what it lacks")) }
+    LoadFailure { reason: words.to_owned(), hint: Some(how_to_see_what_lacks(quoted)) }
 }
 
 /// Whether the loader's message is about another file than the named one.
@@ -224,8 +174,12 @@ mod tests {
         start
     }
 
+    /// This program's own.
     fn own() -> Vec<u8> {
-        elf(if OWN.bits == 64 { 2 } else { 1 }, OWN.machine)
+        let mut start = Vec::new();
+        let program = std::env::current_exe().and_then(File::open).expect("the program's own file");
+        program.take(START as u64).read_to_end(&mut start).expect("it can be read");
+        start
     }
 
     fn reason(words: &str, start: io::Result<Vec<u8>>) -> String {
@@ -234,11 +188,13 @@ mod tests {
         reason
     }
 
+    /// The words are those of glibc's loader.
     #[test]
+    #[cfg(target_os = "linux")]
     fn each_cause_has_its_own_words() {
         let not_found = format!("{MODULE}: cannot open shared object file: No such file or directory");
         for (words, start, expected) in [
-            (&*not_found, Ok(elf(2, 9999)), "it is built for a processor of ELF machine number 9999, and"),
+            (&*not_found, Ok(elf(2, 9999)), "it is built for a processor of number 9999, and"),
             (
                 "wrong ELF class: ELFCLASS32",
                 Ok(elf(1, 3)),
@@ -278,12 +234,32 @@ mod tests {
             ),
             (&not_found, Err(ErrorKind::NotFound.into()), &not_found),
         ] {
-            if expected.contains("32-bit") && OWN.bits == 32 {
+            if expected.contains("32-bit") && cfg!(target_pointer_width = "32") {
                 continue;
             }
             let reason = reason(words, start);
             assert!(reason.starts_with(expected), "{reason}\n{expected}");
         }
+    }
+
+    #[test]
+    fn a_library_for_another_system_is_told_as_such() {
+        let mut pe = b"MZ".to_vec();
+        pe.resize(0x3c, 0);
+        pe.extend(0x80_u32.to_le_bytes());
+        pe.resize(0x80, 0);
+        pe.extend(b"PE\0\0\x64\xaa");
+        let mach_o = [0xcf, 0xfa, 0xed, 0xfe, 0x0c, 0, 0, 1];
+        let files = [(Format::Elf, elf(2, 62)), (Format::Pe, pe), (Format::MachO, mach_o.to_vec())];
+        for (format, start) in files {
+            let file = LibraryFile::read(&start).unwrap();
+            assert_eq!((file.format, file.bits), (format, 64), "{start:?}");
+            let expected = ["x86_64", "aarch64", "aarch64"][format as usize];
+            assert_eq!(file.processor(), expected);
+            let other = format!("it is a library for {}, and this", format.name());
+            assert_eq!(reason("words", Ok(start)).starts_with(&other), format != Format::OWN);
+        }
+        assert_eq!(LibraryFile::read(&own()), LibraryFile::own());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::call::{CallError, reason_of};
 use super::cause::{Absence, Cause, ModuleState, Situation, State};
 use super::error::ModuleError;
-use super::ffi::{self, LIBP11_KIT, LoadError, P11KitModule};
+use super::ffi::{self, LoadError, P11KitModule};
 use super::kind::ModuleKind;
 use super::load_failure::LoadFailure;
 use super::module::Module;
@@ -15,6 +15,7 @@ use super::present::{self, Device};
 use super::spec::{ModuleSpec, module_path};
 use super::trial::Trial;
 use super::watch;
+use crate::platform::library;
 use crate::uri::Uri;
 
 /// What the command line says about modules.
@@ -70,6 +71,23 @@ impl Unreadable {
             None => format!("in a slot of {}", self.module),
         }
     }
+}
+
+/// The modules that are where their vendors put them, for a computer without p11-kit.
+fn installed(reason: &str) -> Result<Vec<P11KitModule>, ModuleError> {
+    let places = library::places_of_modules();
+    if places.is_empty() {
+        return Err(ModuleError::NoP11Kit { reason: reason.to_owned() });
+    }
+    let modules = places.iter().filter(|place| place.is_file()).map(|place| P11KitModule {
+        name: ModuleSpec::at(place).display_name(),
+        path: Some(place.clone()),
+        remote: None,
+        trust_policy: false,
+        init_reserved: None,
+    });
+    let modules: Vec<_> = modules.collect();
+    if modules.is_empty() { Err(ModuleError::NoneInstalled { places }) } else { Ok(modules) }
 }
 
 /// A module that was skipped.
@@ -130,7 +148,7 @@ impl Modules {
         if (!searching.is_empty() || uris.is_empty())
             && let Err(error) = modules.add_configured(&searching, choice.trial.as_ref())
         {
-            modules.skip(Path::new(LIBP11_KIT), &error);
+            modules.skip(library::p11_kit(), &error);
             failure.get_or_insert(error);
         }
         if let Some(failure) = failure.filter(|_| modules.loaded.is_empty()) {
@@ -285,11 +303,11 @@ impl Modules {
     }
 
     fn add_configured(&mut self, uris: &[&Uri], trial: Option<&Trial>) -> Result<(), ModuleError> {
-        let p11_kit = Arc::from(LIBP11_KIT);
+        let p11_kit = Arc::from(library::p11_kit().to_string_lossy());
         let (configured, message) =
             watch::during("p11_kit_modules_load", &p11_kit, &p11_kit, ffi::p11_kit_modules)
                 .map_err(CallError::from)?
-                .map_err(|error| ModuleError::NoP11Kit { reason: reason_of(&error) })?;
+                .or_else(|error| Ok::<_, ModuleError>((installed(&reason_of(&error))?, None)))?;
         if configured.is_empty() {
             return Err(ModuleError::NoneConfigured { message });
         }
@@ -321,7 +339,7 @@ impl Modules {
             match (&module.remote, &module.path) {
                 // Only p11-kit can start the program behind such a module.
                 (Some(remote), _) => {
-                    self.add_skippable(spec(Path::new(LIBP11_KIT), Some(remote.clone())), trial);
+                    self.add_skippable(spec(library::p11_kit(), Some(remote.clone())), trial);
                 }
                 (None, Some(path)) => self.add_skippable(spec(path, None), trial),
                 (None, None) => self.failed.push(FailedModule::new(

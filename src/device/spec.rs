@@ -3,9 +3,10 @@
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 
-use super::ffi::{Functions, LIBP11_KIT};
+use super::ffi::Functions;
 use super::kind::ModuleKind;
 use crate::platform::file::path_of_bytes;
+use crate::platform::library::p11_kit;
 use crate::uri::Uri;
 
 /// A module to be loaded.
@@ -26,7 +27,7 @@ impl ModuleSpec {
     pub(super) fn at(path: &Path) -> Self {
         // The name alone is enough to request the proxy: libp11-kit is its library.
         let is_proxys_name = path.file_name().is_some_and(|file| file == "p11-kit-proxy");
-        let path = if is_proxys_name { Path::new(LIBP11_KIT) } else { path };
+        let path = if is_proxys_name { p11_kit() } else { path };
         ModuleSpec { name: None, path: path.to_owned(), init_reserved: None, remote: None, is_named: false }
     }
 
@@ -63,12 +64,13 @@ impl ModuleSpec {
         real(&self.path) == real(path)
     }
 
-    /// p11-kit's name, otherwise the file's name without `.so`.
+    /// p11-kit's name, otherwise the file's name without `lib` and `.so`, `.dylib` or `.dll`.
     pub(super) fn display_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| {
             let file =
                 self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            file.split(".so").next().unwrap_or_default().trim_start_matches("lib").to_owned()
+            let name = [".so", ".dylib", ".dll"].iter().find_map(|suffix| file.split_once(suffix));
+            name.map_or(file.as_str(), |(name, _)| name).trim_start_matches("lib").to_owned()
         })
     }
 }

@@ -153,6 +153,7 @@ impl DeviceInfo {
         read.map(|info| Self::from_raw(&info))
     }
 
+    #[allow(clippy::unnecessary_cast, reason = "a CK_ULONG has 32 bits on Windows")]
     fn from_raw(info: &CK_TOKEN_INFO) -> Self {
         let has = |flag: CK_FLAGS| info.flags & flag != 0;
         let text = |field: &[u8]| trim(&String::from_utf8_lossy(field));
@@ -177,7 +178,7 @@ impl DeviceInfo {
                     final_try: has(CKF_SO_PIN_FINAL_TRY),
                     locked: has(CKF_SO_PIN_LOCKED),
                 },
-                length: PinLength { least: info.ulMinPinLen, most: info.ulMaxPinLen },
+                length: PinLength { least: info.ulMinPinLen as u64, most: info.ulMaxPinLen as u64 },
             },
         }
     }

@@ -21,7 +21,9 @@ mod macos;
 #[cfg(target_os = "macos")]
 use macos as own;
 
+pub(crate) use file::Seen;
 pub(crate) use folder::{Folder, How};
+pub use own::p11_kit_folders;
 pub(crate) use own::{Attributes, has_loaded, process_called, process_name};
 pub use status::Identity;
 pub(crate) use status::{Kind, Status};

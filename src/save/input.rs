@@ -1,6 +1,5 @@
 //! A file that is read, and later replaced by another version of itself.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use super::lock::Lock;
 use super::place::Place;
 use super::replace::{check_folder, overwrite, replace_whole};
 use super::{FileError, NotKept, read_file};
-use crate::platform::{self, Attributes, How, Kind, Status};
+use crate::platform::{self, How, Kind, Seen, Status};
 
 /// A file that was read whole and is going to be replaced. It is locked for as long as this lives.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub struct InputFile {
     path: PathBuf,
     place: Place,
     bytes: Vec<u8>,
-    file: File,
+    seen: Seen,
     _lock: Lock,
 }
 
@@ -47,7 +46,8 @@ impl InputFile {
         })?;
         let file = place.open(How::Read).map_err(failed)?;
         let bytes = read_file(&file, path, limit)?;
-        Ok(InputFile { path: path.to_owned(), place, bytes, file, _lock: lock })
+        let seen = Seen::of(file).map_err(failed)?;
+        Ok(InputFile { path: path.to_owned(), place, bytes, seen, _lock: lock })
     }
 
     /// What was read.
@@ -57,7 +57,7 @@ impl InputFile {
 
     /// Whether the file has a second name (a hard link), which would keep the old contents.
     pub fn has_other_names(&self) -> bool {
-        Status::of(&self.file).is_ok_and(|status| status.names() > 1)
+        self.seen.status().is_ok_and(|status| status.names() > 1)
     }
 
     /// Checks whether the file can be replaced at all, before anyone types a PIN.
@@ -65,7 +65,7 @@ impl InputFile {
     /// # Errors
     /// [`FileError::Folder`], [`FileError::Mounted`] or [`FileError::NotOwner`].
     pub fn check_replaceable(&self) -> Result<(), FileError> {
-        check_folder(&self.place, Status::of(&self.file).ok().as_ref())
+        check_folder(&self.place, self.seen.status().ok().as_ref())
     }
 
     /// Replaces the file whole with `bytes`, with its mode, its access list and its extended attributes and, where the system
@@ -76,8 +76,7 @@ impl InputFile {
     /// [`FileError::Changed`] when somebody changed the file since it was read, else what the system said. The file is
     /// then as it was.
     pub fn replace(&self, bytes: &[u8], done: impl FnOnce()) -> Result<NotKept, FileError> {
-        let attributes =
-            Attributes::of_file(&self.file).map_err(|source| FileError::write(&self.path, source))?;
+        let attributes = self.seen.attributes().map_err(|source| FileError::write(&self.path, source))?;
         replace_whole(&self.place, bytes, Some(&attributes), || self.check_unchanged().map(|_| ()), done)
     }
 
@@ -105,8 +104,8 @@ impl InputFile {
             Err(error) if platform::file::is_gone(&error) => return Err(changed()),
             Err(error) => return Err(failed(error)),
         };
-        let status = |file: &File| Status::of(file).map_err(failed);
-        let (read_before, read_now) = (status(&self.file)?, status(&now)?);
+        let (read_before, read_now) =
+            (self.seen.status().map_err(failed)?, Status::of(&now).map_err(failed)?);
         if !read_before.is_same(&read_now) {
             return Err(changed());
         }

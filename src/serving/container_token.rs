@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::error::{Exit, Explain};
+use crate::platform::file::how_to_close;
 use crate::platform::{Kind, Status};
 use crate::save::{self, FileError};
 
@@ -56,8 +57,8 @@ pub fn container_token(path: &Path, mode: u32) -> Result<SecretString, Container
     let found = Status::of(&file).map_err(failed)?;
     if found.kind() != Kind::Regular || found.mode() & 0o077 & !mode != 0 {
         let is_for_group = found.mode() & 0o037 == 0;
-        let (path, mode) = (path.to_owned(), found.mode());
-        return Err(ContainerTokenError::Open { path, mode, is_for_group });
+        let (path, rights) = (path.to_owned(), found.rights());
+        return Err(ContainerTokenError::Open { path, rights, is_for_group });
     }
     let mut text = String::new();
     file.take(4096).read_to_string(&mut text).map_err(failed)?;
@@ -82,12 +83,12 @@ pub enum ContainerTokenError {
     #[error("the token file: {0}")]
     Opening(#[from] FileError),
     /// Others than its owner can read it, or it is not a regular file.
-    #[error("the token file {path:?} can be read by others (mode {mode:04o}), or is not a regular file")]
+    #[error("the token file {path:?} can be read by others ({rights}), or is not a regular file")]
     Open {
         /// The file.
         path: PathBuf,
-        /// Its mode.
-        mode: u32,
+        /// Who may do what with it.
+        rights: String,
         /// Only its group can read it, besides its owner.
         is_for_group: bool,
     },
@@ -105,10 +106,13 @@ impl Explain for ContainerTokenError {
         let hint = match self {
             ContainerTokenError::File { .. } => return None,
             ContainerTokenError::Opening(error) => return error.hint(),
-            ContainerTokenError::Open { is_for_group: true, .. } => {
-                "run chmod 600 on it, or give --container-token-mode 0640 to share it with its group"
+            ContainerTokenError::Open { path, is_for_group: true, .. } => {
+                let close = how_to_close(path);
+                return Some(format!(
+                    "{close}, or give --container-token-mode 0640 to share it with its group"
+                ));
             }
-            ContainerTokenError::Open { .. } => "run chmod 600 on it",
+            ContainerTokenError::Open { path, .. } => return Some(how_to_close(path)),
             ContainerTokenError::Unusable(_) => "remove it: a new one is created at the next start",
         };
         Some(hint.into())

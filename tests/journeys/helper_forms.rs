@@ -100,7 +100,7 @@ fn all_options_can_come_from_the_file_that_serve_reads() {
 fn without_a_home_it_works_uncached_and_says_so() {
     let server = Server::new();
     let run = server.run("credential-process", &["-v"]).without_env("HOME");
-    server.done(run).exits(0).says("not cached: neither XDG_CACHE_HOME nor HOME");
+    server.done(run).exits(0).says("not cached: set XDG_CACHE_HOME or HOME");
 }
 
 #[test]

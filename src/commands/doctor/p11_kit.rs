@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign::error::Error;
-use countersign::platform::user;
+use countersign::platform::{p11_kit_folders, user};
 
 use super::report::Report;
 
@@ -12,8 +12,12 @@ const PROGRAM: &str = "countersign";
 
 /// Looks for modules that are configured, but not for this program.
 pub(super) fn check(report: &mut Report<'_>) -> Result<(), Error> {
+    let folders = folders();
+    if folders.is_empty() {
+        return Ok(());
+    }
     let mut kept_away = 0;
-    for file in folders().iter().flat_map(|folder| module_files(folder)) {
+    for file in folders.iter().flat_map(|folder| module_files(folder)) {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
         let names = |option: &str| value_of(&text, option).map(|value| list_has(value, PROGRAM));
         let reason = match (names("disable-in"), names("enable-in")) {
@@ -35,10 +39,10 @@ pub(super) fn check(report: &mut Report<'_>) -> Result<(), Error> {
 }
 
 /// Where modules are configured: by packages, by the administrator, and by the user (p11-kit ignores the last
-/// for root).
+/// for root). None where there is no p11-kit.
 fn folders() -> Vec<PathBuf> {
-    let mut folders = vec![PathBuf::from("/usr/share/p11-kit/modules"), PathBuf::from("/etc/pkcs11/modules")];
-    if !user::is_root() {
+    let mut folders = p11_kit_folders();
+    if !folders.is_empty() && !user::is_root() {
         let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
         let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
         folders.extend(config.map(|config| config.join("pkcs11/modules")));

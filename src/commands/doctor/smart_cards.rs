@@ -53,6 +53,7 @@ pub(super) fn check(
             format!("GnuPG's scdaemon runs (process {process}): it may hold a YubiKey exclusively"),
             Some("gpgconf --kill scdaemon; for good: disable-ccid and pcsc-shared in ~/.gnupg/scdaemon.conf"),
         ),
+        None if cards.readers().is_none() && cards.pcscd_cause().is_none() => Ok(()),
         None => report.ok("scdaemon", "does not run"),
     }
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::rights::words_of;
-use crate::platform::socket::LocalStream;
+use crate::platform::socket::{HAS_PCSCD, LocalStream};
 
 /// pcscd accepts and answers at once, except for the first question after it was started: it waits for its readers.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -54,6 +54,8 @@ pub(super) fn socket() -> PathBuf {
 /// What pcscd said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
+    /// This system has its own service for smart cards, which this program does not ask.
+    NotAsked,
     /// Nobody listens at its socket.
     Absent(String),
     /// The socket may not be opened by this user.
@@ -91,6 +93,9 @@ pub(super) enum Card {
 
 /// Asks the pcscd that listens at `socket`, within a few seconds.
 pub(super) fn ask(socket: &Path) -> Answer {
+    if !HAS_PCSCD {
+        return Answer::NotAsked;
+    }
     // If its queue is full, clients wait.
     let (sender, answer) = mpsc::channel();
     let path = socket.to_owned();

@@ -142,7 +142,7 @@ impl SmartCards {
             Answer::Refused => Some(refused("access_pcsc")),
             Answer::RefusedCard(_) => Some(refused("access_card")),
             Answer::Unclear(reason) => Some(SmartCardCause::Unclear { reason: reason.clone() }),
-            Answer::Readers(_) => None,
+            Answer::Readers(_) | Answer::NotAsked => None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::device::CallError;
 use crate::device::cause::{Absence, Cause};
 use crate::error::{Exit, Explain};
+use crate::platform::library::HOW_TO_FIND;
 
 /// Why no module can be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,12 @@ pub enum ModuleError {
     NoP11Kit {
         /// dlopen's own text.
         reason: String,
+    },
+    /// There is neither p11-kit nor a module where vendors put theirs.
+    #[error("no PKCS#11 module was named, and none is where the vendors of devices put theirs")]
+    NoneInstalled {
+        /// Those places.
+        places: Vec<PathBuf>,
     },
     /// p11-kit is there and knows no module.
     #[error("no PKCS#11 module was named, and p11-kit {}", if message.is_some() { "could not load its modules" } else { "is configured with none" })]
@@ -80,6 +87,9 @@ impl Explain for ModuleError {
     fn detail(&self) -> Vec<String> {
         match self {
             ModuleError::NoP11Kit { reason } => vec![reason.clone()],
+            ModuleError::NoneInstalled { places } => {
+                places.iter().map(|place| format!("there is no {}", place.display())).collect()
+            }
             ModuleError::NoneConfigured { message } => message.iter().cloned().collect(),
             ModuleError::NoSuchName { configured, .. } => {
                 vec![format!("there are: {}", configured.join(", "))]
@@ -100,6 +110,10 @@ impl Explain for ModuleError {
                  libykcs11.so), or install p11-kit and a package that registers with it (opensc, softhsm2)"
                     .into(),
             ),
+            ModuleError::NoneInstalled { .. } => Some(format!(
+                "install the software of the device (a YubiKey's is the Yubico PIV Tool), or name its module with --module \
+                 PATH: {HOW_TO_FIND}"
+            )),
             ModuleError::NoSuchName { .. } => Some("correct module-name in the URI, or use --module PATH".into()),
             ModuleError::AllFailed { .. } => Some(
                 "name the device's module with --module PATH to use it alone; countersign doctor tells more of each".into(),

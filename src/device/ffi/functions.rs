@@ -156,17 +156,18 @@ impl Functions {
     }
 
     /// C_GetMechanismInfo: how many bits a key has at least and at most.
+    #[allow(clippy::unnecessary_cast, reason = "a CK_ULONG has 32 bits on Windows")]
     pub(in crate::device) fn key_sizes(
         &self,
         slot: Slot,
         mechanism: MechanismType,
-    ) -> Result<(CK_ULONG, CK_ULONG), CallError> {
+    ) -> Result<(u64, u64), CallError> {
         let mut info = CK_MECHANISM_INFO::default();
         // SAFETY: `info` is valid for the call.
         self.call("C_GetMechanismInfo", self.list.C_GetMechanismInfo, |call| unsafe {
             call(slot.into(), mechanism.into(), &mut info)
         })?;
-        Ok((info.ulMinKeySize, info.ulMaxKeySize))
+        Ok((info.ulMinKeySize as u64, info.ulMaxKeySize as u64))
     }
 
     /// Makes a call when it is its turn. `function` is its name, for errors.

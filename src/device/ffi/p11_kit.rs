@@ -6,12 +6,9 @@ use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
 use cryptoki_sys::CK_FUNCTION_LIST;
-use libloading::Library;
 
 use super::functions::Functions;
-
-/// The library's name, without a folder, so that the system's loader looks for it.
-pub(in crate::device) const LIBP11_KIT: &str = "libp11-kit.so.0";
+use crate::platform::library;
 
 /// A module in p11-kit's configuration (pkcs11.conf(5)).
 #[derive(Clone)]
@@ -54,7 +51,7 @@ fn load() -> Result<Configured, libloading::Error> {
     // SAFETY: libp11-kit's constructors have no preconditions. The signatures below are those of p11-kit/p11-kit.h,
     // where a CK_FUNCTION_LIST is cryptoki_sys's. The library is never unloaded (forgotten below).
     unsafe {
-        let library = Library::new(LIBP11_KIT)?;
+        let library = library::open(library::p11_kit())?;
         let set_progname = library.get::<unsafe extern "C" fn(*const c_char)>(b"p11_kit_set_progname\0")?;
         let be_quiet = library.get::<unsafe extern "C" fn()>(b"p11_kit_be_quiet\0")?;
         let message = library.get::<unsafe extern "C" fn() -> *const c_char>(b"p11_kit_message\0")?;

@@ -159,11 +159,12 @@ fn a_search_continues_until_nothing_is_returned() {
 
 #[test]
 fn an_impossible_search_result_is_an_error() {
+    let most = format!("the module counts {} objects", CK_ULONG::MAX);
     for (batch, says) in [
         ((CKR_OPERATION_NOT_INITIALIZED, &[][..], 0), "C_FindObjects said CKR_OPERATION_NOT_INITIALIZED"),
         ((CKR_OK, &[5][..], 1), "the module gives 1 objects again and again"),
         ((CKR_OK, &[][..], 0xffff_ffff), "the module counts 4294967295 objects"),
-        ((CKR_OK, &[][..], CK_ULONG::MAX), "the module counts 18446744073709551615 objects"),
+        ((CKR_OK, &[][..], CK_ULONG::MAX), most.as_str()),
     ] {
         let error = found(&[batch]).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");

@@ -225,7 +225,7 @@ pub(super) static TABLE: [Row; 14] = [
     },
     Row {
         kind: Kind::Luna,
-        modules: &["cryptoki2", "luna"],
+        modules: &["cryptoki2", "cryptoki.dll", "luna"],
         devices: &["luna", "cryptoki2"],
         recovering: Some("repeat the command; if it fails again, see whether lunacm reaches the partition"),
         // A client that no appliance knows sees no slot at all.
@@ -329,10 +329,5 @@ pub(super) static TABLE: [Row; 14] = [
         ..OTHER
     },
     Row { kind: Kind::P11KitClient, modules: &["p11-kit-client"], shows_others: true, ..OTHER },
-    Row {
-        kind: Kind::P11KitProxy,
-        modules: &["p11-kit-proxy", "libp11-kit.so"],
-        shows_others: true,
-        ..OTHER
-    },
+    Row { kind: Kind::P11KitProxy, modules: &["p11-kit-proxy", "libp11-kit"], shows_others: true, ..OTHER },
 ];

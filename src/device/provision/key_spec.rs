@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use cryptoki::object::{Attribute, KeyType};
+use cryptoki_sys::CK_ULONG;
 use der::asn1::ObjectIdentifier;
 
 use crate::device::key_facts::{Exportability, KeyFacts};
@@ -98,7 +99,7 @@ pub(super) fn public_template(spec: &KeySpec, id: &[u8]) -> Vec<Attribute> {
     match (spec.kind, spec.kind.curve()) {
         (KeyKind::Rsa(bits), _) => template.extend([
             Attribute::KeyType(KeyType::RSA),
-            Attribute::ModulusBits(u64::from(bits).into()),
+            Attribute::ModulusBits(CK_ULONG::from(bits).into()),
             Attribute::PublicExponent(vec![1, 0, 1]),
         ]),
         (_, curve) => {

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::own::{self, is_descriptor_folder};
+use super::own::{self, Attributes, is_descriptor_folder};
 pub(crate) use super::own::{duplicate, reserve};
+use super::status::Status;
 
 /// Says who may do what (`chmod`'s number), whatever the umask.
 ///
@@ -18,6 +19,40 @@ pub(crate) use super::own::{duplicate, reserve};
 /// What the system said.
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// A file that was read, for comparison with what has its name later. It stays open: the number of an open file is given to
+/// no other one.
+#[derive(Debug)]
+pub(crate) struct Seen(File);
+
+impl Seen {
+    /// # Errors
+    /// None.
+    pub(crate) fn of(file: File) -> io::Result<Self> {
+        Ok(Seen(file))
+    }
+
+    /// What it is now.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn status(&self) -> io::Result<Status> {
+        Status::of(&self.0)
+    }
+
+    /// What it has besides its bytes now.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn attributes(&self) -> io::Result<Attributes> {
+        Attributes::of_file(&self.0)
+    }
+}
+
+/// How its owner closes a file to others: what to do with "it".
+pub(crate) fn how_to_close(_path: &Path) -> String {
+    "chmod 600 it".into()
 }
 
 /// Writes over the first bytes of a file.

@@ -1,6 +1,7 @@
 //! What Linux alone has, or has in its own way.
 
 mod attributes;
+mod library;
 mod process;
 
 use std::collections::BTreeSet;
@@ -18,8 +19,13 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 pub(crate) use attributes::Attributes;
+pub use library::p11_kit_folders;
+pub(crate) use library::{HOW_TO_FIND, how_to_see_what_lacks, p11_kit, places_of_modules};
 pub use process::{file_in_memory, has_swap, is_memory_locked, is_one_thread, own_program, since_start};
 pub(super) use process::{is_closed_to_debuggers, lock_memory, refuse_debuggers};
+
+/// Whether smart cards are reached by pcscd, at a socket of the file system.
+pub(crate) const HAS_PCSCD: bool = true;
 
 /// How a folder is held: also one that may be entered and not listed.
 pub(super) const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

@@ -1,6 +1,7 @@
 //! What macOS alone has, or has in its own way. It is compiled, and was never run.
 
 mod attributes;
+mod library;
 mod process;
 
 use std::ffi::OsStr;
@@ -13,8 +14,13 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 pub(crate) use attributes::Attributes;
+pub use library::p11_kit_folders;
+pub(crate) use library::{HOW_TO_FIND, how_to_see_what_lacks, p11_kit, places_of_modules};
 pub use process::{file_in_memory, has_swap, is_memory_locked, is_one_thread, own_program, since_start};
 pub(super) use process::{is_closed_to_debuggers, lock_memory, refuse_debuggers};
+
+/// Whether smart cards are reached by pcscd, at a socket of the file system.
+pub(crate) const HAS_PCSCD: bool = false;
 
 /// How a folder is held.
 pub(super) const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);

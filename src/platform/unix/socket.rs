@@ -6,6 +6,7 @@ pub(crate) use std::os::unix::net::UnixStream as LocalStream;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use super::own;
+pub(crate) use super::own::HAS_PCSCD;
 
 /// After how many hops its packets are dropped.
 ///

@@ -103,6 +103,11 @@ impl Status {
         self.0.st_mode as u32 & 0o7777
     }
 
+    /// Who may do what, for people.
+    pub(crate) fn rights(&self) -> String {
+        format!("mode {:04o}", self.mode())
+    }
+
     /// Whether it belongs to the user of this process.
     pub(crate) fn is_own(&self) -> bool {
         self.0.st_uid == rustix::process::geteuid().as_raw()

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 
@@ -25,6 +25,23 @@ pub(crate) fn login_name() -> String {
     let user = User::from_uid(geteuid()).ok().flatten();
     user.map_or_else(|| format!("user {}", geteuid()), |user| user.name)
 }
+
+/// The variable of the environment that names the user's own folder.
+pub(crate) const HOME: &str = "HOME";
+
+/// The user's own folder.
+pub(crate) fn home() -> Option<PathBuf> {
+    std::env::var_os(HOME).filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+/// The folder for what can be obtained again (XDG Base Directory Specification).
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(|| Some(home().filter(|home| home.is_absolute())?.join(".cache")))
+}
+
+/// The variables of the environment that [`cache_folder`] looks at.
+pub const CACHE_VARIABLES: &str = "XDG_CACHE_HOME or HOME";
 
 /// The group of a file, unless it is root's own, which nobody should join.
 pub(crate) fn group_of(path: &Path) -> Option<String> {

@@ -1,0 +1,26 @@
+//! Where Linux has libraries.
+
+use std::path::{Path, PathBuf};
+
+/// libp11-kit, without a folder, so that the system's loader looks for it.
+pub(crate) fn p11_kit() -> &'static Path {
+    Path::new("libp11-kit.so.0")
+}
+
+/// Where p11-kit's modules are configured for all users.
+pub fn p11_kit_folders() -> Vec<PathBuf> {
+    ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"].map(PathBuf::from).to_vec()
+}
+
+/// Where vendors put modules that p11-kit does not know. Distributions register theirs with it.
+pub(crate) fn places_of_modules() -> Vec<PathBuf> {
+    Vec::new()
+}
+
+/// How to find out what a library lacks; its path is quoted for a shell.
+pub(crate) fn how_to_see_what_lacks(library: &str) -> String {
+    format!("ldd -r {library} shows what it lacks")
+}
+
+/// How to find the path of a module.
+pub(crate) const HOW_TO_FIND: &str = "dpkg -L PACKAGE lists it";

@@ -1,0 +1,332 @@
+//! A folder that is held open: while it is, nobody can rename or remove it, or a folder above it. Its names are therefore
+//! always looked up in this folder.
+//!
+//! One of the files with unsafe code: a new file's access list, and renaming to a free name, have no safe function.
+#![allow(unsafe_code)]
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Storage::FileSystem::{
+    CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_APPEND_DATA, FILE_ATTRIBUTE_NORMAL,
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_LIST_DIRECTORY, FILE_NAME_NORMALIZED,
+    FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE,
+    FILE_WRITE_ATTRIBUTES, FlushFileBuffers, GetFinalPathNameByHandleW, MOVEFILE_WRITE_THROUGH, MoveFileExW,
+    OPEN_EXISTING, READ_CONTROL, REPLACEFILE_IGNORE_ACL_ERRORS, REPLACEFILE_IGNORE_MERGE_ERRORS,
+    ReplaceFileW, SYNCHRONIZE, WRITE_DAC,
+};
+
+use super::security::Descriptor;
+use super::status::{Kind, Status};
+use super::{file, text};
+
+/// Others may do anything with a file that is open here.
+const SHARED: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+/// Others may neither rename nor remove a folder that is held here.
+const HELD: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE;
+
+/// Such a folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    handle: OwnedHandle,
+    /// From the handle: absolute, without links.
+    path: PathBuf,
+}
+
+/// What an opened file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// To read it.
+    Read,
+    /// To read and write it.
+    Write,
+    /// To read it, and to write at its end, wherever that is then.
+    Append,
+}
+
+impl How {
+    fn rights(self) -> u32 {
+        const APPEND: u32 = FILE_APPEND_DATA | FILE_WRITE_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
+        match self {
+            How::Read => GENERIC_READ,
+            How::Write => GENERIC_READ | GENERIC_WRITE,
+            How::Append => GENERIC_READ | APPEND,
+        }
+    }
+}
+
+impl Folder {
+    /// The one to which a path leads, behind all links.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        let handle = hold(path, 0)?;
+        let path = path_of(&handle)?;
+        Ok(Folder { handle, path })
+    }
+
+    /// Makes a folder, and those above it that are missing, for their owner alone.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Self::create_private(parent)?;
+        }
+        let (name, mut descriptor) = (text::of_path(path)?, Descriptor::of_private_folder()?);
+        let attributes = descriptor.attributes();
+        // SAFETY: the path ends with a zero; the attributes and what they point to live until it returns.
+        match unsafe { CreateDirectoryW(name.as_ptr(), &attributes) } {
+            0 => {
+                let error = io::Error::last_os_error();
+                if error.kind() == ErrorKind::AlreadyExists && path.is_dir() { Ok(()) } else { Err(error) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The one of this name, `..`, `\` or drive in this one; no link.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn enter(&self, name: &OsStr) -> io::Result<Self> {
+        let path = match name == ".." {
+            true => self.path.parent().unwrap_or(&self.path).to_owned(),
+            false => self.path.join(name),
+        };
+        let handle = hold(&path, FILE_FLAG_OPEN_REPARSE_POINT)?;
+        match Status::of_handle(handle.as_handle())?.kind() {
+            Kind::Folder => Ok(Folder { path: path_of(&handle)?, handle }),
+            Kind::Link => Err(file::too_many_links()),
+            _ => Err(ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// A second handle of the same folder.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Folder { handle: self.handle.try_clone()?, path: self.path.clone() })
+    }
+
+    /// What the folder is.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn status(&self) -> io::Result<Status> {
+        Status::of_handle(self.handle.as_handle())
+    }
+
+    /// What has a name, be it a link.
+    ///
+    /// # Errors
+    /// What the system said: [`io::ErrorKind::NotFound`] if nothing has.
+    pub(crate) fn look(&self, name: &OsStr) -> io::Result<Status> {
+        Status::of_link(&self.path.join(name))
+    }
+
+    /// Where a link leads.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn link_target(&self, name: &OsStr) -> io::Result<PathBuf> {
+        fs::read_link(self.path.join(name))
+    }
+
+    /// Opens what has a name, which must not be a link.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn open(&self, name: &OsStr, how: How) -> io::Result<File> {
+        let looked = self.look(name)?;
+        if looked.kind() == Kind::Link {
+            return Err(file::too_many_links());
+        }
+        let opened = open_file(&self.path.join(name), how.rights(), SHARED, OPEN_EXISTING, 0, None)?;
+        // A link may have taken the name meanwhile.
+        let is_same =
+            Status::of_handle(opened.as_handle())?.is_same(&looked) || looked.kind() != Kind::Regular;
+        if is_same { Ok(File::from(opened)) } else { Err(file::too_many_links()) }
+    }
+
+    /// Makes a new file, with the access list that the folder gives it or, if `mode` is closed to others, for its owner alone.
+    ///
+    /// # Errors
+    /// What the system said: [`io::ErrorKind::AlreadyExists`] if something has the name.
+    pub(crate) fn create(&self, name: &OsStr, how: How, mode: u32) -> io::Result<File> {
+        let descriptor = if mode & 0o077 == 0 { Some(Descriptor::of_private_file()?) } else { None };
+        // Its access list may be set later.
+        let rights = how.rights() | WRITE_DAC;
+        let path = self.path.join(name);
+        open_file(&path, rights, SHARED, CREATE_NEW, FILE_FLAG_OPEN_REPARSE_POINT, descriptor).map(File::from)
+    }
+
+    /// The same, or opens the file that has the name, which must not be a link.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn open_or_create(&self, name: &OsStr, how: How, mode: u32) -> io::Result<File> {
+        match self.open(name, how) {
+            Err(error) if error.kind() == ErrorKind::NotFound => match self.create(name, how, mode) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => self.open(name, how),
+                made => made,
+            },
+            opened => opened,
+        }
+    }
+
+    /// Gives a file another name, whatever has that.
+    ///
+    /// # Errors
+    /// What the system said; both names are then as they were.
+    pub(crate) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        let (from, to) = (self.path.join(from), self.path.join(to));
+        match fs::rename(&from, &to) {
+            // Not every file system can replace a file that is open.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && to.is_file() => {
+                replace(&from, &to).map_err(|_| error)
+            }
+            renamed => renamed,
+        }
+    }
+
+    /// Gives a file another name, if nothing has that.
+    ///
+    /// # Errors
+    /// What the system said: [`io::ErrorKind::AlreadyExists`] if something has the name.
+    pub(crate) fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        let (from, to) = (text::of_path(&self.path.join(from))?, text::of_path(&self.path.join(to))?);
+        // SAFETY: both paths end with a zero.
+        let is_moved = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), MOVEFILE_WRITE_THROUGH) };
+        if is_moved == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Removes a name.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    /// All names in it.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    /// Waits until its names are on the disk.
+    ///
+    /// # Errors
+    /// What the system said; not every file system can.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let handle =
+            open_file(&self.path, GENERIC_WRITE, SHARED, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, None)?;
+        // SAFETY: the handle is open.
+        if unsafe { FlushFileBuffers(handle.as_raw_handle()) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
+    /// Whether the name is a mount of its own: no file is there.
+    pub(crate) fn is_mount(&self, _name: &OsStr) -> bool {
+        false
+    }
+}
+
+/// Opens a file or folder to look at it, behind all links.
+pub(super) fn open_anything(path: &Path) -> io::Result<OwnedHandle> {
+    open_to_look(path, FILE_FLAG_BACKUP_SEMANTICS)
+}
+
+/// The same for what has the name, be it a link.
+pub(super) fn open_link(path: &Path) -> io::Result<OwnedHandle> {
+    open_to_look(path, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
+}
+
+/// To tell its owner needs a right that not everybody has.
+fn open_to_look(path: &Path, flags: u32) -> io::Result<OwnedHandle> {
+    let open = |rights| open_file(path, rights, SHARED, OPEN_EXISTING, flags, None);
+    match open(FILE_READ_ATTRIBUTES | READ_CONTROL) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => open(FILE_READ_ATTRIBUTES),
+        opened => opened,
+    }
+}
+
+/// Opens a folder, which stays where it is until it is closed.
+fn hold(path: &Path, flags: u32) -> io::Result<OwnedHandle> {
+    let rights = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
+    let open =
+        |rights| open_file(path, rights, HELD, OPEN_EXISTING, flags | FILE_FLAG_BACKUP_SEMANTICS, None);
+    match open(rights) {
+        // One that may be entered and not listed.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            open(FILE_TRAVERSE | FILE_READ_ATTRIBUTES)
+        }
+        opened => opened,
+    }
+}
+
+fn open_file(
+    path: &Path,
+    rights: u32,
+    share: u32,
+    whether_new: u32,
+    flags: u32,
+    mut descriptor: Option<Descriptor>,
+) -> io::Result<OwnedHandle> {
+    let path = text::of_path(path)?;
+    let attributes = descriptor.as_mut().map(Descriptor::attributes);
+    let attributes = attributes.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the path ends with a zero; the attributes and what they point to live until it returns. Whoever gets the handle
+    // closes it.
+    unsafe {
+        let handle = CreateFileW(
+            path.as_ptr(),
+            rights,
+            share,
+            attributes,
+            whether_new,
+            flags | FILE_ATTRIBUTE_NORMAL,
+            ptr::null_mut(),
+        );
+        if handle == INVALID_HANDLE_VALUE {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(OwnedHandle::from_raw_handle(handle))
+        }
+    }
+}
+
+fn path_of(handle: &OwnedHandle) -> io::Result<PathBuf> {
+    text::from_call(|buffer| {
+        let room = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        // SAFETY: the handle is open; the buffer has that many units.
+        unsafe {
+            GetFinalPathNameByHandleW(handle.as_raw_handle(), buffer.as_mut_ptr(), room, FILE_NAME_NORMALIZED)
+        }
+    })
+}
+
+/// Has a file take the place of another one that is open.
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (text::of_path(from)?, text::of_path(to)?);
+    let flags = REPLACEFILE_IGNORE_MERGE_ERRORS | REPLACEFILE_IGNORE_ACL_ERRORS;
+    // SAFETY: both paths end with a zero; the two pointers are reserved.
+    let is_replaced =
+        unsafe { ReplaceFileW(to.as_ptr(), from.as_ptr(), ptr::null(), flags, ptr::null(), ptr::null()) };
+    if is_replaced == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
