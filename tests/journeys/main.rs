@@ -42,6 +42,7 @@ mod hostile_texts;
 mod import_certificate;
 mod import_worse;
 mod keygen;
+mod launchd_agent;
 mod list;
 mod luna;
 mod mangled_files;
