@@ -1,0 +1,11 @@
+//! The program for Windows, run by Wine. What it runs is built by scripts/check-windows, which also runs these tests.
+
+// A test that cannot continue panics.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod console;
+mod desk;
+mod files;
+mod modules;
+mod reading;
+mod signing;
