@@ -4,6 +4,7 @@ mod attributes;
 pub mod death;
 pub(crate) mod file;
 mod folder;
+mod handle;
 pub(crate) mod library;
 pub mod process;
 mod security;

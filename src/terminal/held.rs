@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use countersign::platform::streams::{AsStream, is_ready};
+use countersign::platform::streams::{AsStream, is_ready, write_text};
 
 /// In bytes. Anything more is dropped: nobody reads it any more.
 const MOST: usize = 64 << 10;
@@ -30,16 +30,29 @@ impl<W: Write + AsStream> Write for Patient<W> {
 }
 
 /// Waits until all has been written.
-pub(super) fn finish(mut terminal: impl Write) {
+pub(super) fn finish(mut terminal: impl Write + AsStream) {
     let words = std::mem::take(&mut *held());
     // If it is gone, nobody can be told.
-    let _ = terminal.write_all(&words);
+    let _ = write_all_text(&mut terminal, &words);
+}
+
+/// Writes all of a text.
+pub(super) fn write_all_text(stream: &mut (impl Write + AsStream), mut text: &[u8]) -> io::Result<()> {
+    while !text.is_empty() {
+        match write_text(stream, text) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => text = &text[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    stream.flush()
 }
 
 fn write_held(held: &mut Vec<u8>, terminal: &mut (impl Write + AsStream)) -> io::Result<()> {
     while !held.is_empty() && is_ready(terminal) {
         // Little enough that a terminal that is ready takes it.
-        let written = terminal.write(&held[..held.len().min(256)])?;
+        let written = write_text(terminal, &held[..held.len().min(256)])?;
         held.drain(..written);
     }
     Ok(())

@@ -1,10 +1,12 @@
 //! Stdout, kept for this program's own data. Modules print there too: banners, and what their loggers say.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::OnceLock;
 
 use countersign::platform::streams;
+
+use super::held::write_all_text;
 
 /// The real stdout, once modules have another one.
 static OURS: OnceLock<File> = OnceLock::new();
@@ -26,10 +28,7 @@ pub(super) fn ours() -> Option<&'static File> {
 /// Writes all of it.
 pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
     match OURS.get() {
-        Some(mut ours) => ours.write_all(bytes),
-        None => {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(bytes).and_then(|()| stdout.flush())
-        }
+        Some(mut ours) => write_all_text(&mut ours, bytes),
+        None => write_all_text(&mut io::stdout(), bytes),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -96,6 +97,16 @@ impl Desk {
         for name in ["text", "digest", "signature"] {
             fs::remove_file(self.path(name)).expect("a file is removed");
         }
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn eventually(what: &str, look: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !look() {
+        assert!(start.elapsed() < Duration::from_secs(30), "timed out waiting for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -1,17 +1,8 @@
 //! Files are replaced whole or not touched.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
-use crate::desk::{Desk, Done, UNSIGNED};
-
-fn eventually(what: &str, look: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !look() {
-        assert!(start.elapsed() < Duration::from_secs(30), "timed out waiting for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::desk::{Desk, Done, UNSIGNED, eventually};
 
 /// The lock beside the file shows that a run has begun.
 fn is_locked(desk: &Desk) -> bool {

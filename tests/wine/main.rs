@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod console;
+mod credentials;
 mod desk;
 mod files;
 mod modules;
 mod reading;
 mod signing;
+// Most of it is for the journeys.
+#[allow(dead_code, unreachable_pub)]
+mod support;

@@ -27,7 +27,7 @@ fn modules_are_found_where_vendors_put_them() {
 }
 
 #[test]
-fn what_is_no_module_is_told_as_such() {
+fn what_is_not_a_module_is_told_as_such() {
     let desk = Desk::new();
     desk.write("text.dll", b"some text\n");
     fs::copy("/bin/true", desk.path("linux.dll")).unwrap();

@@ -62,7 +62,7 @@ impl LibraryFile {
         Some(LibraryFile { format: Format::OWN, bits: *bits, machine: machines[Format::OWN as usize] })
     }
 
-    /// From the first bytes of a file; none if it is no library.
+    /// From the first bytes of a file; none if it is not a library.
     pub(super) fn read(start: &[u8]) -> Option<Self> {
         match start {
             [0x7f, b'E', b'L', b'F', class, data, ..] => {

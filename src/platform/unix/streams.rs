@@ -1,7 +1,7 @@
 //! Stdout and stderr of the process, which modules share with this program.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 pub use std::os::fd::AsFd as AsStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -47,6 +47,14 @@ pub fn last_bytes(file: &File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length.min(most) as usize];
     file.read_exact_at(&mut bytes, length.saturating_sub(most))?;
     Ok(bytes)
+}
+
+/// Writes as much of a text (UTF-8) as the stream takes, and returns how many bytes those are.
+///
+/// # Errors
+/// What the system said.
+pub fn write_text(stream: &mut (impl Write + AsStream), text: &[u8]) -> io::Result<usize> {
+    stream.write(text)
 }
 
 /// Whether a stream takes words now, without a wait. One that cannot be asked does.

@@ -13,12 +13,12 @@ use std::path::Path;
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_NOT_CONTENT_INDEXED, FILE_ATTRIBUTE_SYSTEM,
-    FILE_BASIC_INFO, FILE_NAME_NORMALIZED, FileBasicInfo, FindClose, FindFirstStreamW, FindNextStreamW,
-    FindStreamInfoStandard, GetFinalPathNameByHandleW, SetFileInformationByHandle, WIN32_FIND_STREAM_DATA,
+    FILE_BASIC_INFO, FileBasicInfo, FindClose, FindFirstStreamW, FindNextStreamW, FindStreamInfoStandard,
+    SetFileInformationByHandle, WIN32_FIND_STREAM_DATA,
 };
 
 use super::security::Descriptor;
-use super::{folder, text};
+use super::{handle, text};
 
 /// The attributes that a user sets. The others follow from the folder and the file system.
 const KEPT: u32 = FILE_ATTRIBUTE_ARCHIVE
@@ -38,12 +38,7 @@ pub(crate) struct Attributes {
 impl Attributes {
     /// The attributes of an open file.
     pub(crate) fn of_file(file: &File) -> io::Result<Self> {
-        let path = text::from_call(|buffer| {
-            let room = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-            let (handle, form) = (file.as_raw_handle(), FILE_NAME_NORMALIZED);
-            // SAFETY: the handle is open; the buffer has that many units.
-            unsafe { GetFinalPathNameByHandleW(handle, buffer.as_mut_ptr(), room, form) }
-        });
+        let path = handle::path_of(file);
         Ok(Attributes {
             descriptor: Descriptor::of(file.as_handle())?,
             attributes: file.metadata()?.file_attributes(),
@@ -53,7 +48,7 @@ impl Attributes {
 
     /// The attributes of a file, which need not be readable.
     pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
-        Self::of_file(&File::from(folder::open_anything(path)?))
+        Self::of_file(&File::from(handle::open_anything(path)?))
     }
 
     /// Gives them to the file that replaces theirs, and returns what could not be given. Its owner is who writes it.

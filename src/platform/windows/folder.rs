@@ -7,26 +7,24 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::{
-    CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_APPEND_DATA, FILE_ATTRIBUTE_NORMAL,
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_LIST_DIRECTORY, FILE_NAME_NORMALIZED,
-    FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE,
-    FILE_WRITE_ATTRIBUTES, FlushFileBuffers, GetFinalPathNameByHandleW, MOVEFILE_WRITE_THROUGH, MoveFileExW,
-    OPEN_EXISTING, READ_CONTROL, REPLACEFILE_IGNORE_ACL_ERRORS, REPLACEFILE_IGNORE_MERGE_ERRORS,
-    ReplaceFileW, SYNCHRONIZE, WRITE_DAC,
+    CREATE_NEW, CreateDirectoryW, FILE_APPEND_DATA, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+    FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE,
+    FILE_WRITE_ATTRIBUTES, FlushFileBuffers, MOVEFILE_WRITE_THROUGH, MoveFileExW, OPEN_EXISTING,
+    READ_CONTROL, REPLACEFILE_IGNORE_ACL_ERRORS, REPLACEFILE_IGNORE_MERGE_ERRORS, ReplaceFileW, SYNCHRONIZE,
+    WRITE_DAC,
 };
 
+use super::handle::{SHARED, open_file, path_of};
 use super::security::Descriptor;
 use super::status::{Kind, Status};
 use super::{file, text};
 
-/// Others may do anything with a file that is open here.
-const SHARED: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 /// Others may neither rename nor remove a folder that is held here.
 const HELD: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE;
 
@@ -247,25 +245,6 @@ impl Folder {
     }
 }
 
-/// Opens a file or folder to look at it, behind all links.
-pub(super) fn open_anything(path: &Path) -> io::Result<OwnedHandle> {
-    open_to_look(path, FILE_FLAG_BACKUP_SEMANTICS)
-}
-
-/// The same for what has the name, be it a link.
-pub(super) fn open_link(path: &Path) -> io::Result<OwnedHandle> {
-    open_to_look(path, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
-}
-
-/// To tell its owner needs a right that not everybody has.
-fn open_to_look(path: &Path, flags: u32) -> io::Result<OwnedHandle> {
-    let open = |rights| open_file(path, rights, SHARED, OPEN_EXISTING, flags, None);
-    match open(FILE_READ_ATTRIBUTES | READ_CONTROL) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => open(FILE_READ_ATTRIBUTES),
-        opened => opened,
-    }
-}
-
 /// Opens a folder, which stays where it is until it is closed.
 fn hold(path: &Path, flags: u32) -> io::Result<OwnedHandle> {
     let rights = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
@@ -278,47 +257,6 @@ fn hold(path: &Path, flags: u32) -> io::Result<OwnedHandle> {
         }
         opened => opened,
     }
-}
-
-fn open_file(
-    path: &Path,
-    rights: u32,
-    share: u32,
-    whether_new: u32,
-    flags: u32,
-    mut descriptor: Option<Descriptor>,
-) -> io::Result<OwnedHandle> {
-    let path = text::of_path(path)?;
-    let attributes = descriptor.as_mut().map(Descriptor::attributes);
-    let attributes = attributes.as_ref().map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: the path ends with a zero; the attributes and what they point to live until it returns. Whoever gets the handle
-    // closes it.
-    unsafe {
-        let handle = CreateFileW(
-            path.as_ptr(),
-            rights,
-            share,
-            attributes,
-            whether_new,
-            flags | FILE_ATTRIBUTE_NORMAL,
-            ptr::null_mut(),
-        );
-        if handle == INVALID_HANDLE_VALUE {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(OwnedHandle::from_raw_handle(handle))
-        }
-    }
-}
-
-fn path_of(handle: &OwnedHandle) -> io::Result<PathBuf> {
-    text::from_call(|buffer| {
-        let room = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        // SAFETY: the handle is open; the buffer has that many units.
-        unsafe {
-            GetFinalPathNameByHandleW(handle.as_raw_handle(), buffer.as_mut_ptr(), room, FILE_NAME_NORMALIZED)
-        }
-    })
 }
 
 /// Has a file take the place of another one that is open.

@@ -73,7 +73,7 @@ pub fn since_start() -> i64 {
 
 /// The name of a process's program.
 pub(crate) fn process_name(process: u32) -> Option<String> {
-    // SAFETY: whoever gets the handle closes it.
+    // SAFETY: its owner closes the handle.
     let handle = unsafe {
         let handle = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process);
         if handle.is_null() {

@@ -24,7 +24,7 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 
 /// Those who may do everything anyhow: the system, its administrators, and in a list that is only inherited, the creator.
 const TRUSTED: [&str; 3] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-0"];
-/// "OWNER RIGHTS": whoever owns the file.
+/// "OWNER RIGHTS": the file's owner.
 const OWNER_RIGHTS: &str = "S-1-3-4";
 
 /// Owner and access list of a file or process, in Windows' own form.

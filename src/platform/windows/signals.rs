@@ -26,7 +26,7 @@ pub enum Signal {
     Interrupt,
 }
 
-/// The thread that calls whoever listens.
+/// The thread that calls the listener.
 static EVENTS: OnceLock<Mutex<Sender<Signal>>> = OnceLock::new();
 /// The thread that ends the process in time. A new thread would wait for the loader, which a module may keep busy forever.
 static LIMIT: OnceLock<Mutex<Sender<(Duration, i32)>>> = OnceLock::new();

@@ -15,7 +15,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetFileInformationByHandleEx, GetFileType,
 };
 
-use super::folder::{open_anything, open_link};
+use super::handle::{open_anything, open_link};
 use super::security::Descriptor;
 
 /// Of a reparse point's tag: it stands for another file (IsReparseTagNameSurrogate).

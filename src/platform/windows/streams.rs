@@ -4,12 +4,15 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::windows::fs::FileExt;
 pub use std::os::windows::io::AsHandle as AsStream;
 use std::os::windows::io::{AsRawHandle, IntoRawHandle, RawHandle};
+use std::ptr;
 
-use windows_sys::Win32::System::Console::{STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle};
+use windows_sys::Win32::System::Console::{
+    GetConsoleMode, STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle, WriteConsoleW,
+};
 
 /// Keeps stdout for this program. What modules that are loaded later, and the programs that they start, write there goes to
 /// stderr as it is now, or is lost.
@@ -58,6 +61,49 @@ pub fn last_bytes(file: &File, most: u64) -> io::Result<Vec<u8>> {
     let read = file.seek_read(&mut bytes, length.saturating_sub(most))?;
     bytes.truncate(read);
     Ok(bytes)
+}
+
+/// Writes as much of a text (UTF-8) as the stream takes, and returns how many bytes those are. A console gets it as text, whatever
+/// its code page is.
+///
+/// # Errors
+/// What the system said.
+pub fn write_text(stream: &mut (impl Write + AsStream), text: &[u8]) -> io::Result<usize> {
+    if !is_console(stream) {
+        return stream.write(text);
+    }
+    // A character may be cut off at the end; what is not UTF-8 in the middle is shown as such.
+    let end = match std::str::from_utf8(text) {
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
+        _ => text.len(),
+    };
+    write_to_console(stream, &String::from_utf8_lossy(&text[..end]))?;
+    Ok(end)
+}
+
+/// Writes all of a text to a console.
+///
+/// # Errors
+/// What the system said.
+pub(super) fn write_to_console(console: &impl AsStream, text: &str) -> io::Result<()> {
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let mut left = units.as_slice();
+    while !left.is_empty() {
+        let (length, mut written) = (u32::try_from(left.len().min(8000)).unwrap_or(8000), 0);
+        let handle = console.as_handle().as_raw_handle();
+        // SAFETY: the handle is open; there are that many units.
+        if unsafe { WriteConsoleW(handle, left.as_ptr(), length, &mut written, ptr::null()) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        left = &left[written as usize..];
+    }
+    Ok(())
+}
+
+fn is_console(stream: &impl AsStream) -> bool {
+    let mut mode = 0;
+    // SAFETY: the handle is open.
+    unsafe { GetConsoleMode(stream.as_handle().as_raw_handle(), &mut mode) != 0 }
 }
 
 /// Whether a stream takes words now, without a wait: a console cannot be asked.

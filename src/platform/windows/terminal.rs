@@ -10,9 +10,11 @@ use std::ptr;
 
 use windows_sys::Win32::System::Console::{
     ENABLE_ECHO_INPUT, ENABLE_LINE_INPUT, ENABLE_PROCESSED_INPUT, ENABLE_VIRTUAL_TERMINAL_INPUT,
-    FlushConsoleInputBuffer, GetConsoleMode, ReadConsoleW, SetConsoleMode, WriteConsoleW,
+    FlushConsoleInputBuffer, GetConsoleMode, ReadConsoleW, SetConsoleMode,
 };
 use zeroize::Zeroize;
+
+use super::streams;
 
 /// Such a console. Reading gives each key as it is pressed, if it is silent, else each line.
 #[derive(Debug)]
@@ -147,20 +149,7 @@ impl Drop for Terminal {
 impl Write for &Terminal {
     /// Consoles take text, whatever their code page is.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        let units: Vec<u16> = text.encode_utf16().collect();
-        let mut left = units.as_slice();
-        while !left.is_empty() {
-            let (length, mut written) = (u32::try_from(left.len().min(8000)).unwrap_or(8000), 0);
-            // SAFETY: the handle is open; there are that many units.
-            let is_written = unsafe {
-                WriteConsoleW(self.output.as_raw_handle(), left.as_ptr(), length, &mut written, ptr::null())
-            };
-            if is_written == 0 {
-                return Err(io::Error::last_os_error());
-            }
-            left = &left[written as usize..];
-        }
+        streams::write_to_console(&self.output, &String::from_utf8_lossy(bytes))?;
         Ok(bytes.len())
     }
 

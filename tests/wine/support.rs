@@ -1,0 +1,32 @@
+//! What the journeys have for an authority and the service of AWS, with everything that these need.
+
+#[path = "../journeys/support/authority.rs"]
+pub mod authority;
+#[path = "../journeys/support/clock.rs"]
+pub mod clock;
+#[path = "../journeys/support/desk.rs"]
+pub mod desk;
+#[path = "../journeys/support/faults.rs"]
+pub mod faults;
+#[path = "../journeys/support/leaks.rs"]
+pub mod leaks;
+#[path = "../journeys/support/openssl.rs"]
+pub mod openssl;
+#[path = "../journeys/support/p11_kit.rs"]
+pub mod p11_kit;
+#[path = "../journeys/support/parts.rs"]
+pub mod parts;
+#[path = "../journeys/support/python.rs"]
+pub mod python;
+#[path = "../journeys/support/roles_anywhere.rs"]
+pub mod roles_anywhere;
+#[path = "../journeys/support/run.rs"]
+pub mod run;
+#[path = "../journeys/support/running.rs"]
+pub mod running;
+#[path = "../journeys/support/server.rs"]
+pub mod server;
+#[path = "../journeys/support/template.rs"]
+pub mod template;
+#[path = "../journeys/support/token_files.rs"]
+pub mod token_files;
