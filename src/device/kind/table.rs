@@ -148,7 +148,7 @@ pub(super) static TABLE: [Row; 14] = [
         devices: &["yubihsm"],
         is_pluggable: true,
         recovering: Some(
-            "systemctl restart yubihsm-connector, or unplug the YubiHSM and plug it in again; then repeat the command",
+            "restart yubihsm-connector (Linux: systemctl restart yubihsm-connector), or unplug the YubiHSM and plug it in again; then repeat the command",
         ),
         counts_wrong_pins: false,
         when_it_locks: "a YubiHSM locks nothing",
