@@ -22,6 +22,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::platform;
 use crate::printable::escaped_json;
 use crate::save::{Log, LogError};
 use crate::signature::sha256_hex;
@@ -84,7 +85,7 @@ impl AuditLog {
             let length = file.metadata().map_err(|source| self.failed(source))?.len();
             let mut writer = file;
             writer.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {
-                let _ = file.set_len(length);
+                let _ = platform::file::cut(file, length);
                 self.failed(source)
             })
         })

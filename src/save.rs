@@ -56,9 +56,9 @@ pub fn identity(path: &Path) -> Option<Identity> {
     Identity::of(path).ok()
 }
 
-/// The number of the file's owner, if this process is root's and the owner is somebody else, who can change
+/// The name of the file's owner to the system, if this process is root's and the owner is somebody else, who can change
 /// the file or knows its content.
-pub fn other_owner(path: &Path) -> Option<u32> {
+pub fn other_owner(path: &Path) -> Option<String> {
     let found = Status::of_path(path).ok().filter(|found| found.kind() == Kind::Regular)?;
     (user::is_root() && !found.is_own()).then(|| found.owner())
 }

@@ -16,7 +16,7 @@ use super::lifetime::Standing;
 use super::options::CredentialOptions;
 use super::request::is_uri;
 use crate::error::{Error, Exit, Explain};
-use crate::platform::file::write_at_start;
+use crate::platform::file::{try_lock, write_at_start};
 use crate::platform::{Folder, How, Kind, Status, user};
 use crate::rolesanywhere::{Credentials, Expiration, output};
 use crate::save;
@@ -78,7 +78,7 @@ impl Cache {
         let file = Folder::at(&self.folder)
             .and_then(|folder| folder.open_or_create(&self.file_name("lock"), How::Write, 0o600))
             .map_err(failed)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {
                 // For waiting processes; they wait even without it.
                 let own = std::process::id().to_string();

@@ -117,8 +117,10 @@ fn take(
 ) -> Result<Option<File>, FileError> {
     let (name, start) = (name_at(place), Instant::now());
     loop {
+        let mut is_new = false;
         let file = match place.folder().create(&name, How::Write, mode) {
             Ok(file) => {
+                is_new = true;
                 // Whatever the umask is: users who may write must be able to wait.
                 let _ = platform::file::set_mode(&file, mode);
                 Ok(file)
@@ -135,7 +137,13 @@ fn take(
             Err(_) => return Ok(None),
         };
         let is_fit = |found: &Status| found.kind() == Kind::Regular && fit(found);
-        let Some(found) = Status::of(&file).ok().filter(is_fit) else { return Ok(None) };
+        let Some(found) = Status::of(&file).ok().filter(is_fit) else {
+            // On a file system without owners or rights no lock is fit.
+            if is_new {
+                let _ = place.folder().remove(&name);
+            }
+            return Ok(None);
+        };
         match wait_for(&file, patience.saturating_sub(start.elapsed())) {
             Ok(true) => {
                 let named = place.folder().look(&name);
@@ -159,7 +167,7 @@ fn take(
 fn wait_for(file: &File, patience: Duration) -> Result<bool, ()> {
     let start = Instant::now();
     loop {
-        match file.try_lock() {
+        match platform::file::try_lock(file) {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) if start.elapsed() < patience => thread::sleep(LOOK_EVERY),
             Err(TryLockError::WouldBlock) => return Err(()),

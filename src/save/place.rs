@@ -115,7 +115,18 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// A drive or a share, and the `\` that follows it, are one part.
 fn parts(path: &Path) -> VecDeque<OsString> {
-    let named = path.components().filter(|part| *part != Component::CurDir);
-    named.map(|part| part.as_os_str().to_owned()).collect()
+    let mut parts = VecDeque::new();
+    let mut prefix = OsString::new();
+    for part in path.components().filter(|part| *part != Component::CurDir) {
+        match part {
+            Component::Prefix(_) => prefix.push(part.as_os_str()),
+            _ => {
+                prefix.push(part.as_os_str());
+                parts.push_back(std::mem::take(&mut prefix));
+            }
+        }
+    }
+    parts
 }

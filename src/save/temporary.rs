@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::place::Place;
+use crate::platform::file::try_lock;
 use crate::platform::{Folder, How, Identity, Kind, Status};
 
 const PREFIX: &str = ".countersign-";
@@ -35,7 +36,7 @@ impl<'a> Temporary<'a> {
             match place.folder().create(&name, How::Write, mode) {
                 Ok(file) => {
                     // Not every file system can.
-                    let _ = file.try_lock();
+                    let _ = try_lock(&file);
                     return Ok(Temporary { place, name, file, has_place: false });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -102,7 +103,7 @@ fn remove_leftover(folder: &Folder, name: &OsStr) -> io::Result<()> {
     let file = folder.open(name, How::Read)?;
     let found = Status::of(&file)?;
     let is_old = file.metadata()?.modified()?.elapsed().is_ok_and(|age| age > OLD);
-    if found.is_own() && found.kind() == Kind::Regular && is_old && file.try_lock().is_ok() {
+    if found.is_own() && found.kind() == Kind::Regular && is_old && try_lock(&file).is_ok() {
         let now = folder.look(name)?;
         if found.is_same(&now) {
             folder.remove(name)?;

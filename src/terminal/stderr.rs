@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice};
 use countersign::platform::streams;
 
 use super::held::{self, Patient};
@@ -67,8 +67,9 @@ pub(crate) fn stream() -> AutoStream<Box<dyn Write>> {
         None => Box::new(io::stderr()),
     };
     let choice = match OURS.get() {
-        Some(ours) => AutoStream::choice(ours),
-        None => AutoStream::choice(&io::stderr()),
+        Some(ours) if streams::takes_colors(ours) => AutoStream::choice(ours),
+        None if streams::takes_colors(&io::stderr()) => AutoStream::choice(&io::stderr()),
+        _ => ColorChoice::Never,
     };
     AutoStream::new(Box::new(BufWriter::new(ours)), choice)
 }

@@ -31,7 +31,7 @@ fn two_runs_do_not_sign_one_file_at_once() {
     command.env("KEY_FILE_SIGNS_AFTER", "5000");
     let first = command.spawn().unwrap();
     eventually("the lock", || is_locked(&desk));
-    Done::of(desk.sign()).exits(1).says("another");
+    Done::of(desk.sign()).exits(1).says("countersign.exe, process ");
     Done::from_output(first.wait_with_output().unwrap()).exits(0);
     desk.is_signed("tokens.json");
 }

@@ -40,3 +40,12 @@ fn what_is_not_a_module_is_told_as_such() {
         Done::of(desk.countersign(&["list", "--module", &path])).exits(3).says(says);
     }
 }
+
+#[test]
+fn what_a_module_prints_is_not_in_the_data() {
+    let desk = Desk::new();
+    fs::copy(built("chatty.dll"), desk.path("chatty.dll")).unwrap();
+    let done = Done::of(desk.countersign(&["list", "--json", "--module", "chatty.dll"])).exits(3);
+    let document: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON and nothing else");
+    assert!(document.to_string().contains("C_GetFunctionList"), "{document}");
+}

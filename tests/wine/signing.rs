@@ -23,6 +23,22 @@ fn paths_with_drive_letters_name_all_files() {
     Done::of(desk.countersign(&arguments)).exits(0);
     desk.is_signed("signed.json");
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
+    // The longer form, and a dot that no other program would see.
+    let other = format!(r"\\?\{}.", desk.windows_path("other.json"));
+    Done::of(desk.countersign(&[
+        "sign",
+        "--module",
+        &module,
+        "--key",
+        KEY,
+        "--pin-source",
+        &pin,
+        &tokens,
+        "-o",
+        &other,
+    ]))
+    .exits(0);
+    desk.is_signed("other.json");
     // RFC 7512 has them in URIs with their backslashes escaped.
     let escaped = |path: &str| path.replace('\\', "%5C").replace(':', "%3A");
     let uri =

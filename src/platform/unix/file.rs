@@ -1,7 +1,7 @@
 //! Open files, and errors of files.
 
 use std::ffi::OsStr;
-use std::fs::{File, Permissions};
+use std::fs::{File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -48,6 +48,22 @@ impl Seen {
     pub(crate) fn attributes(&self) -> io::Result<Attributes> {
         Attributes::of_file(&self.0)
     }
+}
+
+/// Locks a file among the programs that lock it so.
+///
+/// # Errors
+/// [`TryLockError::WouldBlock`]: another one holds the lock. Otherwise what the system said.
+pub(crate) fn try_lock(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
+}
+
+/// Cuts a file that was opened to append to it.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn cut(file: &File, length: u64) -> io::Result<()> {
+    file.set_len(length)
 }
 
 /// How its owner closes a file to others: what to do with "it".

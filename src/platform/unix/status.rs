@@ -114,8 +114,8 @@ impl Status {
     }
 
     /// The number of the user to whom it belongs.
-    pub(crate) fn owner(&self) -> u32 {
-        self.0.st_uid
+    pub(crate) fn owner(&self) -> String {
+        self.0.st_uid.to_string()
     }
 
     /// Whether nobody but its owner has any right to it.
@@ -137,8 +137,8 @@ impl Status {
     /// Whether root may follow `link` in this folder: nobody else could have made it. As Linux does in sticky folders
     /// (`fs.protected_symlinks`), here in all. Users follow all links.
     pub(crate) fn lets_follow(&self, link: &Status) -> bool {
-        let is_roots_own = self.owner() == 0 && self.mode() & 0o022 == 0;
-        let is_safe_from_others = self.owner() == 0 && self.mode() & 0o1000 != 0 && link.owner() == 0;
+        let is_roots_own = self.0.st_uid == 0 && self.mode() & 0o022 == 0;
+        let is_safe_from_others = self.0.st_uid == 0 && self.mode() & 0o1000 != 0 && link.0.st_uid == 0;
         !super::user::is_root() || is_roots_own || is_safe_from_others
     }
 }

@@ -57,6 +57,11 @@ pub fn write_text(stream: &mut (impl Write + AsStream), text: &[u8]) -> io::Resu
     stream.write(text)
 }
 
+/// Whether a terminal understands colors: all do that are not told otherwise.
+pub fn takes_colors(_terminal: &impl AsStream) -> bool {
+    true
+}
+
 /// Whether a stream takes words now, without a wait. One that cannot be asked does.
 pub fn is_ready(stream: &impl AsStream) -> bool {
     let mut asked = [PollFd::new(stream, PollFlags::OUT)];

@@ -12,15 +12,16 @@ use std::path::Path;
 
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_NOT_CONTENT_INDEXED, FILE_ATTRIBUTE_SYSTEM,
-    FILE_BASIC_INFO, FileBasicInfo, FindClose, FindFirstStreamW, FindNextStreamW, FindStreamInfoStandard,
-    SetFileInformationByHandle, WIN32_FIND_STREAM_DATA,
+    FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_ENCRYPTED, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_NORMAL,
+    FILE_ATTRIBUTE_NOT_CONTENT_INDEXED, FILE_ATTRIBUTE_SYSTEM, FILE_BASIC_INFO, FileBasicInfo, FindClose,
+    FindFirstStreamW, FindNextStreamW, FindStreamInfoStandard, SetFileInformationByHandle,
+    WIN32_FIND_STREAM_DATA,
 };
 
 use super::security::Descriptor;
 use super::{handle, text};
 
-/// The attributes that a user sets. The others follow from the folder and the file system.
+/// The attributes that a user sets. A file that is read-only is not replaced.
 const KEPT: u32 = FILE_ATTRIBUTE_ARCHIVE
     | FILE_ATTRIBUTE_HIDDEN
     | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED
@@ -61,7 +62,8 @@ impl Attributes {
         let attributes = file.metadata()?.file_attributes() & !KEPT | self.attributes & KEPT;
         // SAFETY: all bytes of this structure may be zero; a time of zero is left as it is.
         let mut facts: FILE_BASIC_INFO = unsafe { std::mem::zeroed() };
-        facts.FileAttributes = attributes;
+        // 0 would change nothing.
+        facts.FileAttributes = if attributes == 0 { FILE_ATTRIBUTE_NORMAL } else { attributes };
         // SAFETY: the structure is what this class of facts has, and of this size.
         let is_set = unsafe {
             SetFileInformationByHandle(
@@ -73,6 +75,9 @@ impl Attributes {
         };
         if is_set == 0 && attributes & KEPT != FILE_ATTRIBUTE_ARCHIVE {
             lost.push("the file attributes".to_owned());
+        }
+        if self.attributes & !file.metadata()?.file_attributes() & FILE_ATTRIBUTE_ENCRYPTED != 0 {
+            lost.push("the encryption (EFS)".to_owned());
         }
         lost.extend(self.streams.iter().map(|name| format!("the stream {name:?}")));
         Ok(lost)

@@ -1,18 +1,27 @@
 //! Open files, and errors of files.
+//!
+//! One of the files with unsafe code: locks on a part of a file have no safe function.
+#![allow(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::windows::fs::FileExt;
-use std::os::windows::io::AsHandle;
+use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle};
 use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_CANT_RESOLVE_FILENAME, ERROR_DELETE_PENDING, ERROR_INVALID_HANDLE, ERROR_NO_SYSTEM_RESOURCES,
-    ERROR_TOO_MANY_OPEN_FILES,
+    ERROR_CANT_RESOLVE_FILENAME, ERROR_DELETE_PENDING, ERROR_INVALID_HANDLE, ERROR_IO_PENDING,
+    ERROR_LOCK_VIOLATION, ERROR_NO_SYSTEM_RESOURCES, ERROR_TOO_MANY_OPEN_FILES, GENERIC_WRITE,
+    INVALID_HANDLE_VALUE,
 };
+use windows_sys::Win32::Storage::FileSystem::{
+    LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, ReOpenFile,
+};
+use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::attributes::Attributes;
-use super::security::Descriptor;
+use super::handle::SHARED;
+use super::security::{Descriptor, own_sid};
 use super::status::Status;
 
 /// Closes a file to others, if `mode` (`chmod`'s number) does. Otherwise it keeps the access list that its folder gave it.
@@ -27,7 +36,7 @@ pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 }
 
 /// A file that was read, for comparison with what has its name later. It is closed: no other file gets its number on NTFS,
-/// and not every file system, FAT among them, can replace a file that is open.
+/// and on FAT and old systems a file that is open cannot be replaced.
 #[derive(Debug)]
 pub(crate) struct Seen {
     status: Status,
@@ -58,9 +67,47 @@ impl Seen {
     }
 }
 
-/// How its owner closes a file to others: the command.
+/// Locks a file among the programs that lock it so. The lock is on a byte behind all content: others may read what is locked.
+///
+/// # Errors
+/// [`TryLockError::WouldBlock`]: another one holds the lock. Otherwise what the system said.
+pub(crate) fn try_lock(file: &File) -> Result<(), TryLockError> {
+    // SAFETY: all bytes of this structure may be zero.
+    let mut place: OVERLAPPED = unsafe { std::mem::zeroed() };
+    place.Anonymous.Anonymous.Offset = u32::MAX - 1;
+    place.Anonymous.Anonymous.OffsetHigh = i32::MAX as u32;
+    let how = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
+    // SAFETY: the handle is open and waits for its operations; the structure lives until it returns.
+    if unsafe { LockFileEx(file.as_raw_handle(), how, 0, 1, 0, &mut place) } != 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match is_one_of(&error, &[ERROR_LOCK_VIOLATION, ERROR_IO_PENDING]) {
+        true => Err(TryLockError::WouldBlock),
+        false => Err(TryLockError::Error(error)),
+    }
+}
+
+/// Cuts a file that was opened to append to it: that handle has no right to do it.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn cut(file: &File, length: u64) -> io::Result<()> {
+    // SAFETY: the handle is open; the new one is closed with its owner.
+    let file = unsafe {
+        let handle = ReOpenFile(file.as_raw_handle(), GENERIC_WRITE, SHARED, 0);
+        if handle == INVALID_HANDLE_VALUE {
+            return Err(io::Error::last_os_error());
+        }
+        File::from_raw_handle(handle)
+    };
+    file.set_len(length)
+}
+
+/// How its owner closes a file to others: the commands, for any shell.
 pub(crate) fn how_to_close(path: &Path) -> String {
-    format!("icacls \"{}\" /inheritance:r /grant:r \"%USERNAME%:F\"", path.display())
+    let (path, sid) = (path.display(), own_sid().unwrap_or("YOUR-SID"));
+    format!("icacls \"{path}\" /reset; then icacls \"{path}\" /inheritance:r /grant:r \"*{sid}:F\"")
 }
 
 /// Writes over the first bytes of a file.

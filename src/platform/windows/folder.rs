@@ -9,15 +9,13 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
-use std::ptr;
 
 use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, FILE_APPEND_DATA, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
     FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE,
     FILE_WRITE_ATTRIBUTES, FlushFileBuffers, MOVEFILE_WRITE_THROUGH, MoveFileExW, OPEN_EXISTING,
-    READ_CONTROL, REPLACEFILE_IGNORE_ACL_ERRORS, REPLACEFILE_IGNORE_MERGE_ERRORS, ReplaceFileW, SYNCHRONIZE,
-    WRITE_DAC,
+    READ_CONTROL, SYNCHRONIZE, WRITE_DAC,
 };
 
 use super::handle::{SHARED, open_file, path_of};
@@ -65,7 +63,7 @@ impl Folder {
     /// What the system said.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let handle = hold(path, 0)?;
-        let path = path_of(&handle)?;
+        let path = path_of(&handle).or_else(|_| std::path::absolute(path))?;
         Ok(Folder { handle, path })
     }
 
@@ -99,13 +97,26 @@ impl Folder {
     pub(crate) fn enter(&self, name: &OsStr) -> io::Result<Self> {
         let path = match name == ".." {
             true => self.path.parent().unwrap_or(&self.path).to_owned(),
+            // A drive or the start of one replaces all.
             false => self.path.join(name),
         };
         let handle = hold(&path, FILE_FLAG_OPEN_REPARSE_POINT)?;
         match Status::of_handle(handle.as_handle())?.kind() {
-            Kind::Folder => Ok(Folder { path: path_of(&handle)?, handle }),
+            // Not every file system tells it.
+            Kind::Folder => Ok(Folder { path: path_of(&handle).unwrap_or(path), handle }),
             Kind::Link => Err(file::too_many_links()),
             _ => Err(ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// The path of a name in it, without the dots and spaces at its end that no other program would see: this form of path
+    /// would keep them.
+    fn path_of(&self, name: &OsStr) -> PathBuf {
+        let text = name.to_string_lossy();
+        match text.trim_end_matches(['.', ' ']) {
+            "" => self.path.join(name),
+            trimmed if trimmed.len() == text.len() => self.path.join(name),
+            trimmed => self.path.join(trimmed),
         }
     }
 
@@ -130,7 +141,7 @@ impl Folder {
     /// # Errors
     /// What the system said: [`io::ErrorKind::NotFound`] if nothing has.
     pub(crate) fn look(&self, name: &OsStr) -> io::Result<Status> {
-        Status::of_link(&self.path.join(name))
+        Status::of_link(&self.path_of(name))
     }
 
     /// Where a link leads.
@@ -138,7 +149,7 @@ impl Folder {
     /// # Errors
     /// What the system said.
     pub(crate) fn link_target(&self, name: &OsStr) -> io::Result<PathBuf> {
-        fs::read_link(self.path.join(name))
+        fs::read_link(self.path_of(name))
     }
 
     /// Opens what has a name, which must not be a link.
@@ -150,7 +161,7 @@ impl Folder {
         if looked.kind() == Kind::Link {
             return Err(file::too_many_links());
         }
-        let opened = open_file(&self.path.join(name), how.rights(), SHARED, OPEN_EXISTING, 0, None)?;
+        let opened = open_file(&self.path_of(name), how.rights(), SHARED, OPEN_EXISTING, 0, None)?;
         // A link may have taken the name meanwhile.
         let is_same =
             Status::of_handle(opened.as_handle())?.is_same(&looked) || looked.kind() != Kind::Regular;
@@ -163,10 +174,17 @@ impl Folder {
     /// What the system said: [`io::ErrorKind::AlreadyExists`] if something has the name.
     pub(crate) fn create(&self, name: &OsStr, how: How, mode: u32) -> io::Result<File> {
         let descriptor = if mode & 0o077 == 0 { Some(Descriptor::of_private_file()?) } else { None };
-        // Its access list may be set later.
-        let rights = how.rights() | WRITE_DAC;
-        let path = self.path.join(name);
-        open_file(&path, rights, SHARED, CREATE_NEW, FILE_FLAG_OPEN_REPARSE_POINT, descriptor).map(File::from)
+        let path = self.path_of(name);
+        let create = |rights| {
+            let descriptor = descriptor.clone();
+            open_file(&path, rights, SHARED, CREATE_NEW, FILE_FLAG_OPEN_REPARSE_POINT, descriptor)
+                .map(File::from)
+        };
+        // Its access list may be set later, except on a share that lets nobody do that.
+        match create(how.rights() | WRITE_DAC) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => create(how.rights()),
+            made => made,
+        }
     }
 
     /// The same, or opens the file that has the name, which must not be a link.
@@ -188,14 +206,7 @@ impl Folder {
     /// # Errors
     /// What the system said; both names are then as they were.
     pub(crate) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
-        let (from, to) = (self.path.join(from), self.path.join(to));
-        match fs::rename(&from, &to) {
-            // Not every file system can replace a file that is open.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied && to.is_file() => {
-                replace(&from, &to).map_err(|_| error)
-            }
-            renamed => renamed,
-        }
+        fs::rename(self.path_of(from), self.path_of(to))
     }
 
     /// Gives a file another name, if nothing has that.
@@ -203,7 +214,7 @@ impl Folder {
     /// # Errors
     /// What the system said: [`io::ErrorKind::AlreadyExists`] if something has the name.
     pub(crate) fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
-        let (from, to) = (text::of_path(&self.path.join(from))?, text::of_path(&self.path.join(to))?);
+        let (from, to) = (text::of_path(&self.path_of(from))?, text::of_path(&self.path_of(to))?);
         // SAFETY: both paths end with a zero.
         let is_moved = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), MOVEFILE_WRITE_THROUGH) };
         if is_moved == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -214,7 +225,7 @@ impl Folder {
     /// # Errors
     /// What the system said.
     pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
-        fs::remove_file(self.path.join(name))
+        fs::remove_file(self.path_of(name))
     }
 
     /// All names in it.
@@ -247,24 +258,15 @@ impl Folder {
 
 /// Opens a folder, which stays where it is until it is closed.
 fn hold(path: &Path, flags: u32) -> io::Result<OwnedHandle> {
-    let rights = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
-    let open =
-        |rights| open_file(path, rights, HELD, OPEN_EXISTING, flags | FILE_FLAG_BACKUP_SEMANTICS, None);
-    match open(rights) {
-        // One that may be entered and not listed.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            open(FILE_TRAVERSE | FILE_READ_ATTRIBUTES)
+    const LIST: u32 = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
+    // One that may be entered and not listed; one that may only be passed through, as users may pass through all.
+    let rights = [LIST, FILE_TRAVERSE | FILE_READ_ATTRIBUTES, FILE_READ_ATTRIBUTES];
+    let mut result = Err(ErrorKind::PermissionDenied.into());
+    for rights in rights {
+        result = open_file(path, rights, HELD, OPEN_EXISTING, flags | FILE_FLAG_BACKUP_SEMANTICS, None);
+        if !matches!(&result, Err(error) if error.kind() == ErrorKind::PermissionDenied) {
+            break;
         }
-        opened => opened,
     }
-}
-
-/// Has a file take the place of another one that is open.
-fn replace(from: &Path, to: &Path) -> io::Result<()> {
-    let (from, to) = (text::of_path(from)?, text::of_path(to)?);
-    let flags = REPLACEFILE_IGNORE_MERGE_ERRORS | REPLACEFILE_IGNORE_ACL_ERRORS;
-    // SAFETY: both paths end with a zero; the two pointers are reserved.
-    let is_replaced =
-        unsafe { ReplaceFileW(to.as_ptr(), from.as_ptr(), ptr::null(), flags, ptr::null(), ptr::null()) };
-    if is_replaced == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    result
 }

@@ -11,18 +11,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use windows_sys::Win32::System::Diagnostics::Debug::{
     SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SEM_NOOPENFILEERRORBOX, SetErrorMode,
 };
+use windows_sys::Win32::System::LibraryLoader::SetDllDirectoryW;
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION, QueryFullProcessImageNameW,
 };
 
 use super::security::{Descriptor, own_sid};
+use super::text;
 
 static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// No crash dump, no window that waits for a click, and no other program of the same user that reads the memory or debugs it.
 /// A system that refuses any of these does without. Called first.
 pub fn harden() {
+    // Not even what a module needs, and what that loads later, comes from the current folder, where anybody may have put it.
+    // SAFETY: the text ends with a zero.
+    unsafe { SetDllDirectoryW(text::of("").as_ptr()) };
     // SAFETY: these are flags of this process.
     unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX) };
     IS_CLOSED.store(close_to_others().is_ok(), Ordering::SeqCst);
@@ -47,7 +52,8 @@ pub fn is_memory_locked() -> bool {
     false
 }
 
-/// Whether this computer has swap space that another system could read: only administrators can read the page file.
+/// Whether something can be done about swap space here: only administrators can read the page file, and disks are encrypted as
+/// a whole.
 pub fn has_swap() -> bool {
     false
 }
@@ -81,7 +87,7 @@ pub(crate) fn process_name(process: u32) -> Option<String> {
         }
         OwnedHandle::from_raw_handle(handle)
     };
-    let path = super::text::from_call(|buffer| {
+    let path = text::from_call(|buffer| {
         let mut length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         // SAFETY: the handle is open; the buffer has that many units.
         match unsafe {

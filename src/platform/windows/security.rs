@@ -11,21 +11,35 @@ use std::sync::OnceLock;
 
 use windows_sys::Win32::Foundation::LocalFree;
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW,
+    SDDL_REVISION_1,
 };
 use windows_sys::Win32::Security::{
-    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, DACL_SECURITY_INFORMATION, GetAce, GetKernelObjectSecurity,
-    GetSecurityDescriptorDacl, GetSecurityDescriptorLength, GetSecurityDescriptorOwner, GetTokenInformation,
-    INHERIT_ONLY_ACE, OWNER_SECURITY_INFORMATION, PSID, SECURITY_ATTRIBUTES, SetKernelObjectSecurity,
-    TOKEN_OWNER, TOKEN_QUERY, TOKEN_USER, TokenOwner, TokenUser,
+    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, CheckTokenMembership, DACL_SECURITY_INFORMATION, GetAce,
+    GetKernelObjectSecurity, GetSecurityDescriptorDacl, GetSecurityDescriptorLength,
+    GetSecurityDescriptorOwner, GetTokenInformation, INHERIT_ONLY_ACE, OWNER_SECURITY_INFORMATION, PSID,
+    SECURITY_ATTRIBUTES, SetKernelObjectSecurity, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::System::SystemServices::ACCESS_ALLOWED_ACE_TYPE;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-/// Those who may do everything anyhow: the system, its administrators, and in a list that is only inherited, the creator.
-const TRUSTED: [&str; 3] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-0"];
+/// Those who may do everything anyhow: the system, its administrators, and the service that installs Windows itself.
+const TRUSTED: [&str; 3] =
+    ["S-1-5-18", ADMINISTRATORS, "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"];
+const ADMINISTRATORS: &str = "S-1-5-32-544";
 /// "OWNER RIGHTS": the file's owner.
 const OWNER_RIGHTS: &str = "S-1-3-4";
+
+/// To whom a file belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The user of this process.
+    User,
+    /// The system or its administrators.
+    Administrators,
+    /// Somebody else, or it is not known.
+    Other,
+}
 
 /// Owner and access list of a file or process, in Windows' own form.
 #[derive(Clone, Debug)]
@@ -84,7 +98,7 @@ impl Descriptor {
     /// # Errors
     /// What the system said.
     pub(super) fn of_private_file() -> io::Result<Self> {
-        Self::from_text(&format!("D:P(A;;FA;;;{})", own_sid()?))
+        Self::from_text(&format!("D:P(A;;FA;;;OW)(A;;FA;;;{})", own_sid()?))
     }
 
     /// The same for a folder, and everything that is made in it.
@@ -92,21 +106,22 @@ impl Descriptor {
     /// # Errors
     /// What the system said.
     pub(super) fn of_private_folder() -> io::Result<Self> {
-        Self::from_text(&format!("D:P(A;OICI;FA;;;{})", own_sid()?))
+        Self::from_text(&format!("D:P(A;OICI;FA;;;OW)(A;OICI;FA;;;{})", own_sid()?))
     }
 
-    /// Whether the user of this process owns it, or what this user makes belongs to the same group of administrators.
-    pub(super) fn is_own(&self) -> bool {
+    /// To whom it belongs.
+    pub(super) fn owner(&self) -> Owner {
         let (mut owner, mut is_default) = (ptr::null_mut(), 0);
         // SAFETY: the descriptor is whole; the owner's address is in it.
         let found = unsafe {
             GetSecurityDescriptorOwner(self.0.as_ptr().cast_mut().cast(), &mut owner, &mut is_default)
         };
         let owner = if found == 0 { None } else { sid(owner) };
-        owner.is_some_and(|owner| {
-            let is = |own: io::Result<&'static str>| own.is_ok_and(|own| own == owner);
-            is(own_sid()) || is(sid_of_new_files())
-        })
+        match owner {
+            Some(owner) if own_sid().is_ok_and(|own| own == owner) => Owner::User,
+            Some(owner) if TRUSTED.contains(&owner.as_str()) => Owner::Administrators,
+            _ => Owner::Other,
+        }
     }
 
     /// The rights of all who are neither its owner nor administrators, as one mask. Without an access list everybody has
@@ -203,15 +218,24 @@ pub(super) fn own_sid() -> io::Result<&'static str> {
     own.as_deref().ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
-/// That of the owner of files that this process makes: an administrator's belong to all administrators.
-fn sid_of_new_files() -> io::Result<&'static str> {
-    static OWNER: OnceLock<Option<String>> = OnceLock::new();
-    let owner = OWNER.get_or_init(|| {
-        let facts = token_facts(TokenOwner)?;
-        // SAFETY: as above.
-        sid(unsafe { (*facts.as_ptr().cast::<TOKEN_OWNER>()).Owner })
-    });
-    owner.as_deref().ok_or_else(|| io::ErrorKind::Unsupported.into())
+/// Whether this process has the rights of the system or its administrators now, and not only after they are asked for.
+pub(super) fn is_administrator() -> bool {
+    static IS_ADMINISTRATOR: OnceLock<bool> = OnceLock::new();
+    *IS_ADMINISTRATOR
+        .get_or_init(|| own_sid().is_ok_and(|own| own == TRUSTED[0]) || is_member(ADMINISTRATORS))
+}
+
+fn is_member(group: &str) -> bool {
+    let (group, mut sid, mut is_member) = (super::text::of(group), ptr::null_mut(), 0);
+    // SAFETY: the text ends with a zero; what is made of it is freed below.
+    unsafe {
+        if ConvertStringSidToSidW(group.as_ptr(), &mut sid) == 0 {
+            return false;
+        }
+        let is_known = CheckTokenMembership(ptr::null_mut(), sid, &mut is_member) != 0;
+        LocalFree(sid);
+        is_known && is_member != 0
+    }
 }
 
 /// What the system says about the user of this process.

@@ -9,7 +9,10 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler};
+use windows_sys::Win32::System::Console::{
+    CTRL_BREAK_EVENT, CTRL_C_EVENT, CTRL_LOGOFF_EVENT, SetConsoleCtrlHandler,
+};
+use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
 
 /// The system ends the process when a handler returns from these events, or after five seconds.
@@ -59,6 +62,10 @@ pub fn listen(on: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
 
 /// Called by the system on a thread of its own.
 unsafe extern "system" fn on_event(event: u32) -> i32 {
+    // Services are told of anybody's.
+    if event == CTRL_LOGOFF_EVENT && is_of_a_service() {
+        return 1;
+    }
     let is_key = [CTRL_C_EVENT, CTRL_BREAK_EVENT].contains(&event);
     if IS_ENDING.load(Ordering::SeqCst) {
         // The exit code is the one that was decided.
@@ -69,6 +76,13 @@ unsafe extern "system" fn on_event(event: u32) -> i32 {
         std::thread::sleep(AT_MOST);
     }
     1
+}
+
+/// Whether this process belongs to no user who sits here: session 0 is for services.
+fn is_of_a_service() -> bool {
+    let mut session = 0;
+    // SAFETY: there is room for the number.
+    unsafe { ProcessIdToSessionId(std::process::id(), &mut session) != 0 && session == 0 }
 }
 
 /// Ends the process with `exit` after `limit`, whatever its threads do, or at the next event.

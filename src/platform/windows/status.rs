@@ -10,13 +10,14 @@ use std::path::Path;
 
 use windows_sys::Win32::Foundation::{GENERIC_ALL, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_APPEND_DATA, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_TYPE_DISK, FILE_TYPE_PIPE, FILE_WRITE_DATA, FileAttributeTagInfo, GetFileInformationByHandle,
-    GetFileInformationByHandleEx, GetFileType,
+    BY_HANDLE_FILE_INFORMATION, DELETE, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_APPEND_DATA,
+    FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_TAG_INFO, FILE_DELETE_CHILD, FILE_TYPE_DISK, FILE_TYPE_PIPE,
+    FILE_WRITE_DATA, FileAttributeTagInfo, GetFileInformationByHandle, GetFileInformationByHandleEx,
+    GetFileType, WRITE_DAC, WRITE_OWNER,
 };
 
 use super::handle::{open_anything, open_link};
-use super::security::Descriptor;
+use super::security::{Descriptor, Owner};
 
 /// Of a reparse point's tag: it stands for another file (IsReparseTagNameSurrogate).
 const NAME_SURROGATE: u32 = 0x2000_0000;
@@ -46,7 +47,7 @@ pub(crate) struct Status {
     kind: Kind,
     identity: Identity,
     names: u64,
-    is_own: bool,
+    owner: Owner,
     rights_of_others: u32,
 }
 
@@ -98,7 +99,7 @@ impl Status {
         };
         if let Some(kind) = kind {
             let (identity, rights_of_others) = (Identity(0, handle.as_raw_handle() as u64), u32::MAX);
-            return Ok(Status { kind, identity, names: 1, is_own: false, rights_of_others });
+            return Ok(Status { kind, identity, names: 1, owner: Owner::Other, rights_of_others });
         }
         // SAFETY: all bytes of these structures may be zero.
         let (mut facts, mut tag): (BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_TAG_INFO) =
@@ -130,7 +131,7 @@ impl Status {
             kind,
             identity: Identity(u64::from(facts.dwVolumeSerialNumber), number),
             names: u64::from(facts.nNumberOfLinks),
-            is_own: descriptor.as_ref().is_some_and(Descriptor::is_own),
+            owner: descriptor.as_ref().map_or(Owner::Other, Descriptor::owner),
             rights_of_others: descriptor.as_ref().map_or(u32::MAX, Descriptor::rights_of_others),
         })
     }
@@ -167,14 +168,15 @@ impl Status {
         "its access list allows it".into()
     }
 
-    /// Whether it belongs to the user of this process.
+    /// Whether it belongs to the user of this process, or to the administrators, who may do everything: their files are what
+    /// the same user makes as an administrator.
     pub(crate) fn is_own(&self) -> bool {
-        self.is_own
+        self.owner != Owner::Other
     }
 
-    /// Users have no numbers there.
-    pub(crate) fn owner(&self) -> u32 {
-        0
+    /// What is said of somebody else's file.
+    pub(crate) fn owner(&self) -> String {
+        "neither this user nor the administrators".into()
     }
 
     /// Whether nobody but its owner and administrators has any right to it.
@@ -192,8 +194,17 @@ impl Status {
         true
     }
 
-    /// Whether a link in this folder may be followed: only administrators can make symbolic links there.
-    pub(crate) fn lets_follow(&self, _link: &Status) -> bool {
-        true
+    /// Whether an administrator may follow `link` in this folder: nobody else could have made it. Users follow all links.
+    pub(crate) fn lets_follow(&self, link: &Status) -> bool {
+        const MAKE: u32 = FILE_ADD_FILE
+            | FILE_ADD_SUBDIRECTORY
+            | FILE_DELETE_CHILD
+            | DELETE
+            | WRITE_DAC
+            | WRITE_OWNER
+            | GENERIC_WRITE
+            | GENERIC_ALL;
+        let is_safe_from_others = link.is_own() && self.rights_of_others & MAKE == 0;
+        !super::user::is_root() || is_safe_from_others
     }
 }

@@ -7,11 +7,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::windows::fs::FileExt;
 pub use std::os::windows::io::AsHandle as AsStream;
-use std::os::windows::io::{AsRawHandle, IntoRawHandle, RawHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, IntoRawHandle, RawHandle};
 use std::ptr;
 
+use libloading::os::windows::Library;
+use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
 use windows_sys::Win32::System::Console::{
-    GetConsoleMode, STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle, WriteConsoleW,
+    ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE,
+    SetConsoleMode, SetStdHandle, WriteConsoleW,
 };
 
 /// Keeps stdout for this program. What modules that are loaded later, and the programs that they start, write there goes to
@@ -25,7 +28,7 @@ pub fn keep_stdout(theirs_to_stderr: bool) -> io::Result<File> {
         true => File::from(io::stderr().as_handle().try_clone_to_owned()?),
         false => nothing()?,
     };
-    set(STD_OUTPUT_HANDLE, theirs)?;
+    set(STD_OUTPUT_HANDLE, 1, theirs)?;
     Ok(File::from(ours))
 }
 
@@ -39,7 +42,7 @@ pub fn keep_stderr(theirs: Option<&File>) -> io::Result<File> {
         Some(theirs) => theirs.try_clone()?,
         None => nothing()?,
     };
-    set(STD_ERROR_HANDLE, theirs)?;
+    set(STD_ERROR_HANDLE, 2, theirs)?;
     Ok(File::from(ours))
 }
 
@@ -100,10 +103,20 @@ pub(super) fn write_to_console(console: &impl AsStream, text: &str) -> io::Resul
     Ok(())
 }
 
-fn is_console(stream: &impl AsStream) -> bool {
+pub(super) fn is_console(stream: &impl AsStream) -> bool {
     let mut mode = 0;
     // SAFETY: the handle is open.
     unsafe { GetConsoleMode(stream.as_handle().as_raw_handle(), &mut mode) != 0 }
+}
+
+/// Whether a terminal understands colors, after it was asked to.
+pub fn takes_colors(terminal: &impl AsStream) -> bool {
+    let (handle, mut mode) = (terminal.as_handle().as_raw_handle(), 0);
+    // SAFETY: the handle is open.
+    unsafe {
+        GetConsoleMode(handle, &mut mode) == 0
+            || SetConsoleMode(handle, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING) != 0
+    }
 }
 
 /// Whether a stream takes words now, without a wait: a console cannot be asked.
@@ -121,13 +134,41 @@ pub(super) fn number_of(file: &File) -> RawHandle {
     file.as_raw_handle()
 }
 
+/// The C libraries that modules may share with this process. Each has numbers of its own for open files, which it takes from the
+/// process's streams when it is loaded.
+const C_LIBRARIES: [&str; 2] = ["msvcrt.dll", "ucrtbase.dll"];
+
 /// It stays so until the end of the process, so the file is never closed.
-fn set(stream: STD_HANDLE, file: File) -> io::Result<()> {
-    // SAFETY: the handle is open, and nobody closes it.
-    match unsafe { SetStdHandle(stream, file.into_raw_handle()) } {
-        0 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
+fn set(stream: STD_HANDLE, number: i32, file: File) -> io::Result<()> {
+    let handle = file.into_raw_handle();
+    // SAFETY: the handle is open, and nobody closes it. Programs that modules start get it too.
+    let is_set = unsafe {
+        SetHandleInformation(handle, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) != 0
+            && SetStdHandle(stream, handle) != 0
+    };
+    if !is_set {
+        return Err(io::Error::last_os_error());
     }
+    for name in C_LIBRARIES {
+        // One that is not loaded takes its streams from those above.
+        if let Ok(library) = Library::open_already_loaded(name) {
+            // SAFETY: these are the functions of these libraries, with their signatures. They close the second handle.
+            unsafe {
+                let (Ok(open), Ok(duplicate), Ok(close)) = (
+                    library.get::<unsafe extern "C" fn(isize, i32) -> i32>(b"_open_osfhandle\0"),
+                    library.get::<unsafe extern "C" fn(i32, i32) -> i32>(b"_dup2\0"),
+                    library.get::<unsafe extern "C" fn(i32) -> i32>(b"_close\0"),
+                ) else {
+                    continue;
+                };
+                let second = BorrowedHandle::borrow_raw(handle).try_clone_to_owned()?;
+                let opened = open(second.into_raw_handle() as isize, 0);
+                duplicate(opened, number);
+                close(opened);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn nothing() -> io::Result<File> {

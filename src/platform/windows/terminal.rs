@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::windows::io::AsRawHandle;
 use std::ptr;
 
@@ -36,6 +36,10 @@ impl Terminal {
     /// # Errors
     /// It has none.
     pub fn open() -> io::Result<Self> {
+        // A terminal that is made of pipes, as Git Bash's own is: its console is hidden, and it would echo what is typed.
+        if io::stdin().is_terminal() && !streams::is_console(&io::stdin()) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let open = |name| File::options().read(true).write(true).open(name);
         let terminal = Self::of(open("CONIN$")?, open("CONOUT$")?);
         terminal.settings()?;

@@ -10,9 +10,9 @@ use windows_sys::Win32::System::WindowsProgramming::GetUserNameW;
 
 use super::text;
 
-/// Whether it is the one who may do everything: administrators are asked, and are users until then.
+/// Whether it may do everything now: the system, or an administrator who was asked and agreed.
 pub fn is_root() -> bool {
-    false
+    super::security::is_administrator()
 }
 
 /// Name and security identifier.
