@@ -40,7 +40,7 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
     base.or_else(|| Some(home().filter(|home| home.is_absolute())?.join(".cache")))
 }
 
-/// The variables of the environment that [`cache_folder`] looks at.
+/// The variables of the environment that name the cache folder, for people.
 pub const CACHE_VARIABLES: &str = "XDG_CACHE_HOME or HOME";
 
 /// The group of a file, unless it is root's own, which nobody should join.

@@ -42,7 +42,7 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
     std::env::var_os("LOCALAPPDATA").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// The variables of the environment that [`cache_folder`] looks at.
+/// The variables of the environment that name the cache folder, for people.
 pub const CACHE_VARIABLES: &str = "LOCALAPPDATA";
 
 /// The group of a file: none has one that matters.
