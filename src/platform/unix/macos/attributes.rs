@@ -49,7 +49,7 @@ impl Attributes {
         for (what, name) in
             [(CopyfileFlags::ACL, "the access list (ACL)"), (CopyfileFlags::XATTR, "the extended attributes")]
         {
-            if !self.file.as_ref().is_some_and(|from| copy(from, file, what).is_ok()) {
+            if self.file.as_ref().is_none_or(|from| copy(from, file, what).is_err()) {
                 lost.push(name.to_owned());
             }
         }

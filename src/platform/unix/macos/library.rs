@@ -8,7 +8,7 @@ const HOMEBREW: [&str; 2] = ["/opt/homebrew/lib", "/usr/local/lib"];
 /// Homebrew's libp11-kit, or its name alone.
 pub(crate) fn p11_kit() -> &'static Path {
     let places = ["/opt/homebrew/lib/libp11-kit.0.dylib", "/usr/local/lib/libp11-kit.0.dylib"];
-    let found = places.iter().map(Path::new).find(|place| place.exists());
+    let found = places.into_iter().map(Path::new).find(|place| place.exists());
     found.unwrap_or(Path::new("libp11-kit.0.dylib"))
 }
 
