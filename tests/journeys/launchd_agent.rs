@@ -34,8 +34,11 @@ fn agent(server: &Server, pin: &str) -> Run {
         direct.get_args().skip(2).map(|option| format!("'{}'", option.to_str().unwrap())).collect();
     let program = env!("CARGO_BIN_EXE_countersign");
     desk.write("countersign", format!("exec {program} \"$@\" {}\n", options.join(" ")).as_bytes());
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(script().replace("/usr/local/bin/countersign", "sh countersign"));
+    // What a shell's caller ignores, as `nohup` does, the shell cannot trap.
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal=HUP", "sh", "-c"])
+        .arg(script().replace("/usr/local/bin/countersign", "sh countersign"));
     command.current_dir(desk.folder()).env_clear();
     command.envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("HOME", desk.folder()).env("PATH", "/usr/bin:/bin");
