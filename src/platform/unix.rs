@@ -21,11 +21,12 @@ mod macos;
 #[cfg(target_os = "macos")]
 use macos as own;
 
+pub(crate) use super::words::{How, Kind};
 pub(crate) use file::Seen;
-pub(crate) use folder::{Folder, How};
+pub(crate) use folder::Folder;
 pub use own::p11_kit_folders;
 pub(crate) use own::{Attributes, has_loaded, process_called, process_name};
 pub use status::Identity;
-pub(crate) use status::{Kind, Status};
+pub(crate) use status::Status;
 pub(crate) use terminal::Settings;
 pub use terminal::Terminal;

@@ -16,12 +16,13 @@ mod terminal;
 mod text;
 pub mod user;
 
+pub(crate) use super::words::{How, Kind};
 pub(crate) use attributes::Attributes;
 pub(crate) use file::Seen;
-pub(crate) use folder::{Folder, How};
+pub(crate) use folder::Folder;
 pub use library::p11_kit_folders;
 pub(crate) use process::{has_loaded, process_called, process_name};
 pub use status::Identity;
-pub(crate) use status::{Kind, Status};
+pub(crate) use status::Status;
 pub(crate) use terminal::Settings;
 pub use terminal::Terminal;

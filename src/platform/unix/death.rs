@@ -19,6 +19,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::unistd::{Pid, getpid};
 
 use super::streams;
+pub use crate::platform::words::Cause;
 
 /// How a module ends a process that it runs in, by a signal.
 const FATAL: [Signal; 6] =
@@ -41,17 +42,6 @@ static STDERR: AtomicI32 = AtomicI32::new(2);
 /// The exit code if nothing else works any more.
 static EXIT_AT_WORST: AtomicI32 = AtomicI32::new(1);
 static IS_OVER: AtomicBool = AtomicBool::new(false);
-
-/// What foreign code did to the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// It called exit.
-    Exited,
-    /// It called abort.
-    Aborted,
-    /// It crashed, by the signal of this name.
-    Crashed(&'static str),
-}
 
 impl Cause {
     fn of(number: i32) -> Self {

@@ -13,21 +13,11 @@ use rustix::io::Errno;
 
 use super::own;
 use super::status::Status;
+use crate::platform::words::How;
 
 /// Such a folder.
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
-
-/// What an opened file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    /// To read it.
-    Read,
-    /// To read and write it.
-    Write,
-    /// To read it, and to write at its end, wherever that is then.
-    Append,
-}
 
 impl How {
     fn flags(self) -> OFlags {

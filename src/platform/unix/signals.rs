@@ -8,16 +8,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGHUP: the terminal is gone; a service looks at its configuration.
-    HangUp,
-    /// SIGTERM: to end.
-    Terminate,
-    /// SIGINT or SIGQUIT: a person interrupts.
-    Interrupt,
-}
+pub use crate::platform::words::Signal;
 
 /// From now on a thread calls `on` for each signal, also while other threads are blocked.
 ///

@@ -7,20 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
 
-/// What kind of file it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Bytes on a disk.
-    Regular,
-    /// A folder.
-    Folder,
-    /// A symbolic link.
-    Link,
-    /// A pipe or a socket.
-    Pipe,
-    /// A device.
-    Other,
-}
+use crate::platform::words::Kind;
 
 /// What two paths to one file have in common: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -22,6 +22,7 @@ use windows_sys::Win32::System::Diagnostics::Debug::{EXCEPTION_POINTERS, SetUnha
 use windows_sys::Win32::System::Threading::GetCurrentThreadId;
 
 use super::{signals, streams};
+pub use crate::platform::words::Cause;
 
 /// The thread that ends the process has its own limit, which is shorter.
 const AT_WORST: Duration = Duration::from_secs(7);
@@ -37,17 +38,6 @@ static STDERR: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(ptr::null_mut());
 /// The exit code if nothing else works any more.
 static EXIT_AT_WORST: AtomicI32 = AtomicI32::new(1);
 static IS_OVER: AtomicBool = AtomicBool::new(false);
-
-/// What foreign code did to the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// It called exit.
-    Exited,
-    /// It called abort.
-    Aborted,
-    /// It crashed, by the exception of this name.
-    Crashed(&'static str),
-}
 
 impl Cause {
     fn of(code: i32) -> Self {

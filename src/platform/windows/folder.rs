@@ -20,8 +20,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::handle::{SHARED, open_file, path_of};
 use super::security::Descriptor;
-use super::status::{Kind, Status};
+use super::status::Status;
 use super::{file, text};
+use crate::platform::words::{How, Kind};
 
 /// Others may neither rename nor remove a folder that is held here.
 const HELD: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE;
@@ -32,17 +33,6 @@ pub(crate) struct Folder {
     handle: OwnedHandle,
     /// From the handle: absolute, without links.
     path: PathBuf,
-}
-
-/// What an opened file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    /// To read it.
-    Read,
-    /// To read and write it.
-    Write,
-    /// To read it, and to write at its end, wherever that is then.
-    Append,
 }
 
 impl How {

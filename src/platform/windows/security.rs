@@ -25,7 +25,8 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 
 /// Those who may do everything anyhow: the system, its administrators, and the service that installs Windows itself.
 const TRUSTED: [&str; 3] =
-    ["S-1-5-18", ADMINISTRATORS, "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"];
+    [SYSTEM, ADMINISTRATORS, "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"];
+const SYSTEM: &str = "S-1-5-18";
 const ADMINISTRATORS: &str = "S-1-5-32-544";
 /// "OWNER RIGHTS": the file's owner.
 const OWNER_RIGHTS: &str = "S-1-3-4";
@@ -221,8 +222,7 @@ pub(super) fn own_sid() -> io::Result<&'static str> {
 /// Whether this process has the rights of the system or its administrators now, and not only after they are asked for.
 pub(super) fn is_administrator() -> bool {
     static IS_ADMINISTRATOR: OnceLock<bool> = OnceLock::new();
-    *IS_ADMINISTRATOR
-        .get_or_init(|| own_sid().is_ok_and(|own| own == TRUSTED[0]) || is_member(ADMINISTRATORS))
+    *IS_ADMINISTRATOR.get_or_init(|| own_sid().is_ok_and(|own| own == SYSTEM) || is_member(ADMINISTRATORS))
 }
 
 fn is_member(group: &str) -> bool {

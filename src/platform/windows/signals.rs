@@ -15,19 +15,10 @@ use windows_sys::Win32::System::Console::{
 use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
 
+pub use crate::platform::words::Signal;
+
 /// The system ends the process when a handler returns from these events, or after five seconds.
 const AT_MOST: Duration = Duration::from_secs(10);
-
-/// What an event asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// To look at the configuration: nothing asks for that there.
-    HangUp,
-    /// The window, the session or the computer ends.
-    Terminate,
-    /// A person interrupts: Ctrl-C or Ctrl-Break.
-    Interrupt,
-}
 
 /// The thread that calls the listener.
 static EVENTS: OnceLock<Mutex<Sender<Signal>>> = OnceLock::new();

@@ -18,24 +18,10 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::handle::{open_anything, open_link};
 use super::security::{Descriptor, Owner};
+use crate::platform::words::Kind;
 
 /// Of a reparse point's tag: it stands for another file (IsReparseTagNameSurrogate).
 const NAME_SURROGATE: u32 = 0x2000_0000;
-
-/// What kind of file it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Bytes on a disk.
-    Regular,
-    /// A folder.
-    Folder,
-    /// A symbolic link or a junction.
-    Link,
-    /// A pipe or a socket.
-    Pipe,
-    /// A device.
-    Other,
-}
 
 /// What two paths to one file have in common: the volume's serial number and the file's number on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,49 @@
+//! The words that all systems share.
+
+/// What kind of file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Bytes on a disk.
+    Regular,
+    /// A folder.
+    Folder,
+    /// A symbolic link, or what else stands for another file.
+    Link,
+    /// A pipe or a socket.
+    Pipe,
+    /// A device.
+    Other,
+}
+
+/// What an opened file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// To read it.
+    Read,
+    /// To read and write it.
+    Write,
+    /// To read it, and to write at its end, wherever that is then.
+    Append,
+}
+
+/// What foreign code did to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It called exit.
+    Exited,
+    /// It called abort.
+    Aborted,
+    /// It crashed, by the signal or exception of this name.
+    Crashed(&'static str),
+}
+
+/// What somebody asks the process for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: the terminal is gone; a service looks at its configuration. Windows has nothing like it.
+    HangUp,
+    /// To end: SIGTERM; on Windows the window, the session or the computer ends.
+    Terminate,
+    /// A person interrupts: SIGINT or SIGQUIT; on Windows Ctrl-C or Ctrl-Break.
+    Interrupt,
+}
