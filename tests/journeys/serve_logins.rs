@@ -101,7 +101,7 @@ fn one_role_that_is_refused_does_not_keep_the_others_from_being_served() {
         (&["--require-all"][..], json!([{"do": "normal"}, {"do": "denied"}])),
         (&[], json!({"do": "denied", "times": 0})),
     ] {
-        server.aws.clear().next(behavior);
+        server.aws.next_instead(behavior);
         let options = [&["--port", "0"][..], &with_roles(&server), more].concat();
         server.run("serve", &options).go().exits(9);
     }

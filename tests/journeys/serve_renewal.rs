@@ -20,7 +20,7 @@ use crate::support::serving::Serving;
 #[test]
 fn old_credentials_are_handed_out_until_they_expire_then_the_reason_and_then_new_ones() {
     let server = Server::new();
-    server.aws.settings(json!({"lifetime": 6}));
+    server.aws.settings(json!({"lifetime": 12}));
     server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 0}]));
     let serving = Serving::start(&server, &[]);
     let end: jiff::Timestamp =
@@ -29,11 +29,21 @@ fn old_credentials_are_handed_out_until_they_expire_then_the_reason_and_then_new
     let (status, health) = serving.health();
     assert_eq!((status, &health["state"]), (200, &json!("not renewed")));
     assert!(health["roles"][0]["last_error"].as_str().unwrap().contains("try again later"), "{health}");
-    while clock::now() < end - Duration::from_millis(300) {
-        assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
-    }
-    std::thread::sleep(Duration::from_millis(400));
-    let refused = serving.credentials("demo").is(503);
+    let refused = loop {
+        let asked = clock::now();
+        let answer = serving.credentials("demo");
+        if answer.status != 200 {
+            assert!(
+                clock::now() >= end,
+                "{} ended before its end: {}",
+                server.aws.access_keys()[0],
+                answer.body
+            );
+            break answer.is(503);
+        }
+        assert!(asked < end, "{} was handed out after its end", server.aws.access_keys()[0]);
+        assert_eq!(answer.json()["AccessKeyId"], server.aws.access_keys()[0]);
+    };
     assert!(refused.json()["message"].as_str().unwrap().contains("try again later"), "{}", refused.body);
     assert!(!refused.body.contains("AccessKeyId"), "{}", refused.body);
     let (status, health) = serving.health();
@@ -73,7 +83,7 @@ fn an_answer_without_credentials_does_not_replace_good_ones() {
     for behavior in bad.as_array().unwrap() {
         let mut behavior = behavior.clone();
         behavior["times"] = json!(0);
-        server.aws.clear().next(behavior.clone());
+        server.aws.next_instead(behavior.clone());
         let before = serving.running.said().matches("role=demo not renewed").count();
         serving.running.signal(Signal::HUP).says_times(before + 1, "role=demo not renewed");
         assert_eq!(serving.access_key(), key, "{behavior}");
@@ -98,7 +108,7 @@ fn a_device_that_is_gone_for_a_while_is_found_again_while_the_old_credentials_ar
 #[test]
 fn a_device_that_hangs_ends_it_as_soon_as_no_credentials_are_valid() {
     let server = Server::new();
-    server.aws.settings(json!({"lifetime": 8}));
+    server.aws.settings(json!({"lifetime": 12}));
     let run = server.run("serve", &["--port", "0", "--timeout", "1"]);
     let mut serving = Serving::of(&server, faulty(&server, run, "C_Sign:2=delay:120000"));
     let end: jiff::Timestamp =
@@ -106,7 +116,7 @@ fn a_device_that_hangs_ends_it_as_soon_as_no_credentials_are_valid() {
     eventually("the device hangs", || (calls(&server.desk, "C_Sign") == 2).then_some(()));
     std::thread::sleep(Duration::from_millis(1300));
     // Valid credentials are handed out although the device hangs for longer than allowed.
-    if clock::now() < end - Duration::from_millis(500) {
+    if clock::now() < end - Duration::from_secs(3) {
         assert_eq!(serving.access_key(), server.aws.access_keys()[0]);
     }
     let said = serving.running.ends(3);
@@ -163,8 +173,8 @@ fn no_boto3_session_signs_with_expired_credentials_even_if_aws_fails_at_the_rene
     const LIFETIME: &str = "60";
     let server = Server::new();
     server.aws.settings(json!({"lifetime": 60}));
-    // The renewal gets this answer three times before one succeeds.
-    server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 3}]));
+    // The renewal gets this answer twice before one succeeds, three seconds later. Two more seconds later 40 would be left.
+    server.aws.next(json!([{"do": "normal"}, {"do": "status", "status": 503, "times": 2}]));
     let serving = Serving::start(&server, &[]);
     let url = serving.url();
     let options = ["--lifetime", LIFETIME, "--sessions", "25", "--seconds", "66"];

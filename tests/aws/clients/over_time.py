@@ -5,7 +5,7 @@
 A session begins every second, and all are asked for credentials several times a second, as calls do. The way comes from the
 environment, as for any program. boto3's own times are for credentials that live for 900 seconds and more: here they are
 shorter, as --lifetime is than 900 seconds. Where boto3 throws dice for how long it keeps what will end soon, the worst is
-thrown. Prints a JSON list with an object for each session: {access key: when it was used last, in seconds since 1970}.
+thrown. Prints a JSON list with an object for each session: {access key: when it was last asked for, in seconds since 1970}.
 """
 
 import argparse
@@ -30,8 +30,8 @@ def main():
             sessions.append(boto3.Session(region_name="us-east-1").get_credentials())
             used.append({})
         for credentials, keys in zip(sessions, used):
-            key = credentials.get_frozen_credentials().access_key
-            keys[key] = time.time()
+            asked = time.time()
+            keys[credentials.get_frozen_credentials().access_key] = asked
         # time.sleep fails under libfaketime 0.9.10.
         select.select([], [], [], _PAUSE)
     print(json.dumps(used))

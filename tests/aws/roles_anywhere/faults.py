@@ -1,7 +1,7 @@
 """Behaviors that a test has queued for the next requests: the network's, a proxy's and AWS's bad days.
 
 A behavior is a JSON object: "do" names it, "times" says for how many requests (default 1; 0 is until the queue is
-cleared), other members are its own:
+cleared or replaced), other members are its own:
 
   {"do": "normal"}                                  as without a behavior
   {"do": "status", "status": 503, "code"?, "message"?, "headers"?}  an error in AWS's form; 429 is a ThrottlingException
@@ -48,16 +48,20 @@ class Queue:
         self._lock = threading.Lock()
         self._waiting = []
 
-    def add(self, behaviors):
-        """Raises ValueError for an unknown one: a test must not wait for something that never happens."""
+    def add(self, behaviors, instead=False):
+        """Raises ValueError for an unknown one: a test must not wait for something that never happens.
+
+        instead: of what waits, so that no request comes in between.
+        """
         for behavior in behaviors:
             if not isinstance(behavior, dict) or behavior.get("do") not in _KNOWN:
                 raise ValueError(f"no behavior: {behavior!r}")
             if missing := _KNOWN[behavior["do"]] - set(behavior):
                 raise ValueError(f"{behavior!r} lacks {sorted(missing)}")
         with self._lock:
+            if instead:
+                self._waiting.clear()
             self._waiting += [[behavior, behavior.get("times", 1)] for behavior in behaviors]
-            return len(self._waiting)
 
     def take(self):
         with self._lock:

@@ -207,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Control(ThreadingHTTPServer):
-    """How a test controls the service: POST /next [behaviors], POST /clear, POST /settings {lifetime, skew}, GET /state."""
+    """How a test controls the service: POST /next [behaviors], POST /instead [behaviors], POST /clear, POST /settings {lifetime, skew}, GET /state."""
 
     daemon_threads = True
 
@@ -222,8 +222,9 @@ class _ControlHandler(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             document = json.loads(text) if text else None
-            if self.path == "/next":
-                settings.queue.add(document if isinstance(document, list) else [document])
+            if self.path in ("/next", "/instead"):
+                behaviors = document if isinstance(document, list) else [document]
+                settings.queue.add(behaviors, instead=self.path == "/instead")
             elif self.path == "/clear":
                 settings.queue.clear()
             elif self.path == "/settings":

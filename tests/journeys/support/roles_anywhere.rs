@@ -85,6 +85,12 @@ impl RolesAnywhere {
         self.control("/next", &behavior)
     }
 
+    /// The same in place of behaviors that were not used yet; no request comes in between.
+    #[track_caller]
+    pub fn next_instead(&self, behavior: Value) -> &Self {
+        self.control("/instead", &behavior)
+    }
+
     /// For all requests from now on: `lifetime` of credentials and `skew` of the clock, in seconds.
     #[track_caller]
     pub fn settings(&self, settings: Value) -> &Self {
