@@ -16,7 +16,7 @@ fn at_console(mut command: Command) -> Console {
     // Wine's console reads from there.
     command.stdin(Stdio::inherit());
     let mut console = Session::spawn(command).expect("a terminal");
-    console.set_expect_timeout(Some(Duration::from_secs(30)));
+    console.set_expect_timeout(Some(Duration::from_secs(120)));
     console
 }
 

@@ -105,7 +105,7 @@ impl Desk {
 pub(crate) fn eventually(what: &str, look: impl Fn() -> bool) {
     let start = Instant::now();
     while !look() {
-        assert!(start.elapsed() < Duration::from_secs(30), "timed out waiting for: {what}");
+        assert!(start.elapsed() < Duration::from_secs(120), "timed out waiting for: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

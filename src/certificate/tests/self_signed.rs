@@ -24,7 +24,6 @@ fn self_signed(request: &CertificateRequest) -> (Certificate, String) {
 }
 
 #[test]
-#[cfg(unix)] // openssl is there.
 fn openssl_accepts_a_self_signed_certificate_for_its_names_and_purpose() {
     for (names, client_auth, purpose) in [
         (&[][..], false, "any"),

@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# Sourced by what builds the program for another system in a root of Debian 12: get_target before the root is entered, so that
+# rustup's folder keeps its owner, and the others in it.
+
+# Fetches rustup's standard library for a target. Where there is no rustup, or it reaches no network, prepare_target does without.
+get_target() {
+    rustup target add "$1" >/dev/null 2>&1 || true
+}
+
+# Installs what compiles and links for a target: `prepare_target TARGET PACKAGES...`
+prepare_target() {
+    target=$1 build_std=()
+    shift
+    if [[ -d $(rustc --print target-libdir --target "$target") ]]; then
+        scripts/install-packages "$@" >/dev/null
+        return
+    fi
+    # Debian's Rust comes with the sources of its standard library, for -Zbuild-std.
+    scripts/install-packages rustc-web cargo-web rust-web-src rust-web-clippy "$@" >/dev/null
+    PATH=/usr/bin:$PATH build_std=("-Zbuild-std=std,panic_unwind")
+    export RUSTC_BOOTSTRAP=1
+}
+
+# cargo for that target: `cross COMMAND OPTIONS...`
+cross() {
+    local command=$1
+    shift
+    # What is only checked need not be fast.
+    cargo "$command" --locked --config 'profile.dev.package."*".opt-level=0' "${build_std[@]}" --target "$target" "$@"
+}
