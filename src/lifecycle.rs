@@ -14,6 +14,7 @@ use std::time::Duration;
 use countersign::device;
 use countersign::error::{Error, Exit, Explain};
 use countersign::pin::terminal as pin_prompt;
+use countersign::platform::advice::MORE_THREADS;
 use countersign::platform::signals::{self, Signal};
 use countersign::platform::{self, process};
 use countersign::save;
@@ -84,7 +85,7 @@ impl Explain for NoThread {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("this user has too many processes: end some, or raise the limit (ulimit -u)".into())
+        Some(format!("this user has too many processes: {MORE_THREADS}"))
     }
 }
 

@@ -166,12 +166,13 @@ impl PinSource {
             PinSource::File(path) => {
                 let found = Status::of_path(path).ok().filter(|found| found.kind() == Kind::Regular)?;
                 if let Some(uid) = save::other_owner(path) {
+                    let own = platform::advice::how_to_own(path);
                     return Some(format!(
-                        "the PIN file {path:?} belongs to another user ({uid}), who knows the PIN: chown root it"
+                        "the PIN file {path:?} belongs to another user ({uid}), who knows the PIN: {own}"
                     ));
                 }
                 (!found.is_private()).then(|| {
-                    let (rights, close) = (found.rights(), platform::file::how_to_close(path));
+                    let (rights, close) = (found.rights(), platform::advice::how_to_close(path));
                     format!("the PIN file {path:?} can be read by others ({rights}): {close}")
                 })
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use countersign::credentials::{Clock, Event};
 use countersign::error::Error;
+use countersign::platform::advice::how_to_own;
 use countersign::save;
 use countersign::serving::{
     Listener, Refusal, RenewalEvent, Renewals, RequestEvent, RequestObserver, ServedRole, Service, Systemd,
@@ -41,7 +42,8 @@ pub(crate) fn run(arguments: &Serve, context: &Context, terminal: &Terminal) -> 
         arguments.container_token_file.as_ref().and_then(|path| Some((path, save::other_owner(path)?)))
     {
         terminal.warn(&format!(
-            "the token file {path:?} belongs to another user ({uid}), who can ask for all credentials: chown root it"
+            "the token file {path:?} belongs to another user ({uid}), who can ask for all credentials: {}",
+            how_to_own(path)
         ));
     }
     let listener = Listener::bind(SocketAddr::new(arguments.listen, arguments.port))?;

@@ -16,6 +16,7 @@ use super::lifetime::Standing;
 use super::options::CredentialOptions;
 use super::request::is_uri;
 use crate::error::{Error, Exit, Explain};
+use crate::platform::advice::how_to_close_folder;
 use crate::platform::file::{try_lock, write_at_start};
 use crate::platform::{Folder, How, Kind, Status, user};
 use crate::rolesanywhere::{Credentials, Expiration, output};
@@ -226,7 +227,7 @@ pub enum CacheError {
         source: std::io::Error,
     },
     /// Others than its owner can use the folder.
-    #[error("no cache: {0:?} is not only its owner's (mode 0700)")]
+    #[error("no cache: {0:?} is not this user's alone: {how}", how = how_to_close_folder(.0))]
     FolderIsOpen(PathBuf),
     /// The lock cannot be obtained.
     #[error("no cache: {folder:?} cannot be locked: {source}")]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Exit, Explain};
-use crate::platform::file::how_to_close;
+use crate::platform::advice::how_to_close;
 use crate::platform::user::HOME;
 use crate::platform::{Folder, Status, user};
 use crate::rolesanywhere::{Credentials, ProfileName, with_credentials};
@@ -90,9 +90,12 @@ impl CredentialsFile {
         match Output::at(first) {
             Ok(_) if self.in_place => Ok(Written::InPlaceAsAsked),
             Ok(_) => Ok(Written::Replaced),
-            Err(FileError::Mounted { .. } | FileError::Folder { .. } | FileError::NotOwner { .. })
-                if self.path.exists() && can_be_written_into() =>
-            {
+            Err(
+                FileError::Mounted { .. }
+                | FileError::Folder { .. }
+                | FileError::NotOwner { .. }
+                | FileError::NotDeletable { .. },
+            ) if self.path.exists() && can_be_written_into() => {
                 Ok(if self.in_place { Written::InPlaceAsAsked } else { Written::InPlaceOfNecessity })
             }
             Err(error) => Err(CREDENTIALS_FILE.error(error)),

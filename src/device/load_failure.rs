@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::ffi::LoadError;
-use crate::platform::library::{HOW_TO_FIND, how_to_see_what_lacks};
+use crate::platform::advice::{HOW_TO_FIND, how_to_see_what_lacks, how_to_see_who_refuses};
 use library_file::{Format, LibraryFile, START};
 
 /// Why a module cannot be loaded, and what to do.
@@ -48,9 +48,7 @@ fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailu
     match start {
         Err(error) if has_folder && error.kind() == ErrorKind::PermissionDenied => failure(
             "this user may not read it (permission denied)".into(),
-            format!(
-                "namei -l {quoted} shows which folder or file refuses; ask its owner for the right to read it"
-            ),
+            format!("{}; ask its owner for the right to read it", how_to_see_who_refuses(&quoted)),
         ),
         Err(error) if has_folder && error.kind() == ErrorKind::IsADirectory => {
             failure("it is a folder".into(), expected())

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::abandoned;
 pub(super) use super::abandoned::NotReturned;
+use crate::platform::death;
 
 /// A device that refuses only after this time has probably waited for a touch (a YubiKey waits 15 seconds).
 /// It refuses sooner for other reasons.
@@ -82,7 +83,7 @@ pub(super) fn during<T: Send + 'static>(
         return Ok(waiting(WaitsFor::Device, function, subject, module, work));
     };
     pending_while(WaitsFor::Device, function, subject, module, true, || {
-        abandoned::run(function, module, limit, work)
+        abandoned::run(function, module, limit, || death::guarded(work))
     })
 }
 
@@ -94,7 +95,7 @@ pub(super) fn waiting<T>(
     module: &Arc<str>,
     work: impl FnOnce() -> T,
 ) -> T {
-    pending_while(waits_for, function, subject, module, false, work)
+    pending_while(waits_for, function, subject, module, false, || death::guarded(work))
 }
 
 fn pending_while<T>(

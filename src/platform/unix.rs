@@ -1,5 +1,6 @@
 //! POSIX, for Linux and macOS.
 
+pub mod advice;
 pub mod death;
 pub(crate) mod file;
 mod folder;
@@ -21,7 +22,7 @@ mod macos;
 #[cfg(target_os = "macos")]
 use macos as own;
 
-pub(crate) use super::words::{How, Kind};
+pub(crate) use super::words::{How, Kind, Obstacle};
 pub(crate) use file::Seen;
 pub(crate) use folder::Folder;
 pub use own::p11_kit_folders;

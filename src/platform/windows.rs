@@ -1,5 +1,6 @@
 //! Windows. Files and processes are reached by handles; who may use a file is in its access list (ACL).
 
+pub mod advice;
 mod attributes;
 pub mod death;
 pub(crate) mod file;
@@ -16,7 +17,7 @@ mod terminal;
 mod text;
 pub mod user;
 
-pub(crate) use super::words::{How, Kind};
+pub(crate) use super::words::{How, Kind, Obstacle};
 pub(crate) use attributes::Attributes;
 pub(crate) use file::Seen;
 pub(crate) use folder::Folder;

@@ -26,6 +26,18 @@ pub(crate) enum How {
     Append,
 }
 
+/// Why a file cannot be replaced in a folder to which this user may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "each system has some of them")]
+pub(crate) enum Obstacle {
+    /// It is a mount of its own, like a file of a container's host: the system answers a rename over it with EBUSY.
+    Mounted,
+    /// In a sticky folder only owners may replace files.
+    NotOwner,
+    /// Neither its access list nor its folder's lets this user delete it.
+    NotDeletable,
+}
+
 /// What foreign code did to the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::place::LinkOfOthers;
 use crate::error::{Exit, Explain};
 use crate::platform;
+use crate::platform::advice::{HOW_TO_READ, MORE_FILES};
 
 /// What can go wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,12 @@ pub enum FileError {
     /// It belongs to somebody else, in a folder where only owners may replace files.
     #[error("{path:?} belongs to another user, in a folder where only the owner may replace it")]
     NotOwner {
+        /// As given.
+        path: PathBuf,
+    },
+    /// Its access list lets this user write to it, and neither that nor its folder lets them delete it.
+    #[error("{path:?} may be written to, but not deleted, by this user, so that it cannot be replaced")]
+    NotDeletable {
         /// As given.
         path: PathBuf,
     },
@@ -143,7 +150,7 @@ impl Explain for FileError {
             | FileError::Write { source, .. }
                 if platform::file::is_out_of_files(source) =>
             {
-                "this program may open no more files: raise the limit (ulimit -n), or name fewer"
+                return Some(format!("this program may open no more files: {MORE_FILES}"));
             }
             FileError::NotFound { .. } => "check the name and the folder",
             FileError::IsFolder { .. } => "name the file in it",
@@ -153,9 +160,11 @@ impl Explain for FileError {
             FileError::Read { source, .. } if source.kind() != io::ErrorKind::PermissionDenied => {
                 "check the path, and whether its file system works"
             }
-            FileError::Read { .. } => "let its owner give you the right to read it (chmod u+r, chown)",
+            FileError::Read { .. } => HOW_TO_READ,
             FileError::TooLarge { .. } => "check that it is the right file",
-            FileError::NotRegular { .. } | FileError::NotOwner { .. } => "write it elsewhere (-o)",
+            FileError::NotRegular { .. } | FileError::NotOwner { .. } | FileError::NotDeletable { .. } => {
+                "write it elsewhere (-o)"
+            }
             FileError::Mounted { .. } => "mount its folder, or write it elsewhere (-o)",
             FileError::Busy { .. } => "wait until the other countersign is done, then look at the file",
             FileError::Changed { .. } => "look at it, then repeat the command",

@@ -10,7 +10,7 @@ use super::lock;
 use super::place::{Place, folder_of};
 use super::temporary::Temporary;
 use super::{FileError, NotKept};
-use crate::platform::{self, Attributes, How, Status};
+use crate::platform::{self, Attributes, How, Obstacle, Status};
 
 /// Held from the creation of a temporary file until it has its place.
 static REPLACING: Mutex<()> = Mutex::new(());
@@ -130,14 +130,14 @@ pub(super) fn overwrite(target: &Path, file: &File, before: &[u8], bytes: &[u8])
 /// Whether a file can be made beside `place` and renamed over it.
 pub(super) fn check_folder(place: &Place, existing: Option<&Status>) -> Result<(), FileError> {
     let target = place.path();
-    if existing.is_some() && place.folder().is_mount(place.name()) {
-        return Err(FileError::Mounted { path: target.to_owned() });
+    let path = || target.to_owned();
+    let obstacle = existing.and_then(|existing| place.folder().obstacle(place.name(), existing));
+    match obstacle {
+        Some(Obstacle::Mounted) => return Err(FileError::Mounted { path: path() }),
+        Some(Obstacle::NotOwner) => return Err(FileError::NotOwner { path: path() }),
+        Some(Obstacle::NotDeletable) => return Err(FileError::NotDeletable { path: path() }),
+        None => {}
     }
     Temporary::beside(place, 0o600).map_err(|source| FileError::folder(folder_of(target), source))?;
-    match (existing, place.folder().status()) {
-        (Some(existing), Ok(folder)) if !folder.lets_replace(existing) => {
-            Err(FileError::NotOwner { path: target.to_owned() })
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }

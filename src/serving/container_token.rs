@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::error::{Exit, Explain};
-use crate::platform::file::how_to_close;
+use crate::platform::advice::how_to_close;
 use crate::platform::{Kind, Status};
 use crate::save::{self, FileError};
 

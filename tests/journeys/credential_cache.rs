@@ -318,7 +318,7 @@ fn a_folder_that_others_may_enter_is_not_used() {
 
 #[track_caller]
 fn is_not_used(server: &Server, folder: &PathBuf) {
-    server.done(run(server, &["-v"])).exits(0).says("is not only its owner's (mode 0700)");
+    server.done(run(server, &["-v"])).exits(0).says("is not this user's alone: chmod 700");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
     assert_eq!(server.aws.log().len(), 1);
 }

@@ -4,7 +4,7 @@
 //! - `KEY_FILE`: the private key (PKCS#1, DER).
 //! - `KEY_FILE_PIN`: the user's PIN.
 //! - `KEY_FILE_SIGNS_AFTER`: milliseconds, as if a device waited for a touch.
-//! - `KEY_FILE_CRASHES`: set, C_Sign reads from address 0.
+//! - `KEY_FILE_ENDS`: C_Sign ends the process: `by-crash`, `by-exit` of the C library, or `at-once`, without that.
 #![allow(
     unsafe_code,
     missing_docs,
@@ -294,6 +294,10 @@ unsafe extern "C" fn sign_init(
     CKR_OK
 }
 
+unsafe extern "C" {
+    fn exit(code: std::ffi::c_int) -> !;
+}
+
 unsafe extern "C" fn sign(
     _: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
@@ -304,8 +308,12 @@ unsafe extern "C" fn sign(
     if !state().signs {
         return CKR_OPERATION_NOT_INITIALIZED;
     }
-    if std::env::var_os("KEY_FILE_CRASHES").is_some() {
-        return CK_RV::from(unsafe { std::ptr::null::<u8>().read_volatile() });
+    match std::env::var("KEY_FILE_ENDS").as_deref() {
+        Ok("by-crash") => return CK_RV::from(unsafe { std::ptr::null::<u8>().read_volatile() }),
+        Ok("by-exit") => unsafe { exit(0) },
+        Ok("at-once") => std::process::exit(0),
+        Ok(other) => panic!("no such end: {other}"),
+        Err(_) => {}
     }
     if let Ok(delay) = std::env::var("KEY_FILE_SIGNS_AFTER") {
         std::thread::sleep(std::time::Duration::from_millis(delay.parse().expect("milliseconds")));

@@ -66,10 +66,17 @@ fn a_wrong_pin_changes_nothing_and_is_tried_once() {
 }
 
 #[test]
-fn a_module_that_crashes_is_named() {
-    let desk = Desk::new();
-    let mut command = desk.sign();
-    command.env("KEY_FILE_CRASHES", "1");
-    Done::of(command).exits(6).says("crashed (EXCEPTION_ACCESS_VIOLATION) in C_Sign");
-    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+fn a_module_that_ends_the_program_is_an_error() {
+    for (end, exit, says) in [
+        ("by-crash", 6, "crashed (EXCEPTION_ACCESS_VIOLATION) in C_Sign"),
+        ("by-exit", 6, "called exit in C_Sign"),
+        // No other thread is left then.
+        ("at-once", 3, "error: a PKCS#11 module ended the program"),
+    ] {
+        let desk = Desk::new();
+        let mut command = desk.sign();
+        command.env("KEY_FILE_ENDS", end);
+        Done::of(command).exits(exit).says(says);
+        assert_eq!(desk.read("tokens.json"), UNSIGNED);
+    }
 }

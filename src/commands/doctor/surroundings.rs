@@ -4,6 +4,7 @@ use std::path::Path;
 
 use countersign::error::{Error, Exit};
 use countersign::pin::PinSource;
+use countersign::platform::advice::NO_DUMPS;
 use countersign::platform::process;
 use jiff::Timestamp;
 
@@ -35,7 +36,7 @@ pub(super) fn core_dumps(report: &mut Report<'_>) -> Result<(), Error> {
         false => report.warning(
             "core dumps",
             "the system refused to switch them off for this process: a crash could write the PIN to a disk",
-            Some("ulimit -c 0"),
+            Some(NO_DUMPS),
         ),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::device::CallError;
 use crate::device::cause::{Absence, Cause};
 use crate::error::{Exit, Explain};
-use crate::platform::library::HOW_TO_FIND;
+use crate::platform::advice::{HOW_TO_FIND, HOW_TO_INSTALL};
 
 /// Why no module can be used.
 #[derive(Debug, thiserror::Error)]
@@ -105,14 +105,12 @@ impl Explain for ModuleError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            ModuleError::NoP11Kit { .. } | ModuleError::NoneConfigured { .. } => Some(
-                "name the device's module with --module PATH (a YubiKey on Debian: apt install ykcs11, then --module \
-                 libykcs11.so), or install p11-kit and a package that registers with it (opensc, softhsm2)"
-                    .into(),
-            ),
+            ModuleError::NoP11Kit { .. } | ModuleError::NoneConfigured { .. } => Some(format!(
+                "name the device's module with --module PATH ({HOW_TO_INSTALL}), or install p11-kit and a package that \
+                 registers with it (opensc, softhsm2)"
+            )),
             ModuleError::NoneInstalled { .. } => Some(format!(
-                "install the software of the device (a YubiKey's is the Yubico PIV Tool), or name its module with --module \
-                 PATH: {HOW_TO_FIND}"
+                "install the software of the device, or name its module with --module PATH ({HOW_TO_INSTALL}): {HOW_TO_FIND}"
             )),
             ModuleError::NoSuchName { .. } => Some("correct module-name in the URI, or use --module PATH".into()),
             ModuleError::AllFailed { .. } => Some(

@@ -83,6 +83,11 @@ pub fn watch(exit: i32, end: impl FnOnce(Cause) + Send + 'static) {
     let _ = unsafe { atexit(on_exit) };
 }
 
+/// Runs foreign code: what it does to the process is seen by the handlers that [`watch`] set up.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
 /// Sets where to report the minimum when nothing else works any more: a file that stays open.
 pub fn speak_through(stderr: &'static File) {
     STDERR.store(streams::number_of(stderr), Ordering::SeqCst);

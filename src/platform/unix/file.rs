@@ -66,11 +66,6 @@ pub(crate) fn cut(file: &File, length: u64) -> io::Result<()> {
     file.set_len(length)
 }
 
-/// How its owner closes a file to others: what to do with "it".
-pub(crate) fn how_to_close(_path: &Path) -> String {
-    "chmod 600 it".into()
-}
-
 /// Writes over the first bytes of a file.
 ///
 /// # Errors

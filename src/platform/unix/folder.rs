@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::own;
 use super::status::Status;
-use crate::platform::words::How;
+use crate::platform::words::{How, Obstacle};
 
 /// Such a folder.
 #[derive(Debug)]
@@ -165,10 +165,14 @@ impl Folder {
         self.list()?.sync_all()
     }
 
-    /// Whether the name is a mount of its own, like a file of a container's host: the system answers a rename over it
-    /// with EBUSY.
-    pub(crate) fn is_mount(&self, name: &OsStr) -> bool {
-        own::is_mount(self.0.as_fd(), name)
+    /// What keeps this user from replacing `file`, which has the name. Only the user's right to write to the folder is not
+    /// looked at.
+    pub(crate) fn obstacle(&self, name: &OsStr, file: &Status) -> Option<Obstacle> {
+        if own::is_mount(self.0.as_fd(), name) {
+            return Some(Obstacle::Mounted);
+        }
+        let is_closed = self.status().is_ok_and(|folder| !folder.lets_replace(file));
+        is_closed.then_some(Obstacle::NotOwner)
     }
 
     fn list(&self) -> io::Result<File> {

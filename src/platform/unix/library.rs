@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-pub(crate) use super::own::{HOW_TO_FIND, how_to_see_what_lacks, p11_kit, places_of_modules};
+pub(crate) use super::own::{p11_kit, places_of_modules};
 pub(crate) use libloading::os::unix::Library;
 use libloading::os::unix::{RTLD_LOCAL, RTLD_NOW};
 

@@ -1,5 +1,6 @@
 //! What Linux alone has, or has in its own way.
 
+mod advice;
 mod attributes;
 mod library;
 mod process;
@@ -18,9 +19,10 @@ use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
+pub(crate) use advice::{HOW_TO_FIND, HOW_TO_INSTALL, how_to_see_what_lacks, how_to_see_who_refuses};
 pub(crate) use attributes::Attributes;
 pub use library::p11_kit_folders;
-pub(crate) use library::{HOW_TO_FIND, how_to_see_what_lacks, p11_kit, places_of_modules};
+pub(crate) use library::{p11_kit, places_of_modules};
 pub use process::{file_in_memory, has_swap, is_memory_locked, is_one_thread, own_program, since_start};
 pub(super) use process::{is_closed_to_debuggers, lock_memory, refuse_debuggers};
 

@@ -1,5 +1,6 @@
 //! What macOS alone has, or has in its own way. It is compiled, and was never run.
 
+mod advice;
 mod attributes;
 mod library;
 mod process;
@@ -13,9 +14,10 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+pub(crate) use advice::{HOW_TO_FIND, HOW_TO_INSTALL, how_to_see_what_lacks, how_to_see_who_refuses};
 pub(crate) use attributes::Attributes;
 pub use library::p11_kit_folders;
-pub(crate) use library::{HOW_TO_FIND, how_to_see_what_lacks, p11_kit, places_of_modules};
+pub(crate) use library::{p11_kit, places_of_modules};
 pub use process::{file_in_memory, has_swap, is_memory_locked, is_one_thread, own_program, since_start};
 pub(super) use process::{is_closed_to_debuggers, lock_memory, refuse_debuggers};
 

@@ -116,7 +116,7 @@ impl Status {
     }
 
     /// Whether this user may replace `file` in this folder, if they may write to the folder: in a sticky one only owners may.
-    pub(crate) fn lets_replace(&self, file: &Status) -> bool {
+    pub(super) fn lets_replace(&self, file: &Status) -> bool {
         let is_sticky = self.mode() & 0o1000 != 0;
         !is_sticky || super::user::is_root() || file.is_own() || self.is_own()
     }

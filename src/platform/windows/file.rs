@@ -21,7 +21,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::attributes::Attributes;
 use super::handle::SHARED;
-use super::security::{Descriptor, own_sid};
+use super::security::Descriptor;
 use super::status::Status;
 
 /// Closes a file to others, if `mode` (`chmod`'s number) does. Otherwise it keeps the access list that its folder gave it.
@@ -102,12 +102,6 @@ pub(crate) fn cut(file: &File, length: u64) -> io::Result<()> {
         File::from_raw_handle(handle)
     };
     file.set_len(length)
-}
-
-/// How its owner closes a file to others: the commands, for any shell.
-pub(crate) fn how_to_close(path: &Path) -> String {
-    let (path, sid) = (path.display(), own_sid().unwrap_or("YOUR-SID"));
-    format!("icacls \"{path}\" /reset; then icacls \"{path}\" /inheritance:r /grant:r \"*{sid}:F\"")
 }
 
 /// Writes over the first bytes of a file.

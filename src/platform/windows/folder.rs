@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::{
-    CREATE_NEW, CreateDirectoryW, FILE_APPEND_DATA, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-    FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE,
-    FILE_WRITE_ATTRIBUTES, FlushFileBuffers, MOVEFILE_WRITE_THROUGH, MoveFileExW, OPEN_EXISTING,
-    READ_CONTROL, SYNCHRONIZE, WRITE_DAC,
+    CREATE_NEW, CreateDirectoryW, DELETE, FILE_APPEND_DATA, FILE_FLAG_BACKUP_SEMANTICS,
+    FILE_FLAG_OPEN_REPARSE_POINT, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_SHARE_READ,
+    FILE_SHARE_WRITE, FILE_TRAVERSE, FILE_WRITE_ATTRIBUTES, FlushFileBuffers, MOVEFILE_WRITE_THROUGH,
+    MoveFileExW, OPEN_EXISTING, READ_CONTROL, SYNCHRONIZE, WRITE_DAC,
 };
 
 use super::handle::{SHARED, open_file, path_of};
 use super::security::Descriptor;
 use super::status::Status;
 use super::{file, text};
-use crate::platform::words::{How, Kind};
+use crate::platform::words::{How, Kind, Obstacle};
 
 /// Others may neither rename nor remove a folder that is held here.
 const HELD: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE;
@@ -240,9 +240,15 @@ impl Folder {
         Ok(())
     }
 
-    /// Whether the name is a mount of its own: no file is there.
-    pub(crate) fn is_mount(&self, _name: &OsStr) -> bool {
-        false
+    /// What keeps this user from replacing the file that has the name. Only the user's right to write to the folder is not
+    /// looked at. The right to delete a file comes from its own access list or from the folder's, and the file that replaces it
+    /// is subject to both.
+    pub(crate) fn obstacle(&self, name: &OsStr, _file: &Status) -> Option<Obstacle> {
+        let flags = FILE_FLAG_OPEN_REPARSE_POINT;
+        match open_file(&self.path_of(name), DELETE, SHARED, OPEN_EXISTING, flags, None) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Some(Obstacle::NotDeletable),
+            _ => None,
+        }
     }
 }
 

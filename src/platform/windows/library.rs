@@ -49,11 +49,3 @@ pub(crate) fn places_of_modules() -> Vec<PathBuf> {
     ];
     modules.iter().map(|module| programs.join(module)).collect()
 }
-
-/// How to find out what a library lacks.
-pub(crate) fn how_to_see_what_lacks(library: &str) -> String {
-    format!("{library} or a DLL that it needs may be missing: put those that came with it into its folder")
-}
-
-/// How to find the path of a module.
-pub(crate) const HOW_TO_FIND: &str = "its installer puts it below C:\\Program Files";

@@ -175,11 +175,6 @@ impl Status {
         true
     }
 
-    /// Whether this user may replace `file` in this folder, if they may write to the folder: the system tells it.
-    pub(crate) fn lets_replace(&self, _file: &Status) -> bool {
-        true
-    }
-
     /// Whether an administrator may follow `link` in this folder: nobody else could have made it. Users follow all links.
     pub(crate) fn lets_follow(&self, link: &Status) -> bool {
         const MAKE: u32 = FILE_ADD_FILE

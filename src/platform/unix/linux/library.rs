@@ -16,11 +16,3 @@ pub fn p11_kit_folders() -> Vec<PathBuf> {
 pub(crate) fn places_of_modules() -> Vec<PathBuf> {
     Vec::new()
 }
-
-/// How to find out what a library lacks; its path is quoted for a shell.
-pub(crate) fn how_to_see_what_lacks(library: &str) -> String {
-    format!("ldd -r {library} shows what it lacks")
-}
-
-/// How to find the path of a module.
-pub(crate) const HOW_TO_FIND: &str = "dpkg -L PACKAGE lists it";

@@ -32,13 +32,3 @@ pub(crate) fn places_of_modules() -> Vec<PathBuf> {
         ["/Library/OpenSC/lib/opensc-pkcs11.so", "/usr/local/safenet/lunaclient/lib/libCryptoki2_64.dylib"];
     of_homebrew.chain(others.iter().map(PathBuf::from)).collect()
 }
-
-/// How to find out what a library lacks; its path is quoted for a shell.
-pub(crate) fn how_to_see_what_lacks(library: &str) -> String {
-    format!(
-        "otool -L {library} lists what it needs; codesign -dv {library} and spctl -a {library} say whether macOS lets it run"
-    )
-}
-
-/// How to find the path of a module.
-pub(crate) const HOW_TO_FIND: &str = "brew list FORMULA lists it";
