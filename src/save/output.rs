@@ -1,6 +1,6 @@
 //! A new file, `-o FILE`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -29,15 +29,18 @@ impl Output {
     /// Looks whether `path` can be written to. Writes nothing.
     ///
     /// # Errors
-    /// [`FileError::IsFolder`], [`FileError::Folder`], [`FileError::Mounted`], [`FileError::NotOwner`].
+    /// [`FileError::IsFolder`], [`FileError::Folder`], [`FileError::Mounted`], [`FileError::NotOwner`],
+    /// [`FileError::NotDeletable`].
     pub fn at(path: &Path) -> Result<Self, FileError> {
-        let kind = match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => return Err(FileError::IsFolder { path: path.to_owned() }),
+        let kind = match Status::of_path(path).map(|found| found.kind()) {
+            Ok(platform::Kind::Folder) => return Err(FileError::IsFolder { path: path.to_owned() }),
             Ok(_) if platform::file::is_own(path) => {
                 return Err(FileError::NotFound { path: path.to_owned() });
             }
             // What an open descriptor leads to belongs to the caller: `>> log` must not be replaced.
-            Ok(metadata) if !metadata.is_file() || platform::file::is_descriptor(path) => Kind::Stream,
+            Ok(found) if found != platform::Kind::Regular || platform::file::is_descriptor(path) => {
+                Kind::Stream
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(FileError::open(path, error));
             }

@@ -57,3 +57,16 @@ fn a_folder_that_does_not_exist_is_told_before_the_pin() {
     let done = Done::of(desk.countersign(&arguments)).exits(1);
     assert!(done.stderr.contains("no such folder"), "{}", done.stderr);
 }
+
+#[test]
+fn a_device_is_written_to_and_not_replaced() {
+    let desk = Desk::new();
+    let before = desk.names();
+    for device in ["NUL", r"\\.\NUL"] {
+        let mut command = desk.sign();
+        command.args(["-o", device]);
+        Done::of(command).exits(0);
+    }
+    assert_eq!(desk.names(), before);
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}

@@ -124,7 +124,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> T {
     let slot = *SLOT.get_or_init(|| unsafe { FlsAlloc(Some(on_end_of_marked)) });
     let mark: *const c_void = ptr::from_ref(&BELL).cast();
     // SAFETY: the slot was allocated, or is refused. The address is never read.
-    let _marked = (unsafe { FlsSetValue(slot, mark) } != 0).then_some(Marked(slot));
+    let _marked = (unsafe { FlsSetValue(slot, mark) } != 0).then(|| Marked(slot));
     work()
 }
 
