@@ -34,6 +34,8 @@ pub(crate) enum Obstacle {
     Mounted,
     /// In a sticky folder only owners may replace files.
     NotOwner,
+    /// It is marked read-only, which on Windows keeps everybody from deleting it.
+    ReadOnly,
     /// Neither its access list nor its folder's lets this user delete it.
     NotDeletable,
 }

@@ -53,6 +53,12 @@ pub enum FileError {
         /// As given.
         path: PathBuf,
     },
+    /// It is marked so that nobody replaces it.
+    #[error("{path:?} is marked read-only")]
+    ReadOnly {
+        /// As given.
+        path: PathBuf,
+    },
     /// Its access list lets this user write to it, and neither that nor its folder lets them delete it.
     #[error("{path:?} may be written to, but not deleted, by this user, so that it cannot be replaced")]
     NotDeletable {
@@ -165,6 +171,7 @@ impl Explain for FileError {
             FileError::NotRegular { .. } | FileError::NotOwner { .. } | FileError::NotDeletable { .. } => {
                 "write it elsewhere (-o)"
             }
+            FileError::ReadOnly { .. } => "take the mark away (attrib -r), or write it elsewhere (-o)",
             FileError::Mounted { .. } => "mount its folder, or write it elsewhere (-o)",
             FileError::Busy { .. } => "wait until the other countersign is done, then look at the file",
             FileError::Changed { .. } => "look at it, then repeat the command",

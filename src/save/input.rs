@@ -63,7 +63,8 @@ impl InputFile {
     /// Checks whether the file can be replaced at all, before anyone types a PIN.
     ///
     /// # Errors
-    /// [`FileError::Folder`], [`FileError::Mounted`], [`FileError::NotOwner`] or [`FileError::NotDeletable`].
+    /// [`FileError::Folder`], [`FileError::Mounted`], [`FileError::NotOwner`], [`FileError::ReadOnly`] or
+    /// [`FileError::NotDeletable`].
     pub fn check_replaceable(&self) -> Result<(), FileError> {
         check_folder(&self.place, self.seen.status().ok().as_ref())
     }

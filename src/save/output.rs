@@ -30,7 +30,7 @@ impl Output {
     ///
     /// # Errors
     /// [`FileError::IsFolder`], [`FileError::Folder`], [`FileError::Mounted`], [`FileError::NotOwner`],
-    /// [`FileError::NotDeletable`].
+    /// [`FileError::ReadOnly`], [`FileError::NotDeletable`].
     pub fn at(path: &Path) -> Result<Self, FileError> {
         let kind = match Status::of_path(path).map(|found| found.kind()) {
             Ok(platform::Kind::Folder) => return Err(FileError::IsFolder { path: path.to_owned() }),

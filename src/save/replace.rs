@@ -135,6 +135,7 @@ pub(super) fn check_folder(place: &Place, existing: Option<&Status>) -> Result<(
     match obstacle {
         Some(Obstacle::Mounted) => return Err(FileError::Mounted { path: path() }),
         Some(Obstacle::NotOwner) => return Err(FileError::NotOwner { path: path() }),
+        Some(Obstacle::ReadOnly) => return Err(FileError::ReadOnly { path: path() }),
         Some(Obstacle::NotDeletable) => return Err(FileError::NotDeletable { path: path() }),
         None => {}
     }

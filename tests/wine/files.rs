@@ -1,6 +1,7 @@
 //! Files are replaced whole or not touched.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use crate::desk::{Desk, Done, UNSIGNED, eventually};
 
@@ -68,5 +69,32 @@ fn a_device_is_written_to_and_not_replaced() {
         Done::of(command).exits(0);
     }
     assert_eq!(desk.names(), before);
+    assert_eq!(desk.read("tokens.json"), UNSIGNED);
+}
+
+#[test]
+fn a_file_that_changes_while_a_device_signs_is_left_as_it_was_changed() {
+    let desk = Desk::new();
+    let mut command = desk.sign();
+    command.env("KEY_FILE_SIGNS_AFTER", "5000");
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("the lock", || is_locked(&desk));
+    // By name, and then its bytes.
+    desk.write("other.json", UNSIGNED);
+    std::fs::rename(desk.path("other.json"), desk.path("tokens.json")).unwrap();
+    let changed = [UNSIGNED, b"\n"].concat();
+    desk.write("tokens.json", &changed);
+    Done::from_output(run.wait_with_output().unwrap()).exits(1).says("was changed by another process");
+    assert!(desk.read("tokens.json") == changed);
+    assert!(!desk.names().iter().any(|name| name.contains(".countersign-")), "{:?}", desk.names());
+}
+
+#[test]
+fn a_file_that_is_marked_read_only_is_told_before_the_pin() {
+    let desk = Desk::new();
+    // Wine makes the attribute "read-only" of it.
+    std::fs::set_permissions(desk.path("tokens.json"), PermissionsExt::from_mode(0o444)).unwrap();
+    desk.write("pin", b"not sent");
+    Done::of(desk.sign()).exits(1).says("is marked read-only");
     assert_eq!(desk.read("tokens.json"), UNSIGNED);
 }

@@ -243,7 +243,10 @@ impl Folder {
     /// What keeps this user from replacing the file that has the name. Only the user's right to write to the folder is not
     /// looked at. The right to delete a file comes from its own access list or from the folder's, and the file that replaces it
     /// is subject to both.
-    pub(crate) fn obstacle(&self, name: &OsStr, _file: &Status) -> Option<Obstacle> {
+    pub(crate) fn obstacle(&self, name: &OsStr, file: &Status) -> Option<Obstacle> {
+        if file.is_read_only() {
+            return Some(Obstacle::ReadOnly);
+        }
         let flags = FILE_FLAG_OPEN_REPARSE_POINT;
         match open_file(&self.path_of(name), DELETE, SHARED, OPEN_EXISTING, flags, None) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Some(Obstacle::NotDeletable),

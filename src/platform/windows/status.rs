@@ -11,9 +11,9 @@ use std::path::Path;
 use windows_sys::Win32::Foundation::{GENERIC_ALL, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, DELETE, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_APPEND_DATA,
-    FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_TAG_INFO, FILE_DELETE_CHILD, FILE_TYPE_DISK, FILE_TYPE_PIPE,
-    FILE_WRITE_DATA, FileAttributeTagInfo, GetFileInformationByHandle, GetFileInformationByHandleEx,
-    GetFileType, WRITE_DAC, WRITE_OWNER,
+    FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_TAG_INFO, FILE_DELETE_CHILD,
+    FILE_TYPE_DISK, FILE_TYPE_PIPE, FILE_WRITE_DATA, FileAttributeTagInfo, GetFileInformationByHandle,
+    GetFileInformationByHandleEx, GetFileType, WRITE_DAC, WRITE_OWNER,
 };
 
 use super::handle::{open_anything, open_link};
@@ -35,6 +35,7 @@ pub(crate) struct Status {
     names: u64,
     owner: Owner,
     rights_of_others: u32,
+    is_read_only: bool,
 }
 
 impl Identity {
@@ -85,7 +86,14 @@ impl Status {
         };
         if let Some(kind) = kind {
             let (identity, rights_of_others) = (Identity(0, handle.as_raw_handle() as u64), u32::MAX);
-            return Ok(Status { kind, identity, names: 1, owner: Owner::Other, rights_of_others });
+            return Ok(Status {
+                kind,
+                identity,
+                names: 1,
+                owner: Owner::Other,
+                rights_of_others,
+                is_read_only: false,
+            });
         }
         // SAFETY: all bytes of these structures may be zero.
         let (mut facts, mut tag): (BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_TAG_INFO) =
@@ -119,6 +127,7 @@ impl Status {
             names: u64::from(facts.nNumberOfLinks),
             owner: descriptor.as_ref().map_or(Owner::Other, Descriptor::owner),
             rights_of_others: descriptor.as_ref().map_or(u32::MAX, Descriptor::rights_of_others),
+            is_read_only: facts.dwFileAttributes & FILE_ATTRIBUTE_READONLY != 0,
         })
     }
 
@@ -135,6 +144,11 @@ impl Status {
     /// Whether both are the same file.
     pub(crate) fn is_same(&self, other: &Status) -> bool {
         self.identity == other.identity
+    }
+
+    /// Whether it is marked so that nobody writes to it or deletes it.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     /// How many names it has.
