@@ -12,6 +12,7 @@ mod replace;
 mod temporary;
 
 pub use error::{FileError, FileUse, FileUseError};
+pub(crate) use error::{NAME_THE_FILE, is_link_of_others};
 pub use input::InputFile;
 pub use log::{Log, LogError};
 pub use not_kept::NotKept;

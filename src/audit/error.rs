@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::error::{Exit, Explain};
+use crate::save::{NAME_THE_FILE, is_link_of_others};
 
 /// Why a log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ impl Explain for AuditError {
         Some(match self {
             AuditError::Busy { .. } => {
                 "nothing is signed that cannot be logged; find out who holds it (fuser), and repeat".into()
+            }
+            AuditError::File { source, .. } if is_link_of_others(source) => {
+                format!("nothing is signed that cannot be logged; {NAME_THE_FILE}")
             }
             AuditError::File { .. } | AuditError::NotRegular { .. } => {
                 "nothing is signed that cannot be logged; make the log writable, or name another".into()

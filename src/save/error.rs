@@ -109,6 +109,15 @@ pub enum FileError {
     },
 }
 
+/// Whether a file was refused because a link leads to it that somebody else could have made; [`NAME_THE_FILE`] is then the advice.
+pub(crate) fn is_link_of_others(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<LinkOfOthers>())
+}
+
+/// What root does instead of following a link that somebody else could have made.
+pub(crate) const NAME_THE_FILE: &str =
+    "as root, name the file itself, in a folder that only root can write to";
+
 fn in_brackets(holder: &Option<String>) -> String {
     holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default()
 }
@@ -117,9 +126,7 @@ impl FileError {
     pub(super) fn open(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => FileError::NotFound { path: path.to_owned() },
-            _ if source.get_ref().is_some_and(|error| error.is::<LinkOfOthers>()) => {
-                FileError::LinkOfOthers { path: path.to_owned() }
-            }
+            _ if is_link_of_others(&source) => FileError::LinkOfOthers { path: path.to_owned() },
             _ => FileError::read(path, source),
         }
     }
@@ -160,9 +167,7 @@ impl Explain for FileError {
             }
             FileError::NotFound { .. } => "check the name and the folder",
             FileError::IsFolder { .. } => "name the file in it",
-            FileError::LinkOfOthers { .. } => {
-                "as root, name the file itself, in a folder that only root can write to"
-            }
+            FileError::LinkOfOthers { .. } => NAME_THE_FILE,
             FileError::Read { source, .. } if source.kind() != io::ErrorKind::PermissionDenied => {
                 "check the path, and whether its file system works"
             }

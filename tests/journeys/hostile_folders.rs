@@ -56,7 +56,12 @@ fn root_follows_no_link_in_a_folder_that_others_can_write_to() {
         desk.countersign(&arguments).with_pin().go().exits(1).says(refused);
     }
     let log = ["sign", "--key", SIGNKEY, "--audit-log", link, "tokens.json"];
-    desk.countersign(&log).with_pin().go().exits(1);
+    let logged = desk.countersign(&log).with_pin().go().exits(1).says(refused);
+    assert!(
+        logged.stderr().contains("cannot be logged; as root, name the file itself"),
+        "{}",
+        logged.stderr()
+    );
     let update = server.run("update", &["--once"]).env("AWS_SHARED_CREDENTIALS_FILE", link);
     update.go().exits(1).says(refused);
     let token = desk.path("roots.token");

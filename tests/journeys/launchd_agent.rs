@@ -1,6 +1,7 @@
 //! `packaging/launchd`: what launchd would start, run by a shell. launchd itself exists on macOS alone.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -39,7 +40,7 @@ fn agent(server: &Server, pin: &str) -> Run {
     command
         .args(["--default-signal=HUP", "sh", "-c"])
         .arg(script().replace("/usr/local/bin/countersign", "sh countersign"));
-    command.current_dir(desk.folder()).env_clear();
+    command.current_dir(desk.folder()).env_clear().process_group(0);
     command.envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("HOME", desk.folder()).env("PATH", "/usr/bin:/bin");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -7,7 +7,7 @@ use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::support::leaks::Secrets;
 use crate::support::run::Run;
@@ -102,6 +102,10 @@ impl Drop for Running<'_> {
         let secrets = Secrets::of(self.server).and(&self.secrets.borrow());
         if !std::thread::panicking() && !self.has_ended() {
             secrets.are_not_in_process(self.pid());
+        }
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // What it started too, if it is a group of its own.
+            let _ = kill_process_group(self.pid(), Signal::KILL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
