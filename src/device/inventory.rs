@@ -228,11 +228,11 @@ fn read(
     }
     if wanted(ObjectType::Private) || wanted(ObjectType::Public) {
         for key in objects::public_keys(&session, uri).map_err(|error| device.failure(error))? {
-            // On some devices the public half of a visible private key has another label.
+            // On some devices the public half of a visible private key has another label. Halves of a kind that is not
+            // supported cannot be compared.
             let seen = |other: &KeyEntry| {
                 other.facts.id == key.id
-                    && (other.facts.label == key.label
-                        || (key.key.is_some() && other.facts.public_key == key.key))
+                    && (other.facts.label == key.label || other.facts.public_key == key.key)
             };
             if !entry.keys.iter().any(seen) {
                 entry.keys.push(KeyEntry { uri: String::new(), facts: key.into(), private_seen: false });
