@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # Sourced by what builds the program for another system in a root of Debian 12: get_target before the root is entered, so that
-# rustup's folder keeps its owner, and the others in it.
+# what is fetched belongs to this user, and the others in it.
 
 # Fetches rustup's standard library for a target. Where there is no rustup, or it reaches no network, prepare_target does without.
 get_target() {
-    rustup target add "$1" >/dev/null 2>&1 || true
+    local PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+    rustup target add "$1" >/dev/null 2>&1 || echo "rustup has no $1: its standard library is built, which takes ten minutes"
+    cargo fetch --locked 2>/dev/null || true
 }
 
 # Installs what compiles and links for a target: `prepare_target TARGET PACKAGES...`

@@ -11,11 +11,13 @@ neutral_paths() {
     export CARGO_ENCODED_RUSTFLAGS
 }
 
-# Fails if the program contains any of them after all.
+# Fails if the program contains any of them after all: check_paths PROGRAM FOLDER
 check_paths() {
-    local program=$1 build=$2 paths
-    if paths=$(grep -aoE "(${CARGO_HOME:-$HOME/.cargo}|$PWD|$build)[[:print:]]{0,40}" "$program"); then
-        printf '%s names folders of this machine:\n%s\n' "$program" "$paths" >&2
+    local program=$1 found status=0
+    found=$(LC_ALL=C grep -aoF -e "${CARGO_HOME:-$HOME/.cargo}/" -e "$PWD/" -e "$2/" -- "$program") || status=$?
+    # 1: nothing was found; 2: it could not be read.
+    if ((status != 1)); then
+        printf '%s names folders of this machine: %s\n' "$program" "$(sort -u <<<"$found")" >&2
         return 1
     fi
 }

@@ -171,6 +171,7 @@ impl Lifecycle {
             let mut state = self.lock();
             if !matches!(state.phase, Phase::Ending) {
                 state.phase = Phase::Decided(exit);
+                platform::death::is_decided(exit);
             }
         }
         device::close_devices();

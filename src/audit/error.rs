@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::error::{Exit, Explain};
+use crate::platform::advice::HOW_TO_SEE_HOLDER;
 use crate::save::{NAME_THE_FILE, is_link_of_others};
 
 /// Why a log cannot be written.
@@ -50,7 +51,7 @@ impl Explain for AuditError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             AuditError::Busy { .. } => {
-                "nothing is signed that cannot be logged; find out who holds it (fuser), and repeat".into()
+                format!("nothing is signed that cannot be logged; {HOW_TO_SEE_HOLDER}, and repeat")
             }
             AuditError::File { source, .. } if is_link_of_others(source) => {
                 format!("nothing is signed that cannot be logged; {NAME_THE_FILE}")

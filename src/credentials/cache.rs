@@ -67,8 +67,11 @@ impl Cache {
     fn open_in(folder: PathBuf, name: String, clock: Arc<Clock>) -> Result<Self, CacheError> {
         let unusable = |source| CacheError::Folder { folder: folder.clone(), source };
         Folder::create_private(&folder).map_err(unusable)?;
-        if !is_own_and_closed(&Status::of_path(&folder).map_err(unusable)?) {
-            return Err(CacheError::FolderIsOpen(folder));
+        let found = Status::of_path(&folder).map_err(unusable)?;
+        match (found.is_own(), found.is_private()) {
+            (false, _) => return Err(CacheError::FolderOfAnother(folder)),
+            (_, false) => return Err(CacheError::FolderIsOpen(folder)),
+            _ => {}
         }
         Ok(Cache { folder, name, clock })
     }
@@ -226,8 +229,11 @@ pub enum CacheError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The folder belongs to somebody else.
+    #[error("no cache: {0:?} belongs to another user: remove it")]
+    FolderOfAnother(PathBuf),
     /// Others than its owner can use the folder.
-    #[error("no cache: {0:?} is not this user's alone: {how}", how = how_to_close_folder(.0))]
+    #[error("no cache: {0:?} can be used by others than its owner: {how}", how = how_to_close_folder(.0))]
     FolderIsOpen(PathBuf),
     /// The lock cannot be obtained.
     #[error("no cache: {folder:?} cannot be locked: {source}")]

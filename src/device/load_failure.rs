@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::ffi::LoadError;
-use crate::platform::advice::{HOW_TO_FIND, how_to_see_what_lacks, how_to_see_who_refuses};
+use crate::platform::advice::{HOW_TO_FIND, how_to_see_what_lacks, how_to_see_who_refuses, quoted};
 use library_file::{Format, LibraryFile, START};
 
 /// Why a module cannot be loaded, and what to do.
@@ -35,6 +35,10 @@ impl LoadFailure {
 }
 
 fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    // To open a folder is refused on Windows.
+    if path.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
     let mut start = Vec::new();
     File::open(path)?.take(START as u64).read_to_end(&mut start)?;
     Ok(start)
@@ -44,11 +48,11 @@ fn read_start(path: &Path) -> io::Result<Vec<u8>> {
 fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailure {
     let has_folder = path.components().count() > 1;
     let failure = |reason: String, hint: String| LoadFailure { reason, hint: Some(hint) };
-    let quoted = shell_quoted(path);
+    let path_in_command = quoted(path);
     match start {
         Err(error) if has_folder && error.kind() == ErrorKind::PermissionDenied => failure(
             "this user may not read it (permission denied)".into(),
-            format!("{}; ask its owner for the right to read it", how_to_see_who_refuses(&quoted)),
+            format!("{}; ask its owner for the right to read it", how_to_see_who_refuses(&path_in_command)),
         ),
         Err(error) if has_folder && error.kind() == ErrorKind::IsADirectory => {
             failure("it is a folder".into(), expected())
@@ -76,11 +80,11 @@ fn of_loader(path: &Path, words: &str, start: &io::Result<Vec<u8>>) -> LoadFailu
                 },
                 format!("install the vendor's {} package of the module", own.processor()),
             ),
-            (Some(_), _) => of_library(words, &quoted),
+            (Some(_), _) => of_library(words, &path_in_command),
         },
         Err(_) if has_folder => failure(words.to_owned(), expected()),
         // The loader searched for it, and may have found it somewhere.
-        Err(_) if is_about_another(words, path) => of_library(words, &quoted),
+        Err(_) if is_about_another(words, path) => of_library(words, &path_in_command),
         Err(_) => failure(
             words.to_owned(),
             format!("--module expects the whole path of the device's PKCS#11 library: {HOW_TO_FIND}"),
@@ -150,13 +154,6 @@ fn what_else(start: &[u8]) -> &'static str {
     } else {
         "another kind of file"
     }
-}
-
-/// Quoted for a command to paste.
-fn shell_quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+".contains(character);
-    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]
@@ -267,11 +264,5 @@ mod tests {
         assert!(absent.hint.unwrap().contains("whole path"));
         let lacking = of("libcore.so.2: cannot open shared object file: No such file or directory");
         assert_eq!(lacking.reason, "it needs the library libcore.so.2, which is not installed");
-    }
-
-    #[test]
-    fn a_command_to_paste_is_quoted_where_it_must_be() {
-        assert_eq!(shell_quoted(Path::new("/usr/lib/libx-1.so+2")), "/usr/lib/libx-1.so+2");
-        assert_eq!(shell_quoted(Path::new("/a b/it's.so")), "'/a b/it'\\''s.so'");
     }
 }

@@ -59,8 +59,8 @@ pub enum FileError {
         /// As given.
         path: PathBuf,
     },
-    /// Its access list lets this user write to it, and neither that nor its folder lets them delete it.
-    #[error("{path:?} may be written to, but not deleted, by this user, so that it cannot be replaced")]
+    /// Neither its access list nor its folder's lets this user delete it, who may make files in the folder.
+    #[error("{path:?} may not be deleted by this user, so that it cannot be replaced")]
     NotDeletable {
         /// As given.
         path: PathBuf,

@@ -136,9 +136,11 @@ pub(super) fn check_folder(place: &Place, existing: Option<&Status>) -> Result<(
         Some(Obstacle::Mounted) => return Err(FileError::Mounted { path: path() }),
         Some(Obstacle::NotOwner) => return Err(FileError::NotOwner { path: path() }),
         Some(Obstacle::ReadOnly) => return Err(FileError::ReadOnly { path: path() }),
-        Some(Obstacle::NotDeletable) => return Err(FileError::NotDeletable { path: path() }),
-        None => {}
+        Some(Obstacle::NotDeletable) | None => {}
     }
     Temporary::beside(place, 0o600).map_err(|source| FileError::folder(folder_of(target), source))?;
-    Ok(())
+    match obstacle {
+        Some(Obstacle::NotDeletable) => Err(FileError::NotDeletable { path: path() }),
+        _ => Ok(()),
+    }
 }

@@ -286,7 +286,7 @@ fn what_belongs_to_another_user_is_not_used() {
     fs::create_dir_all(&folder).unwrap();
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
     give(&folder);
-    is_not_used(&server, &folder);
+    is_not_used(&server, &folder, "belongs to another user");
 }
 
 #[test]
@@ -313,12 +313,12 @@ fn a_folder_that_others_may_enter_is_not_used() {
     let folder = server.desk.path(FOLDER);
     fs::create_dir_all(&folder).unwrap();
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-    is_not_used(&server, &folder);
+    is_not_used(&server, &folder, "can be used by others than its owner: chmod 700");
 }
 
 #[track_caller]
-fn is_not_used(server: &Server, folder: &PathBuf) {
-    server.done(run(server, &["-v"])).exits(0).says("is not this user's alone: chmod 700");
+fn is_not_used(server: &Server, folder: &PathBuf, why: &str) {
+    server.done(run(server, &["-v"])).exits(0).says(why);
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
     assert_eq!(server.aws.log().len(), 1);
 }

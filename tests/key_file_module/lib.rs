@@ -4,6 +4,7 @@
 //! - `KEY_FILE`: the private key (PKCS#1, DER).
 //! - `KEY_FILE_PIN`: the user's PIN.
 //! - `KEY_FILE_SIGNS_AFTER`: milliseconds, as if a device waited for a touch.
+//! - `KEY_FILE_TELLS`: a file that is made when C_Sign is called.
 //! - `KEY_FILE_ENDS`: C_Sign ends the process: `by-crash`, `by-exit` of the C library, or `at-once`, without that.
 #![allow(
     unsafe_code,
@@ -307,6 +308,9 @@ unsafe extern "C" fn sign(
 ) -> CK_RV {
     if !state().signs {
         return CKR_OPERATION_NOT_INITIALIZED;
+    }
+    if let Some(path) = std::env::var_os("KEY_FILE_TELLS") {
+        std::fs::write(path, "").expect("a file can be made");
     }
     match std::env::var("KEY_FILE_ENDS").as_deref() {
         Ok("by-crash") => return CK_RV::from(unsafe { std::ptr::null::<u8>().read_volatile() }),

@@ -60,7 +60,7 @@ fn a_folder_that_does_not_exist_is_told_before_the_pin() {
 }
 
 #[test]
-fn a_device_is_written_to_and_not_replaced() {
+fn a_device_is_not_replaced() {
     let desk = Desk::new();
     let before = desk.names();
     for device in ["NUL", r"\\.\NUL"] {
@@ -74,19 +74,25 @@ fn a_device_is_written_to_and_not_replaced() {
 
 #[test]
 fn a_file_that_changes_while_a_device_signs_is_left_as_it_was_changed() {
-    let desk = Desk::new();
-    let mut command = desk.sign();
-    command.env("KEY_FILE_SIGNS_AFTER", "5000");
-    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    eventually("the lock", || is_locked(&desk));
-    // By name, and then its bytes.
-    desk.write("other.json", UNSIGNED);
-    std::fs::rename(desk.path("other.json"), desk.path("tokens.json")).unwrap();
     let changed = [UNSIGNED, b"\n"].concat();
-    desk.write("tokens.json", &changed);
-    Done::from_output(run.wait_with_output().unwrap()).exits(1).says("was changed by another process");
-    assert!(desk.read("tokens.json") == changed);
-    assert!(!desk.names().iter().any(|name| name.contains(".countersign-")), "{:?}", desk.names());
+    let in_place = |desk: &Desk| desk.write("tokens.json", &changed);
+    // The same bytes, and yet another file.
+    let by_name = |desk: &Desk| {
+        desk.write("other.json", UNSIGNED);
+        std::fs::rename(desk.path("other.json"), desk.path("tokens.json")).unwrap();
+    };
+    for change in [&in_place as &dyn Fn(&Desk), &by_name] {
+        let desk = Desk::new();
+        let mut command = desk.sign();
+        command.env("KEY_FILE_TELLS", "signing").env("KEY_FILE_SIGNS_AFTER", "3000");
+        let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("C_Sign", || desk.path("signing").exists());
+        change(&desk);
+        let before = desk.read("tokens.json");
+        Done::from_output(run.wait_with_output().unwrap()).exits(1).says("was changed by another process");
+        assert!(desk.read("tokens.json") == before);
+        assert!(!desk.names().iter().any(|name| name.contains(".countersign-")), "{:?}", desk.names());
+    }
 }
 
 #[test]

@@ -93,6 +93,13 @@ pub fn speak_through(stderr: &'static File) {
     STDERR.store(streams::number_of(stderr), Ordering::SeqCst);
 }
 
+/// Everything was reported, and only devices are still closed: whatever ends the process now, it ends with `exit` and says
+/// no more.
+pub fn is_decided(exit: i32) {
+    EXIT_AT_WORST.store(exit, Ordering::SeqCst);
+    STDERR.store(-1, Ordering::SeqCst);
+}
+
 /// Everything was reported: from now on, exit is called legitimately.
 pub fn is_over() {
     IS_OVER.store(true, Ordering::SeqCst);

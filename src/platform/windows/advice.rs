@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
-use super::security::{ADMINISTRATORS, own_sid};
+use super::security::own_sid;
+
+/// A path as part of a command to paste. None of them contains a quotation mark.
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display())
+}
 
 /// How to find the path of a module.
 pub(crate) const HOW_TO_FIND: &str = "its installer puts it below C:\\Program Files";
@@ -34,8 +39,12 @@ pub(crate) fn how_to_close_folder(path: &Path) -> String {
 
 /// How the administrators become a file's owners.
 pub fn how_to_own(path: &Path) -> String {
-    format!("icacls \"{}\" /setowner \"*{ADMINISTRATORS}\"", path.display())
+    format!("takeown /f \"{}\" /a", path.display())
 }
+
+/// How to find the program that holds a file.
+pub(crate) const HOW_TO_SEE_HOLDER: &str =
+    "find out who holds it (Resource Monitor, CPU, Associated Handles)";
 
 /// How a user gets to read a file.
 pub(crate) const HOW_TO_READ: &str =

@@ -1,7 +1,8 @@
 //! An end of the process that foreign code causes from inside: it crashes, or calls exit. The thread on which that happens can
 //! do almost nothing. So it wakes a thread that has been waiting for this, and blocks while that thread ends the process in an
 //! orderly way. If the module's C library is not the program's own, its exit ends all other threads first: then no more is said
-//! than that a module ended the program. `__fastfail`, and the `abort` that calls it, cannot be noticed.
+//! than that a module ended the program, and that only if it was being called on the thread that is left. `__fastfail`, and the
+//! `abort` that calls it, cannot be noticed.
 //!
 //! One of the files with unsafe code: neither a filter for exceptions nor exit handlers can be obtained from a safe function.
 #![allow(unsafe_code)]
@@ -86,6 +87,13 @@ pub fn watch(exit: i32, end: impl FnOnce(Cause) + Send + 'static) {
 /// Sets where to report the minimum when nothing else works any more: a file that stays open.
 pub fn speak_through(stderr: &'static File) {
     STDERR.store(streams::number_of(stderr), Ordering::SeqCst);
+}
+
+/// Everything was reported, and only devices are still closed: whatever ends the process now, it ends with `exit` and says
+/// no more.
+pub fn is_decided(exit: i32) {
+    EXIT_AT_WORST.store(exit, Ordering::SeqCst);
+    STDERR.store(ptr::null_mut(), Ordering::SeqCst);
 }
 
 /// Everything was reported: from now on, the process may end in any way.

@@ -27,7 +27,7 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 const TRUSTED: [&str; 3] =
     [SYSTEM, ADMINISTRATORS, "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"];
 const SYSTEM: &str = "S-1-5-18";
-pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
+const ADMINISTRATORS: &str = "S-1-5-32-544";
 /// "OWNER RIGHTS": the file's owner.
 const OWNER_RIGHTS: &str = "S-1-3-4";
 
