@@ -5,7 +5,7 @@
 //! - `KEY_FILE_PIN`: the user's PIN.
 //! - `KEY_FILE_SIGNS_AFTER`: milliseconds, as if a device waited for a touch.
 //! - `KEY_FILE_TELLS`: a file that is made when C_Sign is called.
-//! - `KEY_FILE_ENDS`: C_Sign ends the process: `by-crash`, `by-exit` of the C library, or `at-once`, without that.
+//! - `KEY_FILE_ENDS`: `C_Sign=crash` or `C_Logout=…`, or in place of `crash` the C library's `exit` or, without that, `exit-at-once`.
 #![allow(
     unsafe_code,
     missing_docs,
@@ -214,6 +214,7 @@ unsafe extern "C" fn login(
 }
 
 unsafe extern "C" fn logout(_: CK_SESSION_HANDLE) -> CK_RV {
+    end_in("C_Logout");
     state().is_logged_in = false;
     CKR_OK
 }
@@ -299,6 +300,18 @@ unsafe extern "C" {
     fn exit(code: std::ffi::c_int) -> !;
 }
 
+/// Ends the process if this is the function in which that is to happen.
+fn end_in(function: &str) {
+    let Ok(end) = std::env::var("KEY_FILE_ENDS") else { return };
+    match end.split_once('=') {
+        Some((wanted, _)) if wanted != function => {}
+        Some((_, "crash")) => drop(unsafe { std::ptr::null::<u8>().read_volatile() }),
+        Some((_, "exit")) => unsafe { exit(9) },
+        Some((_, "exit-at-once")) => std::process::exit(9),
+        _ => panic!("no such end: {end}"),
+    }
+}
+
 unsafe extern "C" fn sign(
     _: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
@@ -312,13 +325,7 @@ unsafe extern "C" fn sign(
     if let Some(path) = std::env::var_os("KEY_FILE_TELLS") {
         std::fs::write(path, "").expect("a file can be made");
     }
-    match std::env::var("KEY_FILE_ENDS").as_deref() {
-        Ok("by-crash") => return CK_RV::from(unsafe { std::ptr::null::<u8>().read_volatile() }),
-        Ok("by-exit") => unsafe { exit(0) },
-        Ok("at-once") => std::process::exit(0),
-        Ok(other) => panic!("no such end: {other}"),
-        Err(_) => {}
-    }
+    end_in("C_Sign");
     if let Ok(delay) = std::env::var("KEY_FILE_SIGNS_AFTER") {
         std::thread::sleep(std::time::Duration::from_millis(delay.parse().expect("milliseconds")));
     }

@@ -68,15 +68,21 @@ fn a_wrong_pin_changes_nothing_and_is_tried_once() {
 #[test]
 fn a_module_that_ends_the_program_is_an_error() {
     for (end, exit, says) in [
-        ("by-crash", 6, "crashed (EXCEPTION_ACCESS_VIOLATION) in C_Sign"),
-        ("by-exit", 6, "called exit in C_Sign"),
+        ("crash", 6, "crashed (EXCEPTION_ACCESS_VIOLATION) in C_Sign"),
+        ("exit", 6, "called exit in C_Sign"),
         // No other thread is left then.
-        ("at-once", 3, "error: a PKCS#11 module ended the program"),
+        ("exit-at-once", 3, "error: a PKCS#11 module ended the program"),
     ] {
         let desk = Desk::new();
         let mut command = desk.sign();
-        command.env("KEY_FILE_ENDS", end);
+        command.env("KEY_FILE_ENDS", format!("C_Sign={end}"));
         Done::of(command).exits(exit).says(says);
         assert_eq!(desk.read("tokens.json"), UNSIGNED);
+        // After the outcome was reported it changes nothing.
+        let mut command = desk.sign();
+        command.env("KEY_FILE_ENDS", format!("C_Logout={end}"));
+        let done = Done::of(command).exits(0).says("is ready");
+        assert!(!done.stderr.contains("error"), "{}", done.stderr);
+        desk.is_signed("tokens.json");
     }
 }
