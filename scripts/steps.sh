@@ -16,9 +16,9 @@ end_step() {
     step_times+=("$(printf '%7d  %s' "$((SECONDS - step_start))" "$step")")
 }
 
-# Call this on exit, with the exit status.
+# Call this on exit, with the exit status and, unless it is the last step, what failed.
 report_steps() {
-    local status=$1 failed=$step
+    local status=$1 failed=${2:-$step}
     end_step
     printf '\nseconds  step\n'
     printf '%s\n' "${step_times[@]}"

@@ -18,6 +18,9 @@ pub const TOKEN: &str = "X-aws-ec2-metadata-token";
 
 pub const ROLES: &str = "/latest/meta-data/iam/security-credentials";
 
+/// AWS tells its time in whole seconds: that is how exactly the end of credentials is known.
+pub const UNCERTAINTY: Duration = Duration::from_secs(1);
+
 /// The server, which ends when this value is dropped.
 pub struct Serving<'a> {
     pub running: Running<'a>,
@@ -71,7 +74,7 @@ impl<'a> Serving<'a> {
         }
         assert_eq!((&answer["Code"], &answer["Type"]), (&"Success".into(), &"AWS-HMAC".into()));
         let end: jiff::Timestamp = answer["Expiration"].as_str().unwrap().parse().unwrap();
-        assert!(end > asked, "credentials that have ended were handed out: {answer}");
+        assert!(end + UNCERTAINTY > asked, "credentials that have ended were handed out: {answer}");
         answer["AccessKeyId"].as_str().unwrap().to_owned()
     }
 
