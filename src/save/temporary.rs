@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,7 +33,7 @@ impl<'a> Temporary<'a> {
     pub(super) fn beside(place: &'a Place, mode: u32) -> io::Result<Self> {
         remove_leftovers(place);
         loop {
-            let name = OsString::from(format!("{PREFIX}{:016x}{SUFFIX}", random()?));
+            let name = OsString::from(format!("{PREFIX}{:016x}{SUFFIX}", random()));
             match place.folder().create(&name, How::Write, mode) {
                 Ok(file) => {
                     // Not every file system can.
@@ -70,10 +71,10 @@ impl Drop for Temporary<'_> {
     }
 }
 
-fn random() -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system gives no random numbers"))?;
-    Ok(u64::from_ne_bytes(bytes))
+/// A number that nobody can guess, for a name; a name that is taken is not used. It comes from the random keys that the system
+/// gives hash maps: AWS-LC collects randomness of its own for 30 ms before its first number.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 /// Removes the files of this user's killed runs, which may hold credentials. Once for each folder.
