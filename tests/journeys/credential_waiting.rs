@@ -1,7 +1,6 @@
 //! Several `credential-process` at once on a bad day: none waits for long, and each says what it waits for.
 
-use std::fs;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use serde_json::json;
 use crate::support::authority::text;
 use crate::support::faults::{behind_faults, calls};
 use crate::support::server::Server;
+use crate::support::template::copy_device;
 use crate::support::terminal::run_with_faults;
 
 /// Starts one with a copy of the device: SoftHSM writes at each login, and another process that reads at that moment finds
@@ -18,17 +18,15 @@ use crate::support::terminal::run_with_faults;
 fn start(server: &Server) -> Child {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let copy = server.desk.path(&format!("copy-{}", NUMBER.fetch_add(1, Ordering::SeqCst)));
-    let copied =
-        Command::new("cp").arg("-a").arg(server.desk.path("device/tokens")).arg(&copy).status().unwrap();
-    assert!(copied.success());
-    let configuration = fs::read_to_string(server.desk.path("device/softhsm2.conf")).unwrap();
-    let of_copy = configuration.replace(text(&server.desk.path("device/tokens")), text(&copy));
-    assert_ne!(of_copy, configuration);
-    let file = copy.with_extension("conf");
-    fs::write(&file, of_copy).unwrap();
+    copy_device(&server.desk.path("device"), &copy);
     let run = behind_faults(server.run("credential-process", &[]), &server.desk, "");
     let mut command = run.command;
-    command.env("SOFTHSM2_CONF", file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .env("SOFTHSM2_CONF", copy.join("softhsm2.conf"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits for all of them; returns how long the last one took.

@@ -21,13 +21,18 @@ type Recipe = (&'static str, Vec<OsString>);
 /// Copies a device with these options of `softhsm/provision` to a new folder.
 pub fn device(folder: &Path, options: Vec<OsString>) {
     let template = template(("device", options.clone()), |folder| provision(&options, folder));
-    copy(&template, folder);
+    copy_device(&template, folder);
     fs::write(folder.join(ORIGIN), template.as_os_str().as_encoded_bytes()).expect("a file is written");
+}
+
+/// Copies a device that nobody is using to a new folder.
+pub fn copy_device(from: &Path, to: &Path) {
+    copy(from, to);
     // These contain the name of their folder.
-    let (old, new) = (template.to_str().expect("UTF-8"), folder.to_str().expect("UTF-8"));
+    let (old, new) = (from.to_str().expect("UTF-8"), to.to_str().expect("UTF-8"));
     for name in ["softhsm2.conf", "env"] {
-        let text = fs::read_to_string(folder.join(name)).expect("softhsm/provision wrote it");
-        fs::write(folder.join(name), text.replace(old, new)).expect("a file is written");
+        let text = fs::read_to_string(to.join(name)).expect("softhsm/provision wrote it");
+        fs::write(to.join(name), text.replace(old, new)).expect("a file is written");
     }
 }
 
